@@ -1,0 +1,129 @@
+"""Divergences: what they are called, and the sentence that explains one.
+
+Rules
+- A divergence carries the history that proves it.
+- Two divergences are the same finding when their signatures are equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from deadheat.core.history import History, Operation
+
+
+class Anomaly(StrEnum):
+    """What a divergence is called (DESIGN §2)."""
+
+    GHOST = "ghost"
+    RESURRECTION = "resurrection"
+    LOST_CREATE = "lost-create"
+    LOST_UPDATE = "lost-update"
+    PHANTOM = "phantom"
+    VANISHED = "vanished"
+    STALE_READ = "stale-read"
+    TORN_LIST = "torn-list"
+    DUPLICATE_ID = "duplicate-id"
+    DOUBLE_DELETE = "double-delete"
+    WRONG_STATUS = "wrong-status"
+    SERVER_ERROR = "server-error"
+    CRASH = "crash"
+
+
+MEANING: dict[Anomaly, str] = {
+    Anomaly.GHOST: "a session deleted with success is still there at rest",
+    Anomaly.RESURRECTION: "a deleted session was gone, then came back",
+    Anomaly.LOST_CREATE: "a session created with success was never there",
+    Anomaly.LOST_UPDATE: "a successful rename left no trace",
+    Anomaly.PHANTOM: "a session that nobody created",
+    Anomaly.VANISHED: "a session disappeared though nobody deleted it",
+    Anomaly.STALE_READ: "a read answered with a past that was already over",
+    Anomaly.TORN_LIST: "a list mixed two moments that never were one",
+    Anomaly.DUPLICATE_ID: "two creates answered the same id",
+    Anomaly.DOUBLE_DELETE: "two deletes of one session both claim to have done it",
+    Anomaly.WRONG_STATUS: "an answer whose status the API does not declare for this call",
+    Anomaly.SERVER_ERROR: "a valid call was answered with a server error",
+    Anomaly.CRASH: "the server died",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What makes two divergences the same finding.
+
+    ``calls`` are the kinds of call in the witness, sorted, the reads at rest
+    folded into ``rest`` (which of them shows a ghost first says nothing).
+    """
+
+    anomaly: Anomaly
+    calls: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.anomaly} ({', '.join(self.calls)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """A contradiction that no order of the calls resolves.
+
+    ``witness``: indices of the fewest operations found that already contradict
+    each other. ``culprit``: the first answer that could no longer be explained.
+    ``sessions``: the ids it is about. ``transient``: it went away while waiting
+    (the target's settle time).
+    """
+
+    history: History
+    anomaly: Anomaly
+    witness: tuple[int, ...]
+    culprit: int
+    sessions: tuple[str, ...]
+    reason: str
+    transient: bool = False
+
+    @property
+    def signature(self) -> Signature:
+        """See ``Signature``."""
+        ops = operations_by_index(self.history)
+        kinds = {"rest" if ops[i].at_rest else ops[i].kind.value for i in self.witness}
+        if self.anomaly in (Anomaly.WRONG_STATUS, Anomaly.SERVER_ERROR):
+            op = ops[self.culprit]
+            kinds = {f"{op.kind.value} {op.status}"}
+        return Signature(self.anomaly, tuple(sorted(kinds)))
+
+
+@dataclass(frozen=True, slots=True)
+class Linearizable:
+    """A legal order: the indices of the operations that take effect, in that order."""
+
+    order: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Diverged:
+    """No legal order. ``also``: independent contradictions in the same history."""
+
+    divergence: Divergence
+    also: tuple[Divergence, ...] = ()
+
+    @property
+    def all(self) -> tuple[Divergence, ...]:
+        """The first and the others."""
+        return (self.divergence, *self.also)
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """The step budget ended first. Never a pass."""
+
+    reason: str
+
+
+Verdict: TypeAlias = Linearizable | Diverged | Undecided
+
+
+def operations_by_index(history: History) -> dict[int, Operation]:
+    """The operations under the index that witnesses name them by."""
+    return {op.index: op for op in history.operations}

@@ -1,0 +1,204 @@
+"""Histories: what was asked, what came back, and when.
+
+Rules
+- All instants are ``int`` nanoseconds of one monotonic clock. An operation's
+  interval ``[call_ns, return_ns]`` is closed and never narrower than the truth:
+  ``call_ns`` is taken before the byte that completes the request is written,
+  ``return_ns`` after the whole answer is in hand.
+- ``Ok``: the server answered (404 and 409 are results). ``Fail``: certainly
+  never happened. ``Info``: unknown; it may take effect now, later or never, so
+  its interval has no end (``return_ns is None``).
+- A title is what a session carries that its creator chose (a tag, later a
+  register). ``None`` means that nobody looked, and matches anything.
+- History holds server ids, never ``Var``; ``Operation.place`` leads back to the program.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+Place: TypeAlias = tuple[int, int, int]  # round, lane, position: as in core.program
+
+
+class Kind(StrEnum):
+    """The kinds of call that the session model knows."""
+
+    CREATE = "create"
+    DELETE = "delete"
+    GET = "get"
+    LIST = "list"
+    RENAME = "rename"
+
+
+CHANGING = frozenset({Kind.CREATE, Kind.DELETE, Kind.RENAME})
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What was asked.
+
+    ``session`` is the id that the call addresses (None for create and list).
+    ``title`` is what the call writes (create, rename), unique in the history.
+    """
+
+    kind: Kind
+    session: str | None = None
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The server made this session."""
+
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """The server says that the session is deleted now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """The server says that the new title is in place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The session exists and carries this title (None: not looked at)."""
+
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The server says that there is no such session (of get, delete, rename)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One entry of a list."""
+
+    session: str
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The whole collection as one list showed it; a repeated entry stays repeated."""
+
+    entries: tuple[Seen, ...]
+
+    @property
+    def sessions(self) -> frozenset[str]:
+        """The ids shown."""
+        return frozenset(entry.session for entry in self.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class Undeclared:
+    """A status below 500 that the profile does not declare for this kind of call."""
+
+    status: int
+    detail: str = ""
+
+
+Result: TypeAlias = Created | Deleted | Renamed | Found | Absent | Listed | Undeclared
+
+
+class Unknown(StrEnum):
+    """Why nobody knows what became of a call."""
+
+    TIMEOUT = "timeout"
+    RESET = "reset"
+    SERVER_ERROR = "server-error"
+    GARBLED = "garbled"  # an answer that is not of the API: no JSON, wrong shape
+
+
+@dataclass(frozen=True, slots=True)
+class Ok:
+    """The server answered."""
+
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """The call certainly never reached the server."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """Nobody knows: the call may take effect now, later or never."""
+
+    reason: Unknown
+    detail: str = ""
+
+
+Outcome: TypeAlias = Ok | Fail | Info
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One call of one trial.
+
+    ``lane`` is the client that made it: two operations of one client never
+    overlap, unless the earlier is ``Info``. ``at_rest`` marks the reads made
+    after everything had been answered. ``place`` is None for those reads.
+    """
+
+    index: int
+    lane: int
+    invocation: Invocation
+    outcome: Outcome
+    call_ns: int
+    return_ns: int | None
+    at_rest: bool = False
+    place: Place | None = None
+    status: int | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """Short for ``invocation.kind``."""
+        return self.invocation.kind
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The operations of one trial, and the reads after it came to rest.
+
+    ``existing``: ids that were in the collection before the first operation
+    and that the operations may see; they belong to nobody here.
+    """
+
+    operations: tuple[Operation, ...]
+    existing: frozenset[str] = frozenset()
+
+
+def shown_sessions(operation: Operation) -> frozenset[str]:
+    """The ids that this operation's answer proves to exist at some instant of its interval."""
+    if not isinstance(operation.outcome, Ok):
+        return frozenset()
+    match operation.outcome.result:
+        case Created(session):
+            return frozenset({session})
+        case Listed() as listed:
+            return listed.sessions
+        case Found() | Renamed():
+            return _addressed(operation)
+        case _:
+            return frozenset()
+
+
+def touched_sessions(operation: Operation) -> frozenset[str]:
+    """Every id that the operation addresses or shows."""
+    return _addressed(operation) | shown_sessions(operation)
+
+
+def _addressed(operation: Operation) -> frozenset[str]:
+    session = operation.invocation.session
+    return frozenset() if session is None else frozenset({session})

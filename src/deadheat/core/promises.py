@@ -1,0 +1,42 @@
+"""Promises: what a target says about itself; every verdict is under named promises.
+
+Rule: a weaker promise makes fewer alarms, never wrong ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class DeletePromise(StrEnum):
+    """What a successful delete means."""
+
+    EXACTLY_ONCE = "exactly-once"  # one success for each session; later ones answer "absent"
+    IDEMPOTENT = "idempotent"  # success says "it is gone now", whoever removed it
+
+
+class ListPromise(StrEnum):
+    """What a list shows while the collection changes."""
+
+    SNAPSHOT = "snapshot"  # the whole collection at one instant
+    PER_SESSION = "per-session"  # each session at some instant of the list, not the same for all
+
+
+class ReadPromise(StrEnum):
+    """When reads must be right."""
+
+    LINEARIZABLE = "linearizable"  # always
+    QUIESCENT = "quiescent"  # only at rest, when nothing is in flight
+
+
+@dataclass(frozen=True, slots=True)
+class Promises:
+    """One target's promises. The default is the strongest of each."""
+
+    delete: DeletePromise = DeletePromise.EXACTLY_ONCE
+    list: ListPromise = ListPromise.SNAPSHOT
+    reads: ReadPromise = ReadPromise.LINEARIZABLE
+
+    def __str__(self) -> str:
+        return f"delete {self.delete}, list {self.list}, reads {self.reads}"

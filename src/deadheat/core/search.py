@@ -1,0 +1,142 @@
+"""Wing-Gong search for a legal order, generic in the model.
+
+Rules
+- Exact: an order is found if and only if one exists, unless the budget ends.
+- Budget in steps of the model, never a clock, so the answer is deterministic.
+- A pure read that fits the state at hand is placed at once: it changes nothing,
+  so placing it earlier than another order would never hurts (Lowe 2017).
+- Memo on (operations placed, state): Wing & Gong 1993 as improved by Lowe 2017.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from deadheat.core.history import (
+    Absent,
+    Created,
+    Fail,
+    History,
+    Info,
+    Kind,
+    Ok,
+    Operation,
+    Unknown,
+)
+
+if TYPE_CHECKING:
+    from deadheat.core.sessions import Model
+
+S = TypeVar("S")
+
+_NEVER = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A legal order exists: the indices of the operations that take effect, in that order."""
+
+    order: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoOrder:
+    """No legal order exists; ``longest`` is a longest legal prefix that was reached."""
+
+    longest: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfBudget:
+    """The budget ended first."""
+
+    steps: int
+
+
+def find_order(history: History, model: Model[S], budget: int) -> Order | NoOrder | OutOfBudget:
+    """Search for an order of ``history`` that ``model`` accepts, in at most ``budget`` steps."""
+    return _Search(history, model, budget).run()
+
+
+def may_be_dropped(op: Operation) -> bool:
+    """Unknown reads and calls that never happened say nothing."""
+    if isinstance(op.outcome, Fail):
+        return True
+    return isinstance(op.outcome, Info) and op.kind in (Kind.GET, Kind.LIST)
+
+
+class _Search(Generic[S]):
+    def __init__(self, history: History, model: Model[S], budget: int) -> None:
+        kept = [op for op in history.operations if not may_be_dropped(op)]
+        self.ops = sorted(kept, key=lambda op: (op.call_ns, op.index))
+        self.model = model
+        self.budget = budget
+        self.steps = 0
+        self.seen: set[tuple[int, S]] = set()
+        self.longest: tuple[int, ...] = ()
+        # An operation without an answer may also never take effect.
+        self.must = sum(1 << i for i, op in enumerate(self.ops) if _definite(op))
+
+    def run(self) -> Order | NoOrder | OutOfBudget:
+        # Explicit stack: (placed bits, state, order so far); depth first, first come first tried.
+        stack: list[tuple[int, S, tuple[int, ...]]] = [(0, self.model.init(), ())]
+        while stack:
+            placed, state, order = stack.pop()
+            if (placed, state) in self.seen:
+                continue
+            self.seen.add((placed, state))
+            if len(order) > len(self.longest):
+                self.longest = order
+            if placed & self.must == self.must:
+                return Order(order)
+            branches: list[tuple[int, S, tuple[int, ...]]] = []
+            for i in self._candidates(placed):
+                op = self.ops[i]
+                self.steps += 1
+                if self.steps > self.budget:
+                    return OutOfBudget(self.steps - 1)
+                after = self.model.step(state, op.invocation, op.outcome)
+                here = [(placed | 1 << i, nxt, (*order, op.index)) for nxt in after]
+                if after == {state} and _is_read(op):
+                    branches = here
+                    break
+                branches.extend(here)
+            stack.extend(reversed(branches))
+        return NoOrder(self.longest)
+
+    def _candidates(self, placed: int) -> list[int]:
+        """Operations that may come next: called before any unplaced one returned."""
+        deadline = _NEVER
+        for i, op in enumerate(self.ops):
+            if not placed >> i & 1 and op.return_ns is not None:
+                deadline = min(deadline, op.return_ns)
+        return [
+            i
+            for i, op in enumerate(self.ops)
+            if not placed >> i & 1 and op.call_ns <= deadline
+        ]
+
+
+def _definite(op: Operation) -> bool:
+    return op.return_ns is not None and not isinstance(op.outcome, Info)
+
+
+def _is_read(op: Operation) -> bool:
+    """Changes nothing in any state in which its answer is possible."""
+    if op.return_ns is None or not isinstance(op.outcome, Ok):
+        return False
+    return op.kind in (Kind.GET, Kind.LIST) or isinstance(op.outcome.result, Absent)
+
+
+def pending(op: Operation) -> Operation | None:
+    """``op`` as it stands before its answer: still open, its effect possible but not certain.
+
+    None for a read, which then says nothing. A create keeps the id that it is
+    going to return.
+    """
+    if op.kind in (Kind.GET, Kind.LIST) or isinstance(op.outcome, Fail):
+        return None
+    if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Created):
+        return replace(op, return_ns=None)
+    return replace(op, return_ns=None, outcome=Info(Unknown.TIMEOUT, "cut"))

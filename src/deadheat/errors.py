@@ -1,0 +1,95 @@
+"""Every error that deadheat raises on purpose, and whose fault it is.
+
+    DeadheatError
+    ├── UserError               the user's mistake              exit 2
+    │   ├── UnknownTarget         no such target, version or program on PATH
+    │   ├── RemoteRefused         not loopback, and --allow-remote was not given
+    │   ├── BadArtifact           truncated, of a newer format, not an artifact
+    │   └── InvalidProgram        a program that names a session it cannot know
+    ├── TargetError             the target's                    exit 3
+    │   ├── FetchFailed           the release could not be downloaded
+    │   ├── StartFailed           the server did not start or never got ready
+    │   ├── NotThisApi            it answers, but not as this API
+    │   └── TargetDied            it stopped answering for good
+    ├── NothingExercised        a run that proves nothing       exit 3
+    └── ForeignSession          ours: a change to a session that this run did
+                                not create was refused          exit 4
+
+Rules: the type says who is to blame, the message is one line and its last
+sentence says what to do next. Anything else that escapes is our bug (exit 4).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process answers; documented in the README and in ``--help``."""
+
+    CLEAN = 0
+    DIVERGED = 1
+    USER = 2
+    TARGET = 3
+    INTERNAL = 4
+    INTERRUPTED = 130  # 128 + SIGINT, as shells do
+
+
+class DeadheatError(Exception):
+    """Base of the tree; never raised itself."""
+
+    exit_code = ExitCode.INTERNAL
+
+
+class UserError(DeadheatError):
+    """The command, a file or an option is wrong."""
+
+    exit_code = ExitCode.USER
+
+
+class UnknownTarget(UserError):
+    """The word after the command names nothing that deadheat can reach."""
+
+
+class RemoteRefused(UserError):
+    """The address is not loopback and nobody allowed that."""
+
+
+class BadArtifact(UserError):
+    """The file is no artifact that this version can replay."""
+
+
+class InvalidProgram(UserError):
+    """A program whose calls cannot be sent (see ``core.program.problems``)."""
+
+
+class TargetError(DeadheatError):
+    """The server, or the way to it, is broken."""
+
+    exit_code = ExitCode.TARGET
+
+
+class FetchFailed(TargetError):
+    """npm is missing, offline, or refused."""
+
+
+class StartFailed(TargetError):
+    """The process ended, or never said that it listens."""
+
+
+class NotThisApi(TargetError):
+    """Something answers there, but not this API."""
+
+
+class TargetDied(TargetError):
+    """The server keeps dying or has stopped answering."""
+
+
+class NothingExercised(DeadheatError):
+    """Nothing overlapped, or a kind of call never succeeded: not a pass."""
+
+    exit_code = ExitCode.TARGET
+
+
+class ForeignSession(DeadheatError):
+    """The last line of defence: deadheat tried to change what is not its own."""
