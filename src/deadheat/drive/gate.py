@@ -1,0 +1,229 @@
+"""The gate: hold back the last byte of each lane's request, then let them all go.
+
+Rules
+- A held request is complete but for one byte, so the server cannot act on it;
+  the task that sent it is already waiting for the answer when the gate opens.
+- Release is one tight loop over plain ``send`` calls, each at its offset. For a
+  wait longer than ``_SPIN_NS`` the loop sleeps first, so that answers that
+  arrive meanwhile are read in time.
+- The stream owns its socket. ``wrote_ns`` is taken before each write and
+  ``read_ns`` after each read: the truth that intervals are built from.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.lowlevel
+import httpcore
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterable, Sequence
+
+# anyio.sleep on a busy 2-core machine wakes up to about 1 ms late; the rest is spun.
+_SPIN_NS = 1_500_000
+
+
+class GatedStream(httpcore.AsyncNetworkStream):
+    """A TCP stream that can withhold the last byte of a request."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._writes_before_hold = 0
+        self._gate: Gate | None = None
+        self._lane = 0
+        self._held = b""
+        self.wrote_ns = 0
+        self.read_ns = 0
+
+    def arm(self, gate: Gate, lane: int, writes: int) -> None:
+        """Hold the last byte of the ``writes``-th write from now (1: head only, 2: with a body)."""
+        self._gate, self._lane, self._writes_before_hold = gate, lane, writes
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send all of ``buffer``, or all but one byte when armed."""
+        if not buffer:
+            return
+        if self._gate is not None:
+            self._writes_before_hold -= 1
+            if self._writes_before_hold == 0:
+                buffer, self._held = buffer[:-1], buffer[-1:]
+        self.wrote_ns = time.monotonic_ns()
+        try:
+            with anyio.fail_after(timeout):
+                while buffer:
+                    try:
+                        buffer = buffer[self._sock.send(buffer) :]
+                    except BlockingIOError:
+                        await anyio.wait_writable(self._sock)
+        except TimeoutError as exc:
+            raise httpcore.WriteTimeout from exc
+        except (OSError, anyio.ClosedResourceError) as exc:
+            raise httpcore.WriteError(str(exc)) from exc
+        if self._held and self._gate is not None:
+            self._gate.arrived(self._lane, self)
+            self._gate = None
+
+    def release(self) -> int:
+        """Send the byte held back; the instant just before, in nanoseconds.
+
+        A send that fails is no error here: the read that is already waiting reports it.
+        """
+        last, self._held = self._held, b""
+        self.wrote_ns = time.monotonic_ns()
+        try:
+            self._sock.send(last)
+        except OSError:
+            # One byte into an empty send buffer can only fail on a dead connection;
+            # closing our side wakes the reader, which then tells.
+            self._sock.shutdown(socket.SHUT_RD)
+        return self.wrote_ns
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """At most ``max_bytes``; empty at the end of the stream."""
+        try:
+            with anyio.fail_after(timeout):
+                while True:
+                    try:
+                        received = self._sock.recv(max_bytes)
+                    except BlockingIOError:
+                        await anyio.wait_readable(self._sock)
+                        continue
+                    self.read_ns = time.monotonic_ns()
+                    return received
+        except TimeoutError as exc:
+            raise httpcore.ReadTimeout from exc
+        except (OSError, anyio.ClosedResourceError) as exc:
+            raise httpcore.ReadError(str(exc)) from exc
+
+    async def aclose(self) -> None:
+        """Close the socket; a task that waits on it is woken."""
+        if self._sock.fileno() >= 0:
+            anyio.notify_closing(self._sock)
+            self._sock.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        """What httpcore asks for: is the idle connection readable (then the server closed it)?"""
+        if info == "is_readable":
+            if self._sock.fileno() < 0:
+                return True
+            poller = select.poll()
+            poller.register(self._sock, select.POLLIN)
+            return bool(poller.poll(0))
+        return None
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Not here: a TLS record cannot be split at its last byte. See ``drive.lane``."""
+        raise httpcore.UnsupportedProtocol("the gate holds plain TCP only")
+
+
+class GatedBackend(httpcore.AsyncNetworkBackend):
+    """Opens ``GatedStream`` connections and remembers the last one."""
+
+    def __init__(self) -> None:
+        self.stream: GatedStream | None = None
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> GatedStream:
+        """Connect with Nagle off, so that the last byte leaves at once."""
+        del local_address
+        try:
+            with anyio.fail_after(timeout):
+                found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                family, kind, proto, _, address = found[0]
+                sock = socket.socket(family, kind, proto)
+                try:
+                    sock.setblocking(False)
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    for option in socket_options or ():
+                        sock.setsockopt(*option)
+                    await _connect(sock, address)
+                except BaseException:
+                    sock.close()
+                    raise
+        except TimeoutError as exc:
+            raise httpcore.ConnectTimeout from exc
+        except OSError as exc:
+            raise httpcore.ConnectError(str(exc)) from exc
+        self.stream = GatedStream(sock)
+        return self.stream
+
+
+async def _connect(sock: socket.socket, address: Any) -> None:
+    try:
+        sock.connect(address)
+    except BlockingIOError:
+        await anyio.wait_writable(sock)
+        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, "connection refused or unreachable") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """When one lane's last byte went out, relative to the gate's opening, and when it should have."""
+
+    wanted_ns: int
+    achieved_ns: int
+
+
+class Gate:
+    """Collects the held requests of one round, one a lane, and releases them.
+
+    ``offsets_us``: for each lane, how long after the opening its byte goes out.
+    """
+
+    def __init__(self, offsets_us: Sequence[int]) -> None:
+        self._offsets_us = tuple(offsets_us)
+        self._missing = set(range(len(self._offsets_us)))
+        self._held: list[tuple[int, GatedStream]] = []
+        self._all_here = anyio.Event()
+
+    def arrived(self, lane: int, stream: GatedStream) -> None:
+        """Called by a stream that holds its last byte now."""
+        self._held.append((self._offsets_us[lane], stream))
+        self.absent(lane)
+
+    def absent(self, lane: int) -> None:
+        """This lane will not arrive (any more): its first call failed before it could be held."""
+        self._missing.discard(lane)
+        if not self._missing:
+            self._all_here.set()
+
+    async def open(self) -> tuple[Release, ...]:
+        """Wait until every lane is held, then release each at its offset."""
+        await self._all_here.wait()
+        await anyio.lowlevel.checkpoint()  # lets the last writer reach its read
+        releases: list[Release] = []
+        opened_ns = time.monotonic_ns()
+        for offset_us, stream in sorted(self._held, key=lambda held: held[0]):
+            wanted_ns = offset_us * 1_000
+            left_ns = opened_ns + wanted_ns - time.monotonic_ns()
+            if left_ns > _SPIN_NS:
+                await anyio.sleep((left_ns - _SPIN_NS) / 1e9)
+            while time.monotonic_ns() < opened_ns + wanted_ns:
+                pass
+            releases.append(Release(wanted_ns, stream.release() - opened_ns))
+        return tuple(releases)
+
+
+def worst_miss_ns(releases: Sequence[Release]) -> int:
+    """The largest distance between a wanted and an achieved release (0 for none)."""
+    return max((abs(r.achieved_ns - r.wanted_ns) for r in releases), default=0)
