@@ -1,0 +1,1 @@
+"""The way to a live server: the only importer of anyio and httpx."""

@@ -1,0 +1,1 @@
+"""What can be named as TARGET, and how to get it running."""
