@@ -74,7 +74,14 @@ class FetchFailed(TargetError):
 
 
 class StartFailed(TargetError):
-    """The process ended, or never said that it listens."""
+    """The process ended, or never said that it listens.
+
+    ``log_tail``: the last lines of its output, as many as ``ServerProcess.log_tail`` gives.
+    """
+
+    def __init__(self, message: str, log_tail: str = "") -> None:
+        super().__init__(message)
+        self.log_tail = log_tail
 
 
 class NotThisApi(TargetError):

@@ -1,0 +1,133 @@
+"""From the word on the command line to a target.
+
+Rule: everything that can be wrong with the word is said here, in one line that
+says what to write instead, before anything is started.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import httpx
+
+from deadheat.core.promises import DeletePromise, ListPromise, Promises
+from deadheat.drive.server import Launch
+from deadheat.drive.target import Target
+from deadheat.errors import RemoteRefused, UnknownTarget
+from deadheat.targets import opencode
+from deadheat.targets.opencode_wire import OpenCodeWire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PROFILES = ("opencode",)
+
+# word, what it is, example; shown by `deadheat targets`
+KINDS = (
+    (
+        "demo",
+        "bundled server with OpenCode's race planted; needs neither npm nor network",
+        "deadheat run demo",
+    ),
+    ("demo:correct", "the same server without the race", "deadheat run demo:correct --programs 500"),
+    (
+        "opencode@VERSION",
+        "a release of OpenCode from npm, downloaded once, started and stopped",
+        "deadheat run opencode@1.0.152",
+    ),
+    ("opencode", "the opencode on your PATH, started and stopped", "deadheat run opencode"),
+    (
+        "URL",
+        "a server that you run yourself, with --profile",
+        "deadheat run http://127.0.0.1:4096 --profile opencode",
+    ),
+)
+
+_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]*\Z")
+
+
+def resolve(
+    word: str,
+    *,
+    profile: str | None = None,
+    allow_remote: bool = False,
+    report: Callable[[str], None] = lambda _line: None,
+) -> Target:
+    """The target that ``word`` names. ``report`` hears about downloads.
+
+    Raises ``UnknownTarget``, ``RemoteRefused``, ``FetchFailed``.
+    """
+    if "://" in word:
+        return _by_address(word, profile, allow_remote=allow_remote)
+    if profile is not None:
+        raise UnknownTarget(f"--profile goes with a URL, not with {word}. Leave it out.")
+    if word in ("demo", "demo:correct"):
+        return demo(correct=word == "demo:correct")
+    if word == "opencode":
+        return opencode.installed()
+    name, at, version = word.partition("@")
+    if name == "opencode" and at and _VERSION.match(version):
+        return opencode.released(version, report)
+    raise UnknownTarget(
+        f"{word!r} names no target. Write demo, opencode@1.0.152 or a URL; "
+        "`deadheat targets` shows them all."
+    )
+
+
+def demo(*, correct: bool) -> Target:
+    """The bundled server, with or without its race."""
+    name = "demo:correct" if correct else "demo"
+    argv = (sys.executable, "-m", "deadheat.targets.demo_server", "--port", "{port}")
+    return Target(
+        name=name,
+        wire=OpenCodeWire(),
+        promises=Promises(delete=DeletePromise.EXACTLY_ONCE, list=ListPromise.SNAPSHOT),
+        launch=Launch(
+            name=name,
+            argv=(*argv, "--correct") if correct else argv,
+            ready_line="listening on http://",
+            probe="/session",
+        ),
+    )
+
+
+def _by_address(word: str, profile: str | None, *, allow_remote: bool) -> Target:
+    try:
+        url = httpx.URL(word)
+    except httpx.InvalidURL as exc:
+        raise UnknownTarget(f"{word} is no URL ({exc}). Write http://HOST:PORT.") from exc
+    if url.scheme != "http" or not url.host:
+        raise UnknownTarget(
+            f"{word}: only http://HOST:PORT can be raced so far (the gate holds plain TCP). "
+            "Put a plain-HTTP port in front of the server."
+        )
+    if profile is None:
+        raise UnknownTarget(
+            f"{word} needs a profile that says how to speak to it. Add --profile opencode."
+        )
+    if profile not in PROFILES:
+        raise UnknownTarget(f"There is no profile {profile!r}. Use one of: {', '.join(PROFILES)}.")
+    if not allow_remote and not _is_loopback(url.host):
+        raise RemoteRefused(
+            f"{url.host} is not this machine. deadheat creates and deletes sessions there; "
+            "add --allow-remote if that is what you want."
+        )
+    return Target(
+        name=str(url).rstrip("/"),
+        wire=OpenCodeWire(),
+        base_url=str(url).rstrip("/"),
+        promises=opencode.promises_of(None),
+        exclusive=False,
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
