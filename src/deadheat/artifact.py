@@ -170,12 +170,13 @@ def divergence_of(artifact: Artifact) -> Divergence:
 
 def _converter() -> cattrs.Converter:
     converter = make_converter(forbid_extra_keys=True, detailed_validation=False)
-    for union, tag in ((Call, "call"), (Outcome, "outcome"), (Result, "result")):
+    converter.register_unstructure_hook(Var, lambda var: var.name)
+    converter.register_structure_hook(Var, lambda name, _: _var(name))
+    # A union after those that its members hold.
+    for union, tag in ((Call, "call"), (Result, "result"), (Outcome, "outcome")):
         configure_tagged_union(
             union, converter, tag_name=tag, tag_generator=lambda kind: str(kind.__name__).lower()
         )
-    converter.register_unstructure_hook(Var, lambda var: var.name)
-    converter.register_structure_hook(Var, lambda name, _: _var(name))
     return converter
 
 

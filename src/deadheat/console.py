@@ -57,7 +57,7 @@ class View:
     def note(self, line: str) -> None:
         """One line for the person, at once."""
         if not self._quiet:
-            self._console.print(Text(line))
+            self._console.print(Text(line), soft_wrap=True)
 
     def waiting(self, what: str) -> None:
         """Something slow has begun."""
@@ -65,6 +65,11 @@ class View:
             self._bar.update(self._task, description=what)
         else:
             self.note(what)
+
+    def moving(self, what: str) -> None:
+        """A step of something that has been announced; shown on a terminal only."""
+        if self._live:
+            self._bar.update(self._task, description=what)
 
     def tell(self, event: events.Event) -> None:
         """Show one event."""

@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from deadheat.campaign import events
-from deadheat.campaign.engine import Engine, Plan, Summary
-from deadheat.campaign.replay import Replayed
+from deadheat.campaign.engine import Engine, Plan
 from deadheat.campaign.replay import replay as replay_trials
 from deadheat.drive.live import open_target
 from deadheat.errors import DeadheatError, ExitCode, NothingExercised, StartFailed
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from deadheat.artifact import Artifact
     from deadheat.console import View
     from deadheat.drive.target import Target
+    from deadheat.results import Replayed, Summary
 
 # Stopping a server and writing the last artifact take about this long; a hard limit
 # leaves room for it.
@@ -130,7 +130,7 @@ def replay(artifact: Artifact, target: Target, trials: int | None, view: View) -
     done: list[Replayed] = []
 
     def tell(number: int, wanted: int, diverged: int) -> None:
-        view.waiting_quietly(f"replaying: {diverged} of {number} trials diverged, at most {wanted}")
+        view.moving(f"replaying: {diverged} of {number} trials diverged, at most {wanted}")
 
     async def work() -> None:
         view.waiting(events.Phase.STARTING)

@@ -27,6 +27,7 @@ from deadheat.core.program import Program, canonical, kind_of
 from deadheat.core.shrinker import Shrinker
 from deadheat.core.stats import rate
 from deadheat.core.tuning import Tuner
+from deadheat.results import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -54,27 +55,6 @@ class Plan:
     exit_first: bool = False
     measure_trials: int = 200
     shrink_trials: int = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What a run did. ``ended``: why it stopped. ``answered``: calls that succeeded, by kind."""
-
-    target: str
-    promises: str
-    seed: int
-    programs: int
-    trials: int
-    requests: int
-    overlaps: int
-    undecided: int
-    restarts: int
-    left_behind: int
-    elapsed_s: float
-    ended: str
-    drawn: dict[str, int]
-    answered: dict[str, int]
-    findings: tuple[Finding, ...]
 
 
 @dataclass(slots=True)
@@ -130,7 +110,7 @@ class Engine:
             ended=self._ended,
             drawn=dict(counts.drawn),
             answered=dict(counts.answered),
-            findings=self._shelf.findings(),
+            findings=self._shelf.examples(),
         )
 
     def _elapsed_s(self) -> float:

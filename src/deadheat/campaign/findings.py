@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from deadheat import artifact as artifacts
 from deadheat.artifact import Artifact, Origin, RateRecord, TargetRecord
 from deadheat.core.divergence import Divergence, Signature
+from deadheat.results import Example
 
 if TYPE_CHECKING:
     from deadheat.campaign.engine import Plan
@@ -29,7 +30,8 @@ class Finding:
     """One distinct divergence.
 
     ``program`` and ``divergence`` are the best example so far; ``seen`` counts
-    the trials that showed it, ``pursued`` says whether its turn has come.
+    the trials that showed it. ``pursued``: its turn has come; ``finished``: and
+    gone, with a measured rate.
     """
 
     signature: Signature
@@ -38,6 +40,7 @@ class Finding:
     first_program: int
     seen: int
     pursued: bool
+    finished: bool
     artifact: Artifact
     path: Path
 
@@ -56,6 +59,10 @@ class Shelf:
         """In the order in which they were first seen."""
         return tuple(self._findings.values())
 
+    def examples(self) -> tuple[Example, ...]:
+        """The findings as a run's results."""
+        return tuple(Example(f.artifact, f.path, f.seen, f.finished) for f in self.findings())
+
     def waiting(self) -> Finding | None:
         """The first finding that nobody has pursued yet."""
         return next((f for f in self._findings.values() if not f.pursued), None)
@@ -70,7 +77,7 @@ class Shelf:
         artifact = self._artifact(program, divergence, Origin(self._plan.seed, programs, 0))
         path = artifacts.write(artifact, self._plan.folder)
         finding = Finding(
-            signature, program, divergence, programs, 1, pursued=False, artifact=artifact, path=path
+            signature, program, divergence, programs, 1, False, False, artifact, path
         )
         self._findings[signature] = finding
         return finding
@@ -105,7 +112,9 @@ class Shelf:
             most_reliable=reliable.program if reliable is not None and better else None,
             most_reliable_rate=_record(reliable.rate) if reliable is not None and better else None,
         )
-        return self._replace(finding, artifact, measured.program, measured.divergence)
+        updated = self._replace(finding, artifact, measured.program, measured.divergence)
+        self._findings[signature] = replace(updated, finished=measured.rate is not None)
+        return self._findings[signature]
 
     def _replace(
         self, finding: Finding, artifact: Artifact, program: Program, divergence: Divergence

@@ -6,18 +6,17 @@ quiet trial proves nothing (DESIGN §8).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deadheat.campaign.judge import judge
 from deadheat.core.divergence import Diverged, Divergence, Undecided
-from deadheat.core.stats import Rate, rate, trials_to_see
+from deadheat.core.stats import rate, rate_until_first, trials_to_see
+from deadheat.results import Replayed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from deadheat.artifact import Artifact
-    from deadheat.core.program import Program
     from deadheat.drive.live import LiveTarget
 
 CONFIDENCE = 0.99
@@ -25,18 +24,6 @@ CONFIDENCE = 0.99
 _UNKNOWN_RATE = 0.01
 # A rate measured as very low would ask for hours; then the answer says how little it proves.
 _MOST_TRIALS = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """``divergence`` None: it did not show in ``rate.trials``. ``other``: something else did."""
-
-    program: Program
-    divergence: Divergence | None
-    other: Divergence | None
-    rate: Rate
-    wanted_trials: int
-    undecided: int
 
 
 def trials_wanted(artifact: Artifact) -> int:
@@ -83,6 +70,8 @@ async def replay(
         tell(done, wanted, diverged)
         if found is not None and trials is None:
             break
-    return Replayed(artifact.program, found, other, rate(diverged, done), wanted, undecided)
+    stopped = found is not None and trials is None
+    shown = rate_until_first(done) if stopped else rate(diverged, done)
+    return Replayed(found, other, shown, wanted, undecided, until_first=stopped)
 
 
