@@ -324,7 +324,7 @@ async def test_a_server_that_complains_of_its_port_and_stays(homes: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "changes", "why"),
     [
-        ("print('hello', flush=True)", {}, "did not print 'ready' within 0.6 s"),
+        ("print('hello', flush=True)", {}, "did not print 'ready' within 1.5 s"),
         ("print('ready', flush=True)", {"probe": "/"}, "did not open its port"),
         ("print('ready', flush=True)", {}, "did not open its port"),
         (LISTENS, {"probe": "/"}, "opened its port but answered nothing"),
@@ -338,7 +338,7 @@ async def test_a_server_that_complains_of_its_port_and_stays(homes: Path) -> Non
 async def test_a_server_that_never_gets_ready(
     homes: Path, text: str, changes: dict[str, object], why: str
 ) -> None:
-    launch = script(text + "\nimport time; time.sleep(60)", ready_within_s=0.6, **changes)
+    launch = script(text + "\nimport time; time.sleep(60)", ready_within_s=1.5, **changes)
     assert why in str(await failing(launch))
     assert empty(homes)
 

@@ -34,7 +34,7 @@ Json: TypeAlias = dict[str, Any] | list[Any] | bool
 
 # Between a scan's listing and its reads: the width of the race. Divided by the
 # spread of the scan's length it gives the ghost's rate at a good offset.
-GAP_US = 90
+GAP_US = 110
 # How long the reads of a scan take, drawn anew each time, as real disks vary.
 # Two deletes race when they start about this far apart.
 READS_US = (200, 500)
