@@ -17,9 +17,8 @@ import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import cattrs
 from cattrs.preconf.json import make_converter
 from cattrs.strategies import configure_tagged_union
 
@@ -33,8 +32,12 @@ from deadheat.core.program import (
     problems,
     structure,
 )
-from deadheat.core.promises import Promises
 from deadheat.errors import BadArtifact
+
+if TYPE_CHECKING:
+    import cattrs
+
+    from deadheat.core.promises import Promises
 
 FORMAT = "deadheat-artifact"
 FORMAT_VERSION = 1
@@ -238,7 +241,7 @@ def from_json(text: str, name: str) -> Artifact:
         )
     try:
         artifact = _CONVERTER.structure(whole, Artifact)
-    except Exception as exc:  # cattrs raises many kinds  # noqa: BLE001
+    except Exception as exc:  # cattrs raises many kinds
         raise BadArtifact(
             f"{name} is damaged: {_first_line(exc)}. Take the file from the run's folder again."
         ) from exc

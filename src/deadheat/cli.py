@@ -39,7 +39,7 @@ Exit codes:
 """
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType):  # type: ignore[type-arg]
     """``90``, ``90s``, ``10m``, ``8h``; in seconds."""
 
     name = "duration"
@@ -299,13 +299,17 @@ def main() -> None:
         click.echo(f"deadheat: {exc}", err=True)
         tail = getattr(exc, "log_tail", "")
         if tail:
-            click.echo("its last output:\n" + "\n".join(f"  {row}" for row in tail.splitlines()), err=True)
+            click.echo(
+                "its last output:\n" + "\n".join(f"  {row}" for row in tail.splitlines()), err=True
+            )
         sys.exit(exc.exit_code)
     except BrokenPipeError:
         sys.exit(ExitCode.CLEAN)
     except Exception:  # noqa: BLE001 - the last resort, so that a bug of ours is never exit 1
         traceback.print_exc()
-        click.echo("deadheat: this is a bug in deadheat. Please report it with the text above.", err=True)
+        click.echo(
+            "deadheat: this is a bug in deadheat. Please report it with the text above.", err=True
+        )
         sys.exit(ExitCode.INTERNAL)
 
 

@@ -14,7 +14,6 @@ import re
 import secrets
 import signal
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,7 @@ from deadheat.errors import DeadheatError, ExitCode, NothingExercised, StartFail
 from deadheat.generate.source import ProgramSource
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from deadheat.artifact import Artifact

@@ -218,9 +218,7 @@ class Engine:
             if shrinker.best != best:
                 best = shrinker.best
                 self._shelf.shrunk(finding.signature, shrinker.result())
-                self._tell(
-                    events.Shrunk(finding.signature, len(best.calls()), shrinker.trials)
-                )
+                self._tell(events.Shrunk(finding.signature, len(best.calls()), shrinker.trials))
         return shrinker.result()
 
     async def _tune(

@@ -7,17 +7,18 @@ first, then the file that it replaces is removed.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deadheat import artifact as artifacts
 from deadheat.artifact import Artifact, Origin, RateRecord, TargetRecord
-from deadheat.core.divergence import Divergence, Signature
 from deadheat.results import Example
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from deadheat.campaign.engine import Plan
     from deadheat.campaign.measure import Measured
+    from deadheat.core.divergence import Divergence, Signature
     from deadheat.core.program import Program
     from deadheat.core.promises import Promises
     from deadheat.core.shrinker import Shrunk
@@ -76,9 +77,7 @@ class Shelf:
             return None
         artifact = self._artifact(program, divergence, Origin(self._plan.seed, programs, 0))
         path = artifacts.write(artifact, self._plan.folder)
-        finding = Finding(
-            signature, program, divergence, programs, 1, False, False, artifact, path
-        )
+        finding = Finding(signature, program, divergence, programs, 1, False, False, artifact, path)
         self._findings[signature] = finding
         return finding
 

@@ -51,9 +51,7 @@ def _without_early_reads(execution: Execution) -> History:
     return replace(
         execution.history,
         operations=tuple(
-            op
-            for op in execution.history.operations
-            if not op.at_rest or op.index >= settled_from
+            op for op in execution.history.operations if not op.at_rest or op.index >= settled_from
         ),
     )
 

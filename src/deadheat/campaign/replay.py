@@ -59,9 +59,7 @@ async def replay(
             continue
         done += 1
         if isinstance(verdict, Diverged):
-            same = [
-                d for d in verdict.all if (d.signature.anomaly, d.signature.calls) == signature
-            ]
+            same = [d for d in verdict.all if (d.signature.anomaly, d.signature.calls) == signature]
             if same:
                 diverged += 1
                 found = found or same[0]
@@ -73,5 +71,3 @@ async def replay(
     stopped = found is not None and trials is None
     shown = rate_until_first(done) if stopped else rate(diverged, done)
     return Replayed(found, other, shown, wanted, undecided, until_first=stopped)
-
-

@@ -213,9 +213,7 @@ def overlap(one: Operation, other: Operation) -> bool:
 
 def overlapping_pairs(history: History) -> int:
     """Pairs of answered calls of different lanes that overlapped, at least one a change."""
-    answered = [
-        op for op in history.operations if not op.at_rest and isinstance(op.outcome, Ok)
-    ]
+    answered = [op for op in history.operations if not op.at_rest and isinstance(op.outcome, Ok)]
     return sum(
         one.lane != other.lane
         and (one.kind in CHANGING or other.kind in CHANGING)

@@ -407,6 +407,4 @@ def _rounded(offset_us: int, digits: int) -> int:
 
 
 def _with_offset(program: Program, place: Place, offset_us: int) -> Program:
-    return with_offsets(
-        program, lambda here, call: offset_us if here == place else call.offset_us
-    )
+    return with_offsets(program, lambda here, call: offset_us if here == place else call.offset_us)

@@ -25,7 +25,6 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,6 +41,7 @@ from deadheat.core.program import (
 from deadheat.core.stats import keeps_rate, posterior_quantile, trials_to_see
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from random import Random
 
 # Below 1 trial in 100 nobody replays a race; DESIGN §8: rejecting at 1 % takes 299 trials.
@@ -435,4 +435,3 @@ class Shrinker:
             one.only_old += one.old and not one.new
             one.pairs += 1
             one.new = one.old = None
-

@@ -1,4 +1,9 @@
 class Tuner:
-    def __init__(self, program, signature, *, rng, trials): self.best = program
-    def next(self): return None
-    def feed(self, v): pass
+    def __init__(self, program, signature, *, rng, trials) -> None:
+        self.best = program
+
+    def next(self) -> None:
+        return None
+
+    def feed(self, v) -> None:
+        pass

@@ -208,5 +208,3 @@ class Executor:
             )
         )
         return replace(op, outcome=Ok(Listed(entries)))
-
-

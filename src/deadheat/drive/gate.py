@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 # anyio.sleep on a busy 2-core machine wakes up to about 1 ms late; the rest is spun.
 _SPIN_NS = 1_500_000
+# A wait longer than this is mostly slept away, not spun: spinning keeps a core from the server,
+# which on a busy 2-core machine then acts on the first byte only after the last one is out.
+_NAP_NS = 100_000
+# time.sleep wakes up about 60 µs late (50 µs of timer slack).
+_NAP_LATE_NS = 80_000
 
 
 class GatedStream(httpcore.AsyncNetworkStream):
@@ -124,7 +129,8 @@ class GatedStream(httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Not here: a TLS record cannot be split at its last byte. See ``drive.lane``."""
+        """Not here: a TLS record cannot be split at its last byte."""
+        del ssl_context, server_hostname, timeout
         raise httpcore.UnsupportedProtocol("the gate holds plain TCP only")
 
 
@@ -178,7 +184,7 @@ async def _connect(sock: socket.socket, address: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """When one lane's last byte went out, relative to the gate's opening, and when it should have."""
+    """When one lane's last byte should have gone out, and when it did, from the gate's opening."""
 
     wanted_ns: int
     achieved_ns: int
@@ -218,10 +224,18 @@ class Gate:
             left_ns = opened_ns + wanted_ns - time.monotonic_ns()
             if left_ns > _SPIN_NS:
                 await anyio.sleep((left_ns - _SPIN_NS) / 1e9)
-            while time.monotonic_ns() < opened_ns + wanted_ns:
-                pass
+            _wait_until(opened_ns + wanted_ns)
             releases.append(Release(wanted_ns, stream.release() - opened_ns))
         return tuple(releases)
+
+
+def _wait_until(due_ns: int) -> None:
+    """Block for at most ``_SPIN_NS``: asleep at first, then awake to meet the instant."""
+    left_ns = due_ns - time.monotonic_ns()
+    if left_ns > _NAP_NS:
+        time.sleep((left_ns - _NAP_LATE_NS) / 1e9)
+    while time.monotonic_ns() < due_ns:
+        pass
 
 
 def worst_miss_ns(releases: Sequence[Release]) -> int:

@@ -34,7 +34,7 @@ class Wire(Protocol):
         ...
 
     def decode(self, invocation: Invocation, status: int, body: bytes) -> Outcome:
-        """What an answer means. Undeclared statuses, server errors and garbage have outcomes too."""
+        """What an answer means; undeclared statuses, errors and garbage have outcomes too."""
         ...
 
 

@@ -13,9 +13,8 @@ Rules
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from enum import StrEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -40,6 +39,9 @@ from deadheat.core.program import (
     canonical,
     overlapping_pairs,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Log-spaced, so that windows of 50 µs and of 4 ms are hit equally often; round, so that a
 # found program reads well. 0 is one value of many: alone it would miss most windows
@@ -209,10 +211,8 @@ class ProgramMachine(RuleBasedStateMachine):
         if race is None:
             self._rounds.append(((call,),))
             return 0
-        if not isinstance(call, Create | List) and call.var in self._born_in:
-            lane = self._born_in[call.var]
-        else:
-            lane = _lane_with_room(race, lane)
+        born_in = None if isinstance(call, Create | List) else self._born_in.get(call.var)
+        lane = _lane_with_room(race, lane) if born_in is None else born_in
         while len(race) <= lane:
             race.append([])
         race[lane].append(call)

@@ -25,12 +25,14 @@ def finding_text(artifact: Artifact, path: Path | None) -> str:
         f"{standing_text(artifact)} ({size_text(artifact.program)}), {_rate(artifact.rate)}",
     ]
     if artifact.transient:
-        lines.append(f"it went away within the target's settle time ({artifact.target.settle_ms} ms)")
+        lines.append(
+            f"it went away within the target's settle time ({artifact.target.settle_ms} ms)"
+        )
     lines += ["", text(diagram_of(artifact)), ""]
     if artifact.most_reliable is not None:
         lines += [
-            f"shows more often ({size_text(artifact.most_reliable)}), "
-            f"{_rate(artifact.most_reliable_rate)}",
+            (f"shows more often ({size_text(artifact.most_reliable)}), "
+            f"{_rate(artifact.most_reliable_rate)}"),
             "",
             text(program_lines(artifact.most_reliable)),
             "",

@@ -17,7 +17,7 @@ from deadheat.core.promises import DeletePromise, ListPromise, Promises
 from deadheat.drive.server import Launch
 from deadheat.drive.target import Target
 from deadheat.errors import RemoteRefused, UnknownTarget
-from deadheat.targets import opencode
+from deadheat.targets import demo_server, opencode
 from deadheat.targets.opencode_wire import OpenCodeWire
 
 if TYPE_CHECKING:
@@ -32,7 +32,11 @@ KINDS = (
         "bundled server with OpenCode's race planted; needs neither npm nor network",
         "deadheat run demo",
     ),
-    ("demo:correct", "the same server without the race", "deadheat run demo:correct --programs 500"),
+    (
+        "demo:correct",
+        "the same server without the race",
+        "deadheat run demo:correct --programs 500",
+    ),
     (
         "opencode@VERSION",
         "a release of OpenCode from npm, downloaded once, started and stopped",
@@ -80,7 +84,8 @@ def resolve(
 def demo(*, correct: bool) -> Target:
     """The bundled server, with or without its race."""
     name = "demo:correct" if correct else "demo"
-    argv = (sys.executable, "-m", "deadheat.targets.demo_server", "--port", "{port}")
+    # By path: the server's environment is made from scratch and may not know the package.
+    argv = (sys.executable, "-P", demo_server.__file__, "--port", "{port}")
     return Target(
         name=name,
         wire=OpenCodeWire(),
@@ -88,8 +93,8 @@ def demo(*, correct: bool) -> Target:
         launch=Launch(
             name=name,
             argv=(*argv, "--correct") if correct else argv,
-            ready_line="listening on http://",
-            probe="/session",
+            ready_line="demo server listening on",
+            probe="/global/health",
         ),
     )
 

@@ -38,7 +38,7 @@ _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
 
 def released(version: str, report: Callable[[str], None]) -> Target:
-    """The release ``version`` from npm, downloaded once. Raises ``FetchFailed``, ``UnknownTarget``."""
+    """The release ``version``, downloaded once. Raises ``FetchFailed``, ``UnknownTarget``."""
     binary = fetch_binary(platform_package(), version, "bin/opencode", report)
     found = binary.parent.name  # a tag such as latest has become a version
     return _target(f"opencode@{found}", found, binary)

@@ -80,9 +80,7 @@ class OpenCodeWire:
             return Info(Unknown.GARBLED, "200 of another shape")
 
 
-def _result(
-    invocation: Invocation, answer: Any
-) -> Created | Listed | Found | Deleted | Renamed:
+def _result(invocation: Invocation, answer: Any) -> Created | Listed | Found | Deleted | Renamed:
     match invocation.kind:
         case Kind.CREATE:
             return Created(_session_id(answer["id"]))
