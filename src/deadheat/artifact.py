@@ -32,12 +32,13 @@ from deadheat.core.program import (
     problems,
     structure,
 )
+
+# Not for typing only: cattrs reads these annotations when the program runs.
+from deadheat.core.promises import Promises  # noqa: TC001
 from deadheat.errors import BadArtifact
 
 if TYPE_CHECKING:
     import cattrs
-
-    from deadheat.core.promises import Promises
 
 FORMAT = "deadheat-artifact"
 FORMAT_VERSION = 1

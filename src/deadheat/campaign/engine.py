@@ -39,9 +39,13 @@ if TYPE_CHECKING:
 # Of what is left of the budget when shrinking begins, this part is kept for the measuring:
 # a smaller example without a rate is worth less than a larger one with it.
 _KEPT_FOR_MEASURING = 0.25
-# A tuned offset is worth so many trials for each offset that the sweep looks at.
+# One finding may take this part of what is left, so that the next one gets its turn.
+_PART_FOR_ONE = 0.5
+# Enough for the tuner's sweep of two lanes to see 10 % at each of its offsets.
 _TUNING_TRIALS = 240
 _FEWEST_TRIALS_FOR_A_RATE = 20
+# The most reliable program is large and slow, and its rate is high: a wide interval will do.
+_PART_FOR_MOST_RELIABLE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,7 @@ class Engine:
         self._phase = events.Phase.SEARCHING
         self._detail = ""
         self._ended = "interrupted"
+        self._turn_ends_s = float("inf")
         self._shelf = Shelf(live.target, live.promises, plan)
 
     # -- what anyone may ask at any moment -------------------------------------------------
@@ -117,9 +122,14 @@ class Engine:
         return self._clock() - self._began_s
 
     def _left_s(self) -> float:
+        """Seconds left of the whole run."""
         if self._plan.seconds is None:
             return float("inf")
         return self._plan.seconds - self._elapsed_s()
+
+    def _turn_left_s(self) -> float:
+        """Seconds left for the finding at hand."""
+        return min(self._turn_ends_s - self._elapsed_s(), self._left_s())
 
     # -- the cycle ---------------------------------------------------------------------------
 
@@ -183,7 +193,9 @@ class Engine:
             )
 
     async def _pursue(self, finding: Finding) -> None:
-        """Shrink, tune and measure one finding, as far as the time allows."""
+        """Shrink, tune and measure one finding, as far as its share of the time allows."""
+        share = 1.0 if self._plan.exit_first else _PART_FOR_ONE
+        self._turn_ends_s = self._elapsed_s() + self._left_s() * share
         shrunk = await self._shrink(finding)
         self._shelf.shrunk(finding.signature, shrunk)
         program, divergence = shrunk.smallest, shrunk.smallest_divergence
@@ -194,7 +206,10 @@ class Engine:
         reliable: Measured | None = None
         if shrunk.most_reliable.concurrency > 1 and _differs(shrunk.most_reliable, shrunk.smallest):
             reliable = await self._measure(
-                shrunk.most_reliable, shrunk.most_reliable_divergence, finding.signature
+                shrunk.most_reliable,
+                shrunk.most_reliable_divergence,
+                finding.signature,
+                _PART_FOR_MOST_RELIABLE,
             )
         saved = self._shelf.measured(finding.signature, measured, reliable)
         self._tell(events.Saved(saved.artifact, saved.path))
@@ -206,19 +221,22 @@ class Engine:
             finding.divergence,
             rng=random.Random(f"{self._plan.seed} {finding.signature}"),
             budget=self._plan.shrink_trials,
+            round_offsets=False,  # the tuner looks at round ones only, and it comes next
         )
-        until_s = self._left_s() * _KEPT_FOR_MEASURING
+        until_s = self._turn_left_s() * _KEPT_FOR_MEASURING
         best = shrinker.best
-        while self._left_s() > until_s or self._plan.seconds is None:
+        while self._turn_left_s() > until_s or self._plan.seconds is None:
             candidate = shrinker.next()
             if candidate is None:
                 break
             self._detail = f"{len(shrinker.best.calls())} calls, {candidate.phase}"
             shrinker.feed(await self._trial(candidate.program))
             if shrinker.best != best:
+                fewer = len(shrinker.best.calls()) < len(best.calls())
                 best = shrinker.best
                 self._shelf.shrunk(finding.signature, shrinker.result())
-                self._tell(events.Shrunk(finding.signature, len(best.calls()), shrinker.trials))
+                if fewer:
+                    self._tell(events.Shrunk(finding.signature, len(best.calls()), shrinker.trials))
         return shrinker.result()
 
     async def _tune(
@@ -233,27 +251,27 @@ class Engine:
             rng=random.Random(f"{self._plan.seed} tune {wanted}"),
             trials=_TUNING_TRIALS,
         )
-        until_s = self._left_s() / 2
+        until_s = self._turn_left_s() / 2
         observed: dict[Program, Divergence] = {}
-        while self._left_s() > until_s or self._plan.seconds is None:
+        while self._turn_left_s() > until_s or self._plan.seconds is None:
             candidate = tuner.next()
             if candidate is None:
                 break
-            verdict = await self._trial(candidate.program)
+            verdict = await self._trial(candidate)
             tuner.feed(verdict)
             found = matching(verdict, wanted)
             if found is not None:
-                observed[canonical(candidate.program)] = found
+                observed[canonical(candidate)] = found
         best = canonical(tuner.best)
         return (best, observed[best]) if best in observed else None
 
     async def _measure(
-        self, program: Program, divergence: Divergence, wanted: Signature
+        self, program: Program, divergence: Divergence, wanted: Signature, part: float = 1.0
     ) -> Measured:
         """Fresh trials of one program, nothing else in between."""
         self._enter(events.Phase.MEASURING)
         diverged = trials = 0
-        while trials < self._plan.measure_trials and self._left_s() > 0:
+        while trials < self._plan.measure_trials * part and self._turn_left_s() > 0:
             self._detail = f"{diverged} of {trials} fresh trials"
             verdict = await self._trial(program)
             if isinstance(verdict, Undecided):

@@ -38,7 +38,8 @@ from deadheat.core.program import (
     structure,
     with_offsets,
 )
-from deadheat.core.stats import keeps_rate, posterior_quantile, trials_to_see
+from deadheat.core.rounding import Rounding
+from deadheat.core.stats import posterior_quantile, trials_to_see
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,12 +50,17 @@ FLOOR = 0.01
 # A reduction may show three times more rarely than the program it came from. A
 # race of three pairs of calls that falls to one pair is just that much rarer.
 RARER = 1 / 3
+# Without concurrency a logic bug shows as often as before, not more rarely.
+RARER_SEQUENTIAL = 1 / 2
+CAUTION = 0.3
 CONFIDENCE = 0.95
 # At the wanted rates that follow from 3 divergences (a standard error of 58 %)
 # and RARER, a candidate as frequent as its parent is lost in under 1 of 1,000.
-ENOUGH_TO_PLAN = 3
+ENOUGH_TO_PLAN = 4
 # How many candidates take turns: more spread the trials, fewer are blocked by a rare one.
-TURNS = 6
+TURNS = 8
+FIRST = 1
+ASIDE = 4
 # Offsets tried beside those that the candidate inherits: 0, then log-uniform
 # steps up to a few milliseconds (DESIGN §5: the measured window of the ghost).
 OFFSETS_US = (0, 50, 100, 200, 300, 400, 500, 700, 1_000, 1_500, 2_000, 3_000, 4_000)
@@ -83,9 +89,11 @@ class Shrunk:
     """What has been found so far.
 
     ``smallest`` and ``most_reliable`` each come with a divergence that was
-    observed of just that program. ``proven_minimal``: every smaller program
-    that the passes know was rejected. ``sequential``: it diverges with no
-    concurrency at all (a logic bug). ``tallies``: every program tried.
+    observed of just that program, spelt as it was run (the history's places
+    lead into it). ``proven_minimal``: every smaller structure that the passes
+    know was rejected; offsets may still be rounder when the budget ended.
+    ``sequential``: it diverges with no concurrency at all (a logic bug).
+    ``tallies``: every program tried.
     """
 
     smallest: Program
@@ -115,19 +123,6 @@ class _Accepted:
     observed: Observed
     program: Program
     before: Tally
-
-
-@dataclass(slots=True)
-class _Rounding:
-    """One program with rounder offsets against the best one, in discordant pairs."""
-
-    program: Program
-    only_new: int = 0
-    only_old: int = 0
-    pairs: int = 0
-    new: bool | None = None
-    old: bool | None = None
-    seen: Observed | None = None
 
 
 class Shrinker:
@@ -164,14 +159,12 @@ class Shrinker:
         self._refused: set[Program] = set()
         self._kept: list[Observed] = []  # all that were observed, for ``most_reliable``
         self._proven = False
-        self._rounding: _Rounding | None = None
-        self._roundings: Iterator[Program] | None = None
+        self._rounding: Rounding | None = None
         self._pending: tuple[Candidate, _Arm | None] | None = None
         first = Observed(program, divergence)
         self._chain = [_Accepted(first, canonical(program), Tally())]
         self._kept.append(first)
         self._arms: dict[Program, _Arm] = {}
-        self._order: _Arm
         self._plan()
 
     # -- what anyone may ask at any moment ---------------------------------
@@ -202,9 +195,9 @@ class Shrinker:
         best = self._chain[-1]
         reliable = self._most_reliable()
         return Shrunk(
-            smallest=best.program,
+            smallest=best.observed.program,
             smallest_divergence=best.observed.divergence,
-            most_reliable=canonical(reliable.program),
+            most_reliable=reliable.program,
             most_reliable_divergence=reliable.divergence,
             proven_minimal=self._proven,
             sequential=best.program.concurrency <= 1,
@@ -223,13 +216,16 @@ class Shrinker:
             return self._pending[0]
         if self.trials >= self._budget:
             return None
-        arm = self._choose()
+        arm = None if self._proven else self._choose()
         if arm is not None:
             candidate = Candidate(self._variant(arm), arm.phase, self._remaining())
             self._pending = (candidate, arm)
             return candidate
         self._proven = True
-        program = self._offset_trial() if self._round_offsets else None
+        if self._rounding is None:
+            most_pairs = trials_to_see(self._floor, self._confidence)
+            self._rounding = Rounding(self.best, most_pairs)
+        program = self._rounding.next() if self._round_offsets else None
         if program is None:
             return None
         candidate = Candidate(program, OFFSETS, 0)
@@ -248,7 +244,10 @@ class Shrinker:
         self._ledger.record(candidate.program, verdict)
         seen = self._wanted_in(candidate.program, verdict)
         if arm is None:
-            self._feed_offsets(candidate.program, seen, isinstance(verdict, Undecided))
+            if self._rounding is not None and not isinstance(verdict, Undecided):
+                rounder = self._rounding.feed(seen)
+                if rounder is not None:
+                    self._keep(rounder)
         elif seen is not None and arm.phase != CONFIRM:
             self._accept(seen)
         elif seen is not None:
@@ -267,11 +266,14 @@ class Shrinker:
     # -- accepting, refusing ------------------------------------------------
 
     def _accept(self, seen: Observed) -> None:
+        self._keep(seen)
+        self._plan()
+
+    def _keep(self, seen: Observed) -> None:
         program = canonical(seen.program)
         before = self._ledger.tally(program, self.signature)
         self._chain.append(_Accepted(seen, program, before))
         self._kept.append(seen)
-        self._plan()
 
     def _fresh(self) -> Tally:
         """The best program's trials since it was accepted."""
@@ -317,21 +319,19 @@ class Shrinker:
 
     def _choose(self) -> _Arm | None:
         """Whose turn it is: of the few first that are still open, the one with fewest trials."""
-        wanted = self._wanted()
-        enough = trials_to_see(wanted, self._confidence)
-        turns: list[_Arm] = []
-        if self.best.concurrency > 1 and self._quiet_sequential() < enough:
-            turns.append(self._sequential)
+        enough = trials_to_see(self._wanted(RARER), self._confidence)
+        turns: list[tuple[float, _Arm]] = []
+        if self.best.concurrency > 1 and self._quiet_sequential() < self._enough_sequential():
+            turns.append((1 / ASIDE, self._sequential))
         if not self._confirmed():
-            turns.append(self._confirm)
-        taking = 0
+            turns.append((1 / ASIDE, self._confirm))
         for arm in self._arms.values():
             if self._ledger.structure_tally(arm.structure).decided < enough:
-                turns.append(arm)
-                taking += 1
-                if taking == TURNS:
+                turns.append((1 / (FIRST + len(turns)), arm))
+                if len(turns) == TURNS:
                     break
-        return min(turns, key=lambda arm: arm.turns, default=None)
+        # Each in proportion to its weight; the first of equals.
+        return min(turns, key=lambda turn: (turn[1].turns + 1) / turn[0], default=(0, None))[1]
 
     def _variant(self, arm: _Arm) -> Program:
         turn, arm.turns = arm.turns, arm.turns + 1
@@ -350,12 +350,16 @@ class Shrinker:
 
     # -- what is wanted -------------------------------------------------------
 
-    def _wanted(self) -> float:
-        """The rate below which a reduction is not worth having."""
+    def _wanted(self, share: float) -> float:
+        """This share of the best program's rate (on the low side), but never below the floor."""
         fresh = self._fresh()
         if fresh.diverged == 0:
             return self._floor
-        return max(self._floor, RARER * fresh.diverged / max(1, fresh.decided))
+        low = posterior_quantile(CAUTION, fresh.diverged, fresh.decided)
+        return max(self._floor, share * low)
+
+    def _enough_sequential(self) -> int:
+        return trials_to_see(self._wanted(RARER_SEQUENTIAL), self._confidence)
 
     def _confirmed(self) -> bool:
         """Is the best program's rate known well enough to plan with?"""
@@ -376,13 +380,13 @@ class Shrinker:
         )
 
     def _remaining(self) -> int:
-        enough = trials_to_see(self._wanted(), self._confidence)
+        enough = trials_to_see(self._wanted(RARER), self._confidence)
         open_trials = sum(
             max(0, enough - self._ledger.structure_tally(arm.structure).decided)
             for arm in self._arms.values()
         )
         if self.best.concurrency > 1:
-            open_trials += max(0, enough - self._quiet_sequential())
+            open_trials += max(0, self._enough_sequential() - self._quiet_sequential())
         return min(self._budget - self.trials, open_trials)
 
     def _most_reliable(self) -> Observed:
@@ -397,41 +401,3 @@ class Shrinker:
             if lowest > bar:
                 reliable, bar = observed, lowest
         return reliable
-
-    # -- offsets ----------------------------------------------------------------
-
-    def _offset_trial(self) -> Program | None:
-        """The next trial of old against new offsets; None when every rounding is decided."""
-        while True:
-            if self._rounding is None:
-                if self._roundings is None:
-                    self._roundings = passes.offset_steps(self.best)
-                program = next(self._roundings, None)
-                if program is None:
-                    return None
-                self._rounding = _Rounding(program)
-            one = self._rounding
-            kept = keeps_rate(one.only_new, one.only_old)
-            if kept is None and one.pairs < trials_to_see(self._floor, self._confidence):
-                return one.program if one.new is None else self.best
-            self._rounding = None
-            if kept and one.seen is not None:
-                before = self._ledger.tally(one.program, self.signature)
-                self._chain.append(_Accepted(one.seen, one.program, before))
-                self._kept.append(one.seen)
-                self._roundings = None
-
-    def _feed_offsets(self, program: Program, seen: Observed | None, undecided: bool) -> None:
-        one = self._rounding
-        if one is None or undecided:
-            return
-        if one.new is None:
-            one.new = seen is not None
-            one.seen = seen or one.seen
-        else:
-            one.old = seen is not None
-        if one.old is not None:
-            one.only_new += one.new and not one.old
-            one.only_old += one.old and not one.new
-            one.pairs += 1
-            one.new = one.old = None

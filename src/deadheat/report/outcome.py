@@ -34,9 +34,11 @@ def run_text(summary: Summary | None, *, interrupted: bool) -> str:
 
 def _exercised(summary: Summary, *, interrupted: bool) -> str:
     words = [
-        (f"{summary.target}, seed {summary.seed}: {summary.programs:,} programs, "
-        f"{summary.trials:,} trials, {summary.requests:,} requests, "
-        f"{summary.overlaps:,} overlaps in {duration_text(summary.elapsed_s)}")
+        (
+            f"{summary.target}, seed {summary.seed}: {summary.programs:,} programs, "
+            f"{summary.trials:,} trials, {summary.requests:,} requests, "
+            f"{summary.overlaps:,} overlaps in {duration_text(summary.elapsed_s)}"
+        )
     ]
     if summary.undecided:
         words.append(f"{summary.undecided:,} trials undecided: they prove nothing either way")

@@ -31,8 +31,10 @@ def finding_text(artifact: Artifact, path: Path | None) -> str:
     lines += ["", text(diagram_of(artifact)), ""]
     if artifact.most_reliable is not None:
         lines += [
-            (f"shows more often ({size_text(artifact.most_reliable)}), "
-            f"{_rate(artifact.most_reliable_rate)}"),
+            (
+                f"shows more often ({size_text(artifact.most_reliable)}), "
+                f"{_rate(artifact.most_reliable_rate)}"
+            ),
             "",
             text(program_lines(artifact.most_reliable)),
             "",

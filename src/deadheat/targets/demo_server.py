@@ -33,11 +33,13 @@ import h11
 Json: TypeAlias = dict[str, Any] | list[Any] | bool
 
 # Between a scan's listing and its reads: the width of the race. Divided by the
-# spread of the scan's length it gives the ghost's rate at a good offset.
-GAP_US = 110
+# spread of the scan's length it gives the ghost's rate at a good offset: up to a
+# half, so that the first minute with deadheat works on a busy machine too (at
+# 110 and (200, 500) such a machine hid it from most runs of 30 s).
+GAP_US = 600
 # How long the reads of a scan take, drawn anew each time, as real disks vary.
-# Two deletes race when they start about this far apart.
-READS_US = (200, 500)
+# Two deletes race when they start about this far apart; at the same instant never.
+READS_US = (200, 1_400)
 # A body larger than this is refused: titles are short.
 BODY_LIMIT = 64 * 1024
 # One read from a socket.
