@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 # Of what is left of the budget when shrinking begins, this part is kept for the measuring:
 # a smaller example without a rate is worth less than a larger one with it.
 _KEPT_FOR_MEASURING = 0.25
-# One finding may take this part of what is left, so that the next one gets its turn.
+# While others wait, one finding may take this part of what is left.
 _PART_FOR_ONE = 0.5
 # Enough for the tuner's sweep of two lanes to see 10 % at each of its offsets.
 _TUNING_TRIALS = 240
@@ -128,7 +128,9 @@ class Engine:
         return self._plan.seconds - self._elapsed_s()
 
     def _turn_left_s(self) -> float:
-        """Seconds left for the finding at hand."""
+        """Seconds left for the finding at hand: all there are, unless another one waits."""
+        if self._shelf.waiting() is None or self._plan.exit_first:
+            return self._left_s()
         return min(self._turn_ends_s - self._elapsed_s(), self._left_s())
 
     # -- the cycle ---------------------------------------------------------------------------
@@ -137,8 +139,7 @@ class Engine:
         """Search until the plan ends; shrink and measure each new divergence on the way."""
         programs: Iterator[Program] = iter(self._programs)
         while True:
-            finding = self._shelf.waiting()
-            if finding is not None and self._left_s() > 0:
+            if self._left_s() > 0 and (finding := self._shelf.take()) is not None:
                 await self._pursue(finding)
                 if self._plan.exit_first:
                     self._ended = "first divergence"
@@ -194,8 +195,7 @@ class Engine:
 
     async def _pursue(self, finding: Finding) -> None:
         """Shrink, tune and measure one finding, as far as its share of the time allows."""
-        share = 1.0 if self._plan.exit_first else _PART_FOR_ONE
-        self._turn_ends_s = self._elapsed_s() + self._left_s() * share
+        self._turn_ends_s = self._elapsed_s() + self._left_s() * _PART_FOR_ONE
         shrunk = await self._shrink(finding)
         self._shelf.shrunk(finding.signature, shrunk)
         program, divergence = shrunk.smallest, shrunk.smallest_divergence

@@ -68,6 +68,13 @@ class Shelf:
         """The first finding that nobody has pursued yet."""
         return next((f for f in self._findings.values() if not f.pursued), None)
 
+    def take(self) -> Finding | None:
+        """The same, and from now on it counts as pursued."""
+        found = self.waiting()
+        if found is not None:
+            self._findings[found.signature] = replace(found, pursued=True)
+        return found
+
     def note(self, program: Program, divergence: Divergence, programs: int) -> Finding | None:
         """One more sighting. The finding if it is new, after it has been written to disk."""
         signature = divergence.signature
@@ -128,7 +135,6 @@ class Shelf:
             divergence=divergence,
             artifact=artifact,
             path=path,
-            pursued=True,
         )
         self._findings[finding.signature] = updated
         return updated
