@@ -1,0 +1,438 @@
+"""The smallest program that still shows a race which shows only sometimes.
+
+One trial at a time: ``next()`` says which program to run, ``feed(verdict)``
+says what came of it. Nothing is run here, and nothing is drawn but from ``rng``.
+
+Rules
+- A smaller program is accepted on an **observed** divergence with the wanted
+  signature, and on nothing else; its history is kept.
+- It is rejected once so many quiet trials have gone by, over all offsets tried,
+  that a race at the wanted rate would have shown (``stats.trials_to_see``). The
+  wanted rate follows the best program's own rate, down to a floor, and is
+  looked up afresh each time: a candidate rejected at a high wanted rate comes
+  back when the best program has become rarer.
+- Several candidates take turns, the smallest first, so that a few unlucky ones
+  do not hold up the rest.
+- Race or logic? The calls with no concurrency at all are tried from the first
+  trial on; their quiet trials are the evidence that a race is needed, which
+  stands for every smaller program without concurrency (a part of quiet
+  sequential calls is taken to be quiet too).
+- A program that does not show again within what the floor would have shown is
+  refused, and its predecessor takes its place.
+- Offsets become rounder last, and only where ``stats.keeps_rate`` finds the
+  rate kept, in interleaved trials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deadheat.core import passes
+from deadheat.core.divergence import Diverged, Divergence, Signature, Undecided, Verdict
+from deadheat.core.ledger import Ledger, Observed, Tally
+from deadheat.core.program import (
+    Program,
+    canonical,
+    sort_key,
+    structure,
+    with_offsets,
+)
+from deadheat.core.stats import keeps_rate, posterior_quantile, trials_to_see
+
+if TYPE_CHECKING:
+    from random import Random
+
+# Below 1 trial in 100 nobody replays a race; DESIGN §8: rejecting at 1 % takes 299 trials.
+FLOOR = 0.01
+# A reduction may show three times more rarely than the program it came from. A
+# race of three pairs of calls that falls to one pair is just that much rarer.
+RARER = 1 / 3
+CONFIDENCE = 0.95
+# At the wanted rates that follow from 3 divergences (a standard error of 58 %)
+# and RARER, a candidate as frequent as its parent is lost in under 1 of 1,000.
+ENOUGH_TO_PLAN = 3
+# How many candidates take turns: more spread the trials, fewer are blocked by a rare one.
+TURNS = 6
+# Offsets tried beside those that the candidate inherits: 0, then log-uniform
+# steps up to a few milliseconds (DESIGN §5: the measured window of the ghost).
+OFFSETS_US = (0, 50, 100, 200, 300, 400, 500, 700, 1_000, 1_500, 2_000, 3_000, 4_000)
+# One trial in so many draws fresh offsets; the rest keep the observed instants.
+FRESH_OFFSETS_EVERY = 4
+
+RACE_OR_LOGIC = "race or logic"
+CONFIRM = "confirm"
+HISTORY = "history"
+PASSES = "passes"
+OFFSETS = "offsets"
+DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Run this program once. ``remaining``: trials until everything open is decided, at most."""
+
+    program: Program
+    phase: str
+    remaining: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shrunk:
+    """What has been found so far.
+
+    ``smallest`` and ``most_reliable`` each come with a divergence that was
+    observed of just that program. ``proven_minimal``: every smaller program
+    that the passes know was rejected. ``sequential``: it diverges with no
+    concurrency at all (a logic bug). ``tallies``: every program tried.
+    """
+
+    smallest: Program
+    smallest_divergence: Divergence
+    most_reliable: Program
+    most_reliable_divergence: Divergence
+    proven_minimal: bool
+    sequential: bool
+    tallies: tuple[tuple[Program, Tally], ...]
+    trials: int
+
+
+@dataclass(slots=True)
+class _Arm:
+    """One structure under test, and the offsets at which to try it."""
+
+    phase: str
+    structure: Program
+    variants: list[Program]
+    turns: int = 0
+
+
+@dataclass(slots=True)
+class _Accepted:
+    """A program that diverged; ``before``: its tally at that moment, which is biased."""
+
+    observed: Observed
+    program: Program
+    before: Tally
+
+
+@dataclass(slots=True)
+class _Rounding:
+    """One program with rounder offsets against the best one, in discordant pairs."""
+
+    program: Program
+    only_new: int = 0
+    only_old: int = 0
+    pairs: int = 0
+    new: bool | None = None
+    old: bool | None = None
+    seen: Observed | None = None
+
+
+class Shrinker:
+    """Shrinks ``program``, of which ``divergence`` was observed.
+
+    ``signature``: what must show again (default: the divergence's own).
+    ``budget``: trials at most. ``floor``: the lowest rate worth having.
+    ``confidence``: with which a candidate is rejected. ``offsets``: microseconds
+    to draw from. ``round_offsets``: simplify the offsets in the end.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        divergence: Divergence,
+        *,
+        rng: Random,
+        signature: Signature | None = None,
+        budget: int = 5_000,
+        floor: float = FLOOR,
+        confidence: float = CONFIDENCE,
+        offsets: Sequence[int] = OFFSETS_US,
+        round_offsets: bool = True,
+    ) -> None:
+        self.signature = divergence.signature if signature is None else signature
+        self.trials = 0
+        self._rng = rng
+        self._budget = budget
+        self._floor = floor
+        self._confidence = confidence
+        self._offsets = tuple(offsets)
+        self._round_offsets = round_offsets
+        self._ledger = Ledger()
+        self._refused: set[Program] = set()
+        self._kept: list[Observed] = []  # all that were observed, for ``most_reliable``
+        self._proven = False
+        self._rounding: _Rounding | None = None
+        self._roundings: Iterator[Program] | None = None
+        self._pending: tuple[Candidate, _Arm | None] | None = None
+        first = Observed(program, divergence)
+        self._chain = [_Accepted(first, canonical(program), Tally())]
+        self._kept.append(first)
+        self._arms: dict[Program, _Arm] = {}
+        self._order: _Arm
+        self._plan()
+
+    # -- what anyone may ask at any moment ---------------------------------
+
+    @property
+    def best(self) -> Program:
+        """The smallest program observed so far (and not refused)."""
+        return self._chain[-1].program
+
+    @property
+    def best_divergence(self) -> Divergence:
+        """The divergence observed of ``best``."""
+        return self._chain[-1].observed.divergence
+
+    @property
+    def phase(self) -> str:
+        """What the next trial is for; ``done`` when there is none."""
+        candidate = self.next()
+        return DONE if candidate is None else candidate.phase
+
+    @property
+    def proven_minimal(self) -> bool:
+        """Has every smaller program that the passes know been rejected?"""
+        return self._proven
+
+    def result(self) -> Shrunk:
+        """What has been found so far; may be asked at any moment."""
+        best = self._chain[-1]
+        reliable = self._most_reliable()
+        return Shrunk(
+            smallest=best.program,
+            smallest_divergence=best.observed.divergence,
+            most_reliable=canonical(reliable.program),
+            most_reliable_divergence=reliable.divergence,
+            proven_minimal=self._proven,
+            sequential=best.program.concurrency <= 1,
+            tallies=tuple(
+                (program, self._ledger.tally(program, self.signature))
+                for program in self._ledger.programs()
+            ),
+            trials=self.trials,
+        )
+
+    # -- one trial at a time ------------------------------------------------
+
+    def next(self) -> Candidate | None:
+        """The program to run once now; the same one until ``feed``. None: finished."""
+        if self._pending is not None:
+            return self._pending[0]
+        if self.trials >= self._budget:
+            return None
+        arm = self._choose()
+        if arm is not None:
+            candidate = Candidate(self._variant(arm), arm.phase, self._remaining())
+            self._pending = (candidate, arm)
+            return candidate
+        self._proven = True
+        program = self._offset_trial() if self._round_offsets else None
+        if program is None:
+            return None
+        candidate = Candidate(program, OFFSETS, 0)
+        self._pending = (candidate, None)
+        return candidate
+
+    def feed(self, verdict: Verdict) -> None:
+        """What came of running the program that ``next`` named, once.
+
+        Raises ``RuntimeError`` when ``next`` has named none since the last call.
+        """
+        if self._pending is None:
+            raise RuntimeError("feed() without a trial; call next() and run its program first")
+        (candidate, arm), self._pending = self._pending, None
+        self.trials += 1
+        self._ledger.record(candidate.program, verdict)
+        seen = self._wanted_in(candidate.program, verdict)
+        if arm is None:
+            self._feed_offsets(candidate.program, seen, isinstance(verdict, Undecided))
+        elif seen is not None and arm.phase != CONFIRM:
+            self._accept(seen)
+        elif seen is not None:
+            self._chain[-1].observed = seen
+            self._learn(passes.projections(seen), HISTORY)
+        elif arm.phase == CONFIRM and self._cannot_be_replayed():
+            self._refuse()
+
+    def _wanted_in(self, program: Program, verdict: Verdict) -> Observed | None:
+        if isinstance(verdict, Diverged):
+            for divergence in verdict.all:
+                if divergence.signature == self.signature:
+                    return Observed(program, divergence)
+        return None
+
+    # -- accepting, refusing ------------------------------------------------
+
+    def _accept(self, seen: Observed) -> None:
+        program = canonical(seen.program)
+        before = self._ledger.tally(program, self.signature)
+        self._chain.append(_Accepted(seen, program, before))
+        self._kept.append(seen)
+        self._plan()
+
+    def _fresh(self) -> Tally:
+        """The best program's trials since it was accepted."""
+        best = self._chain[-1]
+        return self._ledger.tally(best.program, self.signature) - best.before
+
+    def _cannot_be_replayed(self) -> bool:
+        fresh = self._fresh()
+        enough = trials_to_see(self._floor, self._confidence)
+        return len(self._chain) > 1 and fresh.diverged == 0 and fresh.quiet >= enough
+
+    def _refuse(self) -> None:
+        gone = self._chain.pop()
+        self._refused.add(structure(gone.program))
+        self._plan()
+
+    # -- candidates ---------------------------------------------------------
+
+    def _plan(self) -> None:
+        """The candidates below the best program, in the order worth trying."""
+        best = self._chain[-1]
+        program, history = best.observed.program, best.observed.divergence.history
+        self._arms = {}
+        self._learn(passes.projections(best.observed), HISTORY)
+        self._learn(passes.reductions(program, history), PASSES)
+        self._learn(passes.reductions(program), PASSES)  # at the offsets it has
+        flat = list(passes.sequential_orders(program, history))
+        self._sequential = _Arm(RACE_OR_LOGIC, structure(flat[0]), flat)
+        self._confirm = _Arm(CONFIRM, structure(best.program), [best.program])
+
+    def _learn(self, found: Iterator[Program], phase: str) -> None:
+        racing = self.best.concurrency > 1
+        limit = sort_key(structure(self.best))
+        for program in found:
+            whole = structure(program)
+            if whole in self._refused or (racing and program.concurrency <= 1):
+                continue  # without concurrency: ``_sequential`` stands for it
+            if sort_key(whole) >= limit:
+                continue
+            arm = self._arms.setdefault(whole, _Arm(phase, whole, []))
+            if program not in arm.variants:
+                arm.variants.append(program)
+
+    def _choose(self) -> _Arm | None:
+        """Whose turn it is: of the few first that are still open, the one with fewest trials."""
+        wanted = self._wanted()
+        enough = trials_to_see(wanted, self._confidence)
+        turns: list[_Arm] = []
+        if self.best.concurrency > 1 and self._quiet_sequential() < enough:
+            turns.append(self._sequential)
+        if not self._confirmed():
+            turns.append(self._confirm)
+        taking = 0
+        for arm in self._arms.values():
+            if self._ledger.structure_tally(arm.structure).decided < enough:
+                turns.append(arm)
+                taking += 1
+                if taking == TURNS:
+                    break
+        return min(turns, key=lambda arm: arm.turns, default=None)
+
+    def _variant(self, arm: _Arm) -> Program:
+        turn, arm.turns = arm.turns, arm.turns + 1
+        draw = turn % FRESH_OFFSETS_EVERY == FRESH_OFFSETS_EVERY - 1
+        if draw and arm.phase in (HISTORY, PASSES) and arm.structure.concurrency > 1:
+            return canonical(self._drawn(arm.structure))
+        return arm.variants[turn % len(arm.variants)]
+
+    def _drawn(self, program: Program) -> Program:
+        return with_offsets(
+            program,
+            lambda place, _call: (
+                self._rng.choice(self._offsets) if len(program.rounds[place[0]]) > 1 else 0
+            ),
+        )
+
+    # -- what is wanted -------------------------------------------------------
+
+    def _wanted(self) -> float:
+        """The rate below which a reduction is not worth having."""
+        fresh = self._fresh()
+        if fresh.diverged == 0:
+            return self._floor
+        return max(self._floor, RARER * fresh.diverged / max(1, fresh.decided))
+
+    def _confirmed(self) -> bool:
+        """Is the best program's rate known well enough to plan with?"""
+        fresh = self._fresh()
+        if fresh.quiet >= trials_to_see(self._floor, self._confidence):
+            return True  # seen once, and kept
+        if fresh.diverged == 0:
+            return False
+        highest = posterior_quantile(0.9, fresh.diverged, fresh.decided)
+        return fresh.diverged >= ENOUGH_TO_PLAN or RARER * highest <= self._floor
+
+    def _quiet_sequential(self) -> int:
+        """Quiet trials of programs with no concurrency."""
+        return sum(
+            self._ledger.tally(program, self.signature).quiet
+            for program in self._ledger.programs()
+            if program.concurrency <= 1
+        )
+
+    def _remaining(self) -> int:
+        enough = trials_to_see(self._wanted(), self._confidence)
+        open_trials = sum(
+            max(0, enough - self._ledger.structure_tally(arm.structure).decided)
+            for arm in self._arms.values()
+        )
+        if self.best.concurrency > 1:
+            open_trials += max(0, enough - self._quiet_sequential())
+        return min(self._budget - self.trials, open_trials)
+
+    def _most_reliable(self) -> Observed:
+        """The best program, or one clearly more frequent that was observed on the way."""
+        best = self._chain[-1]
+        tally = self._ledger.tally(best.program, self.signature)
+        reliable = best.observed
+        bar = posterior_quantile(0.9, tally.diverged, tally.decided)
+        for observed in self._kept:
+            own = self._ledger.tally(observed.program, self.signature)
+            lowest = posterior_quantile(0.1, own.diverged, own.decided)
+            if lowest > bar:
+                reliable, bar = observed, lowest
+        return reliable
+
+    # -- offsets ----------------------------------------------------------------
+
+    def _offset_trial(self) -> Program | None:
+        """The next trial of old against new offsets; None when every rounding is decided."""
+        while True:
+            if self._rounding is None:
+                if self._roundings is None:
+                    self._roundings = passes.offset_steps(self.best)
+                program = next(self._roundings, None)
+                if program is None:
+                    return None
+                self._rounding = _Rounding(program)
+            one = self._rounding
+            kept = keeps_rate(one.only_new, one.only_old)
+            if kept is None and one.pairs < trials_to_see(self._floor, self._confidence):
+                return one.program if one.new is None else self.best
+            self._rounding = None
+            if kept and one.seen is not None:
+                before = self._ledger.tally(one.program, self.signature)
+                self._chain.append(_Accepted(one.seen, one.program, before))
+                self._kept.append(one.seen)
+                self._roundings = None
+
+    def _feed_offsets(self, program: Program, seen: Observed | None, undecided: bool) -> None:
+        one = self._rounding
+        if one is None or undecided:
+            return
+        if one.new is None:
+            one.new = seen is not None
+            one.seen = seen or one.seen
+        else:
+            one.old = seen is not None
+        if one.old is not None:
+            one.only_new += one.new and not one.old
+            one.only_old += one.old and not one.new
+            one.pairs += 1
+            one.new = one.old = None
+
