@@ -49,10 +49,13 @@ FLOOR = 0.01
 # A reduction may show three times more rarely than the program it came from. A
 # race of three pairs of calls that falls to one pair is just that much rarer.
 RARER = 1 / 3
+# Without concurrency a logic bug shows as often as before, not more rarely.
+RARER_SEQUENTIAL = 1 / 2
+CAUTION = 0.3
 CONFIDENCE = 0.95
 # At the wanted rates that follow from 3 divergences (a standard error of 58 %)
 # and RARER, a candidate as frequent as its parent is lost in under 1 of 1,000.
-ENOUGH_TO_PLAN = 3
+ENOUGH_TO_PLAN = 4
 # How many candidates take turns: more spread the trials, fewer are blocked by a rare one.
 TURNS = 6
 # Offsets tried beside those that the candidate inherits: 0, then log-uniform
@@ -223,7 +226,7 @@ class Shrinker:
             return self._pending[0]
         if self.trials >= self._budget:
             return None
-        arm = self._choose()
+        arm = None if self._proven else self._choose()
         if arm is not None:
             candidate = Candidate(self._variant(arm), arm.phase, self._remaining())
             self._pending = (candidate, arm)
@@ -317,10 +320,9 @@ class Shrinker:
 
     def _choose(self) -> _Arm | None:
         """Whose turn it is: of the few first that are still open, the one with fewest trials."""
-        wanted = self._wanted()
-        enough = trials_to_see(wanted, self._confidence)
+        enough = trials_to_see(self._wanted(RARER), self._confidence)
         turns: list[_Arm] = []
-        if self.best.concurrency > 1 and self._quiet_sequential() < enough:
+        if self.best.concurrency > 1 and self._quiet_sequential() < self._enough_sequential():
             turns.append(self._sequential)
         if not self._confirmed():
             turns.append(self._confirm)
@@ -350,12 +352,16 @@ class Shrinker:
 
     # -- what is wanted -------------------------------------------------------
 
-    def _wanted(self) -> float:
-        """The rate below which a reduction is not worth having."""
+    def _wanted(self, share: float) -> float:
+        """This share of the best program's rate (on the low side), but never below the floor."""
         fresh = self._fresh()
         if fresh.diverged == 0:
             return self._floor
-        return max(self._floor, RARER * fresh.diverged / max(1, fresh.decided))
+        low = posterior_quantile(CAUTION, fresh.diverged, fresh.decided)
+        return max(self._floor, share * low)
+
+    def _enough_sequential(self) -> int:
+        return trials_to_see(self._wanted(RARER_SEQUENTIAL), self._confidence)
 
     def _confirmed(self) -> bool:
         """Is the best program's rate known well enough to plan with?"""
@@ -376,13 +382,13 @@ class Shrinker:
         )
 
     def _remaining(self) -> int:
-        enough = trials_to_see(self._wanted(), self._confidence)
+        enough = trials_to_see(self._wanted(RARER), self._confidence)
         open_trials = sum(
             max(0, enough - self._ledger.structure_tally(arm.structure).decided)
             for arm in self._arms.values()
         )
         if self.best.concurrency > 1:
-            open_trials += max(0, enough - self._quiet_sequential())
+            open_trials += max(0, self._enough_sequential() - self._quiet_sequential())
         return min(self._budget - self.trials, open_trials)
 
     def _most_reliable(self) -> Observed:
