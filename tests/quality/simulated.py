@@ -157,8 +157,8 @@ class Simulated:
         now_us = 0.0
         for r, lanes in enumerate(program.rounds):
             together = len(lanes) > 1
-            start_us, now_us = now_us, now_us
-            for l, lane in enumerate(lanes):
+            start_us = now_us
+            for k, lane in enumerate(lanes):
                 free_us = start_us
                 for i, call in enumerate(lane):
                     waits = call.offset_us if together else 0
@@ -167,7 +167,7 @@ class Simulated:
                     call_us = free_us + max(waits, think) + wobble
                     free_us = call_us + self.rng.uniform(*LATENCY_US)
                     effect_us = self.rng.uniform(call_us, free_us)
-                    sent.append(_Sent((r, l, i), call, l, call_us, effect_us, free_us))
+                    sent.append(_Sent((r, k, i), call, k, call_us, effect_us, free_us))
                 now_us = max(now_us, free_us)
             now_us += self.rng.uniform(*THINK_US)
         return sent, now_us

@@ -148,10 +148,10 @@ def drop_lanes(program: Program, history: History | None = None) -> Iterator[Pro
     yield from _smaller(
         program,
         (
-            _only(program, frozenset(p for p in places if p[:2] != (r, l)), calm=False)
+            _only(program, frozenset(p for p in places if p[:2] != (r, k)), calm=False)
             for r, lanes in enumerate(program.rounds)
             if len(lanes) > 1
-            for l in range(len(lanes))
+            for k in range(len(lanes))
         ),
         history,
     )
@@ -210,9 +210,9 @@ def calm_calls(program: Program, history: History | None = None) -> Iterator[Pro
     for r, lanes in enumerate(whole):
         if len(lanes) < 2:
             continue
-        for l, lane in enumerate(lanes):
-            first = _without_call(lanes, l, 0)
-            last = _without_call(lanes, l, len(lane) - 1)
+        for k, lane in enumerate(lanes):
+            first = _without_call(lanes, k, 0)
+            last = _without_call(lanes, k, len(lane) - 1)
             shapes.append((*whole[:r], ((lane[0],),), first, *whole[r + 1 :]))
             shapes.append((*whole[:r], last, ((lane[-1],),), *whole[r + 1 :]))
     yield from _smaller(program, shapes, history)
@@ -229,8 +229,9 @@ def merge_sessions(program: Program, history: History | None = None) -> Iterator
         }
 
         def renamed(call: Call, kept: Var = kept, gone: Var = gone) -> Call:
-            same = isinstance(call, List) or call.var != gone
-            return call if same else replace(call, var=kept)
+            if isinstance(call, List) or call.var != gone:
+                return call
+            return replace(call, var=kept)
 
         shape = tuple(
             tuple(tuple(place for place in lane if place not in dropped) for lane in lanes)
@@ -245,10 +246,12 @@ def offset_steps(program: Program) -> Iterator[Program]:
     whole = structure(start)
     below = sort_key(start)
     simpler = [with_offsets(start, lambda _place, _call: 0)]
-    for place, call in start.placed():
-        for offset_us in (0, _rounded(call.offset_us, 1), _rounded(call.offset_us, 2)):
-            if roundness(offset_us) < roundness(call.offset_us):
-                simpler.append(_with_offset(start, place, offset_us))
+    simpler += [
+        _with_offset(start, place, offset_us)
+        for place, call in start.placed()
+        for offset_us in (0, _rounded(call.offset_us, 1), _rounded(call.offset_us, 2))
+        if roundness(offset_us) < roundness(call.offset_us)
+    ]
     seen: set[Program] = set()
     for candidate in sorted(map(canonical, simpler), key=sort_key):
         if (
@@ -282,7 +285,7 @@ def reductions(program: Program, history: History | None = None) -> Iterator[Pro
 def shape_of(program: Program) -> Shape:
     """The places of ``program`` as they stand."""
     return tuple(
-        tuple(tuple((r, l, i) for i in range(len(lane))) for l, lane in enumerate(lanes))
+        tuple(tuple((r, k, i) for i in range(len(lane))) for k, lane in enumerate(lanes))
         for r, lanes in enumerate(program.rounds)
     )
 
@@ -396,10 +399,10 @@ def _flat(lanes: tuple[tuple[Place, ...], ...]) -> Shape:
 
 
 def _without_call(
-    lanes: tuple[tuple[Place, ...], ...], l: int, i: int
+    lanes: tuple[tuple[Place, ...], ...], k: int, i: int
 ) -> tuple[tuple[Place, ...], ...]:
-    changed = (*lanes[l][:i], *lanes[l][i + 1 :])
-    return (*lanes[:l], changed, *lanes[l + 1 :])
+    changed = (*lanes[k][:i], *lanes[k][i + 1 :])
+    return (*lanes[:k], changed, *lanes[k + 1 :])
 
 
 def _rounded(offset_us: int, digits: int) -> int:
@@ -407,6 +410,4 @@ def _rounded(offset_us: int, digits: int) -> int:
 
 
 def _with_offset(program: Program, place: Place, offset_us: int) -> Program:
-    return with_offsets(
-        program, lambda here, call: offset_us if here == place else call.offset_us
-    )
+    return with_offsets(program, lambda here, call: offset_us if here == place else call.offset_us)

@@ -25,7 +25,6 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,6 +41,7 @@ from deadheat.core.program import (
 from deadheat.core.stats import keeps_rate, posterior_quantile, trials_to_see
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from random import Random
 
 # Below 1 trial in 100 nobody replays a race; DESIGN §8: rejecting at 1 % takes 299 trials.
@@ -251,7 +251,7 @@ class Shrinker:
         self._ledger.record(candidate.program, verdict)
         seen = self._wanted_in(candidate.program, verdict)
         if arm is None:
-            self._feed_offsets(candidate.program, seen, isinstance(verdict, Undecided))
+            self._feed_offsets(seen, undecided=isinstance(verdict, Undecided))
         elif seen is not None and arm.phase != CONFIRM:
             self._accept(seen)
         elif seen is not None:
@@ -427,7 +427,7 @@ class Shrinker:
                 self._kept.append(one.seen)
                 self._roundings = None
 
-    def _feed_offsets(self, program: Program, seen: Observed | None, undecided: bool) -> None:
+    def _feed_offsets(self, seen: Observed | None, *, undecided: bool) -> None:
         one = self._rounding
         if one is None or undecided:
             return
@@ -441,4 +441,3 @@ class Shrinker:
             one.only_old += one.old and not one.new
             one.pairs += 1
             one.new = one.old = None
-
