@@ -15,6 +15,7 @@ from itertools import combinations, count
 from typing import TYPE_CHECKING
 
 from deadheat.core.checker import check
+from deadheat.core.divergence import Anomaly, Diverged, Signature
 from deadheat.core.history import (
     Absent,
     Created,
@@ -49,7 +50,7 @@ from deadheat.core.promises import Promises
 if TYPE_CHECKING:
     from random import Random
 
-    from deadheat.core.divergence import Verdict
+    from deadheat.core.divergence import Divergence, Verdict
 
 # A local server's answer: 0.8 to 2.4 ms; calls of one lane follow within 0.1 ms.
 LATENCY_US = (800, 2_400)
@@ -65,10 +66,13 @@ MINIMUM = structure(
         )
     )
 )
+GHOST = Signature(Anomaly.GHOST, ("create", "delete", "rest"))
 
 
 @dataclass(frozen=True, slots=True)
-class _Sent:
+class Sent:
+    """One call of one trial: when it was asked, took effect, was answered."""
+
     place: Place
     call: Call
     lane: int
@@ -91,7 +95,7 @@ class Simulated:
         """One trial of ``program``."""
         self.runs += 1
         sent, end_us = self._send(program)
-        lost = self._lost(sent)
+        lost = self.lost(sent)
         live: list[str] = []
         names: dict[Var, str] = {}
         fresh = count(1)
@@ -152,8 +156,8 @@ class Simulated:
         """One trial, judged by the real checker."""
         return check(self.run(program), Promises())
 
-    def _send(self, program: Program) -> tuple[list[_Sent], float]:
-        sent: list[_Sent] = []
+    def _send(self, program: Program) -> tuple[list[Sent], float]:
+        sent: list[Sent] = []
         now_us = 0.0
         for r, lanes in enumerate(program.rounds):
             together = len(lanes) > 1
@@ -167,12 +171,13 @@ class Simulated:
                     call_us = free_us + max(waits, think) + wobble
                     free_us = call_us + self.rng.uniform(*LATENCY_US)
                     effect_us = self.rng.uniform(call_us, free_us)
-                    sent.append(_Sent((r, k, i), call, k, call_us, effect_us, free_us))
+                    sent.append(Sent((r, k, i), call, k, call_us, effect_us, free_us))
                 now_us = max(now_us, free_us)
             now_us += self.rng.uniform(*THINK_US)
         return sent, now_us
 
-    def _lost(self, sent: list[_Sent]) -> set[Place]:
+    def lost(self, sent: list[Sent]) -> set[Place]:
+        """The planted race: the calls that are answered as a success and do nothing."""
         lost: set[Place] = set()
         deletes = [one for one in sent if isinstance(one.call, Delete)]
         for one, other in combinations(deletes, 2):
@@ -227,3 +232,19 @@ def random_program(rng: Random, calls: int) -> Program:
         program = canonical(Program(tuple(rounds)))
         if len(program.calls()) == calls:
             return program
+
+
+def diverging_start(
+    server: Simulated, rng: Random, most: int = 1_000_000
+) -> tuple[Program, Divergence]:
+    """A random program of 8 to 20 calls whose first trial showed the ghost, and the evidence.
+
+    Raises ``RuntimeError`` when ``most`` programs did not show it.
+    """
+    for _ in range(most):
+        program = random_program(rng, rng.randint(8, 20))
+        verdict = server.trial(program)
+        for divergence in verdict.all if isinstance(verdict, Diverged) else ():
+            if divergence.signature == GHOST:
+                return program, divergence
+    raise RuntimeError(f"no ghost in {most:,} programs; raise p or most")

@@ -38,7 +38,8 @@ from deadheat.core.program import (
     structure,
     with_offsets,
 )
-from deadheat.core.stats import keeps_rate, posterior_quantile, trials_to_see
+from deadheat.core.rounding import Rounding
+from deadheat.core.stats import posterior_quantile, trials_to_see
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,18 +47,24 @@ if TYPE_CHECKING:
 
 # Below 1 trial in 100 nobody replays a race; DESIGN §8: rejecting at 1 % takes 299 trials.
 FLOOR = 0.01
-# A reduction may show three times more rarely than the program it came from. A
+# A reduction may show three times more rarely than the program it came from: a
 # race of three pairs of calls that falls to one pair is just that much rarer.
 RARER = 1 / 3
-# Without concurrency a logic bug shows as often as before, not more rarely.
+# Without concurrency a logic bug shows as often as before; half allows for a
+# rate that was estimated too high.
 RARER_SEQUENTIAL = 1 / 2
-CAUTION = 0.3
 CONFIDENCE = 0.95
-# At the wanted rates that follow from 3 divergences (a standard error of 58 %)
-# and RARER, a candidate as frequent as its parent is lost in under 1 of 1,000.
-ENOUGH_TO_PLAN = 4
-# How many candidates take turns: more spread the trials, fewer are blocked by a rare one.
-TURNS = 6
+# Divergences of the best program that its rate is planned from. Simulated (60
+# seeds, races of 2 to 50 %): 4 cost a fifth more trials and saved no minimum.
+ENOUGH_TO_PLAN = 3
+# A lucky start of the best program is found out before it rejects a candidate:
+# it gets at least this share of the trials that a candidate gets.
+CONFIRM_SHARE = 0.4
+# Candidates that take turns at most, the n-th with the weight 1/n: the smallest
+# gets most, and a rare one holds nobody up. The two that are always open (no
+# concurrency, the best one again) weigh as much as the fourth.
+TURNS = 8
+ASIDE = 4
 # Offsets tried beside those that the candidate inherits: 0, then log-uniform
 # steps up to a few milliseconds (DESIGN §5: the measured window of the ghost).
 OFFSETS_US = (0, 50, 100, 200, 300, 400, 500, 700, 1_000, 1_500, 2_000, 3_000, 4_000)
@@ -86,9 +93,11 @@ class Shrunk:
     """What has been found so far.
 
     ``smallest`` and ``most_reliable`` each come with a divergence that was
-    observed of just that program. ``proven_minimal``: every smaller program
-    that the passes know was rejected. ``sequential``: it diverges with no
-    concurrency at all (a logic bug). ``tallies``: every program tried.
+    observed of just that program, spelt as it was run (the history's places
+    lead into it). ``proven_minimal``: every smaller structure that the passes
+    know was rejected; offsets may still be rounder when the budget ended.
+    ``sequential``: it diverges with no concurrency at all (a logic bug).
+    ``tallies``: every program tried.
     """
 
     smallest: Program
@@ -118,19 +127,6 @@ class _Accepted:
     observed: Observed
     program: Program
     before: Tally
-
-
-@dataclass(slots=True)
-class _Rounding:
-    """One program with rounder offsets against the best one, in discordant pairs."""
-
-    program: Program
-    only_new: int = 0
-    only_old: int = 0
-    pairs: int = 0
-    new: bool | None = None
-    old: bool | None = None
-    seen: Observed | None = None
 
 
 class Shrinker:
@@ -163,18 +159,18 @@ class Shrinker:
         self._confidence = confidence
         self._offsets = tuple(offsets)
         self._round_offsets = round_offsets
-        self._ledger = Ledger()
+        self.ledger = Ledger()
         self._refused: set[Program] = set()
+        self._decided: dict[Program, int] = {}  # judged trials of each structure
+        self._quiet_sequential = 0  # quiet trials of programs with no concurrency
         self._kept: list[Observed] = []  # all that were observed, for ``most_reliable``
         self._proven = False
-        self._rounding: _Rounding | None = None
-        self._roundings: Iterator[Program] | None = None
+        self._rounding: Rounding | None = None
         self._pending: tuple[Candidate, _Arm | None] | None = None
         first = Observed(program, divergence)
         self._chain = [_Accepted(first, canonical(program), Tally())]
         self._kept.append(first)
         self._arms: dict[Program, _Arm] = {}
-        self._order: _Arm
         self._plan()
 
     # -- what anyone may ask at any moment ---------------------------------
@@ -205,15 +201,15 @@ class Shrinker:
         best = self._chain[-1]
         reliable = self._most_reliable()
         return Shrunk(
-            smallest=best.program,
+            smallest=best.observed.program,
             smallest_divergence=best.observed.divergence,
-            most_reliable=canonical(reliable.program),
+            most_reliable=reliable.program,
             most_reliable_divergence=reliable.divergence,
             proven_minimal=self._proven,
             sequential=best.program.concurrency <= 1,
             tallies=tuple(
-                (program, self._ledger.tally(program, self.signature))
-                for program in self._ledger.programs()
+                (program, self.ledger.tally(program, self.signature))
+                for program in self.ledger.programs()
             ),
             trials=self.trials,
         )
@@ -232,7 +228,10 @@ class Shrinker:
             self._pending = (candidate, arm)
             return candidate
         self._proven = True
-        program = self._offset_trial() if self._round_offsets else None
+        if self._rounding is None:
+            most_pairs = trials_to_see(self._floor, self._confidence)
+            self._rounding = Rounding(self.best, most_pairs)
+        program = self._rounding.next() if self._round_offsets else None
         if program is None:
             return None
         candidate = Candidate(program, OFFSETS, 0)
@@ -248,10 +247,17 @@ class Shrinker:
             raise RuntimeError("feed() without a trial; call next() and run its program first")
         (candidate, arm), self._pending = self._pending, None
         self.trials += 1
-        self._ledger.record(candidate.program, verdict)
+        self.ledger.record(candidate.program, verdict)
         seen = self._wanted_in(candidate.program, verdict)
+        if not isinstance(verdict, Undecided):
+            whole = structure(candidate.program)
+            self._decided[whole] = self._decided.get(whole, 0) + 1
+            self._quiet_sequential += seen is None and candidate.program.concurrency <= 1
         if arm is None:
-            self._feed_offsets(seen, undecided=isinstance(verdict, Undecided))
+            if self._rounding is not None and not isinstance(verdict, Undecided):
+                rounder = self._rounding.feed(seen)
+                if rounder is not None:
+                    self._keep(rounder)
         elif seen is not None and arm.phase != CONFIRM:
             self._accept(seen)
         elif seen is not None:
@@ -270,16 +276,19 @@ class Shrinker:
     # -- accepting, refusing ------------------------------------------------
 
     def _accept(self, seen: Observed) -> None:
+        self._keep(seen)
+        self._plan()
+
+    def _keep(self, seen: Observed) -> None:
         program = canonical(seen.program)
-        before = self._ledger.tally(program, self.signature)
+        before = self.ledger.tally(program, self.signature)
         self._chain.append(_Accepted(seen, program, before))
         self._kept.append(seen)
-        self._plan()
 
     def _fresh(self) -> Tally:
         """The best program's trials since it was accepted."""
         best = self._chain[-1]
-        return self._ledger.tally(best.program, self.signature) - best.before
+        return self.ledger.tally(best.program, self.signature) - best.before
 
     def _cannot_be_replayed(self) -> bool:
         fresh = self._fresh()
@@ -321,19 +330,18 @@ class Shrinker:
     def _choose(self) -> _Arm | None:
         """Whose turn it is: of the few first that are still open, the one with fewest trials."""
         enough = trials_to_see(self._wanted(RARER), self._confidence)
-        turns: list[_Arm] = []
-        if self.best.concurrency > 1 and self._quiet_sequential() < self._enough_sequential():
-            turns.append(self._sequential)
+        turns: list[tuple[float, _Arm]] = []
+        if self.best.concurrency > 1 and self._quiet_sequential < self._enough_sequential():
+            turns.append((1 / ASIDE, self._sequential))
         if not self._confirmed():
-            turns.append(self._confirm)
-        taking = 0
+            turns.append((1 / ASIDE, self._confirm))
         for arm in self._arms.values():
-            if self._ledger.structure_tally(arm.structure).decided < enough:
-                turns.append(arm)
-                taking += 1
-                if taking == TURNS:
+            if self._decided.get(arm.structure, 0) < enough:
+                turns.append((1 / (1 + len(turns)), arm))
+                if len(turns) == TURNS:
                     break
-        return min(turns, key=lambda arm: arm.turns, default=None)
+        # Each in proportion to its weight; the first of equals.
+        return min(turns, key=lambda turn: (turn[1].turns + 1) / turn[0], default=(0, None))[1]
 
     def _variant(self, arm: _Arm) -> Program:
         turn, arm.turns = arm.turns, arm.turns + 1
@@ -353,12 +361,12 @@ class Shrinker:
     # -- what is wanted -------------------------------------------------------
 
     def _wanted(self, share: float) -> float:
-        """This share of the best program's rate (on the low side), but never below the floor."""
+        """This share of the best program's rate (posterior median), but never below the floor."""
         fresh = self._fresh()
         if fresh.diverged == 0:
             return self._floor
-        low = posterior_quantile(CAUTION, fresh.diverged, fresh.decided)
-        return max(self._floor, share * low)
+        likely = posterior_quantile(0.5, fresh.diverged, fresh.decided)
+        return max(self._floor, share * likely)
 
     def _enough_sequential(self) -> int:
         return trials_to_see(self._wanted(RARER_SEQUENTIAL), self._confidence)
@@ -371,73 +379,29 @@ class Shrinker:
         if fresh.diverged == 0:
             return False
         highest = posterior_quantile(0.9, fresh.diverged, fresh.decided)
-        return fresh.diverged >= ENOUGH_TO_PLAN or RARER * highest <= self._floor
-
-    def _quiet_sequential(self) -> int:
-        """Quiet trials of programs with no concurrency."""
-        return sum(
-            self._ledger.tally(program, self.signature).quiet
-            for program in self._ledger.programs()
-            if program.concurrency <= 1
-        )
+        if RARER * highest <= self._floor:
+            return True
+        enough = trials_to_see(self._wanted(RARER), self._confidence)
+        return fresh.diverged >= ENOUGH_TO_PLAN and fresh.decided >= CONFIRM_SHARE * enough
 
     def _remaining(self) -> int:
         enough = trials_to_see(self._wanted(RARER), self._confidence)
         open_trials = sum(
-            max(0, enough - self._ledger.structure_tally(arm.structure).decided)
-            for arm in self._arms.values()
+            max(0, enough - self._decided.get(arm.structure, 0)) for arm in self._arms.values()
         )
         if self.best.concurrency > 1:
-            open_trials += max(0, self._enough_sequential() - self._quiet_sequential())
+            open_trials += max(0, self._enough_sequential() - self._quiet_sequential)
         return min(self._budget - self.trials, open_trials)
 
     def _most_reliable(self) -> Observed:
         """The best program, or one clearly more frequent that was observed on the way."""
         best = self._chain[-1]
-        tally = self._ledger.tally(best.program, self.signature)
+        tally = self.ledger.tally(best.program, self.signature)
         reliable = best.observed
         bar = posterior_quantile(0.9, tally.diverged, tally.decided)
         for observed in self._kept:
-            own = self._ledger.tally(observed.program, self.signature)
+            own = self.ledger.tally(observed.program, self.signature)
             lowest = posterior_quantile(0.1, own.diverged, own.decided)
             if lowest > bar:
                 reliable, bar = observed, lowest
         return reliable
-
-    # -- offsets ----------------------------------------------------------------
-
-    def _offset_trial(self) -> Program | None:
-        """The next trial of old against new offsets; None when every rounding is decided."""
-        while True:
-            if self._rounding is None:
-                if self._roundings is None:
-                    self._roundings = passes.offset_steps(self.best)
-                program = next(self._roundings, None)
-                if program is None:
-                    return None
-                self._rounding = _Rounding(program)
-            one = self._rounding
-            kept = keeps_rate(one.only_new, one.only_old)
-            if kept is None and one.pairs < trials_to_see(self._floor, self._confidence):
-                return one.program if one.new is None else self.best
-            self._rounding = None
-            if kept and one.seen is not None:
-                before = self._ledger.tally(one.program, self.signature)
-                self._chain.append(_Accepted(one.seen, one.program, before))
-                self._kept.append(one.seen)
-                self._roundings = None
-
-    def _feed_offsets(self, seen: Observed | None, *, undecided: bool) -> None:
-        one = self._rounding
-        if one is None or undecided:
-            return
-        if one.new is None:
-            one.new = seen is not None
-            one.seen = seen or one.seen
-        else:
-            one.old = seen is not None
-        if one.old is not None:
-            one.only_new += one.new and not one.old
-            one.only_old += one.old and not one.new
-            one.pairs += 1
-            one.new = one.old = None
