@@ -220,24 +220,24 @@ def calm_calls(program: Program, history: History | None = None) -> Iterator[Pro
 
 def merge_sessions(program: Program, history: History | None = None) -> Iterator[Program]:
     """Two sessions become one: every call that named the later one names the earlier."""
-    sessions = sorted({call.var for call in program.calls() if isinstance(call, Create)})
+    born = {call.var: place for place, call in program.placed() if isinstance(call, Create)}
+    sessions = sorted(born)
+    seen: set[Program] = set()
     for kept, gone in combinations(sessions, 2):
-        dropped = {
-            place
-            for place, call in program.placed()
-            if isinstance(call, Create) and call.var == gone
-        }
+        shape = tuple(
+            tuple(tuple(place for place in lane if place != born[gone]) for lane in lanes)
+            for lanes in shape_of(program)
+        )
 
         def renamed(call: Call, kept: Var = kept, gone: Var = gone) -> Call:
             if isinstance(call, List) or call.var != gone:
                 return call
             return replace(call, var=kept)
 
-        shape = tuple(
-            tuple(tuple(place for place in lane if place not in dropped) for lane in lanes)
-            for lanes in shape_of(program)
-        )
-        yield from _smaller(program, [shape], history, renamed)
+        for merged in _smaller(program, [shape], history, renamed):
+            if merged not in seen:
+                seen.add(merged)
+                yield merged
 
 
 def offset_steps(program: Program) -> Iterator[Program]:

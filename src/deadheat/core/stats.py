@@ -175,6 +175,7 @@ def rate_until_first(trials: int, confidence: float = 0.95) -> Rate:
     Exact interval of the geometric distribution: at its ends, so early or so late a
     first success has probability (1 - confidence) / 2.
     """
+    _check_confidence(confidence)
     tail = (1 - confidence) / 2
     low = 1 - (1 - tail) ** (1 / trials)
     high = 1.0 if trials == 1 else 1 - tail ** (1 / (trials - 1))
