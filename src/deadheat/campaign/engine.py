@@ -44,6 +44,8 @@ _PART_FOR_ONE = 0.5
 # Enough for the tuner's sweep of two lanes to see 10 % at each of its offsets.
 _TUNING_TRIALS = 240
 _FEWEST_TRIALS_FOR_A_RATE = 20
+# A replay of a race that shows in 2 % of trials takes about 230 of them at 99 %: some seconds.
+_REPLAYABLE = 0.02
 # The most reliable program is large and slow, and its rate is high: a wide interval will do.
 _PART_FOR_MOST_RELIABLE = 0.25
 
@@ -221,6 +223,7 @@ class Engine:
             finding.divergence,
             rng=random.Random(f"{self._plan.seed} {finding.signature}"),
             budget=self._plan.shrink_trials,
+            replayable=_REPLAYABLE,
             round_offsets=False,  # the tuner looks at round ones only, and it comes next
         )
         until_s = self._turn_left_s() * _KEPT_FOR_MEASURING

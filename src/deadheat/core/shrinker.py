@@ -136,6 +136,9 @@ class Shrinker:
     ``budget``: trials at most. ``floor``: the lowest rate worth having.
     ``confidence``: with which a candidate is rejected. ``offsets``: microseconds
     to draw from. ``round_offsets``: simplify the offsets in the end.
+    ``replayable``: a rate at which a smaller program is worth having, however
+    often the best one shows; what was rejected at a higher rate is tried again
+    at this one when nothing else is left. None: the best program's rate decides.
     """
 
     def __init__(
@@ -150,6 +153,7 @@ class Shrinker:
         confidence: float = CONFIDENCE,
         offsets: Sequence[int] = OFFSETS_US,
         round_offsets: bool = True,
+        replayable: float | None = None,
     ) -> None:
         self.signature = divergence.signature if signature is None else signature
         self.trials = 0
@@ -159,6 +163,8 @@ class Shrinker:
         self._confidence = confidence
         self._offsets = tuple(offsets)
         self._round_offsets = round_offsets
+        self._replayable = replayable
+        self._deep = False  # what is left is tried at ``replayable``
         self.ledger = Ledger()
         self._refused: set[Program] = set()
         self._decided: dict[Program, int] = {}  # judged trials of each structure
@@ -223,6 +229,9 @@ class Shrinker:
         if self.trials >= self._budget:
             return None
         arm = None if self._proven else self._choose()
+        if arm is None and not self._deep and self._replayable is not None:
+            self._deep = True
+            arm = self._choose()
         if arm is not None:
             candidate = Candidate(self._variant(arm), arm.phase, self._remaining())
             self._pending = (candidate, arm)
@@ -366,7 +375,10 @@ class Shrinker:
         if fresh.diverged == 0:
             return self._floor
         likely = posterior_quantile(0.5, fresh.diverged, fresh.decided)
-        return max(self._floor, share * likely)
+        wanted = max(self._floor, share * likely)
+        if self._deep and self._replayable is not None:
+            return min(wanted, max(self._floor, self._replayable))
+        return wanted
 
     def _enough_sequential(self) -> int:
         return trials_to_see(self._wanted(RARER_SEQUENTIAL), self._confidence)
