@@ -30,9 +30,11 @@ from deadheat.core.history import (
     shown_sessions,
     touched_sessions,
 )
-from deadheat.core.search import NoOrder, Order, OutOfBudget, pending
+from deadheat.core.legality import Impossible
+from deadheat.core.search import pending
 
 if TYPE_CHECKING:
+    from deadheat.core.legality import Legality
     from deadheat.core.promises import Promises
 
 
@@ -41,7 +43,7 @@ class Legal(Protocol):
 
     def __call__(
         self, history: History, promises: Promises, budget: int
-    ) -> Order | NoOrder | OutOfBudget: ...
+    ) -> Legality: ...
 
 
 def explain(
@@ -53,7 +55,7 @@ def explain(
     """
 
     def contradicts(candidate: History) -> bool:
-        return isinstance(legal(candidate, promises, budget), NoOrder)
+        return isinstance(legal(candidate, promises, budget), Impossible)
 
     core_ids = _fewest_ids(history, contradicts)
     concerned = only_sessions(history, core_ids)
