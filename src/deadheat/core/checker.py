@@ -10,7 +10,7 @@ Rules
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, assert_never
 
 from deadheat.core.divergence import (
     Anomaly,
@@ -20,7 +20,7 @@ from deadheat.core.divergence import (
     Undecided,
     Verdict,
 )
-from deadheat.core.explain import explain
+from deadheat.core.explain import explain, explain_generic
 from deadheat.core.history import (
     History,
     Info,
@@ -43,22 +43,47 @@ S = TypeVar("S")
 DEFAULT_BUDGET = 200_000
 
 
-def check(history: History, promises: Promises, budget: int = DEFAULT_BUDGET) -> Verdict:
-    """Judge ``history`` under ``promises``, in at most ``budget`` steps for each search."""
-    found = list(_declared(history))
-    quiet = silenced(history)
+def check(
+    history: History,
+    promises: Promises,
+    budget: int = DEFAULT_BUDGET,
+    *,
+    model: Model[S] | None = None,
+) -> Verdict:
+    """Judge ``history`` under ``promises``, in at most ``budget`` steps for each search.
+
+    With a ``model`` of your own the generic search decides, by that model alone
+    (undeclared statuses are then its business).
+    """
+    if model is not None:
+        return _check_generic(history, model, budget)
+    loud = _declared(history)
+    quiet = silenced(history) if loud else history
     verdict = legal(quiet, promises, budget)
-    if isinstance(verdict, Impossible):
-        found.insert(0, explain(history, quiet, promises, budget, legal))
-    if found:
-        return Diverged(found[0], tuple(found[1:]))
     match verdict:
+        case Impossible():
+            return Diverged(explain(history, quiet, promises, budget, verdict), loud)
+        case _ if loud:
+            return Diverged(loud[0], loud[1:])
         case Order(order):
             return Linearizable(order)
         case OutOfBudget(steps):
             return Undecided(f"no answer within {steps:,} steps")
         case _:
-            raise AssertionError(verdict)
+            assert_never(verdict)
+
+
+def _check_generic(history: History, model: Model[S], budget: int) -> Verdict:
+    found = find_order(history, model, budget)
+    match found:
+        case Order(order):
+            return Linearizable(order)
+        case OutOfBudget(steps):
+            return Undecided(f"no answer within {steps:,} steps")
+        case NoOrder():
+            return Diverged(explain_generic(history, model, budget))
+        case _:
+            assert_never(found)
 
 
 def silenced(history: History) -> History:
@@ -77,7 +102,10 @@ def silenced(history: History) -> History:
 def _declared(history: History) -> tuple[Divergence, ...]:
     found: dict[object, Divergence] = {}
     for op in history.operations:
-        match op.outcome:
+        outcome = op.outcome  # looked at by type first: this runs on every trial
+        if type(outcome) is Ok and type(outcome.result) is not Undeclared:
+            continue
+        match outcome:
             case Ok(Undeclared(status, detail)):
                 anomaly, text = Anomaly.WRONG_STATUS, f"{op.kind} answered {status} {detail}"
             case Info(Unknown.SERVER_ERROR, detail):
