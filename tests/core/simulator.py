@@ -528,8 +528,8 @@ def _typical(server: _Server, history: History) -> bool:
     """Can the answers tell this fault from its look-alikes at all?
 
     A resurrection that nobody saw gone is a ghost; a late effect that one read
-    alone contradicts is a stale read; a lost create or a refused delete that
-    another call's answer hides is something else.
+    alone contradicts is a stale read; one that another delete forestalled never came;
+    a session that no answer ever showed was never created.
     """
     records = _Records(history, server.victim)
     match server.fault:
@@ -541,10 +541,10 @@ def _typical(server: _Server, history: History) -> bool:
                 for d in records.deletes
             )
         case Fault.LATE_DELETE:
-            return len(records.shown_after_delete()) > 1
+            return len(records.shown_after_delete()) > 1 and len(records.deletes) == 1
         case Fault.LATE_CREATE:
             return len(records.missed_while_live()) > 1 and bool(records.seen)
-        case Fault.VANISHED:
+        case Fault.VANISHED | Fault.WRONG_STATUS:
             return bool(records.seen)
         case _:
             return True

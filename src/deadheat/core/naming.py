@@ -27,6 +27,7 @@ from deadheat.core.history import (
     Ok,
     Operation,
     Renamed,
+    Result,
     Seen,
     Unknown,
     shown_sessions,
@@ -54,6 +55,7 @@ class Repair:
 class Story:
     """What a single session's answers say, in time."""
 
+    born_by: int  # a create of it had been answered
     deletes: tuple[Operation, ...]
     seen: tuple[Operation, ...]  # answers that show it, its create apart
     missing: tuple[Operation, ...]  # reads and refused calls that do not
@@ -77,6 +79,9 @@ def name(witness: Witness, promises: Promises, budget: int) -> tuple[Repair, ...
 
     fits: list[Repair] = []
     tried = _ranking(history, sessions)
+    plain = _without_titles(history)
+    if plain is not None and not contradicts(plain, promises, budget):
+        tried = tuple(dict.fromkeys((*_about_titles(history, witness.core), *tried)))
     core = {op.index for op in witness.core.operations}
     for anomaly in tried:
         for repair, operations in _edits(anomaly, history, sessions, core):
@@ -118,10 +123,14 @@ def story_of(history: History, session: str) -> Story:
     deletes: list[Operation] = []
     seen: list[Operation] = []
     missing: list[Operation] = []
+    born_by = min((op.call_ns for op in history.operations), default=0)
     for op in sorted(history.operations, key=lambda op: (op.call_ns, op.index)):
-        if not isinstance(op.outcome, Ok) or op.kind is Kind.CREATE:
+        if not isinstance(op.outcome, Ok):
             continue
         result = op.outcome.result
+        if isinstance(result, Created):
+            born_by = (op.return_ns or op.call_ns) if result.session == session else born_by
+            continue
         mine = op.invocation.session == session
         if isinstance(result, Listed):
             (seen if session in result.sessions else missing).append(op)
@@ -131,7 +140,7 @@ def story_of(history: History, session: str) -> Story:
             missing.append(op)
         elif mine:
             seen.append(op)
-    return Story(tuple(deletes), tuple(seen), tuple(missing))
+    return Story(born_by, tuple(deletes), tuple(seen), tuple(missing))
 
 
 def _ranking(history: History, sessions: tuple[str, ...]) -> tuple[Anomaly, ...]:
@@ -196,13 +205,56 @@ def _about_one(story: Story) -> tuple[Anomaly, ...]:
     if not seen and missing:
         return (Anomaly.LOST_CREATE, Anomaly.WRONG_STATUS, Anomaly.STALE_READ)
     if story.last_word_shows:
-        early = [op for op in reads if all(op.call_ns < s.call_ns for s in seen)]
+        early = [
+            op
+            for op in reads
+            if op.call_ns > story.born_by and all(op.call_ns < s.call_ns for s in seen)
+        ]
         if len(early) > 1:
-            return (Anomaly.LATE, Anomaly.STALE_READ, Anomaly.LOST_UPDATE)
-        return (
-            Anomaly.LOST_UPDATE, Anomaly.WRONG_STATUS, Anomaly.STALE_READ, Anomaly.LATE,
-        )  # fmt: skip
+            return (Anomaly.LATE, Anomaly.STALE_READ)
+        return (Anomaly.WRONG_STATUS, Anomaly.STALE_READ, Anomaly.LATE)
     return (Anomaly.WRONG_STATUS, Anomaly.VANISHED, Anomaly.STALE_READ)
+
+
+def _about_titles(history: History, core: History) -> tuple[Anomaly, ...]:
+    """Only titles contradict each other: was the new one ever seen?"""
+    shown = {
+        title
+        for op in history.operations
+        if isinstance(op.outcome, Ok)
+        for title in _titles(op.outcome.result)
+    }
+    renames = [op for op in core.operations if _is(op, Renamed)]
+    if any(op.invocation.title not in shown for op in renames):
+        return (Anomaly.LOST_UPDATE, Anomaly.LATE, Anomaly.STALE_READ)
+    return (Anomaly.STALE_READ, Anomaly.LATE, Anomaly.LOST_UPDATE)
+
+
+def _titles(result: Result) -> tuple[str | None, ...]:
+    match result:
+        case Found(title):
+            return (title,)
+        case Listed(entries):
+            return tuple(entry.title for entry in entries)
+        case _:
+            return ()
+
+
+def _without_titles(history: History) -> History | None:
+    """As if nobody had looked at a title; None when nobody did."""
+    operations: list[Operation] = []
+    looked = False
+    for op in history.operations:
+        if isinstance(op.outcome, Ok) and any(_titles(op.outcome.result)):
+            looked = True
+            if isinstance(op.outcome.result, Listed):
+                blank: Result = Listed(tuple(Seen(e.session) for e in op.outcome.result.entries))
+            else:
+                blank = Found()
+            operations.append(replace(op, outcome=Ok(blank)))
+        else:
+            operations.append(op)
+    return replace(history, operations=tuple(operations)) if looked else None
 
 
 def _edits(

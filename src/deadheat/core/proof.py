@@ -416,4 +416,5 @@ def _title(op: Operation, session: str) -> str | None:
 
 
 def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """The text as a sentence begins; a call keeps its spelling."""
+    return text[:1].upper() + text[1:] if text.startswith(("the ", "list ")) else text
