@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from deadheat.core.lifetimes import BEFORE, NEVER
 from deadheat.core.nodes import NOBODY
+from deadheat.core.saturation import Circle, forced
 
 if TYPE_CHECKING:
     from deadheat.core.nodes import Nodes, Token
@@ -56,12 +57,46 @@ class Spent(NamedTuple):
     steps: int
 
 
+# Lists around the point where the search failed that are compared pair by pair.
+NEARBY = 150
+
+
 def place_nodes(nodes: Nodes, budget: int) -> Placed | Stuck | Spent:
     """Search for an order of ``nodes``; ``budget`` counts the states looked at."""
     count = len(nodes.start)
     if not count:
         return Placed(())
     search = _Search(nodes)
+    if search.lacking:
+        return Stuck(())
+    # A search that goes through takes one state a node. One that does not soon tries
+    # very many: then it pays to find out first what is forced.
+    easy = min(budget, 2 * count + 50)
+    found = _place(search, easy, {})
+    if not isinstance(found, _Deep) or easy == budget:
+        return Spent(found.steps) if isinstance(found, _Deep) else found
+    near = range(max(0, found.low - NEARBY), min(count, found.low + NEARBY))
+    try:
+        order = forced(nodes, list(near))
+    except Circle:
+        return Stuck(found.nodes)
+    again = _place(search, budget - easy, order)
+    return Spent(easy + again.steps) if isinstance(again, _Deep) else again
+
+
+class _Deep(NamedTuple):
+    """The budget ended; how far the search had come at best."""
+
+    steps: int
+    low: int
+    nodes: tuple[int, ...]
+
+
+def _place(
+    search: _Search, budget: int, order: dict[int, tuple[int, ...]]
+) -> Placed | Stuck | _Deep:
+    nodes = search.nodes
+    count = len(nodes.start)
     start, end, members, about = nodes.start, nodes.end, nodes.members, nodes.about
     memo: dict[tuple[int, int, Gaps], int] = {}
     stack = [_State(0, 0, BEFORE, frozenset(), 0, 0, (), None)]
@@ -77,7 +112,7 @@ def place_nodes(nodes: Nodes, budget: int) -> Placed | Stuck | Spent:
         memo[key] = now
         steps += 1
         if steps > budget:
-            return Spent(steps - 1)
+            return _Deep(steps - 1, deepest, stuck_at)
         # The nodes that may come next: begun before any other must have ended.
         pending: list[int] = []
         deadline = NEVER
@@ -110,13 +145,18 @@ def place_nodes(nodes: Nodes, budget: int) -> Placed | Stuck | Spent:
             continue
         children: list[tuple[int, int, _State]] = []
         for j in pending:
-            if start[j] <= deadline:
+            if start[j] <= deadline and not (j in order and _waits(order[j], low, mask)):
                 search.children(state, j, pending, deadline, children)
         if len(children) > 1:
             children.sort(key=_cheapest_last)
         for child in children:
             stack.append(child[2])
     return Stuck(stuck_at)
+
+
+def _waits(firsts: tuple[int, ...], low: int, mask: int) -> bool:
+    """Is one that must come first not placed yet?"""
+    return any(first >= low and not mask >> (first - low) & 1 for first in firsts)
 
 
 def _cheapest_last(child: tuple[int, int, _State]) -> tuple[int, int]:
@@ -146,7 +186,9 @@ class _Search:
         self.early = [nodes.early[token] for token in nodes.index]
         self.zone_starts = [zone[0] for zone in nodes.zones]
         self.pooled = nodes.lives.pooled
-        self.pool = nodes.lives.pool
+        self.instants: list[int] = []
+        self.spare: list[int] = []
+        self.lacking = bool(self.pooled) and self._count_creates()
 
     def holds(self, state: _State, j: int) -> bool:
         """Does node ``j``, whose members are there, hold here and now?"""
@@ -331,27 +373,36 @@ class _Search:
                         return False
         return True
 
-    def _enough_creates(self, at: int, floor: int, born: int) -> int:
-        """The first instant from ``at`` on with a create for every orphan born or due by then."""
-        number = self.nodes.number
-        here = 0
-        due: list[int] = []
+    def _count_creates(self) -> bool:
+        """How many shared creates are to spare from each instant on; True when too few."""
+        changes: dict[int, int] = {BEFORE: 0}
+        for call in self.nodes.lives.pool:
+            changes[call] = changes.get(call, 0) + 1
         for session, deadline in self.pooled.items():
-            k = number.get(session, -1)
-            if k >= 0 and (k < floor or born >> (k - floor) & 1):
-                here += 1
-            else:
-                due.append(deadline)
-        due.sort()
-        # From the n-th deadline on, ``here + n`` creates must have been called. The last
-        # stretch of time in which they have not says from when on all is well.
-        for n in range(len(due), -1, -1):
-            need = here + n
-            since = due[n - 1] if n else BEFORE
-            until = due[n] if n < len(due) else NEVER
-            if need == 0 or since >= until:
-                continue
-            called = self.pool[need - 1] if need <= len(self.pool) else NEVER
-            if called > since:
-                return max(at, min(until, called))
+            due = min(deadline, self.nodes.early.get(session, NEVER))
+            changes[due] = changes.get(due, 0) - 1
+        left = 0
+        for instant in sorted(changes):
+            left += changes[instant]
+            self.instants.append(instant)
+            self.spare.append(left)
+        return min(self.spare) < 0
+
+    def _enough_creates(self, at: int, floor: int, born: int) -> int:
+        """The first instant from ``at`` on with a create for every orphan born or due by then.
+
+        Who is due has one (``_count_creates``); who is born before it is due takes
+        one of those to spare until then.
+        """
+        ahead: list[int] = []
+        for k in range(bisect_right(self.early, at), floor + born.bit_length()):
+            if (k < floor or born >> (k - floor) & 1) and self.nodes.index[k] in self.pooled:
+                ahead.append(self.early[k])
+        if not ahead:
+            return at
+        first = bisect_right(self.instants, at) - 1
+        for i in range(bisect_right(self.instants, max(ahead)) - 1, first - 1, -1):
+            since = self.instants[i]
+            if sum(due > since for due in ahead) > self.spare[i]:
+                return self.instants[i + 1] if i + 1 < len(self.instants) else NEVER
         return at
