@@ -24,6 +24,7 @@ class Anomaly(StrEnum):
     LOST_UPDATE = "lost-update"
     PHANTOM = "phantom"
     VANISHED = "vanished"
+    LATE = "late"
     STALE_READ = "stale-read"
     TORN_LIST = "torn-list"
     DUPLICATE_ID = "duplicate-id"
@@ -31,6 +32,7 @@ class Anomaly(StrEnum):
     WRONG_STATUS = "wrong-status"
     SERVER_ERROR = "server-error"
     CRASH = "crash"
+    IMPOSSIBLE = "impossible"  # by a user's own model, which says no more
 
 
 MEANING: dict[Anomaly, str] = {
@@ -40,6 +42,7 @@ MEANING: dict[Anomaly, str] = {
     Anomaly.LOST_UPDATE: "a successful rename left no trace",
     Anomaly.PHANTOM: "a session that nobody created",
     Anomaly.VANISHED: "a session disappeared though nobody deleted it",
+    Anomaly.LATE: "a change answered with success took effect only later",
     Anomaly.STALE_READ: "a read answered with a past that was already over",
     Anomaly.TORN_LIST: "a list mixed two moments that never were one",
     Anomaly.DUPLICATE_ID: "two creates answered the same id",
@@ -47,6 +50,7 @@ MEANING: dict[Anomaly, str] = {
     Anomaly.WRONG_STATUS: "an answer whose status the API does not declare for this call",
     Anomaly.SERVER_ERROR: "a valid call was answered with a server error",
     Anomaly.CRASH: "the server died",
+    Anomaly.IMPOSSIBLE: "no order of the calls explains the answers",
 }
 
 
@@ -66,6 +70,20 @@ class Signature:
 
 
 @dataclass(frozen=True, slots=True)
+class ListDiff:
+    """What one list of the witness showed wrongly, as far as the other calls prove it.
+
+    ``missing``: sessions that lived from its call to its answer, and are not shown.
+    ``extra``: shown, though they were gone before it or not there until after it.
+    Both empty: each entry alone is possible, only no single moment has them all.
+    """
+
+    index: int
+    missing: tuple[str, ...]
+    extra: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Divergence:
     """A contradiction that no order of the calls resolves.
 
@@ -73,6 +91,15 @@ class Divergence:
     each other. ``culprit``: the first answer that could no longer be explained.
     ``sessions``: the ids it is about. ``transient``: it went away while waiting
     (the target's settle time).
+
+    ``proof``: why no order is legal, line by line, made of the witness's calls (ids
+    and numbers as in ``reason``). ``counterfactual``: the history would be legal if
+    this were so. ``also_fits``: other names that a single edit gives as good a
+    reason for. ``first_impossible``: the first answer of the whole history that
+    could no longer be explained (None: not looked for, the history is long).
+    ``strongest_promise_held``: the weaker promise that still held ("" as before);
+    ``slack_ns``: how stale reads must be allowed to be, where that is the promise.
+    ``lists``: what the lists of the witness showed against what they had to.
     """
 
     history: History
@@ -82,6 +109,13 @@ class Divergence:
     sessions: tuple[str, ...]
     reason: str
     transient: bool = False
+    proof: tuple[str, ...] = ()
+    counterfactual: str = ""
+    also_fits: tuple[Anomaly, ...] = ()
+    first_impossible: int | None = None
+    strongest_promise_held: str = ""
+    slack_ns: int | None = None
+    lists: tuple[ListDiff, ...] = ()
 
     @property
     def signature(self) -> Signature:

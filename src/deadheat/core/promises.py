@@ -28,15 +28,24 @@ class ReadPromise(StrEnum):
 
     LINEARIZABLE = "linearizable"  # always
     QUIESCENT = "quiescent"  # only at rest, when nothing is in flight
+    EVENTUAL = "eventual"  # at rest; before that a read may show a past up to ``slack_ns`` old
 
 
 @dataclass(frozen=True, slots=True)
 class Promises:
-    """One target's promises. The default is the strongest of each."""
+    """One target's promises. The default is the strongest of each.
+
+    ``slack_ns``: how old the past may be that an *eventual* read shows, counted
+    from its call; None: as old as the history.
+    """
 
     delete: DeletePromise = DeletePromise.EXACTLY_ONCE
     list: ListPromise = ListPromise.SNAPSHOT
     reads: ReadPromise = ReadPromise.LINEARIZABLE
+    slack_ns: int | None = None
 
     def __str__(self) -> str:
-        return f"delete {self.delete}, list {self.list}, reads {self.reads}"
+        slack = ""
+        if self.reads is ReadPromise.EVENTUAL and self.slack_ns is not None:
+            slack = f" (within {self.slack_ns / 1e6:g} ms)"
+        return f"delete {self.delete}, list {self.list}, reads {self.reads}{slack}"

@@ -109,7 +109,7 @@ class _Search(Generic[S]):
         """Operations that may come next: called before any unplaced one returned."""
         deadline = _NEVER
         for i, op in enumerate(self.ops):
-            if not placed >> i & 1 and op.return_ns is not None:
+            if not placed >> i & 1 and _definite(op) and op.return_ns is not None:
                 deadline = min(deadline, op.return_ns)
         return [
             i for i, op in enumerate(self.ops) if not placed >> i & 1 and op.call_ns <= deadline

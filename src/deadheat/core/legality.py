@@ -1,0 +1,195 @@
+"""Legal or not: the specialised decision, and the generic search where that knows nothing.
+
+Rules
+- Exact on both paths: an order is found if and only if one exists, unless the
+  budget of steps ends.
+- Promises weaken the history, never the decision: reads in the race are left out
+  (quiescent), begin earlier (eventual), or lists fall into one read a session.
+- The specialised path raises ``Unfit`` where a title or an id can be of several
+  makers; then the search over ``SessionModel`` decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from deadheat.core.history import (
+    Absent,
+    Found,
+    History,
+    Invocation,
+    Kind,
+    Listed,
+    Ok,
+    Operation,
+    Undeclared,
+    touched_sessions,
+)
+from deadheat.core.lifetimes import Conflict, Unfit, judge_lists, read_lives
+from deadheat.core.nodes import build_nodes
+from deadheat.core.ordering import Placed, Spent, place_nodes
+from deadheat.core.placing import order_of
+from deadheat.core.promises import DeletePromise, ListPromise, Promises, ReadPromise
+from deadheat.core.search import NoOrder, Order, OutOfBudget, find_order
+from deadheat.core.sessions import model_for
+from deadheat.core.values import read_values
+
+
+@dataclass(frozen=True, slots=True)
+class Impossible:
+    """No legal order exists. ``sessions`` and ``operations``: where the proof was found."""
+
+    sessions: tuple[str, ...] = ()
+    operations: tuple[int, ...] = ()
+
+
+Legality: TypeAlias = Order | Impossible | OutOfBudget
+
+
+def legal(history: History, promises: Promises, budget: int) -> Legality:
+    """Is there a legal order of ``history`` under ``promises``, within ``budget`` steps?"""
+    history = weakened(history, promises)
+    try:
+        return _specialised(history, promises, budget)
+    except Conflict as conflict:
+        return Impossible(conflict.sessions, tuple(i for i in conflict.operations if i >= 0))
+    except Unfit:
+        return searched(history, promises, budget)
+
+
+def contradicts(history: History, promises: Promises, budget: int) -> bool:
+    """Is it certain that no legal order exists?"""
+    return isinstance(legal(history, promises, budget), Impossible)
+
+
+def searched(history: History, promises: Promises, budget: int) -> Legality:
+    """The second opinion: the generic search over the sequential specification."""
+    if promises.list is ListPromise.PER_SESSION:
+        history = split_lists(history)
+    found = find_order(history, model_for(history, promises), budget)
+    if isinstance(found, NoOrder):
+        return Impossible()
+    if isinstance(found, Order):
+        return Order(tuple(dict.fromkeys(found.order)))
+    return found
+
+
+def _specialised(history: History, promises: Promises, budget: int) -> Legality:
+    operations = history.operations
+    lives = read_lives(
+        operations, history.existing, strict_delete=promises.delete is DeletePromise.EXACTLY_ONCE
+    )
+    values = read_values(lives)
+    if lives.lists:
+        judge_lists(lives)
+    if promises.list is ListPromise.PER_SESSION:
+        return Order(order_of(lives, values, None, ()))
+    nodes = build_nodes(lives, values)
+    found = place_nodes(nodes, budget)
+    if isinstance(found, Placed):
+        return Order(order_of(lives, values, nodes, found.nodes))
+    if isinstance(found, Spent):
+        return OutOfBudget(found.steps)
+    lists = (nodes.operation[j] for j in found.nodes)
+    return Impossible((), tuple(op.index for op in lists if op is not None))
+
+
+def weakened(history: History, promises: Promises) -> History:
+    """The history as the promise about reads lets it be seen."""
+    match promises.reads:
+        case ReadPromise.LINEARIZABLE:
+            return history
+        case ReadPromise.QUIESCENT:
+            return quiet_reads_only(history)
+        case ReadPromise.EVENTUAL:
+            return backdated(history, promises.slack_ns)
+
+
+def backdated(history: History, slack_ns: int | None) -> History:
+    """Reads in the race may show any instant since ``slack_ns`` before their call.
+
+    None: since before everything. Reads at rest stay as they are.
+    """
+    if slack_ns == 0 or not history.operations:
+        return history
+    start = min(op.call_ns for op in history.operations)
+    return replace(
+        history,
+        operations=tuple(
+            replace(op, call_ns=start if slack_ns is None else max(start, op.call_ns - slack_ns))
+            if op.kind in (Kind.GET, Kind.LIST) and not op.at_rest
+            else op
+            for op in history.operations
+        ),
+    )
+
+
+def quiet_reads_only(history: History) -> History:
+    """Without the reads that overlap a call that may change something."""
+    writes = [op for op in history.operations if op.kind not in (Kind.GET, Kind.LIST)]
+    return replace(
+        history,
+        operations=tuple(
+            op
+            for op in history.operations
+            if op.kind not in (Kind.GET, Kind.LIST) or not any(_overlap(op, w) for w in writes)
+        ),
+    )
+
+
+def _overlap(one: Operation, other: Operation) -> bool:
+    return (other.return_ns is None or one.call_ns <= other.return_ns) and (
+        one.return_ns is None or other.call_ns <= one.return_ns
+    )
+
+
+def split_lists(history: History) -> History:
+    """Every list as one read for each session (and each entry, should one be repeated)."""
+    sessions: dict[str, None] = dict.fromkeys(sorted(history.existing))
+    for op in history.operations:
+        sessions.update(dict.fromkeys(sorted(touched_sessions(op))))
+    operations: list[Operation] = []
+    for op in history.operations:
+        if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Listed):
+            operations.extend(_reads_of(op, op.outcome.result, sessions))
+        else:
+            operations.append(op)
+    return replace(history, operations=tuple(operations))
+
+
+def split_list(history: History, index: int) -> History:
+    """The same with only that list split."""
+    ops = history.operations
+    sessions: dict[str, None] = dict.fromkeys(sorted(history.existing))
+    for op in ops:
+        sessions.update(dict.fromkeys(sorted(touched_sessions(op))))
+    split: list[Operation] = []
+    for op in ops:
+        if op.index == index and isinstance(op.outcome, Ok) and isinstance(
+            op.outcome.result, Listed
+        ):
+            split.extend(_reads_of(op, op.outcome.result, sessions))
+        else:
+            split.append(op)
+    return replace(history, operations=tuple(split))
+
+
+def _reads_of(op: Operation, listed: Listed, sessions: dict[str, None]) -> list[Operation]:
+    reads = [
+        replace(op, invocation=Invocation(Kind.GET, entry.session), outcome=Ok(Found(entry.title)))
+        for entry in listed.entries
+    ]
+    shown = listed.sessions
+    reads.extend(
+        replace(op, invocation=Invocation(Kind.GET, session), outcome=Ok(Absent()))
+        for session in sessions
+        if session not in shown
+    )
+    return reads
+
+
+def declared(operation: Operation) -> bool:
+    """Is the answer one that the profile declares?"""
+    outcome = operation.outcome
+    return not (isinstance(outcome, Ok) and isinstance(outcome.result, Undeclared))

@@ -1,0 +1,276 @@
+"""The fewest operations that already contradict each other.
+
+Rules
+- Sound: forgetting an id everywhere, or a read, or what came after the first
+  impossible answer, never makes a contradiction that was not there. What may
+  have changed something stays, answered or not.
+- Minimal: nothing that may be forgotten is left (Junker 2004, QuickXplain: a few
+  checks for each operation that stays, however many there were).
+- Reads in the race are forgotten first, so that what stays is what anyone can
+  still see at rest; the later of two that say the same stays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from deadheat.core.history import (
+    Absent,
+    Created,
+    Fail,
+    Found,
+    History,
+    Info,
+    Kind,
+    Listed,
+    Ok,
+    Operation,
+    shown_sessions,
+    touched_sessions,
+)
+from deadheat.core.legality import contradicts
+from deadheat.core.search import pending
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from deadheat.core.legality import Impossible
+    from deadheat.core.promises import Promises
+
+T = TypeVar("T")
+
+# Up to here every read is weighed against every other; beyond, the checker's own
+# hint is tried first, as each check costs time in proportion to the history.
+SMALL = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """``core``: the contradictory operations; ``concerned``: all that its sessions are in."""
+
+    sessions: tuple[str, ...]
+    core: History
+    concerned: History
+    culprit: int
+
+
+def find_witness(
+    history: History, promises: Promises, budget: int, hint: Impossible
+) -> Witness:
+    """Reduce ``history``, which is impossible under ``promises``."""
+
+    def impossible(candidate: History) -> bool:
+        return contradicts(candidate, promises, budget)
+
+    sessions = _fewest_sessions(history, hint, impossible)
+    concerned = only_sessions(history, sessions)
+    core = _fewest_reads(concerned, hint, impossible)
+    culprit = first_impossible(core, impossible)
+    core = cut_after(core, culprit)
+    return Witness(tuple(sorted(sessions)), core, concerned, culprit)
+
+
+def only_sessions(history: History, sessions: frozenset[str]) -> History:
+    """Forget every other id: its operations, and its entries in lists."""
+    kept: list[Operation] = []
+    for op in history.operations:
+        outcome = op.outcome
+        if isinstance(outcome, Fail):
+            continue
+        if isinstance(outcome, Ok) and isinstance(outcome.result, Listed):
+            entries = tuple(e for e in outcome.result.entries if e.session in sessions)
+            if len(entries) < len(outcome.result.entries):
+                op = replace(op, outcome=Ok(Listed(entries)))
+            kept.append(op)
+        elif (op.kind is Kind.CREATE and isinstance(outcome, Info)) or not sessions.isdisjoint(
+            touched_sessions(op)
+        ):
+            kept.append(op)
+    return History(tuple(kept), history.existing & sessions)
+
+
+def preferred(
+    units: Sequence[T], impossible: Callable[[Sequence[T]], bool]
+) -> list[T]:
+    """The fewest ``units`` that are still ``impossible``, earlier ones kept rather than later."""
+
+    def needed(base: list[T], grown: bool, rest: list[T]) -> list[T]:
+        if grown and impossible(base):
+            return []
+        if len(rest) == 1:
+            return rest
+        half = len(rest) // 2
+        front, back = rest[:half], rest[half:]
+        kept_back = needed([*base, *front], bool(front), back)
+        kept_front = needed([*base, *kept_back], bool(kept_back), front)
+        return [*kept_front, *kept_back]
+
+    return needed([], True, list(units)) if units else []
+
+
+def _fewest_sessions(
+    history: History, hint: Impossible, impossible: Callable[[History], bool]
+) -> frozenset[str]:
+    hinted = frozenset(hint.sessions)
+    if hinted and impossible(only_sessions(history, hinted)):
+        found = preferred(
+            sorted(hinted), lambda ids: impossible(only_sessions(history, frozenset(ids)))
+        )
+        return frozenset(found)
+    narrowed = _lists_near(history, hint, impossible)
+    shown = [
+        op.outcome.result.sessions
+        for op in narrowed.operations
+        if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Listed)
+    ]
+    everywhere = frozenset.intersection(*shown) if shown else frozenset()
+    ids = frozenset().union(narrowed.existing, *map(touched_sessions, narrowed.operations))
+    # Those that some lists show and others do not are likely; those in all of them are not.
+    likely = sorted(frozenset().union(*shown) - everywhere, key=str)
+    order = [*likely, *sorted(ids - set(likely))]
+    if likely and impossible(only_sessions(narrowed, frozenset(likely))):
+        order = likely
+    found = preferred(order, lambda ids: impossible(only_sessions(narrowed, frozenset(ids))))
+    return frozenset(found)
+
+
+def _lists_near(
+    history: History, hint: Impossible, impossible: Callable[[History], bool]
+) -> History:
+    """Without the lists far from where the search got stuck, if those do not matter."""
+    lists = sorted(
+        (op for op in history.operations if op.kind is Kind.LIST and isinstance(op.outcome, Ok)),
+        key=lambda op: op.call_ns,
+    )
+    hinted = [n for n, op in enumerate(lists) if op.index in set(hint.operations)]
+    if not hinted or len(lists) <= 16:
+        return history
+    reach = 8
+    while reach < len(lists):
+        near = {
+            op.index for op in lists[max(0, hinted[0] - reach) : hinted[-1] + reach + 1]
+        }
+        operations = tuple(
+            op for op in history.operations if op.kind is not Kind.LIST or op.index in near
+        )
+        narrowed = replace(history, operations=operations)
+        if impossible(narrowed):
+            return narrowed
+        reach *= 4
+    return history
+
+
+def _fewest_reads(
+    history: History, hint: Impossible, impossible: Callable[[History], bool]
+) -> History:
+    reads = [op for op in history.operations if _only_reads(op)]
+    # Most worth keeping first.
+    reads.sort(key=lambda op: (op.at_rest, op.kind is Kind.LIST, op.index), reverse=True)
+    silent = _without_a_say(history)
+    base = tuple(op for op in history.operations if not _only_reads(op) and op.index not in silent)
+
+    def still(chosen: Sequence[Operation]) -> bool:
+        return impossible(replace(history, operations=(*base, *chosen)))
+
+    if len(reads) > SMALL:
+        at_rest = [op for op in reads if op.at_rest]
+        hinted = [op for op in reads if op.index in set(hint.operations)]
+        for few in (at_rest, hinted):
+            if len(few) < len(reads) and still(few):
+                reads = few
+                break
+    kept = {op.index for op in preferred(reads, still)} | {op.index for op in base}
+    return replace(history, operations=tuple(op for op in history.operations if op.index in kept))
+
+
+def _only_reads(op: Operation) -> bool:
+    """Can it be forgotten without making anything else impossible?"""
+    if op.kind in (Kind.GET, Kind.LIST):
+        return True
+    return isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Absent)
+
+
+def _without_a_say(history: History) -> frozenset[int]:
+    """Unanswered calls that explain nothing here: no orphan to make, no title anyone saw."""
+    made = set(history.existing)
+    shown: set[str] = set()
+    titles: set[str] = set()
+    for op in history.operations:
+        shown |= shown_sessions(op)
+        if isinstance(op.outcome, Ok):
+            match op.outcome.result:
+                case Created(session):
+                    made.add(session)
+                case Listed(entries):
+                    titles.update(e.title for e in entries if e.title is not None)
+                case Found(str() as title):
+                    titles.add(title)
+    return frozenset(
+        op.index
+        for op in history.operations
+        if isinstance(op.outcome, Info)
+        and (
+            (op.kind is Kind.CREATE and shown <= made)
+            or (
+                op.kind is Kind.RENAME
+                and op.invocation.title is not None
+                and op.invocation.title not in titles
+            )
+        )
+    )
+
+
+def first_impossible(history: History, impossible: Callable[[History], bool]) -> int:
+    """The first answer up to which the history cannot be explained (it is legal before).
+
+    Legal histories are closed under prefixes, so this is a binary search.
+    """
+    answered = sorted(
+        (op for op in history.operations if op.return_ns is not None),
+        key=lambda op: (op.return_ns or 0, op.index),
+    )
+    if not answered:
+        return history.operations[0].index if history.operations else -1
+    low, high = 0, len(answered) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if impossible(prefix(history, answered[: middle + 1])):
+            high = middle
+        else:
+            low = middle + 1
+    return answered[low].index
+
+
+def prefix(history: History, answered: Sequence[Operation]) -> History:
+    """The history when exactly ``answered`` had been answered, the last of them just now."""
+    now = answered[-1].return_ns or 0
+    done = {op.index for op in answered}
+    cut = (
+        op if op.index in done else pending(op)
+        for op in history.operations
+        if op.call_ns <= now
+    )
+    return replace(history, operations=tuple(op for op in cut if op is not None))
+
+
+def cut_after(history: History, culprit: int) -> History:
+    """Without the calls made after ``culprit`` was answered, and the reads still open then."""
+    ends = [op.return_ns for op in history.operations if op.index == culprit]
+    now = ends[0] if ends else None
+    if now is None:
+        return history
+    return replace(
+        history,
+        operations=tuple(
+            op
+            for op in history.operations
+            if op.call_ns <= now
+            and not (_only_reads(op) and (op.return_ns is None or op.return_ns > now))
+        ),
+    )
+
+
+def indices(operations: Iterable[Operation]) -> tuple[int, ...]:
+    """Their indices in the order of their calls."""
+    return tuple(op.index for op in sorted(operations, key=lambda op: (op.call_ns, op.index)))
