@@ -15,7 +15,7 @@ import anyio
 LOG = "server.log"
 
 
-class GitFailed(Exception):  # noqa: N818 - named for what happened, as errors.py does
+class GitFailed(Exception):
     """No work tree; ``then`` is what to do about it."""
 
     def __init__(self, why: str, then: str) -> None:

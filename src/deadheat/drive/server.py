@@ -74,7 +74,7 @@ class Launch:
     probe: str | None = None
 
 
-class _LostPort(Exception):  # noqa: N818 - no error yet: the next start may do
+class _LostPort(Exception):
     """It ended or complained before it was ready, perhaps because of its port."""
 
     def __init__(self, *, taken: bool, failure: StartFailed) -> None:

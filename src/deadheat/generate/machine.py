@@ -231,7 +231,7 @@ class ProgramMachine(RuleBasedStateMachine):
 def _lane_with_room(race: list[list[Call]], lane: int) -> int:
     """``lane``, or the next one that is not full; a new one comes directly after the last."""
     lane = min(lane, len(race))
-    tried = (*range(lane, len(race)), *range(lane))
+    tried: tuple[int, ...] = (*range(lane, len(race)), *range(lane))
     for candidate in (lane, *tried):
         if candidate == len(race) or len(race[candidate]) < _LONGEST_LANE:
             return candidate

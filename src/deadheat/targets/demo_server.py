@@ -57,7 +57,7 @@ class Answer:
     close: bool = False
 
 
-class Vanished(Exception):  # noqa: N818 - named for what happened, as errors.py does
+class Vanished(Exception):
     """A session that was listed a moment ago is not there to be read."""
 
 
