@@ -169,8 +169,8 @@ def divergence_of(artifact: Artifact) -> Divergence:
 
 def _converter() -> cattrs.Converter:
     converter = make_converter(forbid_extra_keys=True, detailed_validation=False)
-    for kind in (int, float, str, bool):
-        converter.register_structure_hook(kind, _exactly)
+    # By predicate: a hook for str would also take every StrEnum.
+    converter.register_structure_hook_func(lambda kind: kind in (int, float, str, bool), _exactly)
     converter.register_unstructure_hook(Var, lambda var: var.name)
     converter.register_structure_hook(Var, lambda name, _: _var(name))
     # A union after those that its members hold.
