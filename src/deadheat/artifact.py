@@ -13,17 +13,16 @@ import hashlib
 import json
 import os
 import platform
-import tempfile
+import re
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from cattrs.preconf.json import make_converter
 from cattrs.strategies import configure_tagged_union
 
 from deadheat.core.divergence import Anomaly, Divergence
-from deadheat.core.history import History, Outcome, Result
+from deadheat.core.history import Created, History, Ok, Outcome, Result
 from deadheat.core.program import (
     Call,
     Create,
@@ -35,9 +34,11 @@ from deadheat.core.program import (
 
 # Not for typing only: cattrs reads these annotations when the program runs.
 from deadheat.core.promises import Promises  # noqa: TC001
-from deadheat.errors import BadArtifact
+from deadheat.errors import BadArtifact, CannotSave
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import cattrs
 
 FORMAT = "deadheat-artifact"
@@ -135,17 +136,11 @@ def sessions_of(program: Program, history: History) -> dict[str, str]:
         op = by_place.get(place)
         if isinstance(call, Create) and op is not None:
             match op.outcome:
-                case _ if (session := _created(op.outcome)) is not None:
+                case Ok(Created(session)):
                     names[call.var.name] = session
                 case _:
                     pass
     return names
-
-
-def _created(outcome: Outcome) -> str | None:
-    result = getattr(outcome, "result", None)
-    found = getattr(result, "session", None)
-    return found if isinstance(found, str) else None
 
 
 def environment() -> Environment:
@@ -174,6 +169,8 @@ def divergence_of(artifact: Artifact) -> Divergence:
 
 def _converter() -> cattrs.Converter:
     converter = make_converter(forbid_extra_keys=True, detailed_validation=False)
+    # By predicate: a hook for str would also take every StrEnum.
+    converter.register_structure_hook_func(lambda kind: kind in (int, float, str, bool), _exactly)
     converter.register_unstructure_hook(Var, lambda var: var.name)
     converter.register_structure_hook(Var, lambda name, _: _var(name))
     # A union after those that its members hold.
@@ -184,11 +181,23 @@ def _converter() -> cattrs.Converter:
     return converter
 
 
+def _exactly(value: Any, kind: Any) -> Any:
+    """A value of just this type: cattrs would turn ``"no"`` into True. A whole float may be int."""
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise TypeError(f"{str(value)[:40]!r} is no {kind.__name__}")
+    return value
+
+
+_NAME = re.compile(r"([a-z])([1-9][0-9]{0,5})?")
+
+
 def _var(name: Any) -> Var:
-    if not isinstance(name, str) or not name or not "a" <= name[0] <= "z":
+    match = _NAME.fullmatch(name) if isinstance(name, str) else None
+    if match is None:
         raise ValueError(f"{name!r} is no session name")
-    cycle = int(name[1:]) if name[1:] else 0
-    return Var(cycle * 26 + ord(name[0]) - ord("a"))
+    return Var(int(match[2] or 0) * 26 + ord(match[1]) - ord("a"))
 
 
 _CONVERTER = _converter()
@@ -226,7 +235,7 @@ def from_json(text: str, name: str) -> Artifact:
     """Read one; ``name`` is only used in messages. Raises ``BadArtifact``."""
     try:
         whole = json.loads(text)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise BadArtifact(
             f"{name} is no complete JSON ({exc}). Take the file from the run's folder again."
         ) from exc
@@ -235,6 +244,11 @@ def from_json(text: str, name: str) -> Artifact:
             f"{name} is no deadheat artifact. Give a file that `deadheat run` has saved."
         )
     found = whole.pop("format_version", None)
+    if type(found) is not int or found < 1:
+        raise BadArtifact(
+            f"{name} is damaged: it names no format version. Take the file from the run's folder "
+            "again."
+        )
     if found != FORMAT_VERSION:
         raise BadArtifact(
             f"{name} has format {found}, and this deadheat reads {FORMAT_VERSION}. "
@@ -246,10 +260,31 @@ def from_json(text: str, name: str) -> Artifact:
         raise BadArtifact(
             f"{name} is damaged: {_first_line(exc)}. Take the file from the run's folder again."
         ) from exc
-    wrong = problems(artifact.program)
-    if wrong:
-        raise BadArtifact(f"{name} holds a program that cannot be sent: {wrong[0]}. Correct it.")
+    wrong = _wrong_with(artifact)
+    if wrong is not None:
+        raise BadArtifact(f"{name} cannot be replayed: {wrong}. Correct it, or run again.")
     return artifact
+
+
+def _wrong_with(artifact: Artifact) -> str | None:
+    for program in (artifact.program, artifact.most_reliable):
+        if program is None:
+            continue
+        if not program.calls():
+            return "it holds a program without a call"
+        for problem in problems(program):
+            return f"it holds a program that cannot be sent: {problem}"
+    for rate in (artifact.rate, artifact.most_reliable_rate):
+        if rate is not None and not (
+            0 <= rate.diverged <= rate.trials
+            and 0 <= rate.low <= rate.high <= 1
+            and 0 < rate.confidence < 1
+        ):
+            return "its rate is no rate"
+    known = {op.index for op in artifact.history.operations}
+    if not known.issuperset((*artifact.witness, artifact.culprit)):
+        return "its witness names calls that its history does not have"
+    return None
 
 
 def _first_line(exc: Exception) -> str:
@@ -269,14 +304,34 @@ def read(path: Path) -> Artifact:
 
 
 def write(artifact: Artifact, folder: Path) -> Path:
-    """Write it into ``folder`` (made if needed) under its own name; the path."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write it into ``folder`` (made if needed) under its own name; the path.
+
+    Raises ``CannotSave``.
+    """
     path = folder / artifact.filename
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=folder, prefix=".", suffix=".tmp", delete=False
-    ) as temporary:
-        temporary.write(to_json(artifact))
-        temporary.flush()
-        os.fsync(temporary.fileno())
-    Path(temporary.name).replace(path)
+    temporary = folder / f".{artifact.filename}.{os.getpid()}.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("w", encoding="utf-8") as file:
+                file.write(to_json(artifact))
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as exc:
+        raise CannotSave(_not_writable(folder, exc.strerror)) from exc
     return path
+
+
+def check_writable(folder: Path) -> None:
+    """Before a long run: can ``folder`` be made and written? Raises ``CannotSave``."""
+    there = next((part for part in (folder, *folder.absolute().parents) if part.exists()), None)
+    if there is None or not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise CannotSave(_not_writable(folder, None))
+
+
+def _not_writable(folder: Path, why: str | None) -> str:
+    because = f" ({why})" if why else ""
+    return f"{folder} cannot be written{because}. Name another folder with --into."

@@ -8,11 +8,12 @@ Rules
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -133,6 +134,7 @@ def run(
     """
     if seconds is None and programs is None:
         seconds = 60.0
+    artifacts.check_writable(into)
     with View() as view:
         found = _resolve(target, profile, allow_remote, view)
         order = session.RunOrder(
@@ -144,10 +146,8 @@ def run(
             exit_first=exitfirst,
         )
         result = session.run(order, view)
-    click.echo(outcome.run_text(result.summary, interrupted=result.interrupted))
-    if result.error is not None:
-        raise result.error
-    sys.exit(result.exit_code)
+    _say(result)
+    _end(result)
 
 
 @cli.command(epilog=_EXIT_CODES)
@@ -185,6 +185,7 @@ def ci(
       deadheat ci demo --budget 20s --exitfirst
     """
     began_s = time.monotonic()
+    artifacts.check_writable(into)
     with View(plain=True) as view:
         found = _resolve(target, profile, allow_remote, view)
         order = session.RunOrder(
@@ -197,11 +198,9 @@ def ci(
             hard=True,
         )
         result = session.run(order, view)
-    click.echo(outcome.run_text(result.summary, interrupted=result.interrupted))
+    _say(result)
     click.echo(outcome.machine_line(result.summary, int(result.exit_code)))
-    if result.error is not None:
-        raise result.error
-    sys.exit(result.exit_code)
+    _end(result)
 
 
 @cli.command(epilog=_EXIT_CODES)
@@ -278,12 +277,47 @@ def targets() -> None:
         click.echo(f"{' ' * width}  $ {example}")
 
 
+def _say(result: session.RunResult) -> None:
+    proves = result.error is None
+    click.echo(outcome.run_text(result.summary, interrupted=result.interrupted, proves=proves))
+
+
+def _end(result: session.RunResult) -> NoReturn:
+    """With findings an error is told, and the exit code is that of the findings."""
+    if result.error is not None:
+        _tell(result.error)
+    sys.exit(result.exit_code)
+
+
+def _tell(error: DeadheatError) -> None:
+    click.echo(f"deadheat: {error}", err=True)
+    tail = getattr(error, "log_tail", "")
+    if tail:
+        click.echo(
+            "its last output:\n" + "\n".join(f"  {row}" for row in tail.splitlines()), err=True
+        )
+
+
 def _resolve(word: str, profile: str | None, allow_remote: bool, view: View) -> Target:
     return resolve(word, profile=profile, allow_remote=allow_remote, report=view.waiting)
 
 
+def _mistake(exc: click.UsageError) -> None:
+    """One line, but for the bare ``deadheat``, which gets the help."""
+    context = exc.ctx
+    if context is not None and context.command is cli and not sys.argv[1:]:
+        click.echo(context.get_help(), err=True)
+        return
+    said = exc.format_message().replace("\n", " ").rstrip(".")
+    path = "deadheat" if context is None else context.command_path
+    click.echo(f"deadheat: {said}. See `{path} --help`.", err=True)
+
+
 def main() -> None:
     """The console script."""
+    for stream in (sys.stdout, sys.stderr):  # the diagram's brackets on a terminal without them
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         cli(standalone_mode=False)
     except click.exceptions.Exit as exc:
@@ -292,16 +326,14 @@ def main() -> None:
         sys.exit(ExitCode.INTERRUPTED)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
+    except click.UsageError as exc:
+        _mistake(exc)
+        sys.exit(ExitCode.USER)
     except click.ClickException as exc:
-        exc.show()
-        sys.exit(exc.exit_code)
+        click.echo(f"deadheat: {exc.format_message()}", err=True)
+        sys.exit(ExitCode.USER)
     except DeadheatError as exc:
-        click.echo(f"deadheat: {exc}", err=True)
-        tail = getattr(exc, "log_tail", "")
-        if tail:
-            click.echo(
-                "its last output:\n" + "\n".join(f"  {row}" for row in tail.splitlines()), err=True
-            )
+        _tell(exc)
         sys.exit(exc.exit_code)
     except BrokenPipeError:
         sys.exit(ExitCode.CLEAN)

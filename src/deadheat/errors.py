@@ -5,6 +5,7 @@
     │   ├── UnknownTarget         no such target, version or program on PATH
     │   ├── RemoteRefused         not loopback, and --allow-remote was not given
     │   ├── BadArtifact           truncated, of a newer format, not an artifact
+    │   ├── CannotSave            the folder for the examples cannot be written
     │   └── InvalidProgram        a program that names a session it cannot know
     ├── TargetError             the target's                    exit 3
     │   ├── FetchFailed           the release could not be downloaded
@@ -57,6 +58,10 @@ class RemoteRefused(UserError):
 
 class BadArtifact(UserError):
     """The file is no artifact that this version can replay."""
+
+
+class CannotSave(UserError):
+    """The folder for the saved examples cannot be made or written."""
 
 
 class InvalidProgram(UserError):

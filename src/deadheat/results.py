@@ -52,7 +52,7 @@ class Replayed:
     """``divergence`` None: it did not show in ``rate.trials``. ``other``: something else did.
 
     ``until_first``: stopped at the first divergence, so ``rate`` is that of one
-    success after ``rate.trials - 1`` quiet trials. ``sessions``: names to ids.
+    success after ``rate.trials - 1`` quiet trials.
     """
 
     divergence: Divergence | None

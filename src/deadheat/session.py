@@ -12,22 +12,19 @@ from __future__ import annotations
 import random
 import re
 import secrets
-import signal
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import anyio
 
 from deadheat.campaign import events
 from deadheat.campaign.engine import Engine, Plan
 from deadheat.campaign.replay import replay as replay_trials
 from deadheat.drive.live import open_target
+from deadheat.drive.until import run_until
 from deadheat.errors import DeadheatError, ExitCode, NothingExercised, StartFailed
 from deadheat.generate.source import ProgramSource
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from deadheat.artifact import Artifact
@@ -107,7 +104,7 @@ def run(order: RunOrder, view: View) -> RunResult:
             await engine.run()
 
     limit_s = order.seconds if order.hard else None
-    interrupted, error = _guarded(work, None if limit_s is None else limit_s - _STOPPING_S / 2)
+    interrupted, error = run_until(work, None if limit_s is None else limit_s - _STOPPING_S / 2)
     if not engines:
         if error is None and not interrupted:
             error = StartFailed(
@@ -119,7 +116,7 @@ def run(order: RunOrder, view: View) -> RunResult:
     if interrupted:
         return RunResult(summary, ExitCode.INTERRUPTED, interrupted=True)
     if summary.findings:
-        return RunResult(summary, ExitCode.DIVERGED, error=None)
+        return RunResult(summary, ExitCode.DIVERGED, error=error)
     if error is None:
         error = _nothing_exercised(summary)
     return RunResult(summary, ExitCode.CLEAN if error is None else error.exit_code, error=error)
@@ -137,56 +134,18 @@ def replay(artifact: Artifact, target: Target, trials: int | None, view: View) -
         async with open_target(target, secrets.token_hex(3)) as live:
             done.append(await replay_trials(live, artifact, trials, tell))
 
-    interrupted, error = _guarded(work, None)
+    interrupted, error = run_until(work, None)
     if not done:
         code = error.exit_code if error is not None else ExitCode.INTERRUPTED
         return ReplayResult(None, code, interrupted, error)
+    if done[0].rate.trials == 0:
+        error = NothingExercised(
+            f"none of {done[0].undecided} trials could be judged, so silence proves nothing. "
+            "Check that the server works, then replay again."
+        )
+        return ReplayResult(done[0], error.exit_code, error=error)
     shown = done[0].divergence is not None or done[0].other is not None
     return ReplayResult(done[0], ExitCode.DIVERGED if shown else ExitCode.CLEAN)
-
-
-def _guarded(
-    work: Callable[[], Awaitable[None]], limit_s: float | None
-) -> tuple[bool, DeadheatError | None]:
-    """Run ``work`` until it ends, a signal comes or the time is up: (interrupted, error)."""
-    state = {"interrupted": False}
-
-    async def everything() -> None:
-        async with anyio.create_task_group() as tasks:
-
-            async def listen() -> None:
-                with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-                    tasks.start_soon(limited)
-                    async for _ in signals:
-                        state["interrupted"] = True
-                        tasks.cancel_scope.cancel()
-
-            async def limited() -> None:
-                with anyio.move_on_after(limit_s):
-                    await work()
-                tasks.cancel_scope.cancel()
-
-            tasks.start_soon(listen)
-
-    try:
-        anyio.run(everything)
-    except BaseExceptionGroup as group:
-        error = _first_known(group)
-        if error is None:
-            raise
-        return state["interrupted"], error
-    return state["interrupted"], None
-
-
-def _first_known(group: BaseExceptionGroup[BaseException]) -> DeadheatError | None:
-    for exc in group.exceptions:
-        if isinstance(exc, DeadheatError):
-            return exc
-        if isinstance(exc, BaseExceptionGroup):
-            found = _first_known(exc)
-            if found is not None:
-                return found
-    return None
 
 
 def _nothing_exercised(summary: Summary) -> NothingExercised | None:

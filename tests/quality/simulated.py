@@ -66,7 +66,7 @@ MINIMUM = structure(
         )
     )
 )
-GHOST = Signature(Anomaly.GHOST, ("create", "delete", "rest"))
+GHOST = Signature(Anomaly.GHOST, ("create", "delete", "read"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,7 @@ class Engine:
         self._detail = ""
         self._ended = "interrupted"
         self._turn_ends_s = float("inf")
+        self._last_words = ""  # of a server that has died and is not up again
         self._shelf = Shelf(live.target, live.promises, plan)
 
     # -- what anyone may ask at any moment -------------------------------------------------
@@ -164,7 +165,11 @@ class Engine:
 
     async def _trial(self, program: Program) -> Verdict:
         """Run once, judge, write down what is new."""
+        restarts = self._live.restarts
         execution, death = await self._live.execute(program)
+        if self._live.restarts > restarts:
+            self._tell(events.Restarted(self._live.restarts, self._last_words))
+        self._last_words = "" if death is None else death.log_tail
         counts = self._counts
         counts.trials += 1
         counts.overlaps += overlapping_pairs(execution.history)
@@ -173,8 +178,6 @@ class Engine:
             if answered and not op.at_rest:
                 counts.answered[op.kind.value] += 1
         verdict = judge(execution, death, self._live.promises)
-        if death is not None:
-            self._tell(events.Restarted(self._live.restarts, death.log_tail))
         if isinstance(verdict, Undecided):
             counts.undecided += 1
         if isinstance(verdict, Diverged):

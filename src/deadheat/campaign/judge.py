@@ -3,7 +3,8 @@
 Rules
 - A target that may take time to settle is judged on its last reads at rest. A
   divergence that was there before and is gone by then is reported as transient.
-- A server that died during the trial is a divergence of its own, ``crash``.
+- A server that died during the trial is a divergence of its own, ``crash``; one that was
+  dead before anything reached it says nothing about this program.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from deadheat.core.divergence import (
     Undecided,
     Verdict,
 )
-from deadheat.core.history import History, Info, Ok
+from deadheat.core.history import Fail, History, Info, Ok
 
 if TYPE_CHECKING:
     from deadheat.core.promises import Promises
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 def judge(execution: Execution, death: Death | None, promises: Promises) -> Verdict:
     """The verdict on one trial."""
+    if all(isinstance(op.outcome, Fail) for op in execution.history.operations):
+        return Undecided("nothing reached the server")
     if death is not None:
         return Diverged(_crash(execution, death))
     if not any(isinstance(op.outcome, Ok) for op in execution.history.operations):

@@ -211,7 +211,7 @@ def roundness(offset_us: int) -> tuple[int, int]:
 
 
 SortKey: TypeAlias = tuple[
-    int, int, int, tuple[tuple[int, int, int], ...], tuple[tuple[int, int], ...]
+    int, int, int, tuple[tuple[int, int, int], ...], tuple[tuple[int, int], ...], tuple[int, ...]
 ]
 
 
@@ -229,6 +229,7 @@ def sort_key(program: Program) -> SortKey:
         sum(len(lanes) for lanes in together),
         tuple((*_call_key(call)[:2], place[0]) for place, call in program.placed()),
         tuple(roundness(call.offset_us) for call in calls),
+        tuple(len(lane) for lanes in program.rounds for lane in lanes),  # who shares a lane
     )
 
 

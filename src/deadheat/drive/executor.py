@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 # A session that survives this many deletes, one after the other, is left behind.
 _CLEANING_ROUNDS = 2
+# After Ctrl-C: enough for a few deletes, and short enough not to be pressed again.
+_LAST_CLEANING_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ class Executor:
         outcome, *_ = await self.exchange(self.observer, Invocation(Kind.LIST))
         if isinstance(outcome, Ok) and isinstance(outcome.result, Listed):
             self._outside |= outcome.result.sessions
+            self._ownership.shun(outcome.result.sessions)
         return outcome
 
     async def run(self, program: Program) -> Execution:
@@ -124,9 +127,13 @@ class Executor:
                 await anyio.sleep(self._target.settle_ms / 1_000)
                 settled_from = len(run.operations)
                 await run.read_at_rest()
-        finally:
-            with anyio.CancelScope(shield=True), anyio.move_on_after(self._target.timeout_s):
+            with anyio.move_on_after(self._target.timeout_s):
                 await self._clean(run)
+        except BaseException:
+            if self._target.launch is None:  # a managed server takes all that is left with it
+                with anyio.CancelScope(shield=True), anyio.move_on_after(_LAST_CLEANING_S):
+                    await self._clean_in_a_hurry(run)
+            raise
         return Execution(
             program,
             self._history(run, outside),
@@ -161,16 +168,25 @@ class Executor:
         return outcome, call_ns, None if unknown else return_ns, answer.status_code
 
     async def _clean(self, run: TrialRun) -> None:
-        remaining = run.may_be_there()
-        for _ in range(_CLEANING_ROUNDS):
-            if not remaining:
-                break
-            for session in remaining:
-                await self.exchange(self.observer, Invocation(Kind.DELETE, session))
-            remaining = tuple([s for s in remaining if not await self._is_gone(s)])
-        self.left_behind += remaining
-        # Also what is gone: a late effect of this trial may show in the lists of a later one.
+        # First of all, as cleaning may be cut off. Also what is gone: a late effect of this
+        # trial may show in the lists of a later one.
         self._outside.update(run.ids.values(), run.tagged)
+        remaining = run.may_be_there()
+        try:
+            for _ in range(_CLEANING_ROUNDS):
+                if not remaining:
+                    break
+                for session in remaining:
+                    await self.exchange(self.observer, Invocation(Kind.DELETE, session))
+                remaining = tuple([s for s in remaining if not await self._is_gone(s)])
+        finally:
+            self.left_behind += tuple(s for s in remaining if s not in self.left_behind)
+
+    async def _clean_in_a_hurry(self, run: TrialRun) -> None:
+        """The trial was cut off: a create may have been in flight, so look for its tag."""
+        if run.lost_a_create():
+            await run.look_for_tags()
+        await self._clean(run)
 
     async def _is_gone(self, session: str) -> bool:
         outcome, *_ = await self.exchange(self.observer, Invocation(Kind.GET, session))

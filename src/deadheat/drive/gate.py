@@ -12,6 +12,7 @@ Rules
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import time
@@ -55,6 +56,8 @@ class GatedStream(httpcore.AsyncNetworkStream):
         """Send all of ``buffer``, or all but one byte when armed."""
         if not buffer:
             return
+        # Answered before its last byte was out: that byte still belongs before anything new.
+        buffer, self._held = self._held + buffer, b""
         if self._gate is not None:
             self._writes_before_hold -= 1
             if self._writes_before_hold == 0:
@@ -79,16 +82,21 @@ class GatedStream(httpcore.AsyncNetworkStream):
         """Send the byte held back; the instant just before, in nanoseconds.
 
         A send that fails is no error here: the read that is already waiting reports it.
+        Nothing held (any more) is none either: the call has failed, or was answered early.
         """
         last, self._held = self._held, b""
-        self.wrote_ns = time.monotonic_ns()
+        released_ns = time.monotonic_ns()
+        if not last:
+            return released_ns
+        self.wrote_ns = released_ns
         try:
             self._sock.send(last)
         except OSError:
             # One byte into an empty send buffer can only fail on a dead connection;
             # closing our side wakes the reader, which then tells.
-            self._sock.shutdown(socket.SHUT_RD)
-        return self.wrote_ns
+            with contextlib.suppress(OSError):  # closed, or never connected: nobody waits
+                self._sock.shutdown(socket.SHUT_RD)
+        return released_ns
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """At most ``max_bytes``; empty at the end of the stream."""
@@ -153,23 +161,35 @@ class GatedBackend(httpcore.AsyncNetworkBackend):
         try:
             with anyio.fail_after(timeout):
                 found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-                family, kind, proto, _, address = found[0]
-                sock = socket.socket(family, kind, proto)
-                try:
-                    sock.setblocking(False)
-                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    for option in socket_options or ():
-                        sock.setsockopt(*option)
-                    await _connect(sock, address)
-                except BaseException:
-                    sock.close()
-                    raise
+                sock = await _first_that_answers(found, tuple(socket_options or ()))
         except TimeoutError as exc:
             raise httpcore.ConnectTimeout from exc
-        except OSError as exc:
+        except (OSError, OverflowError) as exc:  # OverflowError: no port number
             raise httpcore.ConnectError(str(exc)) from exc
         self.stream = GatedStream(sock)
         return self.stream
+
+
+async def _first_that_answers(found: Sequence[Any], options: tuple[Any, ...]) -> socket.socket:
+    """One address after the other: ``localhost`` is ::1 first where few servers listen."""
+    refused: OSError | None = None
+    for family, kind, proto, _, address in found:
+        sock = socket.socket(family, kind, proto)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for option in options:
+                sock.setsockopt(*option)
+            await _connect(sock, address)
+        except OSError as exc:
+            sock.close()
+            refused = refused or exc
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise refused or OSError("the host has no address")
 
 
 async def _connect(sock: socket.socket, address: Any) -> None:

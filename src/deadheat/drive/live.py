@@ -69,6 +69,7 @@ class LiveTarget:
         self._requests_before = 0
         self._left_before: tuple[str, ...] = ()
         self._deaths_in_a_row = 0
+        self._down = False
 
     @property
     def requests(self) -> int:
@@ -101,6 +102,11 @@ class LiveTarget:
         if not (isinstance(outcome, Ok) and isinstance(outcome.result, Created)):
             raise self._refused("creating a session", outcome)
         session = outcome.result.session
+        if not self._ownership.owns(session):
+            raise NotThisApi(
+                f"creating a session at {self.target.name} answered the id of one that was there "
+                "before. Nothing may be deleted on such a server: correct that first."
+            )
         for kind, wanted, doing in (
             (Kind.GET, Found, "reading the session just created"),
             (Kind.DELETE, Deleted, "deleting the session just created"),
@@ -108,6 +114,8 @@ class LiveTarget:
         ):
             outcome = await ask(kind, session)
             if not (isinstance(outcome, Ok) and isinstance(outcome.result, wanted)):
+                if kind is not Kind.DELETE:
+                    await ask(Kind.DELETE, session)  # leave nothing behind
                 raise self._refused(doing, outcome)
         outcome = await ask(Kind.DELETE, session)
         if isinstance(outcome, Ok) and isinstance(outcome.result, Deleted):
@@ -124,27 +132,32 @@ class LiveTarget:
                 said = f"{reason} {detail}".strip()
             case Fail(reason):
                 said = f"no connection ({reason})"
-        where = self.target.base_url or self.target.name
         return NotThisApi(
-            f"{doing} at {where} gave: {said}. "
+            f"{doing} at {self.target.name} gave: {said}. "
             f"Check that a server of the profile {self.target.wire.name} listens there."
         )
 
     async def execute(self, program: Program) -> tuple[Execution, Death | None]:
-        """Run ``program`` once. A managed server that died of it is up again afterwards.
+        """Run ``program`` once. A managed server that died is brought up again before the next.
 
+        Not at once: the death is the finding, and must not wait for a start that may fail.
         Raises ``TargetDied`` when it cannot be brought back, or is not ours to bring back.
         """
+        if self._down:
+            await self._restart()
+            self._down = False
         if self._executor is None:
             raise TargetDied("The target is not connected. Open it first.")
         execution = await self._executor.run(program)
         answered = any(isinstance(op.outcome, Ok) for op in execution.history.operations)
         lost = any(not isinstance(op.outcome, Ok) for op in execution.history.operations)
-        death = await self._death() if lost else None
+        ended = self._process is not None and not self._process.alive
+        death = await self._death() if lost or ended else None
         if death is None:
-            if not answered:
-                await self._nobody_answers()
-            self._deaths_in_a_row = 0
+            if answered:
+                self._deaths_in_a_row = 0
+            else:
+                self._nobody_answers()
             return execution, None
         self._deaths_in_a_row = 0 if answered else self._deaths_in_a_row + 1
         if self._deaths_in_a_row >= _DEATHS_IN_A_ROW:
@@ -152,7 +165,7 @@ class LiveTarget:
                 f"{self.target.name} died {_DEATHS_IN_A_ROW} times in a row. "
                 f"Look at its log: {death.log_tail[-300:]}"
             )
-        await self._restart()
+        self._down = True
         return execution, death
 
     async def _death(self) -> Death | None:
@@ -163,18 +176,18 @@ class LiveTarget:
             return None
         return Death(process.exit_code, process.log_tail())
 
-    async def _nobody_answers(self) -> None:
+    def _nobody_answers(self) -> None:
         self._deaths_in_a_row += 1
         if self._process is None:
             raise TargetDied(
-                f"{self.target.base_url} does not answer any more. "
+                f"{self.target.name} does not answer any more. "
                 "Start the server again, then replay what was saved."
             )
         if self._deaths_in_a_row >= _DEATHS_IN_A_ROW:
             raise TargetDied(
                 f"{self.target.name} runs but has stopped answering. Run it again, or report it."
             )
-        await self._restart()
+        self._down = True
 
     async def _restart(self) -> None:
         await self.disconnect()

@@ -1,14 +1,19 @@
 """Only its own: the one place that decides which sessions may be changed.
 
 Rule: an id becomes ours only when a create of this run returned it, or when a
-list shows it under a title tag that this run wrote. Nothing else may be
-deleted or renamed, whatever a list shows.
+list shows it under a title tag that this run wrote, and never when it was there
+before. Nothing else may be deleted or renamed, whatever the server says.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from deadheat.core.history import CHANGING, Invocation, Kind
 from deadheat.errors import ForeignSession
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Ownership:
@@ -17,6 +22,7 @@ class Ownership:
     def __init__(self, run: str) -> None:
         self.run = run
         self._ours: set[str] = set()
+        self._foreign: set[str] = set()
 
     def title(self, trial: int, name: str) -> str:
         """The tag that the create of session ``name`` in trial number ``trial`` carries."""
@@ -33,9 +39,14 @@ class Ownership:
         """Is this a tag of this run?"""
         return title is not None and title.startswith(f"deadheat {self.run} ")
 
+    def shun(self, sessions: Iterable[str]) -> None:
+        """These were there before this run made anything: never ours, unless they are already."""
+        self._foreign.update(set(sessions) - self._ours)
+
     def adopt(self, session: str) -> None:
-        """A create of this run returned this id."""
-        self._ours.add(session)
+        """A create of this run returned this id (a broken server may return somebody else's)."""
+        if session not in self._foreign:
+            self._ours.add(session)
 
     def owns(self, session: str) -> bool:
         """May this id be changed?"""

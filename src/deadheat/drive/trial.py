@@ -100,6 +100,7 @@ class TrialRun:
             isinstance(call, Create)
             and isinstance(outcome, Ok)
             and isinstance(outcome.result, Created)
+            and self._ownership.owns(outcome.result.session)
         ):
             self.ids[call.var] = outcome.result.session
 
@@ -150,8 +151,13 @@ class TrialRun:
                 # A create whose answer was lost is ours all the same: the tag says so.
                 if self._ownership.of_trial(entry.title, self.number):
                     self._ownership.adopt(entry.session)
-                    self.tagged.add(entry.session)
+                    if self._ownership.owns(entry.session):
+                        self.tagged.add(entry.session)
         return outcome
+
+    async def look_for_tags(self) -> None:
+        """Read the list, only to adopt what carries this trial's tag."""
+        await self._record(self._executor.observer, 0, Invocation(Kind.LIST), None, None)
 
     async def read_at_rest(self) -> None:
         """Nothing is in flight: read the list, then each session."""
@@ -172,6 +178,12 @@ class TrialRun:
         }
         shown = {s for op in self.operations if op.at_rest for s in shown_sessions(op)}
         return not deleted & shown and set(self.ids.values()) - deleted <= shown
+
+    def lost_a_create(self) -> bool:
+        """Was a create sent whose id is not known? (It may have been sent without an operation:
+        a trial that is cut off has no record of what was in flight.)"""
+        asked = sum(isinstance(call, Create) for call in self._program.calls())
+        return asked > len(self.ids)
 
     def may_be_there(self) -> tuple[str, ...]:
         """Our sessions that the reads at rest do not prove to be gone."""

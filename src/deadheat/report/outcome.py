@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from deadheat.artifact import RateRecord, sessions_of
 from deadheat.core.stats import rarest_seen
+from deadheat.errors import ExitCode
 from deadheat.report.diagram import diagram_of_divergence, text
 from deadheat.report.terminal import clean_text, finding_text
 from deadheat.report.wording import duration_text, percent, rate_text
@@ -19,15 +20,22 @@ if TYPE_CHECKING:
     from deadheat.results import Replayed, Summary
 
 
-def run_text(summary: Summary | None, *, interrupted: bool) -> str:
-    """Every distinct divergence, then what was exercised."""
+def run_text(summary: Summary | None, *, interrupted: bool, proves: bool = True) -> str:
+    """Every distinct divergence, then what was exercised.
+
+    ``proves`` False: the run ended in an error, so its silence is not worth a word.
+    """
     if summary is None:
         return "interrupted before anything was run" if interrupted else "nothing was run"
     parts = [finding_text(found.artifact, found.path) for found in summary.findings]
     if len(parts) > 1:
         parts.insert(0, f"{len(parts)} distinct divergences")
     if not parts:
-        parts.append(clean_text(summary.programs, summary.overlaps))
+        parts.append(
+            clean_text(_judged(summary), summary.overlaps)
+            if proves
+            else "no divergence seen, which proves nothing here"
+        )
     parts.append(_exercised(summary, interrupted=interrupted))
     return "\n" + "\n\n".join(parts)
 
@@ -51,6 +59,23 @@ def _exercised(summary: Summary, *, interrupted: bool) -> str:
     return "\n".join(words)
 
 
+def _judged(summary: Summary) -> int:
+    """Programs that were judged; meant for clean runs, in which each had one trial."""
+    return max(summary.programs - summary.undecided, 0)
+
+
+def _verdict(summary: Summary, exit_code: int) -> str:
+    if summary.findings:
+        return "diverged"
+    match exit_code:
+        case ExitCode.CLEAN:
+            return "clean"
+        case ExitCode.INTERRUPTED:
+            return "interrupted"
+        case _:
+            return "nothing proven"
+
+
 def machine_line(summary: Summary | None, exit_code: int) -> str:
     """``deadheat-result: {…}``: one line, stable keys."""
     if summary is None:
@@ -58,7 +83,7 @@ def machine_line(summary: Summary | None, exit_code: int) -> str:
     else:
         body = {
             "exit": exit_code,
-            "verdict": "diverged" if summary.findings else "clean",
+            "verdict": _verdict(summary, exit_code),
             "target": summary.target,
             "seed": summary.seed,
             "programs": summary.programs,
@@ -67,8 +92,8 @@ def machine_line(summary: Summary | None, exit_code: int) -> str:
             "overlaps": summary.overlaps,
             "undecided": summary.undecided,
             "seconds": round(summary.elapsed_s, 2),
-            "would_have_seen": round(rarest_seen(summary.programs, 0.99), 6)
-            if summary.programs
+            "would_have_seen": round(rarest_seen(_judged(summary), 0.99), 6)
+            if exit_code == ExitCode.CLEAN and _judged(summary)
             else None,
             "divergences": [
                 {

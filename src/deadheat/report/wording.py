@@ -22,6 +22,11 @@ def percent(fraction: float) -> str:
 def rate_text(rate: RateRecord) -> str:
     """``diverges in 11.5 % of trials (95 %: 8–16 %, 200 trials)``."""
     low, high = percent(rate.low).removesuffix(" %"), percent(rate.high)
+    if rate.trials and not rate.diverged:
+        return (
+            f"seen, but not again in {rate.trials:,} fresh trials "
+            f"(its rate is below {high}, {rate.confidence * 100:.0f} %)"
+        )
     return (
         f"diverges in {percent(rate.diverged / rate.trials)} of trials "
         f"({rate.confidence:.0%}: {low}–{high}, {rate.trials:,} trials)".replace("%:", " %:", 1)

@@ -10,8 +10,7 @@ import ipaddress
 import re
 import sys
 from typing import TYPE_CHECKING
-
-import httpx
+from urllib.parse import urlsplit
 
 from deadheat.core.promises import DeletePromise, ListPromise, Promises
 from deadheat.drive.server import Launch
@@ -101,29 +100,33 @@ def demo(*, correct: bool) -> Target:
 
 def _by_address(word: str, profile: str | None, *, allow_remote: bool) -> Target:
     try:
-        url = httpx.URL(word)
-    except httpx.InvalidURL as exc:
+        url = urlsplit(word)
+        host, port = url.hostname, url.port
+    except ValueError as exc:
         raise UnknownTarget(f"{word} is no URL ({exc}). Write http://HOST:PORT.") from exc
-    if url.scheme != "http" or not url.host:
+    shown = url._replace(netloc=url.netloc.rpartition("@")[2]).geturl().rstrip("/")
+    if url.query or url.fragment or port == 0 or any(c.isspace() for c in word):
+        raise UnknownTarget(f"{shown} is no address of a server. Write http://HOST:PORT.")
+    if url.scheme != "http" or not host:
         raise UnknownTarget(
-            f"{word}: only http://HOST:PORT can be raced so far (the gate holds plain TCP). "
+            f"{shown}: only http://HOST:PORT can be raced so far (the gate holds plain TCP). "
             "Put a plain-HTTP port in front of the server."
         )
     if profile is None:
         raise UnknownTarget(
-            f"{word} needs a profile that says how to speak to it. Add --profile opencode."
+            f"{shown} needs a profile that says how to speak to it. Add --profile opencode."
         )
     if profile not in PROFILES:
         raise UnknownTarget(f"There is no profile {profile!r}. Use one of: {', '.join(PROFILES)}.")
-    if not allow_remote and not _is_loopback(url.host):
+    if not allow_remote and not _is_loopback(host):
         raise RemoteRefused(
-            f"{url.host} is not this machine. deadheat creates and deletes sessions there; "
+            f"{host} is not this machine. deadheat creates and deletes sessions there; "
             "add --allow-remote if that is what you want."
         )
     return Target(
-        name=str(url).rstrip("/"),
+        name=shown,  # without user and password: names are printed and saved
         wire=OpenCodeWire(),
-        base_url=str(url).rstrip("/"),
+        base_url=url.geturl().rstrip("/"),
         promises=opencode.promises_of(None),
         exclusive=False,
     )

@@ -51,9 +51,15 @@ def installed() -> Target:
         raise UnknownTarget(
             "There is no opencode on PATH. Install it, or name a release: opencode@1.0.152."
         )
-    said = subprocess.run(
-        [binary, "--version"], capture_output=True, text=True, timeout=30, check=False
-    )
+    try:
+        said = subprocess.run(
+            [binary, "--version"], capture_output=True, text=True, timeout=30, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError) as exc:
+        raise UnknownTarget(
+            f"The opencode on PATH does not tell its version ({type(exc).__name__}). "
+            "Install it again, or name a release: opencode@1.0.152."
+        ) from exc
     match = _VERSION.search(said.stdout)
     return _target("opencode", match.group() if match else None, Path(binary))
 

@@ -87,7 +87,7 @@ def _result(invocation: Invocation, answer: Any) -> Created | Listed | Found | D
         case Kind.LIST:
             if not isinstance(answer, list):
                 raise TypeError("a list was expected")
-            return Listed(tuple(Seen(str(item["id"]), _title(item)) for item in answer))
+            return Listed(tuple(Seen(_session_id(item["id"]), _title(item)) for item in answer))
         case Kind.GET:
             if answer["id"] != invocation.session:
                 raise ValueError("another session answered")
@@ -121,7 +121,9 @@ def _title(item: Any) -> str | None:
 
 def _error_name(answer: Any) -> str:
     name = answer.get("name") if isinstance(answer, dict) else None
-    return name[:60] if isinstance(name, str) else ""
+    if not isinstance(name, str):
+        return ""
+    return "".join(c for c in name[:60] if c.isprintable())  # it is shown on terminals
 
 
 def _json(value: object) -> bytes:
