@@ -25,7 +25,7 @@ Rules
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deadheat.core import passes
@@ -122,11 +122,11 @@ class _Arm:
 
 @dataclass(slots=True)
 class _Accepted:
-    """A program that diverged; ``before``: its tally at that moment, which is biased."""
+    """A program that diverged. ``fresh``: its trials since then (the one before is biased)."""
 
     observed: Observed
     program: Program
-    before: Tally
+    fresh: Tally = field(default_factory=Tally)
 
 
 class Shrinker:
@@ -168,7 +168,7 @@ class Shrinker:
         self._rounding: Rounding | None = None
         self._pending: tuple[Candidate, _Arm | None] | None = None
         first = Observed(program, divergence)
-        self._chain = [_Accepted(first, canonical(program), Tally())]
+        self._chain = [_Accepted(first, canonical(program))]
         self._kept.append(first)
         self._arms: dict[Program, _Arm] = {}
         self._plan()
@@ -249,12 +249,15 @@ class Shrinker:
         self.trials += 1
         self.ledger.record(candidate.program, verdict)
         seen = self._wanted_in(candidate.program, verdict)
-        if not isinstance(verdict, Undecided):
+        undecided = isinstance(verdict, Undecided)
+        if candidate.program == self.best:
+            self._chain[-1].fresh += Tally(1, int(seen is not None), int(undecided))
+        if not undecided:
             whole = structure(candidate.program)
             self._decided[whole] = self._decided.get(whole, 0) + 1
             self._quiet_sequential += seen is None and candidate.program.concurrency <= 1
         if arm is None:
-            if self._rounding is not None and not isinstance(verdict, Undecided):
+            if self._rounding is not None and not undecided:
                 rounder = self._rounding.feed(seen)
                 if rounder is not None:
                     self._keep(rounder)
@@ -280,18 +283,11 @@ class Shrinker:
         self._plan()
 
     def _keep(self, seen: Observed) -> None:
-        program = canonical(seen.program)
-        before = self.ledger.tally(program, self.signature)
-        self._chain.append(_Accepted(seen, program, before))
+        self._chain.append(_Accepted(seen, canonical(seen.program)))
         self._kept.append(seen)
 
-    def _fresh(self) -> Tally:
-        """The best program's trials since it was accepted."""
-        best = self._chain[-1]
-        return self.ledger.tally(best.program, self.signature) - best.before
-
     def _cannot_be_replayed(self) -> bool:
-        fresh = self._fresh()
+        fresh = self._chain[-1].fresh
         enough = trials_to_see(self._floor, self._confidence)
         return len(self._chain) > 1 and fresh.diverged == 0 and fresh.quiet >= enough
 
@@ -362,7 +358,7 @@ class Shrinker:
 
     def _wanted(self, share: float) -> float:
         """This share of the best program's rate (posterior median), but never below the floor."""
-        fresh = self._fresh()
+        fresh = self._chain[-1].fresh
         if fresh.diverged == 0:
             return self._floor
         likely = posterior_quantile(0.5, fresh.diverged, fresh.decided)
@@ -373,7 +369,7 @@ class Shrinker:
 
     def _confirmed(self) -> bool:
         """Is the best program's rate known well enough to plan with?"""
-        fresh = self._fresh()
+        fresh = self._chain[-1].fresh
         if fresh.quiet >= trials_to_see(self._floor, self._confidence):
             return True  # seen once, and kept
         if fresh.diverged == 0:
