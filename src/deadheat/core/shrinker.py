@@ -164,7 +164,7 @@ class Shrinker:
         self._decided: dict[Program, int] = {}  # judged trials of each structure
         self._quiet_sequential = 0  # quiet trials of programs with no concurrency
         self._kept: list[Observed] = []  # all that were observed, for ``most_reliable``
-        self._proven = False
+        self._proof: Tally | None = None  # of the best program when nothing was left to try
         self._rounding: Rounding | None = None
         self._pending: tuple[Candidate, _Arm | None] | None = None
         first = Observed(program, divergence)
@@ -193,8 +193,16 @@ class Shrinker:
 
     @property
     def proven_minimal(self) -> bool:
-        """Has every smaller program that the passes know been rejected?"""
-        return self._proven
+        """Has every smaller structure that the passes know been rejected?
+
+        Never of a program that shows more rarely than the floor: quiet trials
+        of its reductions say nothing then.
+        """
+        fresh = self._proof
+        return fresh is not None and (
+            fresh.diverged > 0
+            and posterior_quantile(0.5, fresh.diverged, fresh.decided) >= self._floor
+        )
 
     def result(self) -> Shrunk:
         """What has been found so far; may be asked at any moment."""
@@ -205,7 +213,7 @@ class Shrinker:
             smallest_divergence=best.observed.divergence,
             most_reliable=reliable.program,
             most_reliable_divergence=reliable.divergence,
-            proven_minimal=self._proven,
+            proven_minimal=self.proven_minimal,
             sequential=best.program.concurrency <= 1,
             tallies=tuple(
                 (program, self.ledger.tally(program, self.signature))
@@ -222,16 +230,17 @@ class Shrinker:
             return self._pending[0]
         if self.trials >= self._budget:
             return None
-        arm = None if self._proven else self._choose()
+        arm = self._choose() if self._proof is None else None
         if arm is not None:
             candidate = Candidate(self._variant(arm), arm.phase, self._remaining())
             self._pending = (candidate, arm)
             return candidate
-        self._proven = True
+        if self._proof is None:
+            self._proof = self._chain[-1].fresh
         if self._rounding is None:
             most_pairs = trials_to_see(self._floor, self._confidence)
             self._rounding = Rounding(self.best, most_pairs)
-        program = self._rounding.next() if self._round_offsets else None
+        program = self._rounding.next() if self._round_offsets and self.proven_minimal else None
         if program is None:
             return None
         candidate = Candidate(program, OFFSETS, 0)
@@ -262,7 +271,8 @@ class Shrinker:
                 if rounder is not None:
                     self._keep(rounder)
         elif seen is not None and arm.phase != CONFIRM:
-            self._accept(seen)
+            self._keep(seen)
+            self._plan()
         elif seen is not None:
             self._chain[-1].observed = seen
             self._learn(passes.projections(seen), HISTORY)
@@ -277,10 +287,6 @@ class Shrinker:
         return None
 
     # -- accepting, refusing ------------------------------------------------
-
-    def _accept(self, seen: Observed) -> None:
-        self._keep(seen)
-        self._plan()
 
     def _keep(self, seen: Observed) -> None:
         self._chain.append(_Accepted(seen, canonical(seen.program)))
@@ -322,9 +328,11 @@ class Shrinker:
             arm = self._arms.setdefault(whole, _Arm(phase, whole, []))
             if program not in arm.variants:
                 arm.variants.append(program)
+        # What a later history suggests still goes before the blind passes.
+        self._arms = dict(sorted(self._arms.items(), key=lambda item: item[1].phase != HISTORY))
 
     def _choose(self) -> _Arm | None:
-        """Whose turn it is: of the few first that are still open, the one with fewest trials."""
+        """Whose turn it is: of the few first that are still open, by weight; None: all decided."""
         enough = trials_to_see(self._wanted(RARER), self._confidence)
         turns: list[tuple[float, _Arm]] = []
         if self.best.concurrency > 1 and self._quiet_sequential < self._enough_sequential():
