@@ -25,7 +25,7 @@ Rules
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deadheat.core import passes
@@ -122,11 +122,11 @@ class _Arm:
 
 @dataclass(slots=True)
 class _Accepted:
-    """A program that diverged; ``before``: its tally at that moment, which is biased."""
+    """A program that diverged. ``fresh``: its trials since then (the one before is biased)."""
 
     observed: Observed
     program: Program
-    before: Tally
+    fresh: Tally = field(default_factory=Tally)
 
 
 class Shrinker:
@@ -170,11 +170,11 @@ class Shrinker:
         self._decided: dict[Program, int] = {}  # judged trials of each structure
         self._quiet_sequential = 0  # quiet trials of programs with no concurrency
         self._kept: list[Observed] = []  # all that were observed, for ``most_reliable``
-        self._proven = False
+        self._proof: Tally | None = None  # of the best program when nothing was left to try
         self._rounding: Rounding | None = None
         self._pending: tuple[Candidate, _Arm | None] | None = None
         first = Observed(program, divergence)
-        self._chain = [_Accepted(first, canonical(program), Tally())]
+        self._chain = [_Accepted(first, canonical(program))]
         self._kept.append(first)
         self._arms: dict[Program, _Arm] = {}
         self._plan()
@@ -199,8 +199,16 @@ class Shrinker:
 
     @property
     def proven_minimal(self) -> bool:
-        """Has every smaller program that the passes know been rejected?"""
-        return self._proven
+        """Has every smaller structure that the passes know been rejected?
+
+        Never of a program that shows more rarely than the floor: quiet trials
+        of its reductions say nothing then.
+        """
+        fresh = self._proof
+        return fresh is not None and (
+            fresh.diverged > 0
+            and posterior_quantile(0.5, fresh.diverged, fresh.decided) >= self._floor
+        )
 
     def result(self) -> Shrunk:
         """What has been found so far; may be asked at any moment."""
@@ -211,7 +219,7 @@ class Shrinker:
             smallest_divergence=best.observed.divergence,
             most_reliable=reliable.program,
             most_reliable_divergence=reliable.divergence,
-            proven_minimal=self._proven,
+            proven_minimal=self.proven_minimal,
             sequential=best.program.concurrency <= 1,
             tallies=tuple(
                 (program, self.ledger.tally(program, self.signature))
@@ -228,7 +236,7 @@ class Shrinker:
             return self._pending[0]
         if self.trials >= self._budget:
             return None
-        arm = None if self._proven else self._choose()
+        arm = self._choose() if self._proof is None else None
         if arm is None and not self._deep and self._replayable is not None:
             self._deep = True
             arm = self._choose()
@@ -236,11 +244,12 @@ class Shrinker:
             candidate = Candidate(self._variant(arm), arm.phase, self._remaining())
             self._pending = (candidate, arm)
             return candidate
-        self._proven = True
+        if self._proof is None:
+            self._proof = self._chain[-1].fresh
         if self._rounding is None:
             most_pairs = trials_to_see(self._floor, self._confidence)
             self._rounding = Rounding(self.best, most_pairs)
-        program = self._rounding.next() if self._round_offsets else None
+        program = self._rounding.next() if self._round_offsets and self.proven_minimal else None
         if program is None:
             return None
         candidate = Candidate(program, OFFSETS, 0)
@@ -258,17 +267,21 @@ class Shrinker:
         self.trials += 1
         self.ledger.record(candidate.program, verdict)
         seen = self._wanted_in(candidate.program, verdict)
-        if not isinstance(verdict, Undecided):
+        undecided = isinstance(verdict, Undecided)
+        if candidate.program == self.best:
+            self._chain[-1].fresh += Tally(1, int(seen is not None), int(undecided))
+        if not undecided:
             whole = structure(candidate.program)
             self._decided[whole] = self._decided.get(whole, 0) + 1
             self._quiet_sequential += seen is None and candidate.program.concurrency <= 1
         if arm is None:
-            if self._rounding is not None and not isinstance(verdict, Undecided):
+            if self._rounding is not None and not undecided:
                 rounder = self._rounding.feed(seen)
                 if rounder is not None:
                     self._keep(rounder)
         elif seen is not None and arm.phase != CONFIRM:
-            self._accept(seen)
+            self._keep(seen)
+            self._plan()
         elif seen is not None:
             self._chain[-1].observed = seen
             self._learn(passes.projections(seen), HISTORY)
@@ -284,23 +297,12 @@ class Shrinker:
 
     # -- accepting, refusing ------------------------------------------------
 
-    def _accept(self, seen: Observed) -> None:
-        self._keep(seen)
-        self._plan()
-
     def _keep(self, seen: Observed) -> None:
-        program = canonical(seen.program)
-        before = self.ledger.tally(program, self.signature)
-        self._chain.append(_Accepted(seen, program, before))
+        self._chain.append(_Accepted(seen, canonical(seen.program)))
         self._kept.append(seen)
 
-    def _fresh(self) -> Tally:
-        """The best program's trials since it was accepted."""
-        best = self._chain[-1]
-        return self.ledger.tally(best.program, self.signature) - best.before
-
     def _cannot_be_replayed(self) -> bool:
-        fresh = self._fresh()
+        fresh = self._chain[-1].fresh
         enough = trials_to_see(self._floor, self._confidence)
         return len(self._chain) > 1 and fresh.diverged == 0 and fresh.quiet >= enough
 
@@ -335,9 +337,11 @@ class Shrinker:
             arm = self._arms.setdefault(whole, _Arm(phase, whole, []))
             if program not in arm.variants:
                 arm.variants.append(program)
+        # What a later history suggests still goes before the blind passes.
+        self._arms = dict(sorted(self._arms.items(), key=lambda item: item[1].phase != HISTORY))
 
     def _choose(self) -> _Arm | None:
-        """Whose turn it is: of the few first that are still open, the one with fewest trials."""
+        """Whose turn it is: of the few first that are still open, by weight; None: all decided."""
         enough = trials_to_see(self._wanted(RARER), self._confidence)
         turns: list[tuple[float, _Arm]] = []
         if self.best.concurrency > 1 and self._quiet_sequential < self._enough_sequential():
@@ -371,7 +375,7 @@ class Shrinker:
 
     def _wanted(self, share: float) -> float:
         """This share of the best program's rate (posterior median), but never below the floor."""
-        fresh = self._fresh()
+        fresh = self._chain[-1].fresh
         if fresh.diverged == 0:
             return self._floor
         likely = posterior_quantile(0.5, fresh.diverged, fresh.decided)
@@ -385,7 +389,7 @@ class Shrinker:
 
     def _confirmed(self) -> bool:
         """Is the best program's rate known well enough to plan with?"""
-        fresh = self._fresh()
+        fresh = self._chain[-1].fresh
         if fresh.quiet >= trials_to_see(self._floor, self._confidence):
             return True  # seen once, and kept
         if fresh.diverged == 0:
