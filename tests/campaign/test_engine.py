@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import random
 from itertools import cycle
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import pytest
+from tests.campaign.simulated import SimulatedTarget
+from tests.programs import A, B, C
 
 from deadheat import artifact as artifacts
 from deadheat.campaign import events
 from deadheat.campaign.engine import Engine, Plan
 from deadheat.core.divergence import Anomaly
 from deadheat.core.program import Create, Delete, Get, List, Program, kind_of
-from tests.campaign.simulated import SimulatedTarget
-from tests.programs import A, B, C
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 pytestmark = pytest.mark.anyio
 
@@ -33,6 +33,13 @@ LARGE = Program(
     )
 )
 QUIET = Program((((Create(A),),), ((Delete(A),), (Get(A),))))
+
+
+E = TypeVar("E")
+
+
+def files(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
 
 
 class Run:
@@ -52,7 +59,7 @@ class Run:
             self.told.append,
         )
 
-    def of(self, kind: type) -> list[events.Event]:
+    def of(self, kind: type[E]) -> list[E]:
         return [event for event in self.told if isinstance(event, kind)]
 
 
@@ -70,23 +77,23 @@ async def test_it_finds_shrinks_and_measures(tmp_path: Path) -> None:
     assert rate.trials == 200
     assert rate.low <= 0.5 <= rate.high
     assert artifacts.read(found.path) == found.artifact
-    assert [p for p in tmp_path.iterdir()] == [found.path]
+    assert files(tmp_path) == [found.path]
     assert summary.ended == "first divergence"
     assert [type(event).__name__ for event in run.told if not isinstance(event, events.Progress)][
         -1
     ] == "Saved"
-    phases = [event.phase for event in run.of(events.Progress)]  # type: ignore[attr-defined]
+    phases = [event.phase for event in run.of(events.Progress)]
     assert events.Phase.SHRINKING in phases
     assert events.Phase.MEASURING in phases
 
 
 async def test_it_is_on_disk_at_first_sight(tmp_path: Path) -> None:
     run = Run(tmp_path, rate=1.0, seconds=600, exit_first=True)
-    files: list[int] = []
-    run.live.before = lambda _program: files.append(len(list(tmp_path.glob("*.json"))))
+    counts: list[int] = []
+    run.live.before = lambda _program: counts.append(len(list(tmp_path.glob("*.json"))))
     await run.engine.run()
-    assert files[0] == 0
-    assert set(files[1:]) == {1}  # from the second trial on, and never none or two of one finding
+    assert counts[0] == 0
+    assert set(counts[1:]) == {1}  # from the second trial on, and never none or two of one finding
 
 
 async def test_a_known_signature_is_counted_and_not_pursued_again(tmp_path: Path) -> None:
@@ -96,7 +103,7 @@ async def test_a_known_signature_is_counted_and_not_pursued_again(tmp_path: Path
     assert summary.programs == 300
     assert len(summary.findings) == len(run.of(events.Found)) == len(run.of(events.Saved)) == 1
     assert summary.findings[0].seen > 200
-    searching = [e for e in run.of(events.Progress) if e.phase is events.Phase.SEARCHING]  # type: ignore[attr-defined]
+    searching = [e for e in run.of(events.Progress) if e.phase is events.Phase.SEARCHING]
     assert len(searching) > 290
 
 
@@ -148,7 +155,7 @@ async def test_cancelled_at_any_moment_what_was_found_is_kept(tmp_path: Path, af
     assert summary.trials == after
     (found,) = summary.findings
     assert artifacts.read(found.path) == found.artifact
-    assert list(tmp_path.iterdir()) == [found.path]
+    assert files(tmp_path) == [found.path]
 
 
 async def test_the_same_seed_makes_the_same_run(tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.examples import ghost
+from tests.programs import TWO_DELETES
 
 from deadheat import artifact as artifacts
 from deadheat.campaign.engine import Plan
@@ -13,8 +16,9 @@ from deadheat.core.promises import Promises
 from deadheat.core.stats import rate
 from deadheat.drive.target import Target
 from deadheat.targets.opencode_wire import OpenCodeWire
-from tests.examples import ghost
-from tests.programs import TWO_DELETES
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def shelf(folder: Path) -> Shelf:
@@ -51,7 +55,5 @@ def test_measured_it_is_finished_and_keeps_one_file(tmp_path: Path) -> None:
         divergence.signature, measured, Measured(TWO_DELETES, divergence, rate(12, 100))
     )
     assert alike.artifact.most_reliable is None  # not clearly more often: not worth a word
-    unmeasured = kept.measured(
-        divergence.signature, Measured(TWO_DELETES, divergence, None), None
-    )
+    unmeasured = kept.measured(divergence.signature, Measured(TWO_DELETES, divergence, None), None)
     assert not unmeasured.finished

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tests.campaign.simulated import simulate
+from tests.programs import TWO_DELETES
 
 from deadheat.campaign.judge import judge
 from deadheat.campaign.measure import matching
 from deadheat.core.divergence import Anomaly, Diverged, Linearizable, Signature, Undecided
 from deadheat.core.history import Fail, Info, Ok, Outcome, Unknown
 from deadheat.core.promises import Promises
-from deadheat.drive.executor import Execution
 from deadheat.drive.live import Death
-from tests.campaign.simulated import simulate
-from tests.programs import TWO_DELETES
+
+if TYPE_CHECKING:
+    from deadheat.drive.executor import Execution
 
 GOOD = simulate(TWO_DELETES, lost_delete=False)
 GHOST = simulate(TWO_DELETES, lost_delete=True)
 
 
 def all_ended(execution: Execution, outcome: Outcome) -> Execution:
-    ops = tuple(
-        replace(op, outcome=outcome, return_ns=None) for op in execution.history.operations
-    )
+    ops = tuple(replace(op, outcome=outcome, return_ns=None) for op in execution.history.operations)
     return replace(execution, history=replace(execution.history, operations=ops))
 
 

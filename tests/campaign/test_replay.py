@@ -6,11 +6,11 @@ import random
 from dataclasses import replace
 
 import pytest
+from tests.campaign.simulated import SimulatedTarget
+from tests.examples import example
 
 from deadheat.campaign.replay import replay, trials_wanted
 from deadheat.core.divergence import Anomaly
-from tests.campaign.simulated import SimulatedTarget
-from tests.examples import example
 
 pytestmark = pytest.mark.anyio
 

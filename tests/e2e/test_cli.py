@@ -13,11 +13,11 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.examples import example
+from tests.servers.scripted import Says, Scripted
 
 from deadheat import artifact as artifacts
 from deadheat.drive.server import free_port
-from tests.examples import example
-from tests.servers.scripted import Says, Scripted
 
 pytestmark = pytest.mark.live
 DEADHEAT = (sys.executable, "-m", "deadheat.cli")
@@ -45,9 +45,10 @@ def servers(folder: Path) -> list[str]:
     found = []
     for one in Path("/proc").iterdir():
         try:
-            if b"demo_server" in (one / "cmdline").read_bytes() and str(folder).encode() in (
-                one / "environ"
-            ).read_bytes():
+            if (
+                b"demo_server" in (one / "cmdline").read_bytes()
+                and str(folder).encode() in (one / "environ").read_bytes()
+            ):
                 found.append(one.name)
         except OSError:
             continue

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.examples import example
+from tests.programs import A
 
 from deadheat.core.history import (
     Absent,
@@ -28,8 +30,6 @@ from deadheat.core.history import (
 from deadheat.core.program import Create, Delete, List, Program
 from deadheat.report.diagram import answer_text, call_text, diagram_of, program_lines, text
 from deadheat.report.terminal import clean_text, finding_text
-from tests.examples import example
-from tests.programs import A
 
 GHOST = """\
     a = create()             200 created

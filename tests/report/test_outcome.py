@@ -6,11 +6,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from tests.examples import example, ghost
+
 from deadheat.core.stats import rate
 from deadheat.errors import ExitCode
 from deadheat.report.outcome import machine_line, replay_text, run_text
 from deadheat.results import Example, Replayed, Summary
-from tests.examples import example, ghost
 
 CLEAN = Summary(
     "demo", "p", 1, 100, 100, 900, 50, 0, 0, 0, 12.0, "time", {"delete": 9}, {"delete": 9}, ()

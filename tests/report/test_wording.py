@@ -5,18 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.examples import example
+from tests.programs import TWO_DELETES, A, one
 
 from deadheat.artifact import RateRecord
 from deadheat.core.program import Create, List
 from deadheat.report.wording import duration_text, percent, rate_text, size_text, standing_text
-from tests.examples import example
-from tests.programs import TWO_DELETES, A, one
 
 
 @pytest.mark.parametrize(
     ("fraction", "text"),
-    [(0, "0 %"), (1, "100 %"), (0.115, "11.5 %"), (0.5, "50 %"), (0.0123, "1.2 %"), (0.001, "0.1 %")],
-)  # fmt: skip
+    [
+        (0, "0 %"),
+        (1, "100 %"),
+        (0.115, "11.5 %"),
+        (0.5, "50 %"),
+        (0.0123, "1.2 %"),
+        (0.001, "0.1 %"),
+    ],
+)
 def test_percent(fraction: float, text: str) -> None:
     assert percent(fraction) == text
 

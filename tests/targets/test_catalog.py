@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +10,9 @@ from deadheat.core.promises import ListPromise
 from deadheat.errors import RemoteRefused, UnknownTarget
 from deadheat.targets import opencode
 from deadheat.targets.catalog import KINDS, resolve
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_the_demo_in_both_forms() -> None:

@@ -70,14 +70,19 @@ def test_an_id_that_would_reach_the_file_system_is_never_sent(session: str | Non
         (Kind.CREATE, 404, ERROR, Ok(Undeclared(404, "NotFoundError"))),
         (Kind.GET, 401, b"{}", Ok(Undeclared(401))),
         (Kind.DELETE, 204, b"null", Ok(Undeclared(204))),
-        (Kind.GET, 500, b'{"name": "Un\\u001b[31mknown"}', Info(Unknown.SERVER_ERROR, "Un[31mknown")),
+        (
+            Kind.GET,
+            500,
+            b'{"name": "Un\\u001b[31mknown"}',
+            Info(Unknown.SERVER_ERROR, "Un[31mknown"),
+        ),
         (Kind.GET, 502, b"<html>", Info(Unknown.SERVER_ERROR)),
         (Kind.GET, 200, b"<html>", Info(Unknown.GARBLED, "200, no JSON")),
         (Kind.GET, 200, b"[" * 100_000, Info(Unknown.GARBLED, "200, no JSON")),
         (Kind.LIST, 200, b"\xff", Info(Unknown.GARBLED, "200, no JSON")),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_answers(kind: Kind, status: int, body: bytes, outcome: Outcome) -> None:
     assert WIRE.decode(Invocation(kind, S), status, body) == outcome
 
