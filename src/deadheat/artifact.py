@@ -15,6 +15,7 @@ import os
 import platform
 import re
 from dataclasses import dataclass
+from enum import Enum
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
@@ -169,8 +170,8 @@ def divergence_of(artifact: Artifact) -> Divergence:
 
 def _converter() -> cattrs.Converter:
     converter = make_converter(forbid_extra_keys=True, detailed_validation=False)
-    # By predicate: a hook for str would also take every StrEnum.
-    converter.register_structure_hook_func(lambda kind: kind in (int, float, str, bool), _exactly)
+    for kind in (int, float, str, bool):
+        converter.register_structure_hook(kind, _exactly)
     converter.register_unstructure_hook(Var, lambda var: var.name)
     converter.register_structure_hook(Var, lambda name, _: _var(name))
     # A union after those that its members hold.
@@ -183,6 +184,8 @@ def _converter() -> cattrs.Converter:
 
 def _exactly(value: Any, kind: Any) -> Any:
     """A value of just this type: cattrs would turn ``"no"`` into True. A whole float may be int."""
+    if issubclass(kind, Enum):  # a hook for str takes every StrEnum, too
+        return kind(value)
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:

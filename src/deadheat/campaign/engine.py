@@ -154,7 +154,11 @@ class Engine:
             if self._plan.programs is not None and self._counts.programs >= self._plan.programs:
                 self._ended = "programs"
                 break
-            await self._search(next(programs))
+            program = next(programs, None)
+            if program is None:
+                self._ended = "programs"
+                break
+            await self._search(program)
         return self.summary()
 
     async def _search(self, program: Program) -> None:
