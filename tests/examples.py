@@ -13,6 +13,7 @@ from deadheat.artifact import (
     Origin,
     RateRecord,
     TargetRecord,
+    explanation_of,
     sessions_of,
 )
 from deadheat.core.checker import check
@@ -48,6 +49,7 @@ def example() -> Artifact:
         most_reliable=None,
         most_reliable_rate=None,
         transient=False,
+        explanation=explanation_of(divergence),
         witness=divergence.witness,
         culprit=divergence.culprit,
         about=divergence.sessions,

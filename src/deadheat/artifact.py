@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, cast
 from cattrs.preconf.json import make_converter
 from cattrs.strategies import configure_tagged_union
 
-from deadheat.core.divergence import Anomaly, Divergence
+from deadheat.core.divergence import Anomaly, Divergence, ListDiff
 from deadheat.core.history import Created, History, Ok, Outcome, Result
 from deadheat.core.program import (
     Call,
@@ -90,6 +90,32 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why no order is legal; the fields of ``core.divergence.Divergence`` of the same names."""
+
+    proof: tuple[str, ...]
+    counterfactual: str
+    also_fits: tuple[Anomaly, ...]
+    first_impossible: int | None
+    strongest_promise_held: str
+    slack_ns: int | None
+    lists: tuple[ListDiff, ...]
+
+
+def explanation_of(divergence: Divergence) -> Explanation:
+    """The explanation that a divergence carries."""
+    return Explanation(
+        divergence.proof,
+        divergence.counterfactual,
+        divergence.also_fits,
+        divergence.first_impossible,
+        divergence.strongest_promise_held,
+        divergence.slack_ns,
+        divergence.lists,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Artifact:
     """See the module's docstring.
 
@@ -109,6 +135,7 @@ class Artifact:
     most_reliable: Program | None
     most_reliable_rate: RateRecord | None
     transient: bool
+    explanation: Explanation
     witness: tuple[int, ...]
     culprit: int
     about: tuple[str, ...]
@@ -165,6 +192,13 @@ def divergence_of(artifact: Artifact) -> Divergence:
         sessions=artifact.about,
         reason=artifact.reason,
         transient=artifact.transient,
+        proof=artifact.explanation.proof,
+        counterfactual=artifact.explanation.counterfactual,
+        also_fits=artifact.explanation.also_fits,
+        first_impossible=artifact.explanation.first_impossible,
+        strongest_promise_held=artifact.explanation.strongest_promise_held,
+        slack_ns=artifact.explanation.slack_ns,
+        lists=artifact.explanation.lists,
     )
 
 

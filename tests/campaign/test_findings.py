@@ -44,6 +44,7 @@ def test_measured_it_is_finished_and_keeps_one_file(tmp_path: Path) -> None:
     kept = shelf(tmp_path)
     _, divergence = ghost()
     kept.note(TWO_DELETES, divergence, 1)
+    assert kept.take() is not None
     measured = Measured(TWO_DELETES, divergence, rate(10, 100))
     often = Measured(structure(TWO_DELETES), divergence, rate(90, 100))
     done = kept.measured(divergence.signature, measured, often)

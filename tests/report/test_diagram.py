@@ -82,7 +82,7 @@ def test_a_finding_whole() -> None:
     whole = example()
     shown = finding_text(whole, Path("x.json"))
     first, second, *_ = shown.splitlines()
-    assert first == "ghost  a session deleted with success is still there at rest"
+    assert first == "ghost  a session deleted with success is still there"
     assert second.startswith("smallest failing program (4 calls, 2 at once), diverges in 11.5 %")
     assert shown.endswith("replay  deadheat replay x.json")
     assert "went away" not in shown

@@ -160,6 +160,7 @@ class Shelf:
             most_reliable=None,
             most_reliable_rate=None,
             transient=divergence.transient,
+            explanation=artifacts.explanation_of(divergence),
             witness=divergence.witness,
             culprit=divergence.culprit,
             about=divergence.sessions,

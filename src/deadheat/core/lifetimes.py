@@ -89,7 +89,16 @@ class Life:
 class Lives:
     """Every session of a history, its lists, and the creates whose id nobody knows."""
 
-    __slots__ = ("by_id", "lists", "loose_creates", "operations", "orphans", "pool", "pooled", "shared")
+    __slots__ = (
+        "by_id",
+        "lists",
+        "loose_creates",
+        "operations",
+        "orphans",
+        "pool",
+        "pooled",
+        "shared",
+    )
 
     def __init__(self, operations: tuple[Operation, ...]) -> None:
         self.operations = operations

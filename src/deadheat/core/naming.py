@@ -182,9 +182,7 @@ def _about_one(story: Story) -> tuple[Anomaly, ...]:
         after = [op for op in seen if op.call_ns > gone_by]
         first_delete = min(op.call_ns for op in deletes)
         gone = [op for op in missing if op.call_ns >= first_delete]
-        back = [
-            op for op in seen if any(op.call_ns > (m.return_ns or 0) for m in gone)
-        ]
+        back = [op for op in seen if any(op.call_ns > (m.return_ns or 0) for m in gone)]
         if back and (story.last_word_shows or len(back) > 1):
             return (Anomaly.RESURRECTION, Anomaly.GHOST, Anomaly.LATE, Anomaly.STALE_READ)
         if back:
@@ -298,7 +296,10 @@ def _edits(
             deletes = chosen(lambda op: _is(op, Deleted))
             for op in deletes if len(deletes) > 1 else []:
                 absent = replace(op, outcome=Ok(Absent()))
-                yield said("one of the deletes had answered “absent”", op.index), swapped(op, absent)
+                yield (
+                    said("one of the deletes had answered “absent”", op.index),
+                    swapped(op, absent),
+                )
         case Anomaly.RESURRECTION:
             yield from _second_life(ops, first, said)
         case Anomaly.LOST_CREATE:
@@ -325,8 +326,9 @@ def _edits(
         case Anomaly.LATE:
             for op in chosen(lambda op: _is(op, Deleted | Created | Renamed)):
                 slow = replace(op, return_ns=end)
-                yield said(f"{_spelt(op)} had answered only once it was done", op.index), swapped(
-                    op, slow
+                yield (
+                    said(f"{_spelt(op)} had answered only once it was done", op.index),
+                    swapped(op, slow),
                 )
         case Anomaly.LOST_UPDATE:
             for op in chosen(lambda op: _is(op, Renamed)):
@@ -367,9 +369,7 @@ def _lacks(op: Operation, session: str) -> bool:
 
 def _imagined(n: int, kind: Kind, session: str | None, call_ns: int) -> Operation:
     """A call that nobody is known to have made."""
-    return Operation(
-        -2 - n, -1, Invocation(kind, session), Info(Unknown.TIMEOUT), call_ns, None
-    )
+    return Operation(-2 - n, -1, Invocation(kind, session), Info(Unknown.TIMEOUT), call_ns, None)
 
 
 def _is(op: Operation, result: object) -> bool:
@@ -384,5 +384,3 @@ def _repeats(op: Operation) -> bool:
 
 def _spelt(op: Operation) -> str:
     return "{0} = create()" if op.kind is Kind.CREATE else f"{op.kind}({{0}})"
-
-

@@ -134,9 +134,9 @@ def _place(
         for j in pending:
             if start[j] > now:
                 break
-            if (
-                members[j] is live if about[j] is None else members[j] <= live
-            ) and search.holds(state, j):
+            if (members[j] is live if about[j] is None else members[j] <= live) and search.holds(
+                state, j
+            ):
                 again = j
                 break
         if again >= 0:
@@ -225,9 +225,7 @@ class _Search:
         else:
             wild = NOBODY
             births = members - live
-            deaths = frozenset(
-                [t for t in nodes.tokens[about] if t in live and t not in members]
-            )
+            deaths = frozenset([t for t in nodes.tokens[about] if t in live and t not in members])
             after = (live - deaths) | members if deaths or births else live
         late = nodes.late
         for token in deaths:
@@ -337,9 +335,7 @@ class _Search:
             return False
         while k < count and early[k] < at:
             token = self.nodes.index[k]
-            if not born >> (k - floor) & 1 and not (
-                isinstance(token, tuple) and token[0] in wild
-            ):
+            if not born >> (k - floor) & 1 and not (isinstance(token, tuple) and token[0] in wild):
                 return False
             k += 1
         return True

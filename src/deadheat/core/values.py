@@ -25,7 +25,17 @@ if TYPE_CHECKING:
 class Value:
     """One title of one session; instants in ns."""
 
-    __slots__ = ("early", "early_by", "initial", "late", "late_by", "made", "seen", "token", "write")
+    __slots__ = (
+        "early",
+        "early_by",
+        "initial",
+        "late",
+        "late_by",
+        "made",
+        "seen",
+        "token",
+        "write",
+    )
 
     def __init__(self, token: tuple[str, str | None], made: int, write: Operation | None) -> None:
         self.token = token
