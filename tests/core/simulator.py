@@ -113,7 +113,9 @@ class _Server:
 
     def due(self, call: _Call, kind: Kind) -> bool:
         """Does the fault strike this call?"""
-        return self.struck is None and call.invocation.kind is kind and call.index >= self.strikes_at
+        return (
+            self.struck is None and call.invocation.kind is kind and call.index >= self.strikes_at
+        )
 
     def strike(self, call: _Call, victim: str, now: int) -> None:
         self.struck, self.victim, self.struck_ns = call, victim, now
@@ -246,11 +248,7 @@ def simulate(
         at(now + take(), lambda then: act(call, then))
 
     def act(call: _Call, now: int) -> None:
-        if (
-            server.fault is Fault.TORN_LIST
-            and server.due(call, Kind.LIST)
-            and len(server.live) > 1
-        ):
+        if server.fault is Fault.TORN_LIST and server.due(call, Kind.LIST) and len(server.live) > 1:
             _tear(server, call, now, at, finish)
             return
         call.result = server.effect(call, now)
@@ -379,13 +377,13 @@ class _Records:
             op
             for op in ops
             if (op.kind is Kind.LIST and session not in shown_sessions(op))
-            or (op.kind is Kind.GET and op.invocation.session == session and _result(op) == Absent())
+            or (
+                op.kind is Kind.GET and op.invocation.session == session and _result(op) == Absent()
+            )
         ]
 
     def shown_after_delete(self) -> list[Operation]:
-        gone = min(
-            (op.return_ns for op in self.deletes if op.return_ns is not None), default=None
-        )
+        gone = min((op.return_ns for op in self.deletes if op.return_ns is not None), default=None)
         return [op for op in self.seen if gone is not None and op.call_ns > gone]
 
     def missed_while_live(self) -> list[Operation]:
