@@ -46,6 +46,15 @@ class Hunt:
         """What was found, if this race explains it."""
         return None if self.first is None else race.sight(self.first)
 
+    def fewest_calls(self, race: Race) -> bool:
+        """Has it as few calls as a known minimum of that sight, however they are arranged?"""
+        sight = self.sight(race)
+        return (
+            sight is not None
+            and self.first is not None
+            and len(self.first.program.calls()) in {len(known.calls()) for known in sight.minima}
+        )
+
     def minimal(self, race: Race) -> bool:
         """Is it shrunk to the known minimum of that sight?"""
         sight = self.sight(race)

@@ -18,14 +18,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run by path
 from tests.quality.hunting import Hunt, hunt
 from tests.servers.registry import BY_NAME, Race
 
-from deadheat.core.program import canonical
 from deadheat.report.terminal import finding_text
 
-ROW = "{:<14}{:>7}{:>7}{:>9}{:>8}{:>10}{:>10}{:>9}{:>14}{:>7}"
+ROW = "{:<14}{:>7}{:>7}{:>8}{:>9}{:>8}{:>10}{:>10}{:>9}{:>14}{:>7}"
 HEAD = (
     "race",
     "found",
     "named",
+    "calls",
     "minimal",
     "proven",
     "found s",
@@ -88,6 +88,7 @@ def _row(race: Race, hunts: list[Hunt], programs: int, twins: int) -> str:
         race.name,
         share(sum(one.first is not None for one in hunts)),
         share(sum(one.sight(race) is not None for one in hunts)),
+        share(sum(one.fewest_calls(race) for one in hunts)),
         share(sum(one.minimal(race) for one in hunts)),
         share(sum(one.first is not None and one.first.proven_minimal for one in hunts)),
         median([one.found_s for one in hunts]),
@@ -105,7 +106,7 @@ def _explain(race: Race, seed: int, one: Hunt) -> None:
     if one.first is None:
         print(f"  seed {seed}: nothing in {one.summary.programs} programs")
         return
-    print(f"  seed {seed}: {canonical(one.first.program)}")
+    print(f"  seed {seed}, proven minimal: {one.first.proven_minimal}")
     print(finding_text(one.first, one.summary.findings[0].path))
 
 

@@ -31,7 +31,11 @@ A, B = Var(0), Var(1)
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One way in which a race shows. ``transient``: it goes away within the settle time."""
+    """One way in which a race shows.
+
+    ``minima``: one for each signature that it can have. ``transient``: it goes
+    away within the settle time.
+    """
 
     anomaly: Anomaly
     minima: tuple[Program, ...]
@@ -74,10 +78,11 @@ class Race:
         return None
 
 
-def _race(*lanes: tuple[Call, ...], after: int) -> Program:
-    """``after`` creates one by one, then these lanes together."""
+def _race(*lanes: tuple[Call, ...], after: int, then: Call | None = None) -> Program:
+    """``after`` creates one by one, these lanes together, ``then`` one more call."""
     created = tuple(((Create(Var(n)),),) for n in range(after))
-    return structure(Program((*created, lanes)))
+    last = () if then is None else (((then,),),)
+    return structure(Program((*created, lanes, *last)))
 
 
 _TWO_CREATES = _race((Create(A),), (Create(B),), after=0)
@@ -117,10 +122,7 @@ RACES: tuple[Race, ...] = (
             ),
             Sight(  # the second delete removes what came back
                 Anomaly.DOUBLE_DELETE,
-                (
-                    _race((Delete(A), Delete(A)), (Get(A),), after=1),
-                    _race((Delete(A),), (Delete(A),), (Get(A),), after=1),
-                ),
+                (_race((Delete(A),), (Get(A),), after=1, then=Delete(A)),),
             ),
         ),
     ),
@@ -140,11 +142,11 @@ RACES: tuple[Race, ...] = (
         "late-delete",
         (
             Sight(Anomaly.GHOST, (_race((Delete(A),), (Delete(B),), after=2),), transient=True),
-            Sight(  # read inside the race, so no settle time excuses it
+            Sight(  # read by the program, not at rest, so no settle time excuses it
                 Anomaly.STALE_READ,
-                (
-                    _race((Delete(A), Get(A)), (Delete(B),), after=2),
-                    _race((Delete(A), List()), (Delete(B),), after=2),
+                tuple(
+                    _race((Delete(A),), (Delete(B),), after=2, then=read)
+                    for read in (Get(A), Get(B), List())
                 ),
             ),
         ),
@@ -158,6 +160,14 @@ RACES: tuple[Race, ...] = (
                 (
                     _race((Delete(A),), (Get(A), List()), after=1),
                     _race((Delete(A),), (Delete(A), List()), after=1),
+                ),
+            ),
+            Sight(  # so it is called as soon as two lists, and not one, show what get says is gone
+                Anomaly.RESURRECTION,
+                tuple(
+                    _race((Delete(A),), (gone, *_lists), *_other, after=1)
+                    for gone in (Get(A), Delete(A))
+                    for _lists, _other in (((List(), List()), ()), ((List(),), ((List(),),)))
                 ),
             ),
         ),
@@ -176,7 +186,15 @@ RACES: tuple[Race, ...] = (
     ),
     Race(
         "joined-list",
-        (Sight(Anomaly.STALE_READ, (_race((Create(A), List()), (List(),), after=0),)),),
+        (
+            Sight(
+                Anomaly.STALE_READ,
+                (
+                    _race((Create(A), List()), (List(),), after=0),
+                    _race((Delete(A), List()), (List(),), after=1),
+                ),
+            ),
+        ),
     ),
     Race(
         "get-fails",
