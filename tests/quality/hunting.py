@@ -46,6 +46,11 @@ class Hunt:
         """What was found, if this race explains it."""
         return None if self.first is None else race.sight(self.first)
 
+    def named(self, race: Race) -> bool:
+        """Is it called what it is?"""
+        sight = self.sight(race)
+        return sight is not None and not sight.misnomer
+
     def fewest_calls(self, race: Race) -> bool:
         """Has it as few calls as a known minimum of that sight, however they are arranged?"""
         sight = self.sight(race)

@@ -87,7 +87,7 @@ def _row(race: Race, hunts: list[Hunt], programs: int, twins: int) -> str:
     return ROW.format(
         race.name,
         share(sum(one.first is not None for one in hunts)),
-        share(sum(one.sight(race) is not None for one in hunts)),
+        share(sum(one.named(race) for one in hunts)),
         share(sum(one.fewest_calls(race) for one in hunts)),
         share(sum(one.minimal(race) for one in hunts)),
         share(sum(one.first is not None and one.first.proven_minimal for one in hunts)),
@@ -107,6 +107,10 @@ def _explain(race: Race, seed: int, one: Hunt) -> None:
         print(f"  seed {seed}: nothing in {one.summary.programs} programs")
         return
     print(f"  seed {seed}, proven minimal: {one.first.proven_minimal}")
+    sight = one.sight(race)
+    if not one.named(race):
+        why = sight.misnomer if sight is not None else "this race cannot look like that"
+        print(f"  {one.first.anomaly} is the wrong name: {why}")
     print(finding_text(one.first, one.summary.findings[0].path))
 
 

@@ -1,4 +1,4 @@
-"""Each planted race is found and rightly named, and its twin is silent: one seed, quick."""
+"""Each planted race is found under a known name, and its twin is silent: one seed, quick."""
 
 from __future__ import annotations
 
