@@ -16,6 +16,7 @@ from deadheat.campaign import events
 from deadheat.campaign.engine import Engine, Plan
 from deadheat.core.program import structure
 from deadheat.drive.live import open_target
+from deadheat.errors import TargetError
 from deadheat.generate.source import ProgramSource
 
 if TYPE_CHECKING:
@@ -30,11 +31,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Hunt:
-    """What came of one search; the times count from the moment the server was up."""
+    """What came of one search; the times count from the moment the server was up.
+
+    ``error``: why it ended early; what had been found by then stands.
+    """
 
     summary: Summary
     found_s: float | None
     smallest_s: float | None
+    error: str | None
 
     @property
     def first(self) -> Artifact | None:
@@ -82,6 +87,7 @@ def hunt(
     """Search until the first divergence has been shrunk (or only found), or the plan ends."""
     times: dict[str, float] = {}
     done: list[Summary] = []
+    errors: list[TargetError] = []
 
     async def work() -> None:
         async with open_target(target, f"h{seed}") as live:
@@ -105,8 +111,14 @@ def hunt(
             plan = Plan(seed, folder, seconds=seconds, programs=programs, exit_first=True)
             engine = Engine(live, plan, ProgramSource(seed), time.monotonic, tell)
             with scope:
-                await engine.run()
+                try:
+                    await engine.run()
+                except TargetError as error:  # as session.run: what was found stands
+                    errors.append(error)
             done.append(engine.summary())
 
     anyio.run(work)
-    return Hunt(done[0], times.get("found"), times.get("smallest", times.get("found")))
+    found_s = times.get("found")
+    return Hunt(
+        done[0], found_s, times.get("smallest", found_s), str(errors[0]) if errors else None
+    )

@@ -101,6 +101,8 @@ def _row(race: Race, hunts: list[Hunt], programs: int, twins: int) -> str:
 
 def _explain(race: Race, seed: int, one: Hunt) -> None:
     """What was not as expected, whole."""
+    if one.error is not None:
+        print(f"  seed {seed} ended early: {one.error[:200]}")
     if one.minimal(race):
         return
     if one.first is None:

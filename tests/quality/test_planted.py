@@ -25,6 +25,7 @@ def test_the_race_is_found(race: Race, tmp_path: Path) -> None:
 def test_the_correct_twin_is_silent(race: Race, tmp_path: Path) -> None:
     quiet = hunt(race.target(correct=True), 1, tmp_path, programs=100, shrink=False)
     assert quiet.first is None, quiet.first
+    assert quiet.error is None
     assert quiet.summary.programs == 100
     assert quiet.summary.undecided == 0
     assert set(quiet.summary.answered) == {"create", "delete", "get", "list"}
