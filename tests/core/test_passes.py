@@ -141,3 +141,13 @@ def test_canonical_is_idempotent() -> None:
     for _ in range(300):
         program = random_program(rng, rng.randint(8, 20))
         assert canonical(program) == program  # random_program answers canonical(...)
+
+
+def test_a_lane_may_go_behind_another_where_two_are_left() -> None:
+    a = Var(0)
+    three = Program((((Create(a),),), ((Delete(a),), (Get(a),), (List(),))))
+    chained = set(passes.chain_lanes(three))
+    assert canonical(Program((((Create(a),),), ((Delete(a),), (Get(a), List()))))) in chained
+    assert all(sort_key(program) < sort_key(canonical(three)) for program in chained)
+    assert all(len(program.rounds[1]) == 2 for program in chained)
+    assert list(passes.chain_lanes(Program((((Create(a),),), ((Delete(a),), (Get(a),)))))) == []

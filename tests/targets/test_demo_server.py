@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from deadheat.targets import demo_server
-from deadheat.targets.demo_server import Answer, Sessions, answer
+from deadheat.targets.demo_server import Sessions
+from deadheat.targets.session_http import Answer, answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +72,7 @@ def test_a_session_that_vanishes_inside_the_scan_makes_the_ghost(
 ) -> None:
     """The schedule by hand: A's scan ends exactly between B's listing and B's reads."""
     sessions = Sessions(correct, random.Random(0))
-    a, b = (sessions.create(None)["id"] for _ in range(2))
+    a, b = (asyncio.run(sessions.create(None))["id"] for _ in range(2))
     gates: list[asyncio.Event] = []
 
     async def gated(_us: float) -> None:

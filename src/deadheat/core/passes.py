@@ -14,7 +14,7 @@ Rules
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import TYPE_CHECKING, TypeAlias
 
 from deadheat.core.divergence import operations_by_index
@@ -218,6 +218,19 @@ def calm_calls(program: Program, history: History | None = None) -> Iterator[Pro
     yield from _smaller(program, shapes, history)
 
 
+def chain_lanes(program: Program, history: History | None = None) -> Iterator[Program]:
+    """One lane behind another: the same calls, made by one client less."""
+    whole = shape_of(program)
+    shapes = [
+        (*whole[:r], (*others, (*lanes[k], *lanes[m])), *whole[r + 1 :])
+        for r, lanes in enumerate(whole)
+        if len(lanes) > 2  # of two, the sequential orders are this
+        for k, m in permutations(range(len(lanes)), 2)
+        for others in [tuple(lane for n, lane in enumerate(lanes) if n not in (k, m))]
+    ]
+    yield from _smaller(program, shapes, history)
+
+
 def merge_sessions(program: Program, history: History | None = None) -> Iterator[Program]:
     """Two sessions become one: every call that named the later one names the earlier."""
     born = {call.var: place for place, call in program.placed() if isinstance(call, Create)}
@@ -277,6 +290,7 @@ def reductions(program: Program, history: History | None = None) -> Iterator[Pro
         drop_reads,
         drop_calls,
         calm_calls,
+        chain_lanes,
         merge_sessions,
     ):
         yield from shrink(program, history)

@@ -43,9 +43,10 @@ if TYPE_CHECKING:
 
 # A connection is seen to break some milliseconds before the process is seen to end.
 _DEATH_SHOWS_WITHIN_S = 0.5
-# A managed server that dies more often than this in a row, with nothing answered in
-# between, will not get better.
-_DEATHS_IN_A_ROW = 5
+# A managed server that dies (or falls silent) more often than this in a row, in trials in which
+# it answered nothing at all. Each time it was started again and its rehearsal worked, and the
+# smallest program that kills a server may well get no answer: confirming one takes some tries.
+_DEATHS_IN_A_ROW = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ class LiveTarget:
         if not (isinstance(outcome, Ok) and isinstance(outcome.result, Created)):
             raise self._refused("creating a session", outcome)
         session = outcome.result.session
+        executor.disregard(session)  # a late effect of the rehearsal is no trial's business
         if not self._ownership.owns(session):
             raise NotThisApi(
                 f"creating a session at {self.target.name} answered the id of one that was there "

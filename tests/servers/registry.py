@@ -1,0 +1,218 @@
+"""What is planted where: each race with its promises and the minimum that shows it.
+
+Rules
+- A race may show in more than one way; each ``Sight`` has its own minimum, the
+  smallest program (``core.program.sort_key``) that can show just that.
+- Of the ten races of the plan, the non-atomic cascade is not here: programs have
+  no parents yet. ``split-delete`` is its nearest relative without them.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tests.servers import planted
+
+from deadheat.core.divergence import Anomaly
+from deadheat.core.program import Call, Create, Delete, Get, List, Program, Var, structure
+from deadheat.core.promises import Promises
+from deadheat.drive.server import Launch
+from deadheat.drive.target import Target
+from deadheat.targets.catalog import demo
+from deadheat.targets.opencode_wire import OpenCodeWire
+
+if TYPE_CHECKING:
+    from deadheat.artifact import Artifact
+
+A, B = Var(0), Var(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One way in which a race shows.
+
+    ``minima``: one for each signature that it can have. ``transient``: it goes
+    away within the settle time. ``misnomer``: it comes out under this name, and
+    why that is the wrong one; then no program is its minimum.
+    """
+
+    anomaly: Anomaly
+    minima: tuple[Program, ...] = ()
+    transient: bool = False
+    misnomer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """A planted race. ``sights``: the expected one first."""
+
+    name: str
+    sights: tuple[Sight, ...]
+    promises: Promises = field(default_factory=Promises)
+    settle_ms: int = 0
+
+    def target(self, *, correct: bool = False) -> Target:
+        """The server with the race, or its correct twin."""
+        if self.name == "lost-delete":
+            return demo(correct=correct)
+        name = f"planted {self.name}{' correct' if correct else ''}"
+        argv = (sys.executable, "-P", planted.__file__, self.name, "--port", "{port}")
+        return Target(
+            name=name,
+            wire=OpenCodeWire(),
+            promises=self.promises,
+            settle_ms=self.settle_ms,
+            launch=Launch(
+                name=name,
+                argv=(*argv, "--correct") if correct else argv,
+                ready_line=f"planted {self.name} listening on",
+                probe="/global/health",
+            ),
+        )
+
+    def sight(self, example: Artifact) -> Sight | None:
+        """The sight that an example is; None when it is none that this race explains."""
+        for sight in self.sights:
+            if (sight.anomaly, sight.transient) == (example.anomaly, example.transient):
+                return sight
+        return None
+
+
+def _race(*lanes: tuple[Call, ...], after: int, then: Call | None = None) -> Program:
+    """``after`` creates one by one, these lanes together, ``then`` one more call."""
+    created = tuple(((Create(Var(n)),),) for n in range(after))
+    last = () if then is None else (((then,),),)
+    return structure(Program((*created, lanes, *last)))
+
+
+_TWO_CREATES = _race((Create(A),), (Create(B),), after=0)
+_CREATE_AND_LIST = _race((Create(A),), (List(),), after=0)
+
+RACES: tuple[Race, ...] = (
+    Race(
+        "lost-delete",
+        (
+            Sight(Anomaly.GHOST, (_race((Delete(A),), (Delete(B),), after=2),)),
+            Sight(
+                Anomaly.STALE_READ,
+                misnomer="what the read shows was there, until another delete removed the ghost",
+            ),
+        ),
+    ),
+    Race("duplicate-id", (Sight(Anomaly.DUPLICATE_ID, (_TWO_CREATES,)),)),
+    Race(
+        "lost-create",
+        (
+            Sight(Anomaly.LOST_CREATE, (_TWO_CREATES,)),
+            Sight(  # seen before the other create wrote the file
+                Anomaly.VANISHED,
+                (
+                    _race((Create(A), Get(A)), (Create(B),), after=0),
+                    _race((Create(A), List()), (Create(B),), after=0),
+                ),
+            ),
+        ),
+    ),
+    Race(
+        "resurrection",
+        (
+            # Black box: nobody looked between the delete and the late write.
+            Sight(Anomaly.GHOST, (_race((Delete(A),), (Get(A),), after=1),)),
+            Sight(
+                Anomaly.RESURRECTION,
+                (
+                    _race((Delete(A), Get(A)), (Get(A),), after=1),
+                    _race((Delete(A), List()), (Get(A),), after=1),
+                    _race((Delete(A), Delete(A)), (Get(A),), after=1),
+                ),
+            ),
+            Sight(  # the second delete removes what came back
+                Anomaly.DOUBLE_DELETE,
+                (_race((Delete(A),), (Get(A),), after=1, then=Delete(A)),),
+            ),
+        ),
+    ),
+    Race(
+        "stale-list",
+        (
+            Sight(Anomaly.STALE_READ, (_CREATE_AND_LIST,)),
+            # With a delete in the place of the create.
+            Sight(Anomaly.GHOST, misnomer="get, the last word at rest, says that it is gone"),
+            Sight(Anomaly.RESURRECTION, misnomer="get, the last word at rest, says the same"),
+        ),
+    ),
+    Race(
+        "list-fails",
+        (Sight(Anomaly.WRONG_STATUS, (_race((Delete(A),), (List(),), after=1),)),),
+    ),
+    Race(
+        "late-delete",
+        (
+            Sight(Anomaly.GHOST, (_race((Delete(A),), (Delete(B),), after=2),), transient=True),
+            Sight(  # read by the program, not at rest, so no settle time excuses it
+                Anomaly.STALE_READ,
+                tuple(
+                    _race((Delete(A),), (Delete(B),), after=2, then=read)
+                    for read in (Get(A), Get(B), List())
+                ),
+            ),
+            Sight(
+                Anomaly.GHOST,
+                misnomer="two reads of the program show it, and at rest it is gone: a stale-read",
+            ),
+        ),
+        settle_ms=50,  # five times the longest delete
+    ),
+    Race(
+        "split-delete",
+        (
+            Sight(
+                Anomaly.STALE_READ,
+                (
+                    _race((Delete(A),), (Get(A), List()), after=1),
+                    _race((Delete(A),), (Delete(A), List()), after=1),
+                ),
+            ),
+            Sight(
+                Anomaly.RESURRECTION,
+                misnomer="with one list that shows it, and not two, it is a stale-read",
+            ),
+        ),
+    ),
+    Race(
+        "id-reuse",
+        (Sight(Anomaly.DUPLICATE_ID, (_race((Delete(A),), (Create(B),), after=1),)),),
+    ),
+    Race(
+        "double-delete",
+        (Sight(Anomaly.DOUBLE_DELETE, (_race((Delete(A),), (Delete(A),), after=1),)),),
+    ),
+    Race(
+        "torn-list",
+        (
+            Sight(Anomaly.TORN_LIST, (_race((Create(B), Delete(A)), (List(),), after=1),)),
+            Sight(Anomaly.STALE_READ, misnomer="two lists are torn alike; with one, a torn-list"),
+        ),
+    ),
+    Race(
+        "joined-list",
+        (
+            Sight(
+                Anomaly.STALE_READ,
+                (
+                    _race((Create(A), List()), (List(),), after=0),
+                    _race((Delete(A), List()), (List(),), after=1),
+                ),
+            ),
+        ),
+    ),
+    Race(
+        "get-fails",
+        (Sight(Anomaly.SERVER_ERROR, (_race((Delete(A),), (Get(A),), after=1),)),),
+    ),
+    Race("phantom", (Sight(Anomaly.PHANTOM, (_CREATE_AND_LIST,)),)),
+    Race("crash", (Sight(Anomaly.CRASH, (_TWO_CREATES,)),)),
+)
+BY_NAME = {race.name: race for race in RACES}
