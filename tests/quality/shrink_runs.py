@@ -158,7 +158,7 @@ def by_hypothesis(p: float, seed: int, window: Window = None, repeats: int = 1) 
         report_multiple_bugs=False,
     )
     @hypothesis.given(st.data())
-    def property_(drawn: Any) -> None:  # noqa: ANN401 (Hypothesis names no type for it)
+    def property_(drawn: Any) -> None:
         body(drawn_program(lambda low, high: drawn.draw(st.integers(low, high))))
 
     try:
@@ -177,7 +177,7 @@ def by_hegel(p: float, seed: int, window: Window = None) -> Run:
 
     body = _Body(Simulated(p, Random(1_000_000 + seed), window), 1)
 
-    def property_(case: Any) -> None:  # noqa: ANN401 (an optional package's type)
+    def property_(case: Any) -> None:
         body(drawn_program(lambda low, high: case.draw(gs.integers(low, high))))
 
     try:

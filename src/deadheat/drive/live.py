@@ -43,10 +43,12 @@ if TYPE_CHECKING:
 
 # A connection is seen to break some milliseconds before the process is seen to end.
 _DEATH_SHOWS_WITHIN_S = 0.5
-# A managed server that dies (or falls silent) more often than this in a row, in trials in which
-# it answered nothing at all. Each time it was started again and its rehearsal worked, and the
-# smallest program that kills a server may well get no answer: confirming one takes some tries.
+# A managed server that dies more often than this in a row, in trials in which it answered nothing
+# at all. Each time it was started again and its rehearsal worked, and the smallest program that
+# kills a server may well get no answer: confirming one takes some tries.
 _DEATHS_IN_A_ROW = 20
+# One that falls silent costs a timeout for each call: fewer tries.
+_SILENT_IN_A_ROW = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,7 @@ class LiveTarget:
                 f"{self.target.name} does not answer any more. "
                 "Start the server again, then replay what was saved."
             )
-        if self._deaths_in_a_row >= _DEATHS_IN_A_ROW:
+        if self._deaths_in_a_row >= _SILENT_IN_A_ROW:
             raise TargetDied(
                 f"{self.target.name} runs but has stopped answering. Run it again, or report it."
             )
