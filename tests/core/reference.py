@@ -16,26 +16,32 @@ if TYPE_CHECKING:
 
 
 def some_order_is_legal(history: History, promises: Promises) -> bool:
-    """Try every order that real time allows: no memo, no shortcut."""
+    """Try every order that real time allows; only what failed before is not tried twice."""
     if promises.list is ListPromise.PER_SESSION:
         history = split_lists(history)
     model = model_for(history, promises)
 
-    def legal(left: tuple[Operation, ...], state: Collection) -> bool:
-        if not any(_answered(op) for op in left):
+    failed: set[tuple[tuple[int, ...], Collection]] = set()
+
+    def legal(left: tuple[tuple[int, Operation], ...], state: Collection) -> bool:
+        if not any(_answered(op) for _, op in left):
             return True
-        first_end = min(op.return_ns or 0 for op in left if _answered(op))
-        for n, op in enumerate(left):
+        key = (tuple(n for n, _ in left), state)
+        if key in failed:
+            return False
+        first_end = min(op.return_ns or 0 for _, op in left if _answered(op))
+        for at, (_, op) in enumerate(left):
             if op.call_ns > first_end:
                 continue
-            rest = left[:n] + left[n + 1 :]
+            rest = left[:at] + left[at + 1 :]
             for after in model.step(state, op.invocation, op.outcome):
                 if legal(rest, after):
                     return True
+        failed.add(key)
         return False
 
-    kept = tuple(op for op in history.operations if not may_be_dropped(op))
-    return legal(kept, model.init())
+    kept = [op for op in history.operations if not may_be_dropped(op)]
+    return legal(tuple(enumerate(kept)), model.init())
 
 
 def _answered(op: Operation) -> bool:
