@@ -5,6 +5,7 @@
     │   ├── UnknownTarget         no such target, version or program on PATH
     │   ├── RemoteRefused         not loopback, and --allow-remote was not given
     │   ├── BadArtifact           truncated, of a newer format, not an artifact
+    │   ├── CannotSave            the folder for the examples cannot be written
     │   └── InvalidProgram        a program that names a session it cannot know
     ├── TargetError             the target's                    exit 3
     │   ├── FetchFailed           the release could not be downloaded
@@ -59,6 +60,10 @@ class BadArtifact(UserError):
     """The file is no artifact that this version can replay."""
 
 
+class CannotSave(UserError):
+    """The folder for the saved examples cannot be made or written."""
+
+
 class InvalidProgram(UserError):
     """A program whose calls cannot be sent (see ``core.program.problems``)."""
 
@@ -74,7 +79,14 @@ class FetchFailed(TargetError):
 
 
 class StartFailed(TargetError):
-    """The process ended, or never said that it listens."""
+    """The process ended, or never said that it listens.
+
+    ``log_tail``: the last lines of its output, as many as ``ServerProcess.log_tail`` gives.
+    """
+
+    def __init__(self, message: str, log_tail: str = "") -> None:
+        super().__init__(message)
+        self.log_tail = log_tail
 
 
 class NotThisApi(TargetError):

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from deadheat.core.history import CHANGING
+
 if TYPE_CHECKING:
     from deadheat.core.history import History, Operation
 
@@ -36,7 +38,7 @@ class Anomaly(StrEnum):
 
 
 MEANING: dict[Anomaly, str] = {
-    Anomaly.GHOST: "a session deleted with success is still there at rest",
+    Anomaly.GHOST: "a session deleted with success is still there",
     Anomaly.RESURRECTION: "a deleted session was gone, then came back",
     Anomaly.LOST_CREATE: "a session created with success was never there",
     Anomaly.LOST_UPDATE: "a successful rename left no trace",
@@ -54,12 +56,26 @@ MEANING: dict[Anomaly, str] = {
 }
 
 
+# The collection itself is not as it should be, whoever looks at it.
+WRONG_STATE = frozenset(
+    {
+        Anomaly.GHOST,
+        Anomaly.RESURRECTION,
+        Anomaly.LOST_CREATE,
+        Anomaly.LOST_UPDATE,
+        Anomaly.PHANTOM,
+        Anomaly.VANISHED,
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
     """What makes two divergences the same finding.
 
-    ``calls`` are the kinds of call in the witness, sorted, the reads at rest
-    folded into ``rest`` (which of them shows a ghost first says nothing).
+    ``calls`` are the kinds of call in the witness, sorted. Where the state went
+    wrong, which read shows it first says nothing: all reads are folded into
+    ``read``. Where only an answer is wrong, reads at rest are folded into ``rest``.
     """
 
     anomaly: Anomaly
@@ -121,11 +137,16 @@ class Divergence:
     def signature(self) -> Signature:
         """See ``Signature``."""
         ops = operations_by_index(self.history)
-        kinds = {"rest" if ops[i].at_rest else ops[i].kind.value for i in self.witness}
+        kinds = {self._kind(ops[i]) for i in self.witness}
         if self.anomaly in (Anomaly.WRONG_STATUS, Anomaly.SERVER_ERROR):
             op = ops[self.culprit]
             kinds = {f"{op.kind.value} {op.status}"}
         return Signature(self.anomaly, tuple(sorted(kinds)))
+
+    def _kind(self, op: Operation) -> str:
+        if op.kind not in CHANGING and self.anomaly in WRONG_STATE:
+            return "read"
+        return "rest" if op.at_rest else op.kind.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,3 +202,22 @@ def touched_sessions(operation: Operation) -> frozenset[str]:
 def _addressed(operation: Operation) -> frozenset[str]:
     session = operation.invocation.session
     return frozenset() if session is None else frozenset({session})
+
+
+def overlap(one: Operation, other: Operation) -> bool:
+    """Do the two intervals share an instant? One without an answer is open to the end."""
+    return (other.return_ns is None or one.call_ns <= other.return_ns) and (
+        one.return_ns is None or other.call_ns <= one.return_ns
+    )
+
+
+def overlapping_pairs(history: History) -> int:
+    """Pairs of answered calls of different lanes that overlapped, at least one a change."""
+    answered = [op for op in history.operations if not op.at_rest and isinstance(op.outcome, Ok)]
+    return sum(
+        one.lane != other.lane
+        and (one.kind in CHANGING or other.kind in CHANGING)
+        and overlap(one, other)
+        for i, one in enumerate(answered)
+        for other in answered[i + 1 :]
+    )

@@ -155,29 +155,43 @@ def canonical(program: Program) -> Program:
     sorted, as their order means nothing (the offset says who goes first).
     """
     rounds: list[Round] = []
+    names: dict[Var, Var] = {}
     for lanes in program.rounds:
         kept = tuple(lane for lane in lanes if lane)
         if len(kept) == 1:
-            rounds.extend(((replace(call, offset_us=0),),) for call in kept[0])
+            ordered: list[Round] = [((replace(call, offset_us=0),),) for call in kept[0]]
         elif kept:
             first = min(lane[0].offset_us for lane in kept)
             shifted = [
                 (replace(lane[0], offset_us=lane[0].offset_us - first), *lane[1:]) for lane in kept
             ]
-            rounds.append(tuple(sorted(shifted, key=_lane_key)))
-    names: dict[Var, Var] = {}
-    for lanes in rounds:
-        for lane in lanes:
-            for call in lane:
-                if isinstance(call, Create):
-                    names.setdefault(call.var, Var(len(names)))
-    return Program(
-        tuple(tuple(tuple(_renamed(c, names) for c in lane) for lane in lanes) for lanes in rounds)
-    )
+            # By the names known before this round, so that sorting twice changes nothing.
+            ordered = [
+                tuple(sorted(shifted, key=lambda lane: (_named_key(lane, names), _lane_key(lane))))
+            ]
+        else:
+            continue
+        for call in (call for lanes in ordered for lane in lanes for call in lane):
+            if isinstance(call, Create):
+                names.setdefault(call.var, Var(len(names)))
+        rounds.extend(
+            tuple(tuple(_renamed(call, names) for call in lane) for lane in lanes)
+            for lanes in ordered
+        )
+    return Program(tuple(rounds))
 
 
 def _renamed(call: Call, names: dict[Var, Var]) -> Call:
     return call if isinstance(call, List) else replace(call, var=names.get(call.var, call.var))
+
+
+def _named_key(lane: Lane, names: dict[Var, Var]) -> tuple[tuple[int, int, int], ...]:
+    unborn = Var(len(names))
+    known = dict(names)
+    for call in lane:
+        if isinstance(call, Create):
+            known.setdefault(call.var, unborn)
+    return tuple(_call_key(_renamed(call, known)) for call in lane)
 
 
 def _call_key(call: Call) -> tuple[int, int, int]:
@@ -197,7 +211,7 @@ def roundness(offset_us: int) -> tuple[int, int]:
 
 
 SortKey: TypeAlias = tuple[
-    int, int, int, tuple[tuple[int, int, int], ...], tuple[tuple[int, int], ...]
+    int, int, int, tuple[tuple[int, int, int], ...], tuple[tuple[int, int], ...], tuple[int, ...]
 ]
 
 
@@ -215,6 +229,7 @@ def sort_key(program: Program) -> SortKey:
         sum(len(lanes) for lanes in together),
         tuple((*_call_key(call)[:2], place[0]) for place, call in program.placed()),
         tuple(roundness(call.offset_us) for call in calls),
+        tuple(len(lane) for lanes in program.rounds for lane in lanes),  # who shares a lane
     )
 
 

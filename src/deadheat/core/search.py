@@ -112,9 +112,7 @@ class _Search(Generic[S]):
             if not placed >> i & 1 and _definite(op) and op.return_ns is not None:
                 deadline = min(deadline, op.return_ns)
         return [
-            i
-            for i, op in enumerate(self.ops)
-            if not placed >> i & 1 and op.call_ns <= deadline
+            i for i, op in enumerate(self.ops) if not placed >> i & 1 and op.call_ns <= deadline
         ]
 
 

@@ -1,0 +1,337 @@
+"""Artifacts: one shrunk failing example on disk, with everything needed to replay it.
+
+Rules
+- Versioned JSON with a stable order of keys. ``format_version`` grows when an
+  older deadheat could not read the file; a newer file is refused, never guessed at.
+- Nothing of the machine: no absolute path, no secret, no address but loopback's.
+- Written whole or not at all (a temporary file beside it, then a rename).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, cast
+
+from cattrs.preconf.json import make_converter
+from cattrs.strategies import configure_tagged_union
+
+from deadheat.core.divergence import Anomaly, Divergence
+from deadheat.core.history import Created, History, Ok, Outcome, Result
+from deadheat.core.program import (
+    Call,
+    Create,
+    Program,
+    Var,
+    problems,
+    structure,
+)
+
+# Not for typing only: cattrs reads these annotations when the program runs.
+from deadheat.core.promises import Promises  # noqa: TC001
+from deadheat.errors import BadArtifact, CannotSave
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import cattrs
+
+FORMAT = "deadheat-artifact"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRecord:
+    """Which server: ``name`` as on the command line, its profile, version and promises."""
+
+    name: str
+    profile: str
+    version: str | None
+    promises: Promises
+    settle_ms: int
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RateRecord:
+    """How often it showed in fresh trials: a rate with its interval (fractions, not per cent)."""
+
+    diverged: int
+    trials: int
+    low: float
+    high: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What measured it."""
+
+    deadheat: str
+    python: str
+    hypothesis: str
+    system: str
+    cores: int
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The search that found it: its seed, and how many programs it had run by then."""
+
+    seed: int
+    programs: int
+    trials_to_shrink: int
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """See the module's docstring.
+
+    ``rate`` belongs to ``program``; ``most_reliable`` is given when another
+    program shows the same divergence more often, with ``most_reliable_rate``.
+    ``sessions`` maps the program's names to the ids in ``history``.
+    """
+
+    anomaly: Anomaly
+    signature: tuple[str, ...]
+    reason: str
+    target: TargetRecord
+    program: Program
+    rate: RateRecord | None
+    proven_minimal: bool
+    needs_race: bool
+    most_reliable: Program | None
+    most_reliable_rate: RateRecord | None
+    transient: bool
+    witness: tuple[int, ...]
+    culprit: int
+    about: tuple[str, ...]
+    sessions: dict[str, str]
+    history: History
+    origin: Origin
+    environment: Environment
+
+    @property
+    def fingerprint(self) -> str:
+        """Eight hex digits of what was found: the signature and the program's structure."""
+        text = f"{self.anomaly} {self.signature} {structure(self.program)}"
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    @property
+    def filename(self) -> str:
+        """``ghost-1a2b3c4d.json``."""
+        return f"{self.anomaly}-{self.fingerprint}.json"
+
+
+def sessions_of(program: Program, history: History) -> dict[str, str]:
+    """The id that each of the program's sessions got in ``history``."""
+    by_place = {op.place: op for op in history.operations if op.place is not None}
+    names: dict[str, str] = {}
+    for place, call in program.placed():
+        op = by_place.get(place)
+        if isinstance(call, Create) and op is not None:
+            match op.outcome:
+                case Ok(Created(session)):
+                    names[call.var.name] = session
+                case _:
+                    pass
+    return names
+
+
+def environment() -> Environment:
+    """This machine, as far as a reader of a rate needs it."""
+    return Environment(
+        deadheat=version("deadheat"),
+        python=platform.python_version(),
+        hypothesis=version("hypothesis"),
+        system=f"{platform.system()} {platform.machine()}",
+        cores=os.cpu_count() or 1,
+    )
+
+
+def divergence_of(artifact: Artifact) -> Divergence:
+    """The divergence that the artifact recorded."""
+    return Divergence(
+        history=artifact.history,
+        anomaly=artifact.anomaly,
+        witness=artifact.witness,
+        culprit=artifact.culprit,
+        sessions=artifact.about,
+        reason=artifact.reason,
+        transient=artifact.transient,
+    )
+
+
+def _converter() -> cattrs.Converter:
+    converter = make_converter(forbid_extra_keys=True, detailed_validation=False)
+    # By predicate: a hook for str would also take every StrEnum.
+    converter.register_structure_hook_func(lambda kind: kind in (int, float, str, bool), _exactly)
+    converter.register_unstructure_hook(Var, lambda var: var.name)
+    converter.register_structure_hook(Var, lambda name, _: _var(name))
+    # A union after those that its members hold.
+    for union, tag in ((Call, "call"), (Result, "result"), (Outcome, "outcome")):
+        configure_tagged_union(
+            union, converter, tag_name=tag, tag_generator=lambda kind: str(kind.__name__).lower()
+        )
+    return converter
+
+
+def _exactly(value: Any, kind: Any) -> Any:
+    """A value of just this type: cattrs would turn ``"no"`` into True. A whole float may be int."""
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise TypeError(f"{str(value)[:40]!r} is no {kind.__name__}")
+    return value
+
+
+_NAME = re.compile(r"([a-z])([1-9][0-9]{0,5})?")
+
+
+def _var(name: Any) -> Var:
+    match = _NAME.fullmatch(name) if isinstance(name, str) else None
+    if match is None:
+        raise ValueError(f"{name!r} is no session name")
+    return Var(int(match[2] or 0) * 26 + ord(match[1]) - ord("a"))
+
+
+_CONVERTER = _converter()
+
+
+def to_json(artifact: Artifact) -> str:
+    """The file's text. The same artifact always gives the same text."""
+    body = cast("dict[str, Any]", _CONVERTER.unstructure(artifact))
+    whole = {"format": FORMAT, "format_version": FORMAT_VERSION, **body}
+    return _pretty(whole) + "\n"
+
+
+def _pretty(whole: dict[str, Any]) -> str:
+    """Indented JSON with one operation, and one call, a line."""
+
+    def text(value: Any, depth: int) -> str:
+        flat = json.dumps(value, ensure_ascii=False)
+        if not isinstance(value, dict | list) or len(flat) + 2 * depth <= 100:
+            return flat
+        if isinstance(value, dict) and "invocation" in value:
+            return flat
+        pad, end = "  " * (depth + 1), "  " * depth
+        if isinstance(value, list):
+            inner = ",\n".join(pad + text(item, depth + 1) for item in value)
+            return f"[\n{inner}\n{end}]"
+        inner = ",\n".join(
+            f"{pad}{json.dumps(key)}: {text(item, depth + 1)}" for key, item in value.items()
+        )
+        return f"{{\n{inner}\n{end}}}"
+
+    return text(whole, 0)
+
+
+def from_json(text: str, name: str) -> Artifact:
+    """Read one; ``name`` is only used in messages. Raises ``BadArtifact``."""
+    try:
+        whole = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise BadArtifact(
+            f"{name} is no complete JSON ({exc}). Take the file from the run's folder again."
+        ) from exc
+    if not isinstance(whole, dict) or whole.pop("format", None) != FORMAT:
+        raise BadArtifact(
+            f"{name} is no deadheat artifact. Give a file that `deadheat run` has saved."
+        )
+    found = whole.pop("format_version", None)
+    if type(found) is not int or found < 1:
+        raise BadArtifact(
+            f"{name} is damaged: it names no format version. Take the file from the run's folder "
+            "again."
+        )
+    if found != FORMAT_VERSION:
+        raise BadArtifact(
+            f"{name} has format {found}, and this deadheat reads {FORMAT_VERSION}. "
+            "Upgrade deadheat to replay it."
+        )
+    try:
+        artifact = _CONVERTER.structure(whole, Artifact)
+    except Exception as exc:  # cattrs raises many kinds
+        raise BadArtifact(
+            f"{name} is damaged: {_first_line(exc)}. Take the file from the run's folder again."
+        ) from exc
+    wrong = _wrong_with(artifact)
+    if wrong is not None:
+        raise BadArtifact(f"{name} cannot be replayed: {wrong}. Correct it, or run again.")
+    return artifact
+
+
+def _wrong_with(artifact: Artifact) -> str | None:
+    for program in (artifact.program, artifact.most_reliable):
+        if program is None:
+            continue
+        if not program.calls():
+            return "it holds a program without a call"
+        for problem in problems(program):
+            return f"it holds a program that cannot be sent: {problem}"
+    for rate in (artifact.rate, artifact.most_reliable_rate):
+        if rate is not None and not (
+            0 <= rate.diverged <= rate.trials
+            and 0 <= rate.low <= rate.high <= 1
+            and 0 < rate.confidence < 1
+        ):
+            return "its rate is no rate"
+    known = {op.index for op in artifact.history.operations}
+    if not known.issuperset((*artifact.witness, artifact.culprit)):
+        return "its witness names calls that its history does not have"
+    return None
+
+
+def _first_line(exc: Exception) -> str:
+    lines = str(exc).splitlines() or [""]
+    return f"{type(exc).__name__} {lines[0]}".strip()[:160]
+
+
+def read(path: Path) -> Artifact:
+    """Read a file. Raises ``BadArtifact``."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as exc:
+        raise BadArtifact(f"{path} does not exist. Check the path.") from exc
+    except (OSError, UnicodeDecodeError) as exc:
+        raise BadArtifact(f"{path} cannot be read ({_first_line(exc)}). Check the file.") from exc
+    return from_json(text, str(path))
+
+
+def write(artifact: Artifact, folder: Path) -> Path:
+    """Write it into ``folder`` (made if needed) under its own name; the path.
+
+    Raises ``CannotSave``.
+    """
+    path = folder / artifact.filename
+    temporary = folder / f".{artifact.filename}.{os.getpid()}.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("w", encoding="utf-8") as file:
+                file.write(to_json(artifact))
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as exc:
+        raise CannotSave(_not_writable(folder, exc.strerror)) from exc
+    return path
+
+
+def check_writable(folder: Path) -> None:
+    """Before a long run: can ``folder`` be made and written? Raises ``CannotSave``."""
+    there = next((part for part in (folder, *folder.absolute().parents) if part.exists()), None)
+    if there is None or not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise CannotSave(_not_writable(folder, None))
+
+
+def _not_writable(folder: Path, why: str | None) -> str:
+    because = f" ({why})" if why else ""
+    return f"{folder} cannot be written{because}. Name another folder with --into."

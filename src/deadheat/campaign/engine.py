@@ -1,0 +1,317 @@
+"""The engine: search, then shrink, tune and measure what was found, then search on.
+
+Rules
+- The engine alone turns the cycle candidate -> trials -> tally.
+- From the moment a divergence is observed it is on disk; every smaller program
+  replaces it there.
+- Time is one budget for everything. ``clock`` is an argument; the core sees none.
+- A divergence of a known signature is counted, not shrunk again. One that turns
+  up while another is being shrunk waits for its turn.
+- Cancelling the task at any point leaves ``summary()`` true.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from deadheat.campaign import events
+from deadheat.campaign.findings import Finding, Shelf
+from deadheat.campaign.judge import judge
+from deadheat.campaign.measure import Measured, matching
+from deadheat.core.divergence import Diverged, Divergence, Signature, Undecided, Verdict
+from deadheat.core.history import Ok, Undeclared, overlapping_pairs
+from deadheat.core.program import Program, canonical, kind_of
+from deadheat.core.shrinker import Shrinker
+from deadheat.core.stats import rate
+from deadheat.core.tuning import Tuner
+from deadheat.results import Summary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from deadheat.core.shrinker import Shrunk
+    from deadheat.drive.live import LiveTarget
+
+# Of what is left of the budget when shrinking begins, this part is kept for the measuring:
+# a smaller example without a rate is worth less than a larger one with it.
+_KEPT_FOR_MEASURING = 0.25
+# While others wait, one finding may take this part of what is left.
+_PART_FOR_ONE = 0.5
+# Enough for the tuner's sweep of two lanes to see 10 % at each of its offsets.
+_TUNING_TRIALS = 240
+_FEWEST_TRIALS_FOR_A_RATE = 20
+# A replay of a race that shows in 2 % of trials takes about 230 of them at 99 %: some seconds.
+_REPLAYABLE = 0.02
+# The most reliable program is large and slow, and its rate is high: a wide interval will do.
+_PART_FOR_MOST_RELIABLE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long and how: ``seconds`` and ``programs`` bound the run, whichever ends first."""
+
+    seed: int
+    folder: Path
+    seconds: float | None = None
+    programs: int | None = None
+    exit_first: bool = False
+    measure_trials: int = 200
+    shrink_trials: int = 20_000
+
+
+@dataclass(slots=True)
+class _Counts:
+    programs: int = 0
+    trials: int = 0
+    overlaps: int = 0
+    undecided: int = 0
+    drawn: Counter[str] = field(default_factory=Counter)
+    answered: Counter[str] = field(default_factory=Counter)
+
+
+class Engine:
+    """One run against one live target."""
+
+    def __init__(
+        self,
+        live: LiveTarget,
+        plan: Plan,
+        programs: Iterable[Program],
+        clock: Callable[[], float],
+        tell: Callable[[events.Event], None],
+    ) -> None:
+        self._live = live
+        self._plan = plan
+        self._programs = programs
+        self._clock = clock
+        self._tell = tell
+        self._began_s = clock()
+        self._counts = _Counts()
+        self._phase = events.Phase.SEARCHING
+        self._detail = ""
+        self._ended = "interrupted"
+        self._turn_ends_s = float("inf")
+        self._last_words = ""  # of a server that has died and is not up again
+        self._shelf = Shelf(live.target, live.promises, plan)
+
+    # -- what anyone may ask at any moment -------------------------------------------------
+
+    def summary(self) -> Summary:
+        """What has been done so far."""
+        counts = self._counts
+        return Summary(
+            target=self._live.target.name,
+            promises=str(self._live.promises),
+            seed=self._plan.seed,
+            programs=counts.programs,
+            trials=counts.trials,
+            requests=self._live.requests,
+            overlaps=counts.overlaps,
+            undecided=counts.undecided,
+            restarts=self._live.restarts,
+            left_behind=len(self._live.left_behind),
+            elapsed_s=self._elapsed_s(),
+            ended=self._ended,
+            drawn=dict(counts.drawn),
+            answered=dict(counts.answered),
+            findings=self._shelf.examples(),
+        )
+
+    def _elapsed_s(self) -> float:
+        return self._clock() - self._began_s
+
+    def _left_s(self) -> float:
+        """Seconds left of the whole run."""
+        if self._plan.seconds is None:
+            return float("inf")
+        return self._plan.seconds - self._elapsed_s()
+
+    def _turn_left_s(self) -> float:
+        """Seconds left for the finding at hand: all there are, unless another one waits."""
+        if self._shelf.waiting() is None or self._plan.exit_first:
+            return self._left_s()
+        return min(self._turn_ends_s - self._elapsed_s(), self._left_s())
+
+    # -- the cycle ---------------------------------------------------------------------------
+
+    async def run(self) -> Summary:
+        """Search until the plan ends; shrink and measure each new divergence on the way."""
+        programs: Iterator[Program] = iter(self._programs)
+        while True:
+            if self._left_s() > 0 and (finding := self._shelf.take()) is not None:
+                await self._pursue(finding)
+                if self._plan.exit_first:
+                    self._ended = "first divergence"
+                    break
+                continue
+            if self._left_s() <= 0:
+                self._ended = "time"
+                break
+            if self._plan.programs is not None and self._counts.programs >= self._plan.programs:
+                self._ended = "programs"
+                break
+            await self._search(next(programs))
+        return self.summary()
+
+    async def _search(self, program: Program) -> None:
+        self._enter(events.Phase.SEARCHING)
+        self._counts.programs += 1
+        self._counts.drawn.update(kind_of(call) for call in program.calls())
+        await self._trial(program)
+
+    async def _trial(self, program: Program) -> Verdict:
+        """Run once, judge, write down what is new."""
+        restarts = self._live.restarts
+        execution, death = await self._live.execute(program)
+        if self._live.restarts > restarts:
+            self._tell(events.Restarted(self._live.restarts, self._last_words))
+        self._last_words = "" if death is None else death.log_tail
+        counts = self._counts
+        counts.trials += 1
+        counts.overlaps += overlapping_pairs(execution.history)
+        for op in execution.history.operations:
+            answered = isinstance(op.outcome, Ok) and not isinstance(op.outcome.result, Undeclared)
+            if answered and not op.at_rest:
+                counts.answered[op.kind.value] += 1
+        verdict = judge(execution, death, self._live.promises)
+        if isinstance(verdict, Undecided):
+            counts.undecided += 1
+        if isinstance(verdict, Diverged):
+            for divergence in verdict.all:
+                self._note(program, divergence)
+        self._report()
+        return verdict
+
+    def _note(self, program: Program, divergence: Divergence) -> None:
+        new = self._shelf.note(program, divergence, self._counts.programs)
+        if new is not None:
+            self._tell(
+                events.Found(
+                    divergence.signature,
+                    self._counts.programs,
+                    len(program.calls()),
+                    new.path,
+                )
+            )
+
+    async def _pursue(self, finding: Finding) -> None:
+        """Shrink, tune and measure one finding, as far as its share of the time allows."""
+        self._turn_ends_s = self._elapsed_s() + self._left_s() * _PART_FOR_ONE
+        shrunk = await self._shrink(finding)
+        self._shelf.shrunk(finding.signature, shrunk)
+        program, divergence = shrunk.smallest, shrunk.smallest_divergence
+        tuned = await self._tune(program, divergence) if program.concurrency > 1 else None
+        if tuned is not None:
+            program, divergence = tuned
+        measured = await self._measure(program, divergence, finding.signature)
+        reliable: Measured | None = None
+        if shrunk.most_reliable.concurrency > 1 and _differs(shrunk.most_reliable, shrunk.smallest):
+            reliable = await self._measure(
+                shrunk.most_reliable,
+                shrunk.most_reliable_divergence,
+                finding.signature,
+                _PART_FOR_MOST_RELIABLE,
+            )
+        saved = self._shelf.measured(finding.signature, measured, reliable)
+        self._tell(events.Saved(saved.artifact, saved.path))
+
+    async def _shrink(self, finding: Finding) -> Shrunk:
+        self._enter(events.Phase.SHRINKING)
+        shrinker = Shrinker(
+            finding.program,
+            finding.divergence,
+            rng=random.Random(f"{self._plan.seed} {finding.signature}"),
+            budget=self._plan.shrink_trials,
+            replayable=_REPLAYABLE,
+            round_offsets=False,  # the tuner looks at round ones only, and it comes next
+        )
+        until_s = self._turn_left_s() * _KEPT_FOR_MEASURING
+        best = shrinker.best
+        while self._turn_left_s() > until_s or self._plan.seconds is None:
+            candidate = shrinker.next()
+            if candidate is None:
+                break
+            self._detail = f"{len(shrinker.best.calls())} calls, {candidate.phase}"
+            shrinker.feed(await self._trial(candidate.program))
+            if shrinker.best != best:
+                fewer = len(shrinker.best.calls()) < len(best.calls())
+                best = shrinker.best
+                self._shelf.shrunk(finding.signature, shrinker.result())
+                if fewer:
+                    self._tell(events.Shrunk(finding.signature, len(best.calls()), shrinker.trials))
+        return shrinker.result()
+
+    async def _tune(
+        self, program: Program, divergence: Divergence
+    ) -> tuple[Program, Divergence] | None:
+        """Offsets at which it shows more often, with a divergence observed at them."""
+        self._enter(events.Phase.TUNING)
+        wanted = divergence.signature
+        tuner = Tuner(
+            program,
+            wanted,
+            rng=random.Random(f"{self._plan.seed} tune {wanted}"),
+            trials=_TUNING_TRIALS,
+        )
+        until_s = self._turn_left_s() / 2
+        observed: dict[Program, Divergence] = {}
+        while self._turn_left_s() > until_s or self._plan.seconds is None:
+            candidate = tuner.next()
+            if candidate is None:
+                break
+            verdict = await self._trial(candidate)
+            tuner.feed(verdict)
+            found = matching(verdict, wanted)
+            if found is not None:
+                observed[canonical(candidate)] = found
+        best = canonical(tuner.best)
+        return (best, observed[best]) if best in observed else None
+
+    async def _measure(
+        self, program: Program, divergence: Divergence, wanted: Signature, part: float = 1.0
+    ) -> Measured:
+        """Fresh trials of one program, nothing else in between."""
+        self._enter(events.Phase.MEASURING)
+        diverged = trials = 0
+        while trials < self._plan.measure_trials * part and self._turn_left_s() > 0:
+            self._detail = f"{diverged} of {trials} fresh trials"
+            verdict = await self._trial(program)
+            if isinstance(verdict, Undecided):
+                continue
+            trials += 1
+            found = matching(verdict, wanted)
+            if found is not None:
+                diverged += 1
+                divergence = found
+        enough = trials >= _FEWEST_TRIALS_FOR_A_RATE
+        return Measured(program, divergence, rate(diverged, trials) if enough else None)
+
+    # -- telling -----------------------------------------------------------------------------
+
+    def _enter(self, phase: events.Phase) -> None:
+        self._phase, self._detail = phase, ""
+        self._report()
+
+    def _report(self) -> None:
+        counts = self._counts
+        self._tell(
+            events.Progress(
+                phase=self._phase,
+                programs=counts.programs,
+                trials=counts.trials,
+                requests=self._live.requests,
+                overlaps=counts.overlaps,
+                divergences=len(self._shelf.findings()),
+                undecided=counts.undecided,
+                elapsed_s=self._elapsed_s(),
+                detail=self._detail,
+            )
+        )
+
+
+def _differs(one: Program, other: Program) -> bool:
+    return canonical(one) != canonical(other)

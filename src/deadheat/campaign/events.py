@@ -1,0 +1,89 @@
+"""What the engine says while it works; every view (terminal, lines, JSON) listens to these.
+
+Rule: events are facts that have happened, in order; nobody can answer them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from deadheat.artifact import Artifact
+    from deadheat.core.divergence import Signature
+
+
+class Phase(StrEnum):
+    """What the engine is doing."""
+
+    STARTING = "starting the server"
+    SEARCHING = "searching"
+    SHRINKING = "shrinking"
+    TUNING = "tuning offsets"
+    MEASURING = "measuring"
+    REPLAYING = "replaying"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The counts so far; sent after every trial."""
+
+    phase: Phase
+    programs: int
+    trials: int
+    requests: int
+    overlaps: int
+    divergences: int
+    undecided: int
+    elapsed_s: float
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The target is up."""
+
+    target: str
+    promises: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A divergence that this run had not seen before; it is on disk at ``path``."""
+
+    signature: Signature
+    program: int
+    calls: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Shrunk:
+    """The smallest program so far has become smaller."""
+
+    signature: Signature
+    calls: int
+    trials: int
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A divergence is shrunk and measured as far as the budget allowed."""
+
+    artifact: Artifact
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """The server died, or was stopped, and is up again."""
+
+    restarts: int
+    log_tail: str
+
+
+Event: TypeAlias = Progress | Started | Found | Shrunk | Saved | Restarted

@@ -1,0 +1,181 @@
+"""The shelf of findings: one for each signature, each on disk from its first sight on.
+
+Rule: a finding has one file at a time. A smaller or measured example is written
+first, then the file that it replaces is removed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from deadheat import artifact as artifacts
+from deadheat.artifact import Artifact, Origin, RateRecord, TargetRecord
+from deadheat.results import Example
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from deadheat.campaign.engine import Plan
+    from deadheat.campaign.measure import Measured
+    from deadheat.core.divergence import Divergence, Signature
+    from deadheat.core.program import Program
+    from deadheat.core.promises import Promises
+    from deadheat.core.shrinker import Shrunk
+    from deadheat.core.stats import Rate
+    from deadheat.drive.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One distinct divergence.
+
+    ``program`` and ``divergence`` are the best example so far; ``seen`` counts
+    the trials that showed it. ``pursued``: its turn has come; ``finished``: and
+    gone, with a measured rate.
+    """
+
+    signature: Signature
+    program: Program
+    divergence: Divergence
+    first_program: int
+    seen: int
+    pursued: bool
+    finished: bool
+    artifact: Artifact
+    path: Path
+
+
+class Shelf:
+    """All findings of one run."""
+
+    def __init__(self, target: Target, promises: Promises, plan: Plan) -> None:
+        self._target = target
+        self._promises = promises
+        self._plan = plan
+        self._findings: dict[Signature, Finding] = {}
+        self._environment = artifacts.environment()
+
+    def findings(self) -> tuple[Finding, ...]:
+        """In the order in which they were first seen."""
+        return tuple(self._findings.values())
+
+    def examples(self) -> tuple[Example, ...]:
+        """The findings as a run's results."""
+        return tuple(Example(f.artifact, f.path, f.seen, f.finished) for f in self.findings())
+
+    def waiting(self) -> Finding | None:
+        """The first finding that nobody has pursued yet."""
+        return next((f for f in self._findings.values() if not f.pursued), None)
+
+    def take(self) -> Finding | None:
+        """The same, and from now on it counts as pursued."""
+        found = self.waiting()
+        if found is not None:
+            self._findings[found.signature] = replace(found, pursued=True)
+        return found
+
+    def note(self, program: Program, divergence: Divergence, programs: int) -> Finding | None:
+        """One more sighting. The finding if it is new, after it has been written to disk."""
+        signature = divergence.signature
+        known = self._findings.get(signature)
+        if known is not None:
+            self._findings[signature] = replace(known, seen=known.seen + 1)
+            return None
+        artifact = self._artifact(program, divergence, Origin(self._plan.seed, programs, 0))
+        path = artifacts.write(artifact, self._plan.folder)
+        finding = Finding(signature, program, divergence, programs, 1, False, False, artifact, path)
+        self._findings[signature] = finding
+        return finding
+
+    def shrunk(self, signature: Signature, shrunk: Shrunk) -> Finding:
+        """A smaller example of a known finding."""
+        finding = self._findings[signature]
+        differs = shrunk.most_reliable != shrunk.smallest
+        artifact = replace(
+            self._artifact(
+                shrunk.smallest,
+                shrunk.smallest_divergence,
+                Origin(self._plan.seed, finding.first_program, shrunk.trials),
+            ),
+            proven_minimal=shrunk.proven_minimal,
+            needs_race=not shrunk.sequential,
+            most_reliable=shrunk.most_reliable if differs else None,
+        )
+        return self._replace(finding, artifact, shrunk.smallest, shrunk.smallest_divergence)
+
+    def measured(
+        self, signature: Signature, measured: Measured, reliable: Measured | None
+    ) -> Finding:
+        """The final example with its rate; ``reliable`` only where it shows more often."""
+        finding = self._findings[signature]
+        better = reliable is not None and _shows_more(reliable.rate, measured.rate)
+        artifact = replace(
+            self._artifact(measured.program, measured.divergence, finding.artifact.origin),
+            proven_minimal=finding.artifact.proven_minimal,
+            needs_race=finding.artifact.needs_race,
+            rate=_record(measured.rate),
+            most_reliable=reliable.program if reliable is not None and better else None,
+            most_reliable_rate=_record(reliable.rate) if reliable is not None and better else None,
+        )
+        updated = self._replace(finding, artifact, measured.program, measured.divergence)
+        self._findings[signature] = replace(updated, finished=measured.rate is not None)
+        return self._findings[signature]
+
+    def _replace(
+        self, finding: Finding, artifact: Artifact, program: Program, divergence: Divergence
+    ) -> Finding:
+        path = artifacts.write(artifact, self._plan.folder)
+        if path != finding.path:
+            finding.path.unlink(missing_ok=True)
+        current = self._findings[finding.signature]
+        updated = replace(
+            current,
+            program=program,
+            divergence=divergence,
+            artifact=artifact,
+            path=path,
+        )
+        self._findings[finding.signature] = updated
+        return updated
+
+    def _artifact(self, program: Program, divergence: Divergence, origin: Origin) -> Artifact:
+        target = self._target
+        return Artifact(
+            anomaly=divergence.anomaly,
+            signature=divergence.signature.calls,
+            reason=divergence.reason,
+            target=TargetRecord(
+                target.name,
+                target.wire.name,
+                target.version,
+                self._promises,
+                target.settle_ms,
+                target.timeout_s,
+            ),
+            program=program,
+            rate=None,
+            proven_minimal=False,
+            needs_race=True,
+            most_reliable=None,
+            most_reliable_rate=None,
+            transient=divergence.transient,
+            witness=divergence.witness,
+            culprit=divergence.culprit,
+            about=divergence.sessions,
+            sessions=artifacts.sessions_of(program, divergence.history),
+            history=divergence.history,
+            origin=origin,
+            environment=self._environment,
+        )
+
+
+def _record(rate: Rate | None) -> RateRecord | None:
+    if rate is None:
+        return None
+    return RateRecord(rate.diverged, rate.trials, rate.low, rate.high, rate.confidence)
+
+
+def _shows_more(one: Rate | None, other: Rate | None) -> bool:
+    """Clearly more often: the intervals do not overlap."""
+    return one is not None and other is not None and one.low > other.high

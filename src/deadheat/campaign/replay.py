@@ -1,0 +1,73 @@
+"""Replay: run a saved example again until it shows, or until it should have.
+
+Rule: how many trials are enough follows from the recorded rate, at 99 %; one
+quiet trial proves nothing (DESIGN §8).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deadheat.campaign.judge import judge
+from deadheat.core.divergence import Diverged, Divergence, Undecided
+from deadheat.core.stats import rate, rate_until_first, trials_to_see
+from deadheat.results import Replayed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deadheat.artifact import Artifact
+    from deadheat.drive.live import LiveTarget
+
+CONFIDENCE = 0.99
+# Without a recorded rate: what a race at 1 % needs, the shrinker's own floor.
+_UNKNOWN_RATE = 0.01
+# A rate measured as very low would ask for hours; then the answer says how little it proves.
+_MOST_TRIALS = 5_000
+
+
+def trials_wanted(artifact: Artifact) -> int:
+    """Quiet trials after which the recorded rate is refuted at 99 %.
+
+    The lower end of the recorded interval counts: it is the rate to be refuted.
+    """
+    recorded = artifact.rate
+    low = recorded.low if recorded is not None and recorded.diverged else _UNKNOWN_RATE
+    return min(trials_to_see(max(low, _UNKNOWN_RATE / 10), CONFIDENCE), _MOST_TRIALS)
+
+
+async def replay(
+    live: LiveTarget,
+    artifact: Artifact,
+    trials: int | None,
+    tell: Callable[[int, int, int], None],
+) -> Replayed:
+    """Run the artifact's program. With ``trials`` exactly so many, else until it diverges.
+
+    ``tell(done, of, diverged)`` after each trial.
+    """
+    wanted = trials_wanted(artifact) if trials is None else trials
+    signature = (artifact.anomaly, artifact.signature)
+    done = diverged = undecided = 0
+    found: Divergence | None = None
+    other: Divergence | None = None
+    while done < wanted and undecided < wanted:
+        execution, death = await live.execute(artifact.program)
+        verdict = judge(execution, death, live.promises)
+        if isinstance(verdict, Undecided):
+            undecided += 1
+            continue
+        done += 1
+        if isinstance(verdict, Diverged):
+            same = [d for d in verdict.all if (d.signature.anomaly, d.signature.calls) == signature]
+            if same:
+                diverged += 1
+                found = found or same[0]
+            else:
+                other = other or verdict.divergence
+        tell(done, wanted, diverged)
+        if found is not None and trials is None:
+            break
+    stopped = found is not None and trials is None
+    shown = rate_until_first(done) if stopped else rate(diverged, done)
+    return Replayed(found, other, shown, wanted, undecided, until_first=stopped)

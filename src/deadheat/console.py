@@ -1,0 +1,111 @@
+"""What a person sees while it works: a live line on a terminal, plain lines elsewhere.
+
+Rules
+- Results go to stdout, everything else to stderr.
+- Colour and movement only on a terminal; elsewhere a line every few seconds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self, assert_never
+
+from rich.console import Console
+from rich.progress import Progress as Bar
+from rich.progress import SpinnerColumn, TextColumn
+from rich.text import Text
+
+from deadheat.campaign import events
+from deadheat.report.wording import duration_text, percent
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+# Without a terminal: often enough to see that it lives, seldom enough for a CI log.
+_LINE_EVERY_S = 10.0
+
+
+class View:
+    """Listens to the engine. A context manager; ``tell`` is the engine's ``sink``."""
+
+    def __init__(self, *, plain: bool = False, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, highlight=False, no_color=plain or None)
+        self._quiet = quiet
+        self._live = not plain and not quiet and self._console.is_terminal
+        self._bar = Bar(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            console=self._console,
+            transient=True,
+            disable=not self._live,
+        )
+        self._task = self._bar.add_task("starting", total=None)
+        self._last_line_s = 0.0
+        self._last_phase: events.Phase | None = None
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def note(self, line: str) -> None:
+        """One line for the person, at once."""
+        if not self._quiet:
+            self._console.print(Text(line), soft_wrap=True)
+
+    def waiting(self, what: str) -> None:
+        """Something slow has begun."""
+        if self._live:
+            self._bar.update(self._task, description=what)
+        else:
+            self.note(what)
+
+    def moving(self, what: str) -> None:
+        """A step of something that has been announced; shown on a terminal only."""
+        if self._live:
+            self._bar.update(self._task, description=what)
+
+    def tell(self, event: events.Event) -> None:
+        """Show one event."""
+        match event:
+            case events.Progress():
+                self._progress(event)
+            case events.Started(target, promises, seed):
+                self.note(f"fuzzing {target}, seed {seed}, promises: {promises}")
+            case events.Found(signature, program, calls, path):
+                self.note(f"found {signature} in program {program:,} ({calls} calls): {path}")
+            case events.Shrunk(signature, calls, trials):
+                self.note(f"  {signature.anomaly}: {calls} calls after {trials:,} trials")
+            case events.Saved(artifact, path):
+                rate = artifact.rate
+                shown = percent(rate.diverged / rate.trials) if rate and rate.trials else "?"
+                self.note(f"saved {artifact.anomaly}, diverges in {shown} of trials: {path}")
+            case events.Restarted(restarts, _):
+                self.note(f"the server died and was started again ({restarts})")
+            case _:
+                assert_never(event)
+
+    def _progress(self, event: events.Progress) -> None:
+        per_s = event.requests / event.elapsed_s if event.elapsed_s > 0 else 0.0
+        line = (
+            f"{event.phase}  {duration_text(event.elapsed_s)}  "
+            f"{event.programs:,} programs  {event.trials:,} trials  {per_s:,.0f} requests/s  "
+            f"{event.overlaps:,} overlaps  {event.divergences} divergences"
+        )
+        if event.undecided:
+            line += f"  {event.undecided} undecided"
+        if event.detail:
+            line += f"  ({event.detail})"
+        if self._live:
+            self._bar.update(self._task, description=line)
+        elif (
+            event.elapsed_s - self._last_line_s >= _LINE_EVERY_S or event.phase != self._last_phase
+        ):
+            self._last_line_s, self._last_phase = event.elapsed_s, event.phase
+            self.note(line)

@@ -1,0 +1,413 @@
+"""One function a shrink pass: smaller programs worth a trial.
+
+Rules
+- Every program yielded is canonical, valid (``problems`` is empty) and strictly
+  below the given one in ``sort_key``, offsets left out; none is yielded twice.
+- A pass names places, not calls: a ``Shape`` is the program's places in a new
+  arrangement, so ids, offsets and the recorded instants follow each call.
+- A call that needs a session takes its create along.
+- With the history of a run, offsets are set so that the calls that stay go out
+  at the instants at which that run sent them (dropping the calls before one
+  would otherwise move it out of the window that showed the race).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+from typing import TYPE_CHECKING, TypeAlias
+
+from deadheat.core.divergence import operations_by_index
+from deadheat.core.program import (
+    Call,
+    Create,
+    List,
+    Place,
+    Program,
+    Var,
+    canonical,
+    changes,
+    problems,
+    roundness,
+    sort_key,
+    structure,
+    var_of,
+    with_offsets,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from deadheat.core.history import History, Operation
+    from deadheat.core.ledger import Observed
+
+Shape: TypeAlias = tuple[tuple[tuple[Place, ...], ...], ...]
+
+# Pairs of overlapping calls grow with the square; past 8 calls (28 pairs) the
+# structural passes reach the same programs in fewer trials.
+MOST_IN_PAIRS = 8
+_NS_PER_US = 1_000
+
+
+def projections(observed: Observed) -> Iterator[Program]:
+    """History first (DESIGN §6.3): the calls of the recorded contradiction, and what overlapped it.
+
+    In the order worth trying: the witness's calls alone, with each one changing
+    call that overlapped them, the whole round, with each pair. Each comes
+    twice where that differs: with everything else made sequential, and with
+    its creates where they stood.
+    """
+    program, history = observed.program, observed.divergence.history
+    calls = dict(program.placed())
+    operations = {op.place: op for op in history.operations if op.place is not None}
+    core = _witness_places(observed, calls)
+    if not core:
+        return
+    racing = [
+        place
+        for place, op in operations.items()
+        if place in calls
+        and place not in core
+        and any(overlap(op, operations[mine]) for mine in core)
+    ]
+    changing = [place for place in racing if changes(calls[place])]
+    rounds = {place[0] for place in core}
+    choices: list[frozenset[Place]] = [core]
+    choices += [core | {one} for one in changing]
+    choices.append(core | set(changing))
+    choices.append(core | set(racing))
+    choices.append(frozenset(place for place in calls if place[0] in rounds))
+    choices += [core | set(pair) for pair in combinations(changing[:MOST_IN_PAIRS], 2)]
+    choices += [core | {one} for one in racing if one not in changing]
+    shapes = (
+        shape
+        for chosen in choices
+        for shape in (_only(program, chosen, calm=True), _only(program, chosen, calm=False))
+    )
+    yield from _smaller(program, shapes, history)
+
+
+def sequential_orders(program: Program, history: History | None = None) -> Iterator[Program]:
+    """The same calls with no concurrency at all: as they were sent, as read, lanes reversed."""
+    places = [place for place, _ in program.placed()]
+    sent = {
+        op.place: op.call_ns for op in (history.operations if history else ()) if op.place in places
+    }
+    orders = [
+        sorted(places, key=lambda place: (place[0], sent.get(place, 0), place)),
+        places,
+        sorted(places, key=lambda place: (place[0], -place[1], place[2])),
+    ]
+    seen: set[Program] = set()
+    for order in orders:
+        flat = built(program, tuple(((place,),) for place in order))
+        if flat not in seen and not problems(flat):
+            seen.add(flat)
+            yield flat
+
+
+def drop_rounds(program: Program, history: History | None = None) -> Iterator[Program]:
+    """Without one round (a create that is needed later stays)."""
+    places = _places(program)
+    yield from _smaller(
+        program,
+        (
+            _only(program, frozenset(place for place in places if place[0] != r), calm=False)
+            for r in range(len(program.rounds))
+        ),
+        history,
+    )
+
+
+def calm_rounds(program: Program, history: History | None = None) -> Iterator[Program]:
+    """All concurrent rounds but one made sequential; then each one alone."""
+    together = [r for r, lanes in enumerate(program.rounds) if len(lanes) > 1]
+    whole = shape_of(program)
+    keep_one = (
+        tuple(
+            part
+            for r, lanes in enumerate(whole)
+            for part in (_flat(lanes) if r in together and r != chosen else (lanes,))
+        )
+        for chosen in together
+    )
+    calm_one = (
+        tuple(
+            part
+            for r, lanes in enumerate(whole)
+            for part in (_flat(lanes) if r == chosen else (lanes,))
+        )
+        for chosen in together
+    )
+    yield from _smaller(program, (*keep_one, *calm_one), history)
+
+
+def drop_lanes(program: Program, history: History | None = None) -> Iterator[Program]:
+    """Without one lane of a concurrent round."""
+    places = _places(program)
+    yield from _smaller(
+        program,
+        (
+            _only(program, frozenset(p for p in places if p[:2] != (r, k)), calm=False)
+            for r, lanes in enumerate(program.rounds)
+            if len(lanes) > 1
+            for k in range(len(lanes))
+        ),
+        history,
+    )
+
+
+def drop_sessions(program: Program, history: History | None = None) -> Iterator[Program]:
+    """Without one session: its create, and every call that names it."""
+    sessions = sorted({call.var for call in program.calls() if isinstance(call, Create)})
+    yield from _smaller(
+        program,
+        (
+            _only(
+                program,
+                frozenset(place for place, call in program.placed() if var_of(call) != session),
+                calm=False,
+            )
+            for session in sessions
+        ),
+        history,
+    )
+
+
+def drop_reads(program: Program, history: History | None = None) -> Iterator[Program]:
+    """Without any call that only reads."""
+    yield from _smaller(
+        program,
+        [
+            _only(
+                program,
+                frozenset(place for place, call in program.placed() if changes(call)),
+                calm=False,
+            )
+        ],
+        history,
+    )
+
+
+def drop_calls(program: Program, history: History | None = None) -> Iterator[Program]:
+    """Without one call (a create goes by ``drop_sessions``)."""
+    places = _places(program)
+    yield from _smaller(
+        program,
+        (
+            _only(program, places - {place}, calm=False)
+            for place, call in program.placed()
+            if not isinstance(call, Create)
+        ),
+        history,
+    )
+
+
+def calm_calls(program: Program, history: History | None = None) -> Iterator[Program]:
+    """One call out of the race: a lane's first into the round before, its last into the next."""
+    whole = shape_of(program)
+    shapes: list[Shape] = []
+    for r, lanes in enumerate(whole):
+        if len(lanes) < 2:
+            continue
+        for k, lane in enumerate(lanes):
+            first = _without_call(lanes, k, 0)
+            last = _without_call(lanes, k, len(lane) - 1)
+            shapes.append((*whole[:r], ((lane[0],),), first, *whole[r + 1 :]))
+            shapes.append((*whole[:r], last, ((lane[-1],),), *whole[r + 1 :]))
+    yield from _smaller(program, shapes, history)
+
+
+def merge_sessions(program: Program, history: History | None = None) -> Iterator[Program]:
+    """Two sessions become one: every call that named the later one names the earlier."""
+    born = {call.var: place for place, call in program.placed() if isinstance(call, Create)}
+    sessions = sorted(born)
+    seen: set[Program] = set()
+    for kept, gone in combinations(sessions, 2):
+        shape = tuple(
+            tuple(tuple(place for place in lane if place != born[gone]) for lane in lanes)
+            for lanes in shape_of(program)
+        )
+
+        def renamed(call: Call, kept: Var = kept, gone: Var = gone) -> Call:
+            if isinstance(call, List) or call.var != gone:
+                return call
+            return replace(call, var=kept)
+
+        for merged in _smaller(program, [shape], history, renamed):
+            if merged not in seen:
+                seen.add(merged)
+                yield merged
+
+
+def offset_steps(program: Program) -> Iterator[Program]:
+    """The same calls at simpler offsets: all 0, one of them 0, then one or two digits."""
+    start = canonical(program)
+    whole = structure(start)
+    below = sort_key(start)
+    simpler = [with_offsets(start, lambda _place, _call: 0)]
+    simpler += [
+        _with_offset(start, place, offset_us)
+        for place, call in start.placed()
+        for offset_us in (0, _rounded(call.offset_us, 1), _rounded(call.offset_us, 2))
+        if roundness(offset_us) < roundness(call.offset_us)
+    ]
+    seen: set[Program] = set()
+    for candidate in sorted(map(canonical, simpler), key=sort_key):
+        if (
+            candidate not in seen
+            and sort_key(candidate) < below
+            and structure(candidate) == whole
+            and not problems(candidate)
+        ):
+            seen.add(candidate)
+            yield candidate
+
+
+def reductions(program: Program, history: History | None = None) -> Iterator[Program]:
+    """Every structural pass in turn, the largest steps first.
+
+    A program from which none of these shows the race is called minimal.
+    """
+    for shrink in (
+        drop_rounds,
+        calm_rounds,
+        drop_lanes,
+        drop_sessions,
+        drop_reads,
+        drop_calls,
+        calm_calls,
+        merge_sessions,
+    ):
+        yield from shrink(program, history)
+
+
+def shape_of(program: Program) -> Shape:
+    """The places of ``program`` as they stand."""
+    return tuple(
+        tuple(tuple((r, k, i) for i in range(len(lane))) for k, lane in enumerate(lanes))
+        for r, lanes in enumerate(program.rounds)
+    )
+
+
+def built(
+    program: Program,
+    shape: Shape,
+    history: History | None = None,
+    renamed: Callable[[Call], Call] = lambda call: call,
+) -> Program:
+    """The calls of ``program`` in a new arrangement, canonical; not yet checked by ``problems``.
+
+    With the history of a run of ``program`` its instants are kept: the first
+    call of a lane waits for as long as it did after the earliest call that
+    stays in its round, a later one for as long as it did after the answer to
+    the call that is now before it.
+    """
+    calls = dict(program.placed())
+    operations = (
+        {op.place: op for op in history.operations if op.place is not None} if history else {}
+    )
+
+    def timed(lane: tuple[Place, ...], start_ns: int) -> Iterator[Call]:
+        free_ns: int | None = start_ns
+        for place in lane:
+            call, op = renamed(calls[place]), operations.get(place)
+            if op is not None and free_ns is not None:
+                waited_us = max(0, op.call_ns - free_ns) // _NS_PER_US
+                call = replace(call, offset_us=waited_us)
+            free_ns = None if op is None else op.return_ns
+            yield call
+
+    rounds = []
+    for lanes in shape:
+        kept = [lane for lane in lanes if lane]
+        heads = [operations[lane[0]].call_ns for lane in kept if lane[0] in operations]
+        if history is None or len(heads) < len(kept):
+            rounds.append(tuple(tuple(renamed(calls[place]) for place in lane) for lane in kept))
+        else:
+            start_ns = min(heads, default=0)
+            rounds.append(tuple(tuple(timed(lane, start_ns)) for lane in kept))
+    return canonical(Program(tuple(rounds)))
+
+
+def overlap(one: Operation, other: Operation) -> bool:
+    """Do the closed intervals of two operations share an instant?"""
+    return (other.return_ns is None or one.call_ns <= other.return_ns) and (
+        one.return_ns is None or other.call_ns <= one.return_ns
+    )
+
+
+def _smaller(
+    program: Program,
+    shapes: Iterable[Shape],
+    history: History | None,
+    renamed: Callable[[Call], Call] = lambda call: call,
+) -> Iterator[Program]:
+    limit = sort_key(structure(program))
+    seen: set[Program] = set()
+    for shape in shapes:
+        candidate = built(program, shape, history, renamed)
+        if (
+            candidate.rounds
+            and candidate not in seen
+            and sort_key(structure(candidate)) < limit
+            and not problems(candidate)
+        ):
+            seen.add(candidate)
+            yield candidate
+
+
+def _places(program: Program) -> frozenset[Place]:
+    return frozenset(place for place, _ in program.placed())
+
+
+def _witness_places(observed: Observed, calls: dict[Place, Call]) -> frozenset[Place]:
+    """Where the contradiction happened: its calls, less the creates if there are others."""
+    operations = operations_by_index(observed.divergence.history)
+    indices = {*observed.divergence.witness, observed.divergence.culprit}
+    places = {
+        place
+        for index in indices
+        if index in operations and (place := operations[index].place) is not None and place in calls
+    }
+    acting = {place for place in places if not isinstance(calls[place], Create)}
+    return frozenset(acting or places)
+
+
+def _only(program: Program, chosen: frozenset[Place], *, calm: bool) -> Shape:
+    """The chosen places, and the creates that they need.
+
+    ``calm``: the creates that are only needed come first and alone, so that
+    nothing races but what was chosen.
+    """
+    wanted = {var_of(call) for place, call in program.placed() if place in chosen}
+    needed = {
+        place
+        for place, call in program.placed()
+        if isinstance(call, Create) and call.var in wanted and place not in chosen
+    }
+    front: Shape = tuple(((place,),) for place in sorted(needed)) if calm else ()
+    stays = chosen if calm else chosen | needed
+    return front + tuple(
+        tuple(tuple(place for place in lane if place in stays) for lane in lanes)
+        for lanes in shape_of(program)
+    )
+
+
+def _flat(lanes: tuple[tuple[Place, ...], ...]) -> Shape:
+    return tuple(((place,),) for lane in lanes for place in lane)
+
+
+def _without_call(
+    lanes: tuple[tuple[Place, ...], ...], k: int, i: int
+) -> tuple[tuple[Place, ...], ...]:
+    changed = (*lanes[k][:i], *lanes[k][i + 1 :])
+    return (*lanes[:k], changed, *lanes[k + 1 :])
+
+
+def _rounded(offset_us: int, digits: int) -> int:
+    return int(float(f"{offset_us:.{digits - 1}e}"))
+
+
+def _with_offset(program: Program, place: Place, offset_us: int) -> Program:
+    return with_offsets(program, lambda here, call: offset_us if here == place else call.offset_us)

@@ -1,0 +1,226 @@
+"""Runs one program against a live server and returns what happened.
+
+Rules
+- One warm client a lane, kept for the whole campaign, and one more, the
+  observer, for the reads at rest and for cleaning up.
+- Every request passes ``exchange``, which asks ``Ownership`` first.
+- Ids that were there before, or that an earlier trial left behind, are not part
+  of a history. On a server that others use too, neither is any unknown id.
+- What a trial made is cleaned away after it; what refuses to go is left behind,
+  counted, and out of every later history.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
+
+import anyio
+import httpx
+
+from deadheat.core.history import (
+    Absent,
+    Created,
+    History,
+    Info,
+    Invocation,
+    Kind,
+    Listed,
+    Ok,
+    Operation,
+    Outcome,
+)
+from deadheat.drive.lane import LaneClient
+from deadheat.drive.outcome import outcome_of_error
+from deadheat.drive.trial import TrialRun
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from deadheat.core.program import Program, Var
+    from deadheat.drive.gate import Gate, Release
+    from deadheat.drive.ownership import Ownership
+    from deadheat.drive.target import Target
+
+# A session that survives this many deletes, one after the other, is left behind.
+_CLEANING_ROUNDS = 2
+# After Ctrl-C: enough for a few deletes, and short enough not to be pressed again.
+_LAST_CLEANING_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One program, run once.
+
+    ``sessions`` binds the program's symbols to ids. ``releases``: one tuple for
+    each concurrent round. ``unbound``: a call was left out because the create
+    that it needs never told its id. ``settled_from``: the index of the first
+    read made after the target's settle time, or None when there was no need.
+    """
+
+    program: Program
+    history: History
+    sessions: tuple[tuple[Var, str], ...]
+    requests: int
+    releases: tuple[tuple[Release, ...], ...]
+    unbound: bool
+    settled_from: int | None
+
+
+class Executor:
+    """Sends programs to one server. An async context manager, used by one task at a time."""
+
+    def __init__(self, base_url: str, target: Target, ownership: Ownership) -> None:
+        self._base_url = base_url
+        self._target = target
+        self._ownership = ownership
+        self._lanes: list[LaneClient] = []
+        self.observer = self._client()
+        self._outside: set[str] = set()
+        self._trial = 0
+        self.requests = 0
+        self.left_behind: tuple[str, ...] = ()
+
+    def _client(self) -> LaneClient:
+        return LaneClient(self._base_url, self._target.timeout_s)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with anyio.CancelScope(shield=True):
+            for client in (self.observer, *self._lanes):
+                await client.aclose()
+
+    def lane(self, index: int) -> LaneClient:
+        """The warm client of a lane."""
+        while len(self._lanes) <= index:
+            self._lanes.append(self._client())
+        return self._lanes[index]
+
+    async def look_around(self) -> Outcome:
+        """Note every session that is there already; none of them is ours. The list's outcome."""
+        outcome, *_ = await self.exchange(self.observer, Invocation(Kind.LIST))
+        if isinstance(outcome, Ok) and isinstance(outcome.result, Listed):
+            self._outside |= outcome.result.sessions
+            self._ownership.shun(outcome.result.sessions)
+        return outcome
+
+    async def run(self, program: Program) -> Execution:
+        """Run ``program`` once, come to rest, read, clean up."""
+        self._trial += 1
+        requests_before = self.requests
+        outside = frozenset(self._outside)
+        run = TrialRun(self, program, self._trial, self._ownership)
+        settled_from: int | None = None
+        try:
+            for r in range(len(program.rounds)):
+                await run.round(r)
+            await run.read_at_rest()
+            if self._target.settle_ms and not run.looks_settled():
+                await anyio.sleep(self._target.settle_ms / 1_000)
+                settled_from = len(run.operations)
+                await run.read_at_rest()
+            with anyio.move_on_after(self._target.timeout_s):
+                await self._clean(run)
+        except BaseException:
+            if self._target.launch is None:  # a managed server takes all that is left with it
+                with anyio.CancelScope(shield=True), anyio.move_on_after(_LAST_CLEANING_S):
+                    await self._clean_in_a_hurry(run)
+            raise
+        return Execution(
+            program,
+            self._history(run, outside),
+            tuple(sorted(run.ids.items())),
+            self.requests - requests_before,
+            tuple(run.releases),
+            run.unbound,
+            settled_from,
+        )
+
+    async def exchange(
+        self, client: LaneClient, invocation: Invocation, held: tuple[Gate, int] | None = None
+    ) -> tuple[Outcome, int, int | None, int | None]:
+        """One request. Returns outcome, ``call_ns``, ``return_ns`` (None: unknown), status.
+
+        Raises ``ForeignSession`` before anything is sent.
+        """
+        self._ownership.permit(invocation)
+        request = self._target.wire.encode(invocation)
+        self.requests += 1
+        started_ns = time.monotonic_ns()
+        try:
+            answer, call_ns, return_ns = await client.send(
+                request.method, request.path, request.body, held
+            )
+        except httpx.RequestError as exc:
+            return outcome_of_error(exc), started_ns, None, None
+        outcome = self._target.wire.decode(invocation, answer.status_code, answer.content)
+        if isinstance(outcome, Ok) and isinstance(outcome.result, Created):
+            self._ownership.adopt(outcome.result.session)
+        unknown = isinstance(outcome, Info)
+        return outcome, call_ns, None if unknown else return_ns, answer.status_code
+
+    async def _clean(self, run: TrialRun) -> None:
+        # First of all, as cleaning may be cut off. Also what is gone: a late effect of this
+        # trial may show in the lists of a later one.
+        self._outside.update(run.ids.values(), run.tagged)
+        remaining = run.may_be_there()
+        try:
+            for _ in range(_CLEANING_ROUNDS):
+                if not remaining:
+                    break
+                for session in remaining:
+                    await self.exchange(self.observer, Invocation(Kind.DELETE, session))
+                remaining = tuple([s for s in remaining if not await self._is_gone(s)])
+        finally:
+            self.left_behind += tuple(s for s in remaining if s not in self.left_behind)
+
+    async def _clean_in_a_hurry(self, run: TrialRun) -> None:
+        """The trial was cut off: a create may have been in flight, so look for its tag."""
+        if run.lost_a_create():
+            await run.look_for_tags()
+        await self._clean(run)
+
+    async def _is_gone(self, session: str) -> bool:
+        outcome, *_ = await self.exchange(self.observer, Invocation(Kind.GET, session))
+        return isinstance(outcome, Ok) and isinstance(outcome.result, Absent)
+
+    def _history(self, run: TrialRun, outside: frozenset[str]) -> History:
+        """The operations with times from 0, and without what is none of the trial's business."""
+        start = min((op.call_ns for op in run.operations), default=0)
+        return History(
+            tuple(
+                self._projected(
+                    replace(
+                        op,
+                        call_ns=op.call_ns - start,
+                        return_ns=None if op.return_ns is None else op.return_ns - start,
+                    ),
+                    run.number,
+                    outside,
+                )
+                for op in run.operations
+            )
+        )
+
+    def _projected(self, op: Operation, trial: int, outside: frozenset[str]) -> Operation:
+        if not (isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Listed)):
+            return op
+        entries = tuple(
+            entry
+            for entry in op.outcome.result.entries
+            if entry.session not in outside
+            and (
+                self._ownership.owns(entry.session)
+                or self._ownership.of_trial(entry.title, trial)
+                or (self._target.exclusive and not self._ownership.of_run(entry.title))
+            )
+        )
+        return replace(op, outcome=Ok(Listed(entries)))

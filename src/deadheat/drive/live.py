@@ -1,0 +1,230 @@
+"""A target that is up: its server process if we manage one, its executor, and its death.
+
+Rules
+- Before anything races, one session is created, read, listed and deleted in
+  order; what does not work alone is not worth racing, and is said so.
+- A managed server that has died is started again, so the search goes on.
+- A server that we do not manage and that nobody can reach any more ends the run.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import anyio
+
+from deadheat.core.history import (
+    Absent,
+    Created,
+    Deleted,
+    Fail,
+    Found,
+    Info,
+    Invocation,
+    Kind,
+    Listed,
+    Ok,
+    Outcome,
+    Undeclared,
+)
+from deadheat.core.promises import DeletePromise, Promises
+from deadheat.drive.executor import Execution, Executor
+from deadheat.drive.ownership import Ownership
+from deadheat.drive.server import ServerProcess
+from deadheat.errors import NotThisApi, StartFailed, TargetDied
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from deadheat.core.program import Program
+    from deadheat.drive.target import Target
+
+# A connection is seen to break some milliseconds before the process is seen to end.
+_DEATH_SHOWS_WITHIN_S = 0.5
+# A managed server that dies more often than this in a row, with nothing answered in
+# between, will not get better.
+_DEATHS_IN_A_ROW = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """The managed server ended during a trial."""
+
+    exit_code: int | None
+    log_tail: str
+
+
+class LiveTarget:
+    """What the engine talks to. Made by ``open_target``."""
+
+    def __init__(self, target: Target, process: ServerProcess | None, run: str) -> None:
+        self.target = target
+        self.promises: Promises = target.promises
+        self.restarts = 0
+        self._process = process
+        self._ownership = Ownership(run)
+        self._executor: Executor | None = None
+        self._requests_before = 0
+        self._left_before: tuple[str, ...] = ()
+        self._deaths_in_a_row = 0
+        self._down = False
+
+    @property
+    def requests(self) -> int:
+        """Requests sent so far, over all restarts."""
+        now = self._executor.requests if self._executor else 0
+        return self._requests_before + now
+
+    @property
+    def left_behind(self) -> tuple[str, ...]:
+        """Sessions of ours that refused to go."""
+        now = self._executor.left_behind if self._executor else ()
+        return self._left_before + now
+
+    async def connect(self, base_url: str) -> None:
+        """Look around, and see that the API works one call at a time. Raises ``NotThisApi``."""
+        self._executor = Executor(base_url, self.target, self._ownership)
+        outcome = await self._executor.look_around()
+        if not (isinstance(outcome, Ok) and isinstance(outcome.result, Listed)):
+            raise self._refused("listing its sessions", outcome)
+        await self._rehearse(self._executor)
+
+    async def _rehearse(self, executor: Executor) -> None:
+        async def ask(kind: Kind, session: str | None = None, title: str | None = None) -> Outcome:
+            outcome, *_ = await executor.exchange(
+                executor.observer, Invocation(kind, session, title)
+            )
+            return outcome
+
+        outcome = await ask(Kind.CREATE, title=self._ownership.title(0, "rehearsal"))
+        if not (isinstance(outcome, Ok) and isinstance(outcome.result, Created)):
+            raise self._refused("creating a session", outcome)
+        session = outcome.result.session
+        if not self._ownership.owns(session):
+            raise NotThisApi(
+                f"creating a session at {self.target.name} answered the id of one that was there "
+                "before. Nothing may be deleted on such a server: correct that first."
+            )
+        for kind, wanted, doing in (
+            (Kind.GET, Found, "reading the session just created"),
+            (Kind.DELETE, Deleted, "deleting the session just created"),
+            (Kind.GET, Absent, "reading the session just deleted"),
+        ):
+            outcome = await ask(kind, session)
+            if not (isinstance(outcome, Ok) and isinstance(outcome.result, wanted)):
+                if kind is not Kind.DELETE:
+                    await ask(Kind.DELETE, session)  # leave nothing behind
+                raise self._refused(doing, outcome)
+        outcome = await ask(Kind.DELETE, session)
+        if isinstance(outcome, Ok) and isinstance(outcome.result, Deleted):
+            # It says "deleted" of what is not there: success proves nothing about who did it.
+            self.promises = replace(self.promises, delete=DeletePromise.IDEMPOTENT)
+
+    def _refused(self, doing: str, outcome: Outcome) -> NotThisApi:
+        match outcome:
+            case Ok(Undeclared(status, detail)):
+                said = f"{status} {detail}".strip()
+            case Ok(result):
+                said = f"{type(result).__name__.lower()}"
+            case Info(reason, detail):
+                said = f"{reason} {detail}".strip()
+            case Fail(reason):
+                said = f"no connection ({reason})"
+        return NotThisApi(
+            f"{doing} at {self.target.name} gave: {said}. "
+            f"Check that a server of the profile {self.target.wire.name} listens there."
+        )
+
+    async def execute(self, program: Program) -> tuple[Execution, Death | None]:
+        """Run ``program`` once. A managed server that died is brought up again before the next.
+
+        Not at once: the death is the finding, and must not wait for a start that may fail.
+        Raises ``TargetDied`` when it cannot be brought back, or is not ours to bring back.
+        """
+        if self._down:
+            await self._restart()
+            self._down = False
+        if self._executor is None:
+            raise TargetDied("The target is not connected. Open it first.")
+        execution = await self._executor.run(program)
+        answered = any(isinstance(op.outcome, Ok) for op in execution.history.operations)
+        lost = any(not isinstance(op.outcome, Ok) for op in execution.history.operations)
+        ended = self._process is not None and not self._process.alive
+        death = await self._death() if lost or ended else None
+        if death is None:
+            if answered:
+                self._deaths_in_a_row = 0
+            else:
+                self._nobody_answers()
+            return execution, None
+        self._deaths_in_a_row = 0 if answered else self._deaths_in_a_row + 1
+        if self._deaths_in_a_row >= _DEATHS_IN_A_ROW:
+            raise TargetDied(
+                f"{self.target.name} died {_DEATHS_IN_A_ROW} times in a row. "
+                f"Look at its log: {death.log_tail[-300:]}"
+            )
+        self._down = True
+        return execution, death
+
+    async def _death(self) -> Death | None:
+        process = self._process
+        if process is None:
+            return None
+        if process.alive and await process.exited(_DEATH_SHOWS_WITHIN_S) is None:
+            return None
+        return Death(process.exit_code, process.log_tail())
+
+    def _nobody_answers(self) -> None:
+        self._deaths_in_a_row += 1
+        if self._process is None:
+            raise TargetDied(
+                f"{self.target.name} does not answer any more. "
+                "Start the server again, then replay what was saved."
+            )
+        if self._deaths_in_a_row >= _DEATHS_IN_A_ROW:
+            raise TargetDied(
+                f"{self.target.name} runs but has stopped answering. Run it again, or report it."
+            )
+        self._down = True
+
+    async def _restart(self) -> None:
+        await self.disconnect()
+        if self._process is None:
+            return
+        self.restarts += 1
+        await self._process.stop()
+        await self.connect(await self._process.start())
+
+    async def disconnect(self) -> None:
+        """Close all connections."""
+        executor, self._executor = self._executor, None
+        if executor is not None:
+            self._requests_before += executor.requests
+            self._left_before += executor.left_behind
+            await executor.__aexit__(None, None, None)
+
+
+@asynccontextmanager
+async def open_target(target: Target, run: str) -> AsyncIterator[LiveTarget]:
+    """Start (or reach) the target; stop and clean up on every way out.
+
+    ``run`` is a random token that marks this run's sessions. Raises ``TargetError``.
+    """
+    process = ServerProcess(target.launch) if target.launch is not None else None
+    live = LiveTarget(target, process, run)
+    try:
+        if process is not None:
+            base_url = await process.start()
+        elif target.base_url is not None:
+            base_url = target.base_url
+        else:
+            raise StartFailed(f"{target.name} has neither a command nor an address. Give one.")
+        await live.connect(base_url)
+        yield live
+    finally:
+        with anyio.CancelScope(shield=True):
+            await live.disconnect()
+            if process is not None:
+                await process.stop()

@@ -1,0 +1,59 @@
+"""What a target is: how to reach it, how to speak to it, and what it promises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from deadheat.core.promises import Promises
+
+if TYPE_CHECKING:
+    from deadheat.core.history import Invocation, Outcome
+    from deadheat.drive.server import Launch
+
+
+@dataclass(frozen=True, slots=True)
+class WireRequest:
+    """One HTTP request: path relative to the base URL, JSON body as bytes or None."""
+
+    method: str
+    path: str
+    body: bytes | None = None
+
+
+class Wire(Protocol):
+    """How calls become requests and answers become outcomes, for one API."""
+
+    @property
+    def name(self) -> str:
+        """The profile's name, as in ``--profile``."""
+        ...
+
+    def encode(self, invocation: Invocation) -> WireRequest:
+        """The request for this call."""
+        ...
+
+    def decode(self, invocation: Invocation, status: int, body: bytes) -> Outcome:
+        """What an answer means; undeclared statuses, errors and garbage have outcomes too."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One thing to fuzz.
+
+    ``name`` is what the user wrote (and what an artifact replays against),
+    ``launch`` how to start it (None: the user runs it, at ``base_url``).
+    ``exclusive``: nobody else uses it, so an unknown session is a phantom.
+    ``settle_ms``: how long the target may take to come to rest by its own word.
+    """
+
+    name: str
+    wire: Wire
+    version: str | None = None
+    launch: Launch | None = None
+    base_url: str | None = None
+    promises: Promises = field(default_factory=Promises)
+    exclusive: bool = True
+    settle_ms: int = 0
+    timeout_s: float = 10.0  # OpenCode answers within 0.1 s; 10 s is a hang (DESIGN §4)

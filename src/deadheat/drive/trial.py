@@ -1,0 +1,199 @@
+"""The record of one trial while it runs: symbols bound to ids, calls to operations.
+
+Rules
+- Symbols are bound as the creates answer; a call whose session never got an id
+  is left out, and the trial says so.
+- Only this module turns ``core.program`` calls into ``core.history`` invocations.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, assert_never
+
+import anyio
+
+from deadheat.core.history import (
+    Absent,
+    Created,
+    Deleted,
+    Invocation,
+    Kind,
+    Listed,
+    Ok,
+    Operation,
+    Outcome,
+    Place,
+    shown_sessions,
+)
+from deadheat.core.program import Call, Create, Delete, Get, List, Program, Var
+from deadheat.drive.gate import Gate, Release
+
+if TYPE_CHECKING:
+    from deadheat.drive.lane import LaneClient
+    from deadheat.drive.ownership import Ownership
+
+
+class Exchange(Protocol):
+    """The part of the executor that a trial needs."""
+
+    observer: LaneClient
+
+    def lane(self, index: int) -> LaneClient:
+        """The warm client of a lane."""
+        ...
+
+    async def exchange(
+        self, client: LaneClient, invocation: Invocation, held: tuple[Gate, int] | None = None
+    ) -> tuple[Outcome, int, int | None, int | None]:
+        """One request: outcome, call_ns, return_ns, status."""
+        ...
+
+
+class TrialRun:
+    """One trial of ``program``, number ``number`` of its run."""
+
+    def __init__(
+        self, executor: Exchange, program: Program, number: int, ownership: Ownership
+    ) -> None:
+        self._executor = executor
+        self._program = program
+        self._ownership = ownership
+        self.number = number
+        self.operations: list[Operation] = []
+        self.ids: dict[Var, str] = {}
+        self.tagged: set[str] = set()
+        self.releases: list[tuple[Release, ...]] = []
+        self.unbound = False
+
+    async def round(self, r: int) -> None:
+        """Send one round and wait for all its answers."""
+        lanes = self._program.rounds[r]
+        if len(lanes) == 1:
+            for i, call in enumerate(lanes[0]):
+                await self._place((r, 0, i), call, None)
+            return
+        gate = Gate([lane[0].offset_us for lane in lanes])
+        async with anyio.create_task_group() as tasks:
+            for n in range(len(lanes)):
+                tasks.start_soon(self._lane, r, n, gate)
+            self.releases.append(await gate.open())
+
+    async def _lane(self, r: int, n: int, gate: Gate) -> None:
+        first, *others = self._program.rounds[r][n]
+        try:
+            await self._place((r, n, 0), first, (gate, n))
+        finally:
+            gate.absent(n)  # when it failed before it could be held
+        for i, call in enumerate(others, start=1):
+            if call.offset_us:
+                await anyio.sleep(call.offset_us / 1e6)
+            await self._place((r, n, i), call, None)
+
+    async def _place(self, place: Place, call: Call, held: tuple[Gate, int] | None) -> None:
+        invocation = self._bound(call)
+        if invocation is None:
+            self.unbound = True
+            return
+        lane = place[1]
+        outcome = await self._record(self._executor.lane(lane), lane, invocation, held, place)
+        if (
+            isinstance(call, Create)
+            and isinstance(outcome, Ok)
+            and isinstance(outcome.result, Created)
+            and self._ownership.owns(outcome.result.session)
+        ):
+            self.ids[call.var] = outcome.result.session
+
+    def _bound(self, call: Call) -> Invocation | None:
+        match call:
+            case Create(var):
+                title = self._ownership.title(self.number, var.name)
+                return Invocation(Kind.CREATE, title=title)
+            case Delete(var):
+                return self._addressed(Kind.DELETE, var)
+            case Get(var):
+                return self._addressed(Kind.GET, var)
+            case List():
+                return Invocation(Kind.LIST)
+            case _:
+                assert_never(call)
+
+    def _addressed(self, kind: Kind, var: Var) -> Invocation | None:
+        session = self.ids.get(var)
+        return None if session is None else Invocation(kind, session)
+
+    async def _record(
+        self,
+        client: LaneClient,
+        lane: int,
+        invocation: Invocation,
+        held: tuple[Gate, int] | None,
+        place: Place | None,
+    ) -> Outcome:
+        outcome, call_ns, return_ns, status = await self._executor.exchange(
+            client, invocation, held
+        )
+        self.operations.append(
+            Operation(
+                index=len(self.operations),
+                lane=lane,
+                invocation=invocation,
+                outcome=outcome,
+                call_ns=call_ns,
+                return_ns=return_ns,
+                at_rest=place is None,
+                place=place,
+                status=status,
+            )
+        )
+        if isinstance(outcome, Ok) and isinstance(outcome.result, Listed):
+            for entry in outcome.result.entries:
+                # A create whose answer was lost is ours all the same: the tag says so.
+                if self._ownership.of_trial(entry.title, self.number):
+                    self._ownership.adopt(entry.session)
+                    if self._ownership.owns(entry.session):
+                        self.tagged.add(entry.session)
+        return outcome
+
+    async def look_for_tags(self) -> None:
+        """Read the list, only to adopt what carries this trial's tag."""
+        await self._record(self._executor.observer, 0, Invocation(Kind.LIST), None, None)
+
+    async def read_at_rest(self) -> None:
+        """Nothing is in flight: read the list, then each session."""
+        client, lane = self._executor.observer, max(self._program.concurrency, 1)
+        await self._record(client, lane, Invocation(Kind.LIST), None, None)
+        for session in self.ids.values():
+            await self._record(client, lane, Invocation(Kind.GET, session), None, None)
+
+    def looks_settled(self) -> bool:
+        """Do the reads at rest agree with the acknowledged creates and deletes?
+
+        Only decides whether to wait for the target's settle time; the verdict is the checker's.
+        """
+        deleted = {
+            str(op.invocation.session)
+            for op in self.operations
+            if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Deleted)
+        }
+        shown = {s for op in self.operations if op.at_rest for s in shown_sessions(op)}
+        return not deleted & shown and set(self.ids.values()) - deleted <= shown
+
+    def lost_a_create(self) -> bool:
+        """Was a create sent whose id is not known? (It may have been sent without an operation:
+        a trial that is cut off has no record of what was in flight.)"""
+        asked = sum(isinstance(call, Create) for call in self._program.calls())
+        return asked > len(self.ids)
+
+    def may_be_there(self) -> tuple[str, ...]:
+        """Our sessions that the reads at rest do not prove to be gone."""
+        ours = {*self.ids.values(), *self.tagged}
+        gone: set[str] = set()
+        shown: set[str] = set()
+        for op in self.operations:
+            if not op.at_rest:
+                continue
+            shown |= shown_sessions(op)
+            if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Absent):
+                gone.add(str(op.invocation.session))
+        return tuple(sorted(s for s in ours if s not in gone or s in shown))

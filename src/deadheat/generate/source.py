@@ -1,0 +1,68 @@
+"""An endless supply of programs, a batch at a time.
+
+Rules
+- The programs depend on the seed and on what ``learn`` was told, on nothing else.
+- Each batch is drawn to its end before any of it is run.
+- Batches are fresh Hypothesis runs: within one run Hypothesis never draws the
+  same program twice, and a small space would be exhausted and pass (DESIGN §8).
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from deadheat.core.program import Program, overlapping_pairs
+from deadheat.generate.machine import ProgramMachine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Drawing blocks the event loop: 20 programs take about 0.1 s, a fifth of a keep-alive timeout.
+_BATCH = 20
+# Steps of the machine; the shortest race needs 4. Longer programs hit more and shrink longer.
+_FEWEST_STEPS, _MOST_STEPS = 5, 16
+
+
+class ProgramSource:
+    """Draws programs for one seed."""
+
+    def __init__(self, seed_value: int, machine: type[ProgramMachine] = ProgramMachine) -> None:
+        self._random = random.Random(seed_value)
+        self._machine = machine
+        self.drawn = 0
+
+    def batch(self) -> tuple[Program, ...]:
+        """The next programs; each has a round in which something changes and overlaps."""
+        drawn: list[Program] = []
+
+        class Collector(self._machine):  # type: ignore[name-defined, misc]
+            """Keeps what is drawn."""
+
+            def finished(self, program: Program) -> None:
+                drawn.append(program)
+
+        collector = seed(self._random.getrandbits(64))(Collector)
+        run_state_machine_as_test(
+            collector,
+            settings=settings(
+                max_examples=_BATCH,
+                stateful_step_count=self._random.randint(_FEWEST_STEPS, _MOST_STEPS),
+                phases=(Phase.generate,),
+                database=None,
+                deadline=None,
+                derandomize=False,
+                verbosity=Verbosity.quiet,
+                print_blob=False,
+                suppress_health_check=tuple(HealthCheck),
+            ),
+        )
+        self.drawn += len(drawn)
+        return tuple(program for program in drawn if overlapping_pairs(program))
+
+    def __iter__(self) -> Iterator[Program]:
+        while True:
+            yield from self.batch()

@@ -1,0 +1,1 @@
+"""Layer 2: artifacts and summaries as text. Nothing here sends, reads or decides."""

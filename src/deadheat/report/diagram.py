@@ -1,0 +1,208 @@
+"""The lane diagram: a program with what each call answered, as plain text.
+
+    a = create()
+    b = create()
+    ┌ delete(a)            200 deleted
+    └ delete(b)  +700 µs   200 deleted
+    list()                 [b]          ✗ b was deleted with success, …
+
+Rules
+- One line a call, in reading order; lanes of one round share a bracket; a later
+  call of the same lane is indented under the first.
+- Of the reads at rest only those that the witness needs are shown.
+- The culprit's line ends with the reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, assert_never
+
+from deadheat.core.history import (
+    Absent,
+    Created,
+    Deleted,
+    Fail,
+    Found,
+    History,
+    Info,
+    Kind,
+    Listed,
+    Ok,
+    Operation,
+    Renamed,
+    Undeclared,
+    Unknown,
+)
+from deadheat.core.program import Program, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from deadheat.artifact import Artifact
+    from deadheat.core.divergence import Divergence
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One call: ``bracket`` and ``call`` with its offset, what it ``answered``, and a ``note``."""
+
+    call: str
+    offset: str
+    answered: str
+    note: str = ""
+
+
+def program_lines(program: Program) -> tuple[Line, ...]:
+    """The program alone, before it has run."""
+    return _lines(program, {}, {})
+
+
+def diagram_of(artifact: Artifact) -> tuple[Line, ...]:
+    """The artifact's program beside the answers of its recorded history."""
+    names = {session: name for name, session in artifact.sessions.items()}
+    return history_lines(
+        artifact.program,
+        artifact.history,
+        names,
+        artifact.witness,
+        artifact.culprit,
+        named_reason(artifact.reason, artifact.about, names),
+    )
+
+
+def diagram_of_divergence(
+    program: Program, divergence: Divergence, sessions: Mapping[str, str]
+) -> tuple[Line, ...]:
+    """The same for a divergence that is not an artifact yet."""
+    names = {session: name for name, session in sessions.items()}
+    return history_lines(
+        program,
+        divergence.history,
+        names,
+        divergence.witness,
+        divergence.culprit,
+        named_reason(divergence.reason, divergence.sessions, names),
+    )
+
+
+def named_reason(reason: str, about: tuple[str, ...], names: Mapping[str, str]) -> str:
+    """The reason with the program's names in place of ``{0}``, ``{1}``, …."""
+    for i, session in enumerate(about):
+        reason = reason.replace(f"{{{i}}}", names.get(session, session))
+    return reason
+
+
+def history_lines(
+    program: Program,
+    history: History,
+    names: Mapping[str, str],
+    witness: tuple[int, ...],
+    culprit: int,
+    reason: str,
+) -> tuple[Line, ...]:
+    """The program's lines with answers, then the reads at rest that matter."""
+    by_place = {op.place: op for op in history.operations if op.place is not None}
+    answers = {place: answer_text(op, names) for place, op in by_place.items()}
+    notes = {place: f"✗ {reason}" for place, op in by_place.items() if op.index == culprit}
+    lines = list(_lines(program, answers, notes))
+    for op in history.operations:
+        if op.at_rest and (op.index in witness or op.index == culprit):
+            note = f"✗ {reason}" if op.index == culprit else ""
+            lines.append(Line(call_text(op, names), "", answer_text(op, names), note))
+    return tuple(lines)
+
+
+def _lines(
+    program: Program,
+    answers: Mapping[tuple[int, int, int], str],
+    notes: Mapping[tuple[int, int, int], str],
+) -> tuple[Line, ...]:
+    found: list[Line] = []
+    for r, lanes in enumerate(program.rounds):
+        for n, lane in enumerate(lanes):
+            for i, call in enumerate(lane):
+                place = (r, n, i)
+                bracket = _bracket(n, i, len(lanes), len(lane))
+                offset = f"+{call.offset_us:,} µs" if call.offset_us else ""
+                found.append(
+                    Line(
+                        bracket + describe(call),
+                        offset,
+                        answers.get(place, ""),
+                        notes.get(place, ""),
+                    )
+                )
+    return tuple(found)
+
+
+def _bracket(lane: int, position: int, lanes: int, length: int) -> str:
+    if lanes == 1:
+        return ""
+    first = lane == 0 and position == 0
+    last = lane == lanes - 1 and position == length - 1
+    if position:
+        return "└   " if last else "│   "
+    return "┌ " if first else "└ " if last else "├ "
+
+
+def text(lines: tuple[Line, ...], indent: str = "    ") -> str:
+    """Columns aligned, no trailing spaces."""
+    widths = [
+        max((len(getattr(line, column)) for line in lines), default=0)
+        for column in ("call", "offset", "answered")
+    ]
+    rows: list[str] = []
+    for line in lines:
+        cells = (line.call, line.offset, line.answered)
+        padded = [cell.ljust(w) for cell, w in zip(cells, widths, strict=True) if w]
+        rows.append((indent + "   ".join([*padded, line.note])).rstrip())
+    return "\n".join(rows)
+
+
+def call_text(op: Operation, names: Mapping[str, str]) -> str:
+    """An operation as a call: ``delete(b)``, ``list()``."""
+    session = op.invocation.session
+    name = "" if session is None else names.get(session, session)
+    match op.kind:
+        case Kind.CREATE:
+            return "create()"
+        case Kind.LIST:
+            return "list()"
+        case Kind.GET | Kind.DELETE | Kind.RENAME:
+            return f"{op.kind.value}({name})"
+        case _:
+            assert_never(op.kind)
+
+
+def answer_text(op: Operation, names: Mapping[str, str]) -> str:
+    """What came back, in a few words."""
+    match op.outcome:
+        case Fail(reason):
+            return f"not sent ({reason})"
+        case Info(Unknown.SERVER_ERROR, detail):
+            return f"{op.status} {detail}".strip()
+        case Info(reason, _):
+            return f"no answer ({reason})"
+        case Ok(result):
+            pass
+        case _:
+            assert_never(op.outcome)
+    match result:
+        case Created():
+            return f"{op.status or ''} created".strip()
+        case Deleted():
+            return f"{op.status or ''} deleted".strip()
+        case Renamed():
+            return f"{op.status or ''} renamed".strip()
+        case Found():
+            return f"{op.status or ''} found".strip()
+        case Absent():
+            return f"{op.status or ''} absent".strip()
+        case Listed(entries):
+            shown = [names.get(entry.session, entry.session) for entry in entries]
+            return f"[{', '.join(sorted(shown))}]"
+        case Undeclared(status, detail):
+            return f"{status} {detail}".strip()
+        case _:
+            assert_never(result)

@@ -1,0 +1,163 @@
+"""The last words of a run or a replay: what a person reads, and one line for a machine."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from deadheat.artifact import RateRecord, sessions_of
+from deadheat.core.stats import rarest_seen
+from deadheat.errors import ExitCode
+from deadheat.report.diagram import diagram_of_divergence, text
+from deadheat.report.terminal import clean_text, finding_text
+from deadheat.report.wording import duration_text, percent, rate_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from deadheat.artifact import Artifact
+    from deadheat.core.stats import Rate
+    from deadheat.results import Replayed, Summary
+
+
+def run_text(summary: Summary | None, *, interrupted: bool, proves: bool = True) -> str:
+    """Every distinct divergence, then what was exercised.
+
+    ``proves`` False: the run ended in an error, so its silence is not worth a word.
+    """
+    if summary is None:
+        return "interrupted before anything was run" if interrupted else "nothing was run"
+    parts = [finding_text(found.artifact, found.path) for found in summary.findings]
+    if len(parts) > 1:
+        parts.insert(0, f"{len(parts)} distinct divergences")
+    if not parts:
+        parts.append(
+            clean_text(_judged(summary), summary.overlaps)
+            if proves
+            else "no divergence seen, which proves nothing here"
+        )
+    parts.append(_exercised(summary, interrupted=interrupted))
+    return "\n" + "\n\n".join(parts)
+
+
+def _exercised(summary: Summary, *, interrupted: bool) -> str:
+    words = [
+        (
+            f"{summary.target}, seed {summary.seed}: {summary.programs:,} programs, "
+            f"{summary.trials:,} trials, {summary.requests:,} requests, "
+            f"{summary.overlaps:,} overlaps in {duration_text(summary.elapsed_s)}"
+        )
+    ]
+    if summary.undecided:
+        words.append(f"{summary.undecided:,} trials undecided: they prove nothing either way")
+    if summary.restarts:
+        words.append(f"the server was started again {summary.restarts} times")
+    if summary.left_behind:
+        words.append(f"{summary.left_behind} sessions refused to be deleted and were left behind")
+    if interrupted:
+        words.append("interrupted: this is what was found until then")
+    return "\n".join(words)
+
+
+def _judged(summary: Summary) -> int:
+    """Programs that were judged; meant for clean runs, in which each had one trial."""
+    return max(summary.programs - summary.undecided, 0)
+
+
+def _verdict(summary: Summary, exit_code: int) -> str:
+    if summary.findings:
+        return "diverged"
+    match exit_code:
+        case ExitCode.CLEAN:
+            return "clean"
+        case ExitCode.INTERRUPTED:
+            return "interrupted"
+        case _:
+            return "nothing proven"
+
+
+def machine_line(summary: Summary | None, exit_code: int) -> str:
+    """``deadheat-result: {…}``: one line, stable keys."""
+    if summary is None:
+        body: dict[str, object] = {"exit": exit_code, "verdict": "nothing run"}
+    else:
+        body = {
+            "exit": exit_code,
+            "verdict": _verdict(summary, exit_code),
+            "target": summary.target,
+            "seed": summary.seed,
+            "programs": summary.programs,
+            "trials": summary.trials,
+            "requests": summary.requests,
+            "overlaps": summary.overlaps,
+            "undecided": summary.undecided,
+            "seconds": round(summary.elapsed_s, 2),
+            "would_have_seen": round(rarest_seen(_judged(summary), 0.99), 6)
+            if exit_code == ExitCode.CLEAN and _judged(summary)
+            else None,
+            "divergences": [
+                {
+                    "anomaly": found.artifact.anomaly.value,
+                    "calls": list(found.artifact.signature),
+                    "file": found.path.as_posix(),
+                    "finished": found.finished,
+                }
+                for found in summary.findings
+            ],
+        }
+    return "deadheat-result: " + json.dumps(body)
+
+
+def replay_text(artifact: Artifact, path: Path, replayed: Replayed, target: str) -> str:
+    """What a replay showed."""
+    found = replayed.divergence
+    if found is None:
+        return _quiet(artifact, path, replayed, target)
+    sessions = sessions_of(artifact.program, found.history)
+    lines = [
+        f"{artifact.anomaly}  {path} diverges again on {target}",
+        "",
+        text(diagram_of_divergence(artifact.program, found, sessions)),
+        "",
+    ]
+    if replayed.until_first:
+        lines.append(
+            f"it showed in trial {replayed.rate.trials} "
+            f"({_interval(replayed.rate)}; --trials N for a closer figure)"
+        )
+    else:
+        lines.append(rate_text(_record(replayed.rate)))
+    return "\n".join([*lines, *_recorded(artifact)])
+
+
+def _quiet(artifact: Artifact, path: Path, replayed: Replayed, target: str) -> str:
+    trials = replayed.rate.trials
+    lines = [f"{artifact.anomaly}  {path} did not show on {target} in {trials:,} trials"]
+    if trials:
+        lines.append(f"its rate there is below {percent(rarest_seen(trials, 0.99))} (99 %)")
+    if replayed.undecided:
+        lines.append(f"{replayed.undecided} trials undecided: they prove nothing")
+    if replayed.other is not None:
+        sessions = sessions_of(artifact.program, replayed.other.history)
+        lines += [
+            f"another divergence showed instead: {replayed.other.anomaly}",
+            "",
+            text(diagram_of_divergence(artifact.program, replayed.other, sessions)),
+            "",
+        ]
+    return "\n".join([*lines, *_recorded(artifact)])
+
+
+def _recorded(artifact: Artifact) -> list[str]:
+    if artifact.rate is None:
+        return [f"recorded on {artifact.target.name} without a rate"]
+    return [f"recorded on {artifact.target.name}: {rate_text(artifact.rate)}"]
+
+
+def _interval(rate: Rate) -> str:
+    low, high = percent(rate.low).removesuffix(" %"), percent(rate.high)
+    return f"the rate is between {low} and {high}, 95 %"
+
+
+def _record(rate: Rate) -> RateRecord:
+    return RateRecord(rate.diverged, rate.trials, rate.low, rate.high, rate.confidence)

@@ -1,0 +1,64 @@
+"""Numbers and names as people read them; the same words in every report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from deadheat.artifact import Artifact, RateRecord
+    from deadheat.core.program import Program
+
+
+def percent(fraction: float) -> str:
+    """``11.5 %``; small ones keep two significant digits."""
+    value = fraction * 100
+    if value in (0, 100) or value >= 10:
+        shown = f"{value:.1f}".removesuffix(".0")
+    else:
+        shown = f"{value:.2g}"
+    return f"{shown} %"
+
+
+def rate_text(rate: RateRecord) -> str:
+    """``diverges in 11.5 % of trials (95 %: 8–16 %, 200 trials)``."""
+    low, high = percent(rate.low).removesuffix(" %"), percent(rate.high)
+    if rate.trials and not rate.diverged:
+        return (
+            f"seen, but not again in {rate.trials:,} fresh trials "
+            f"(its rate is below {high}, {rate.confidence * 100:.0f} %)"
+        )
+    return (
+        f"diverges in {percent(rate.diverged / rate.trials)} of trials "
+        f"({rate.confidence:.0%}: {low}–{high}, {rate.trials:,} trials)".replace("%:", " %:", 1)
+        if rate.trials
+        else "not measured"
+    )
+
+
+def size_text(program: Program) -> str:
+    """``4 calls, 2 at once``."""
+    calls = len(program.calls())
+    together = program.concurrency
+    at_once = f"{together} at once" if together > 1 else "none at once"
+    return f"{calls} call{'' if calls == 1 else 's'}, {at_once}"
+
+
+def standing_text(artifact: Artifact) -> str:
+    """Is this the smallest, and is it a race at all?"""
+    if not artifact.needs_race:
+        return "diverges without any concurrency: a bug in the logic, not a race"
+    if artifact.proven_minimal:
+        return "smallest failing program"
+    return "smallest so far, not proven minimal"
+
+
+def duration_text(seconds: float) -> str:
+    """``42 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    minutes, seconds_left = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds_left} s" if seconds_left else f"{minutes} min"
+    hours, minutes_left = divmod(minutes, 60)
+    return f"{hours} h {minutes_left} min" if minutes_left else f"{hours} h"

@@ -1,0 +1,165 @@
+"""One run or replay, whole: event loop, signals, the time limit, and what is left at the end.
+
+Rules
+- SIGINT and SIGTERM cancel the work; the server is stopped, and what was found
+  is in the result.
+- With ``hard`` the time limit also covers the start of the server; a run that is
+  cut off there is an error of the target.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deadheat.campaign import events
+from deadheat.campaign.engine import Engine, Plan
+from deadheat.campaign.replay import replay as replay_trials
+from deadheat.drive.live import open_target
+from deadheat.drive.until import run_until
+from deadheat.errors import DeadheatError, ExitCode, NothingExercised, StartFailed
+from deadheat.generate.source import ProgramSource
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from deadheat.artifact import Artifact
+    from deadheat.console import View
+    from deadheat.drive.target import Target
+    from deadheat.results import Replayed, Summary
+
+# Stopping a server and writing the last artifact take about this long; a hard limit
+# leaves room for it.
+_STOPPING_S = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class RunOrder:
+    """What the user asked for."""
+
+    target: Target
+    seed: int
+    folder: Path
+    seconds: float | None
+    programs: int | None
+    exit_first: bool
+    hard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """``error``: why the run ended early; the summary tells what there was until then."""
+
+    summary: Summary | None
+    exit_code: ExitCode
+    interrupted: bool = False
+    error: DeadheatError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """``replayed`` None: it never came to a trial."""
+
+    replayed: Replayed | None
+    exit_code: ExitCode
+    interrupted: bool = False
+    error: DeadheatError | None = None
+
+
+def random_seed() -> int:
+    """A seed short enough to type."""
+    return random.SystemRandom().randrange(1_000_000)
+
+
+def folder_name(target: str) -> str:
+    """The target's name as a folder: ``opencode@1.0.152``, ``127.0.0.1-4096``."""
+    return re.sub(r"[^A-Za-z0-9@._-]+", "-", target.removeprefix("http://")).strip("-")
+
+
+def run(order: RunOrder, view: View) -> RunResult:
+    """Run to the end of the plan, to an error, or to a signal."""
+    engines: list[Engine] = []
+    began_s = time.monotonic()
+
+    async def work() -> None:
+        view.waiting(events.Phase.STARTING)
+        async with open_target(order.target, secrets.token_hex(3)) as live:
+            view.tell(events.Started(order.target.name, str(live.promises), order.seed))
+            spent_s = time.monotonic() - began_s if order.hard else 0.0
+            kept_s = _STOPPING_S if order.hard else 0.0
+            seconds = None if order.seconds is None else order.seconds - spent_s - kept_s
+            plan = Plan(
+                seed=order.seed,
+                folder=order.folder,
+                seconds=seconds,
+                programs=order.programs,
+                exit_first=order.exit_first,
+            )
+            engine = Engine(live, plan, ProgramSource(order.seed), time.monotonic, view.tell)
+            engines.append(engine)
+            await engine.run()
+
+    limit_s = order.seconds if order.hard else None
+    interrupted, error = run_until(work, None if limit_s is None else limit_s - _STOPPING_S / 2)
+    if not engines:
+        if error is None and not interrupted:
+            error = StartFailed(
+                f"{order.target.name} was not ready within the budget. Give it a larger --budget."
+            )
+        code = error.exit_code if error is not None else ExitCode.INTERRUPTED
+        return RunResult(None, code, interrupted, error)
+    summary = engines[0].summary()
+    if interrupted:
+        return RunResult(summary, ExitCode.INTERRUPTED, interrupted=True)
+    if summary.findings:
+        return RunResult(summary, ExitCode.DIVERGED, error=error)
+    if error is None:
+        error = _nothing_exercised(summary)
+    return RunResult(summary, ExitCode.CLEAN if error is None else error.exit_code, error=error)
+
+
+def replay(artifact: Artifact, target: Target, trials: int | None, view: View) -> ReplayResult:
+    """Replay one artifact against ``target``."""
+    done: list[Replayed] = []
+
+    def tell(number: int, wanted: int, diverged: int) -> None:
+        view.moving(f"replaying: {diverged} of {number} trials diverged, at most {wanted}")
+
+    async def work() -> None:
+        view.waiting(events.Phase.STARTING)
+        async with open_target(target, secrets.token_hex(3)) as live:
+            done.append(await replay_trials(live, artifact, trials, tell))
+
+    interrupted, error = run_until(work, None)
+    if not done:
+        code = error.exit_code if error is not None else ExitCode.INTERRUPTED
+        return ReplayResult(None, code, interrupted, error)
+    if done[0].rate.trials == 0:
+        error = NothingExercised(
+            f"none of {done[0].undecided} trials could be judged, so silence proves nothing. "
+            "Check that the server works, then replay again."
+        )
+        return ReplayResult(done[0], error.exit_code, error=error)
+    shown = done[0].divergence is not None or done[0].other is not None
+    return ReplayResult(done[0], ExitCode.DIVERGED if shown else ExitCode.CLEAN)
+
+
+def _nothing_exercised(summary: Summary) -> NothingExercised | None:
+    """DESIGN §4: exercised, or not green."""
+    if summary.programs == 0:
+        return NothingExercised("no program was run in the time given. Give it more with --for.")
+    silent = sorted(kind for kind in summary.drawn if not summary.answered.get(kind))
+    if silent:
+        return NothingExercised(
+            f"no {', no '.join(silent)} ever succeeded, so silence proves nothing. "
+            "Check the server, or give it more time."
+        )
+    if summary.overlaps == 0:
+        return NothingExercised(
+            "no two calls ever overlapped, so silence proves nothing. Give it more time."
+        )
+    return None

@@ -1,0 +1,141 @@
+"""From the word on the command line to a target.
+
+Rule: everything that can be wrong with the word is said here, in one line that
+says what to write instead, before anything is started.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import sys
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from deadheat.core.promises import DeletePromise, ListPromise, Promises
+from deadheat.drive.server import Launch
+from deadheat.drive.target import Target
+from deadheat.errors import RemoteRefused, UnknownTarget
+from deadheat.targets import demo_server, opencode
+from deadheat.targets.opencode_wire import OpenCodeWire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PROFILES = ("opencode",)
+
+# word, what it is, example; shown by `deadheat targets`
+KINDS = (
+    (
+        "demo",
+        "bundled server with OpenCode's race planted; needs neither npm nor network",
+        "deadheat run demo",
+    ),
+    (
+        "demo:correct",
+        "the same server without the race",
+        "deadheat run demo:correct --programs 500",
+    ),
+    (
+        "opencode@VERSION",
+        "a release of OpenCode from npm, downloaded once, started and stopped",
+        "deadheat run opencode@1.0.152",
+    ),
+    ("opencode", "the opencode on your PATH, started and stopped", "deadheat run opencode"),
+    (
+        "URL",
+        "a server that you run yourself, with --profile",
+        "deadheat run http://127.0.0.1:4096 --profile opencode",
+    ),
+)
+
+_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]*\Z")
+
+
+def resolve(
+    word: str,
+    *,
+    profile: str | None = None,
+    allow_remote: bool = False,
+    report: Callable[[str], None] = lambda _line: None,
+) -> Target:
+    """The target that ``word`` names. ``report`` hears about downloads.
+
+    Raises ``UnknownTarget``, ``RemoteRefused``, ``FetchFailed``.
+    """
+    if "://" in word:
+        return _by_address(word, profile, allow_remote=allow_remote)
+    if profile is not None:
+        raise UnknownTarget(f"--profile goes with a URL, not with {word}. Leave it out.")
+    if word in ("demo", "demo:correct"):
+        return demo(correct=word == "demo:correct")
+    if word == "opencode":
+        return opencode.installed()
+    name, at, version = word.partition("@")
+    if name == "opencode" and at and _VERSION.match(version):
+        return opencode.released(version, report)
+    raise UnknownTarget(
+        f"{word!r} names no target. Write demo, opencode@1.0.152 or a URL; "
+        "`deadheat targets` shows them all."
+    )
+
+
+def demo(*, correct: bool) -> Target:
+    """The bundled server, with or without its race."""
+    name = "demo:correct" if correct else "demo"
+    # By path: the server's environment is made from scratch and may not know the package.
+    argv = (sys.executable, "-P", demo_server.__file__, "--port", "{port}")
+    return Target(
+        name=name,
+        wire=OpenCodeWire(),
+        promises=Promises(delete=DeletePromise.EXACTLY_ONCE, list=ListPromise.SNAPSHOT),
+        launch=Launch(
+            name=name,
+            argv=(*argv, "--correct") if correct else argv,
+            ready_line="demo server listening on",
+            probe="/global/health",
+        ),
+    )
+
+
+def _by_address(word: str, profile: str | None, *, allow_remote: bool) -> Target:
+    try:
+        url = urlsplit(word)
+        host, port = url.hostname, url.port
+    except ValueError as exc:
+        raise UnknownTarget(f"{word} is no URL ({exc}). Write http://HOST:PORT.") from exc
+    shown = url._replace(netloc=url.netloc.rpartition("@")[2]).geturl().rstrip("/")
+    if url.query or url.fragment or port == 0 or any(c.isspace() for c in word):
+        raise UnknownTarget(f"{shown} is no address of a server. Write http://HOST:PORT.")
+    if url.scheme != "http" or not host:
+        raise UnknownTarget(
+            f"{shown}: only http://HOST:PORT can be raced so far (the gate holds plain TCP). "
+            "Put a plain-HTTP port in front of the server."
+        )
+    if profile is None:
+        raise UnknownTarget(
+            f"{shown} needs a profile that says how to speak to it. Add --profile opencode."
+        )
+    if profile not in PROFILES:
+        raise UnknownTarget(f"There is no profile {profile!r}. Use one of: {', '.join(PROFILES)}.")
+    if not allow_remote and not _is_loopback(host):
+        raise RemoteRefused(
+            f"{host} is not this machine. deadheat creates and deletes sessions there; "
+            "add --allow-remote if that is what you want."
+        )
+    return Target(
+        name=shown,  # without user and password: names are printed and saved
+        wire=OpenCodeWire(),
+        base_url=url.geturl().rstrip("/"),
+        promises=opencode.promises_of(None),
+        exclusive=False,
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

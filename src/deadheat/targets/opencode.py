@@ -1,0 +1,92 @@
+"""OpenCode as a managed target: which binary, started how, promising what.
+
+Rules
+- Hermetic: see ``drive.server`` for the home; here are OpenCode's own switches.
+- Up to 1.1 sessions are files and a list reads them one by one: each session
+  is right for itself, the whole is no snapshot. From 1.2 on it is one query.
+- Deleting what is absent answers success up to some version; the rehearsal of
+  ``drive.live`` sees which, so the promise here is the stronger one.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deadheat.core.promises import DeletePromise, ListPromise, Promises
+from deadheat.drive.server import Launch
+from deadheat.drive.target import Target
+from deadheat.errors import UnknownTarget
+from deadheat.targets.npm import fetch_binary, platform_package
+from deadheat.targets.opencode_wire import OpenCodeWire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_SWITCHES = (
+    ("OPENCODE_DISABLE_AUTOUPDATE", "1"),
+    ("OPENCODE_DISABLE_MODELS_FETCH", "1"),
+    ("OPENCODE_DISABLE_LSP_DOWNLOAD", "1"),
+    ("OPENCODE_DISABLE_DEFAULT_PLUGINS", "1"),
+)
+# Ready in 2-5 s on a quiet machine, several times that on a loaded one with 2 cores.
+_READY_WITHIN_S = 60.0
+_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+
+
+def released(version: str, report: Callable[[str], None]) -> Target:
+    """The release ``version``, downloaded once. Raises ``FetchFailed``, ``UnknownTarget``."""
+    binary = fetch_binary(platform_package(), version, "bin/opencode", report)
+    found = binary.parent.name  # a tag such as latest has become a version
+    return _target(f"opencode@{found}", found, binary)
+
+
+def installed() -> Target:
+    """The ``opencode`` on PATH. Raises ``UnknownTarget``."""
+    binary = shutil.which("opencode")
+    if binary is None:
+        raise UnknownTarget(
+            "There is no opencode on PATH. Install it, or name a release: opencode@1.0.152."
+        )
+    try:
+        said = subprocess.run(
+            [binary, "--version"], capture_output=True, text=True, timeout=30, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError) as exc:
+        raise UnknownTarget(
+            f"The opencode on PATH does not tell its version ({type(exc).__name__}). "
+            "Install it again, or name a release: opencode@1.0.152."
+        ) from exc
+    match = _VERSION.search(said.stdout)
+    return _target("opencode", match.group() if match else None, Path(binary))
+
+
+def promises_of(version: str | None) -> Promises:
+    """What this release promises; an unknown one is taken for an old one (the weaker promise)."""
+    match = _VERSION.match(version or "")
+    snapshot = match is not None and (int(match[1]), int(match[2])) >= (1, 2)
+    return Promises(
+        delete=DeletePromise.EXACTLY_ONCE,
+        list=ListPromise.SNAPSHOT if snapshot else ListPromise.PER_SESSION,
+    )
+
+
+def _target(name: str, version: str | None, binary: Path) -> Target:
+    return Target(
+        name=name,
+        wire=OpenCodeWire(),
+        version=version,
+        promises=promises_of(version),
+        launch=Launch(
+            name=name,
+            argv=(str(binary), "serve", "--hostname", "127.0.0.1", "--port", "{port}"),
+            env=_SWITCHES,
+            git=True,
+            ready_line="opencode server listening on http://",
+            ready_within_s=_READY_WITHIN_S,
+            probe="/session",
+        ),
+    )

@@ -1,0 +1,130 @@
+"""OpenCode's session API on the wire (see shared facts: the table of calls).
+
+Rules
+- Only the paths of this module are ever sent: OpenCode forwards unknown ones to
+  the web.
+- A status that the API does not declare for a call is ``Undeclared``; a 5xx and
+  an answer that is no JSON are ``Info``.
+- Details keep the error's name only: its message carries paths of the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from deadheat.core.history import (
+    Absent,
+    Created,
+    Deleted,
+    Found,
+    Info,
+    Invocation,
+    Kind,
+    Listed,
+    Ok,
+    Outcome,
+    Renamed,
+    Seen,
+    Undeclared,
+    Unknown,
+)
+from deadheat.drive.target import WireRequest
+
+# Newer versions list the 100 last updated by default; no trial comes near 10,000.
+_LIST_PATH = "/session?limit=10000"
+_ID = re.compile(r"ses_[A-Za-z0-9]+\Z")  # path-like ids reach the file system on 1.0.x
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCodeWire:
+    """The profile ``opencode``; the demo speaks it too."""
+
+    name: str = "opencode"
+
+    def encode(self, invocation: Invocation) -> WireRequest:
+        """The request for this call. Raises ``ValueError`` for an id that is no OpenCode id."""
+        match invocation.kind:
+            case Kind.CREATE:
+                return WireRequest("POST", "/session", _json({"title": invocation.title}))
+            case Kind.LIST:
+                return WireRequest("GET", _LIST_PATH)
+            case Kind.GET:
+                return WireRequest("GET", _path(invocation))
+            case Kind.DELETE:
+                return WireRequest("DELETE", _path(invocation))
+            case Kind.RENAME:
+                return WireRequest("PATCH", _path(invocation), _json({"title": invocation.title}))
+            case _:
+                assert_never(invocation.kind)
+
+    def decode(self, invocation: Invocation, status: int, body: bytes) -> Outcome:
+        """What the answer means."""
+        try:
+            answer = json.loads(body)
+        except (ValueError, RecursionError):
+            if status >= 500:
+                return Info(Unknown.SERVER_ERROR)
+            return Info(Unknown.GARBLED, f"{status}, no JSON")
+        if status >= 500:
+            return Info(Unknown.SERVER_ERROR, _error_name(answer))
+        if status == 404 and invocation.kind in (Kind.GET, Kind.DELETE, Kind.RENAME):
+            return Ok(Absent())
+        if status != 200:
+            return Ok(Undeclared(status, _error_name(answer)))
+        try:
+            return Ok(_result(invocation, answer))
+        except (KeyError, TypeError, ValueError):
+            return Info(Unknown.GARBLED, "200 of another shape")
+
+
+def _result(invocation: Invocation, answer: Any) -> Created | Listed | Found | Deleted | Renamed:
+    match invocation.kind:
+        case Kind.CREATE:
+            return Created(_session_id(answer["id"]))
+        case Kind.LIST:
+            if not isinstance(answer, list):
+                raise TypeError("a list was expected")
+            return Listed(tuple(Seen(_session_id(item["id"]), _title(item)) for item in answer))
+        case Kind.GET:
+            if answer["id"] != invocation.session:
+                raise ValueError("another session answered")
+            return Found(_title(answer))
+        case Kind.DELETE:
+            if answer is not True:
+                raise ValueError("true was expected")
+            return Deleted()
+        case Kind.RENAME:
+            if answer["id"] != invocation.session:
+                raise ValueError("another session answered")
+            return Renamed()
+        case _:
+            assert_never(invocation.kind)
+
+
+def _session_id(found: Any) -> str:
+    if not isinstance(found, str) or not _ID.match(found):
+        raise ValueError("not a session id")
+    return found
+
+
+def _path(invocation: Invocation) -> str:
+    return f"/session/{_session_id(invocation.session)}"
+
+
+def _title(item: Any) -> str | None:
+    title = item.get("title")
+    return title if isinstance(title, str) else None
+
+
+def _error_name(answer: Any) -> str:
+    name = answer.get("name") if isinstance(answer, dict) else None
+    if not isinstance(name, str):
+        return ""
+    return "".join(c for c in name[:60] if c.isprintable())  # it is shown on terminals
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value).encode()

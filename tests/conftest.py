@@ -1,0 +1,49 @@
+"""What every test runs under: one Hypothesis profile, one async backend, and the markers' rules."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+from deadheat.errors import FetchFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+# The same examples in every run: a red build is about the change, never about luck.
+settings.register_profile("deadheat-ci", derandomize=True, database=None, deadline=None)
+settings.load_profile("deadheat-ci")
+
+# CI sets it: there a test on the real binaries that cannot run is a failure.
+_REQUIRED = os.environ.get("DEADHEAT_REQUIRE_OPENCODE") == "1"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def _cannot_run(why: str) -> None:
+    if _REQUIRED:
+        pytest.fail(f"DEADHEAT_REQUIRE_OPENCODE=1, but {why}", pytrace=False)
+    pytest.skip(f"NOT TESTED on the real OpenCode: {why}")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("opencode") is not None and shutil.which("npm") is None:
+        _cannot_run("there is no npm on PATH")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    try:
+        return (yield)
+    except FetchFailed as error:
+        if item.get_closest_marker("opencode") is None:
+            raise
+        _cannot_run(str(error))
+        raise

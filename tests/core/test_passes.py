@@ -1,0 +1,143 @@
+"""Every pass goes down, stays valid, and keeps the instants of the recorded run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from random import Random
+
+import pytest
+from tests.quality.simulated import MINIMUM, Simulated, diverging_start, random_program
+
+from deadheat.core import passes
+from deadheat.core.history import History
+from deadheat.core.ledger import Observed
+from deadheat.core.program import (
+    Create,
+    Delete,
+    Get,
+    List,
+    Program,
+    Var,
+    canonical,
+    problems,
+    sort_key,
+    structure,
+)
+
+A, B, C = Var(0), Var(1), Var(2)
+Shrink = Callable[[Program, History | None], Iterator[Program]]
+STRUCTURAL: tuple[Shrink, ...] = (
+    passes.drop_rounds,
+    passes.calm_rounds,
+    passes.drop_lanes,
+    passes.drop_sessions,
+    passes.drop_reads,
+    passes.drop_calls,
+    passes.calm_calls,
+    passes.merge_sessions,
+)
+
+
+def ghosts(p: float = 0.5, seeds: int = 12) -> Iterator[Observed]:
+    for seed in range(seeds):
+        yield Observed(*diverging_start(Simulated(p, Random(seed + 1_000)), Random(seed)))
+
+
+@pytest.mark.parametrize("shrink", STRUCTURAL, ids=lambda one: one.__name__)
+def test_a_pass_yields_smaller_valid_canonical_programs_once(shrink: Shrink) -> None:
+    total = 0
+    for observed in ghosts():
+        found = list(shrink(observed.program, observed.divergence.history))
+        total += len(found)
+        assert len(set(found)) == len(found)
+        for program in found:
+            assert problems(program) == ()
+            assert canonical(program) == program
+            assert sort_key(structure(program)) < sort_key(structure(observed.program))
+    assert total > 0
+
+
+def test_the_history_leads_straight_to_the_minimum() -> None:
+    for observed in ghosts():
+        found = [structure(program) for program in passes.projections(observed)]
+        assert MINIMUM in found
+        assert found.index(MINIMUM) < 15  # among the first of some dozens
+
+
+def test_projections_are_smaller_and_valid() -> None:
+    for observed in ghosts():
+        for program in passes.projections(observed):
+            assert problems(program) == ()
+            assert sort_key(structure(program)) < sort_key(structure(observed.program))
+
+
+def test_dropping_what_came_before_keeps_the_instants() -> None:
+    program = Program(
+        (
+            ((Create(A),),),
+            ((Create(B),),),
+            ((List(), Delete(A, 100)), (Delete(B, 50),)),
+        )
+    )
+    history = Simulated(0.0, Random(0)).run(program)
+    sent = {op.place: op.call_ns for op in history.operations}
+    gap_us = (sent[2, 0, 1] - sent[2, 1, 0]) // 1_000
+    (bare,) = [p for p in passes.drop_reads(program, history) if structure(p) == MINIMUM]
+    assert bare == Program(
+        (((Create(A),),), ((Create(B),),), ((Delete(A, gap_us),), (Delete(B, 0),)))
+    )
+    (inherited,) = passes.drop_reads(program)
+    assert inherited.rounds[2] == ((Delete(A, 50),), (Delete(B, 0),))
+
+
+def test_no_concurrency_in_three_orders() -> None:
+    program = Program((((Create(A),),), ((Delete(A), Get(A)), (List(300),))))
+    history = Simulated(0.0, Random(0)).run(program)
+    orders = list(passes.sequential_orders(program, history))
+    assert len(orders) == 3
+    assert all(one.concurrency == 1 and problems(one) == () for one in orders)
+    assert [type(call) for call in orders[0].calls()] == [Create, Delete, List, Get]  # as sent
+
+
+def test_a_call_leaves_the_race_at_either_end() -> None:
+    program = Program((((Create(A),),), ((Get(A), Delete(A)), (List(),))))
+    found = set(passes.calm_calls(program))
+    assert Program((((Create(A),),), ((Get(A),),), ((Delete(A),), (List(),)))) in found
+    assert Program((((Create(A),),), ((Get(A),), (List(),)), ((Delete(A),),))) in found
+
+
+def test_merging_names_one_session_everywhere() -> None:
+    assert list(passes.merge_sessions(MINIMUM)) == [
+        Program((((Create(A),),), ((Delete(A),), (Delete(A),))))
+    ]
+
+
+def test_dropping_a_session_takes_all_that_names_it() -> None:
+    program = Program(
+        (((Create(A), Get(A)), (Create(B),)), ((Delete(A),), (Delete(B),)), ((List(),),))
+    )
+    assert canonical(Program((((Create(B),),), ((Delete(B),),), ((List(),),)))) in set(
+        passes.drop_sessions(program)
+    )
+
+
+def test_offsets_go_to_zero_then_to_round_values() -> None:
+    program = Program((((Create(A),),), ((Create(B),),), ((Delete(A),), (Delete(B, 734),))))
+    gaps = [p.rounds[2][1][0].offset_us for p in passes.offset_steps(program)]
+    assert gaps == [0, 700, 730]
+
+
+def test_nothing_is_rounder_than_zero() -> None:
+    assert list(passes.offset_steps(MINIMUM)) == []
+
+
+def test_the_minimum_has_only_one_racing_reduction() -> None:
+    racing = [p for p in passes.reductions(MINIMUM) if p.concurrency > 1]
+    assert racing == list(passes.merge_sessions(MINIMUM))
+
+
+def test_canonical_is_idempotent() -> None:
+    rng = Random(5)
+    for _ in range(300):
+        program = random_program(rng, rng.randint(8, 20))
+        assert canonical(program) == program  # random_program answers canonical(...)

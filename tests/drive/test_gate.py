@@ -1,0 +1,195 @@
+"""The gate on the wire: what the server has in hand before, at and after the release."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import anyio
+import httpcore
+import httpx
+import pytest
+
+from deadheat.drive.gate import Gate, GatedStream, Release, worst_miss_ns
+from deadheat.drive.lane import LaneClient
+from tests.servers.scripted import Asked, Says, Scripted
+
+pytestmark = pytest.mark.anyio
+
+
+def ok(_asked: Asked) -> Says:
+    return Says()
+
+
+async def until(true: object, within_s: float = 5) -> None:
+    with anyio.fail_after(within_s):
+        while not true():  # type: ignore[operator]
+            await anyio.sleep(0.001)
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    ("method", "body"), [("DELETE", None), ("GET", None), ("POST", b'{"title": "x"}')]
+)
+async def test_all_but_one_byte_is_sent_until_the_release(method: str, body: bytes | None) -> None:
+    with Scripted(ok) as server:
+        client = LaneClient(server.base_url, 5)
+        gate = Gate([0, 0])
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(client.send, method, "/session/ses_a", body, (gate, 0))
+            await until(lambda: gate._held)
+            await until(lambda: server.lines and server.lines[0].received)
+            await anyio.sleep(0.05)  # anything more would have come by now
+            before = bytes(server.lines[0].received)
+            assert server.asked == []
+            gate.absent(1)
+            await gate.open()
+        after = bytes(server.lines[0].received)
+        await client.aclose()
+    assert len(after) == len(before) + 1
+    assert after.startswith(before)
+    assert server.asked[0].body == (body or b"")
+
+
+@pytest.mark.live
+async def test_releases_follow_the_offsets_and_never_come_early() -> None:
+    offsets_us = [2_000, 0, 4_000]
+    with Scripted(ok) as server:
+        clients = [LaneClient(server.base_url, 5) for _ in offsets_us]
+        gate = Gate(offsets_us)
+        async with anyio.create_task_group() as tasks:
+            for lane, client in enumerate(clients):
+                tasks.start_soon(client.send, "DELETE", f"/{lane}", None, (gate, lane))
+            releases = await gate.open()
+        for client in clients:
+            await client.aclose()
+    assert [asked.path for asked in sorted(server.asked, key=lambda a: a.complete_ns)] == [
+        "/1",
+        "/0",
+        "/2",
+    ]
+    assert [r.wanted_ns for r in releases] == [0, 2_000_000, 4_000_000]
+    assert all(r.achieved_ns >= r.wanted_ns for r in releases)
+
+
+@pytest.mark.live
+async def test_the_interval_contains_the_servers_own_receipt() -> None:
+    with Scripted(ok) as server:
+        clients = [LaneClient(server.base_url, 5) for _ in range(3)]
+        times: dict[str, tuple[int, int]] = {}
+
+        async def one(lane: int, n: int, gate: Gate) -> None:
+            path = f"/{n}/{lane}"
+            _, call_ns, return_ns = await clients[lane].send("POST", path, b"{}", (gate, lane))
+            times[path] = (call_ns, return_ns)
+
+        for n in range(20):
+            gate = Gate([0, 300, 50])
+            async with anyio.create_task_group() as tasks:
+                for lane in range(3):
+                    tasks.start_soon(one, lane, n, gate)
+                await gate.open()
+        for client in clients:
+            await client.aclose()
+    assert len(server.asked) == 60
+    for asked in server.asked:
+        call_ns, return_ns = times[asked.path]
+        assert call_ns <= asked.complete_ns <= return_ns
+
+
+@pytest.mark.live
+async def test_a_lane_that_cannot_connect_does_not_hold_the_others_up() -> None:
+    with Scripted(ok) as server:
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            port = closed.getsockname()[1]
+        here, nowhere = (LaneClient(f"http://127.0.0.1:{p}", 5) for p in (server.port, port))
+        gate = Gate([0, 0])
+
+        async def fails() -> None:
+            with pytest.raises(httpx.ConnectError):
+                await nowhere.send("GET", "/", None, (gate, 1))
+            gate.absent(1)
+
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(here.send, "GET", "/", None, (gate, 0))
+                tasks.start_soon(fails)
+                releases = await gate.open()
+        await here.aclose()
+        await nowhere.aclose()
+    assert len(releases) == 1
+
+
+@pytest.mark.live
+async def test_a_call_answered_before_its_last_byte_leaves_the_next_one_whole_and_true() -> None:
+    """A server may answer early; the byte still held then goes out before the next request."""
+    early = b"HTTP/1.1 503 Busy\r\ncontent-length: 2\r\n\r\n{}"
+    spoken: list[bytes] = []
+
+    def at_once(partial: bytes) -> bytes | None:
+        if spoken or not partial.startswith(b"GET /first"):
+            return None
+        spoken.append(partial)
+        return early
+
+    def answer(asked: Asked) -> Says:
+        return Says(raw=b"") if asked.path == "/first" else Says()
+
+    with Scripted(answer, at_once) as server:
+        client = LaneClient(server.base_url, 5)
+        gate = Gate([0, 0])
+        first, *_ = await client.send("GET", "/first", None, (gate, 0))
+        assert first.status_code == 503
+        second, call_ns, return_ns = await client.send("GET", "/second", None)
+        gate.absent(1)
+        (release,) = await gate.open()
+        await client.aclose()
+    assert second.status_code == 200
+    assert [asked.path for asked in server.asked] == ["/first", "/second"]
+    assert call_ns <= server.asked[1].complete_ns <= return_ns
+    assert release.achieved_ns >= 0
+
+
+async def test_releasing_on_a_dead_or_closed_socket_is_no_error() -> None:
+    one, other = socket.socketpair()
+    one.setblocking(False)
+    stream = GatedStream(one)
+    gate = Gate([0])
+    stream.arm(gate, 0, writes=1)
+    await stream.write(b"abc")
+    assert other.recv(10) == b"ab"
+    await stream.aclose()
+    other.close()
+    (release,) = await gate.open()
+    assert isinstance(release, Release)
+
+
+async def test_errors_of_the_socket_become_httpcores() -> None:
+    one, other = socket.socketpair()
+    one.setblocking(False)
+    stream = GatedStream(one)
+    with pytest.raises(httpcore.ReadTimeout):
+        await stream.read(10, timeout=0.01)
+    other.close()
+    assert await stream.read(10) == b""
+    with pytest.raises(httpcore.WriteError):
+        await stream.write(b"x")
+    assert stream.get_extra_info("is_readable") is True
+    await stream.aclose()
+    assert stream.get_extra_info("is_readable") is True
+    with pytest.raises(httpcore.ReadError):
+        await stream.read(10)
+
+
+def test_worst_miss() -> None:
+    assert worst_miss_ns(()) == 0
+    assert worst_miss_ns((Release(0, 40), Release(1_000, 1_900))) == 900
+
+
+async def test_a_gate_whose_lanes_are_all_absent_opens_at_once() -> None:
+    gate = Gate([0, 0])
+    gate.absent(0)
+    gate.absent(1)
+    began = time.monotonic()
+    assert await gate.open() == ()
+    assert time.monotonic() - began < 1

@@ -1,0 +1,232 @@
+"""A target that is up: the rehearsal, deaths and restarts, and who is told what."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import anyio
+import pytest
+
+from deadheat.core.divergence import Anomaly, Diverged, Undecided
+from deadheat.core.history import Fail
+from deadheat.core.promises import DeletePromise
+from deadheat.campaign.judge import judge
+from deadheat.drive.executor import Executor
+from deadheat.drive.live import LiveTarget, open_target
+from deadheat.drive.ownership import Ownership
+from deadheat.drive.server import Launch, ServerProcess, free_port
+from deadheat.drive.target import Target
+from deadheat.drive.until import run_until
+from deadheat.errors import NotThisApi, StartFailed, TargetDied
+from deadheat.targets.catalog import demo
+from deadheat.targets.opencode_wire import OpenCodeWire
+from tests.programs import TWO_DELETES
+from tests.servers.crowd import Crowd
+from tests.servers.scripted import Asked, Says, Scripted
+
+pytestmark = [pytest.mark.live]
+on_loop = pytest.mark.anyio
+
+
+def at(server: Scripted, timeout_s: float = 5) -> Target:
+    return Target(
+        "x", OpenCodeWire(), base_url=server.base_url, exclusive=False, timeout_s=timeout_s
+    )
+
+
+@on_loop
+async def test_the_rehearsal_leaves_nothing_and_finds_the_weaker_promise() -> None:
+    def idempotent(asked: Asked) -> Says | None:
+        if asked.method == "DELETE" and asked.path.rpartition("/")[2] not in crowd.stored:
+            return Says()
+        return None
+
+    crowd = Crowd(random.Random(0))
+    with Scripted(crowd) as server:
+        async with open_target(at(server), "run") as live:
+            assert live.promises.delete is DeletePromise.EXACTLY_ONCE
+        crowd.refuses = idempotent
+        async with open_target(at(server), "run") as live:
+            assert live.promises.delete is DeletePromise.IDEMPOTENT
+    assert set(crowd.stored) == set(crowd.foreign)
+
+
+@on_loop
+@pytest.mark.parametrize(
+    ("method", "at_path", "says", "doing"),
+    [
+        ("GET", "/session?", Says(raw=b"SSH-2.0-x\r\n", close=True), "listing"),
+        ("GET", "/session?", Says(body={"no": "list"}), "listing"),
+        ("GET", "/session?", Says(404, {"name": "NotFoundError"}), "listing"),
+        ("POST", "/session", Says(401, {"name": "Unauthorized"}), "creating"),
+        ("GET", "/session/", Says(404, {}), "reading the session just created"),
+        ("DELETE", "/session/", Says(405, {}), "deleting"),
+    ],
+)
+async def test_what_does_not_work_alone_is_said_in_one_line(
+    method: str, at_path: str, says: Says, doing: str
+) -> None:
+    def refuse(asked: Asked) -> Says | None:
+        return says if asked.method == method and asked.path.startswith(at_path) else None
+
+    crowd = Crowd(random.Random(0), refuses=refuse)
+    with Scripted(crowd) as server:
+        with pytest.raises(NotThisApi, match=doing) as caught:
+            async with open_target(at(server), "run"):
+                pass
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).endswith("listens there.")
+    if method != "DELETE":
+        assert set(crowd.stored) == set(crowd.foreign)
+
+
+@on_loop
+async def test_a_create_that_answers_a_foreign_session_ends_it_before_anything_is_deleted() -> None:
+    crowd = Crowd(random.Random(0), lies=0.0)
+    with Scripted(crowd) as server:
+        crowd.refuses = lambda asked: (
+            Says(body={"id": crowd.foreign[0], "title": "x"}) if asked.method == "POST" else None
+        )
+        with pytest.raises(NotThisApi, match="was there before"):
+            async with open_target(at(server), "run"):
+                pass
+    assert crowd.deleted == []
+
+
+@on_loop
+async def test_nobody_listening_and_nothing_given() -> None:
+    target = Target("x", OpenCodeWire(), base_url=f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(NotThisApi, match="no connection"):
+        async with open_target(target, "run"):
+            pass
+    with pytest.raises(StartFailed, match="neither a command nor an address"):
+        async with open_target(Target("x", OpenCodeWire()), "run"):
+            pass
+
+
+@on_loop
+async def test_a_users_server_that_stops_answering_ends_the_run() -> None:
+    crowd = Crowd(random.Random(0))
+    with Scripted(crowd) as server:
+        async with open_target(at(server), "run") as live:
+            await live.execute(TWO_DELETES)
+            crowd.refuses = lambda _asked: Says(raw=b"", close=True)
+            with pytest.raises(TargetDied, match="Start the server again"):
+                await live.execute(TWO_DELETES)
+
+
+def process_of(live: LiveTarget) -> ServerProcess:
+    process = live._process
+    assert process is not None
+    return process
+
+
+@on_loop
+async def test_a_managed_server_that_is_killed_between_trials_blames_no_program() -> None:
+    async with open_target(demo(correct=True), "run") as live:
+        await live.execute(TWO_DELETES)
+        pid = process_of(live).pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await process_of(live).exited(5)
+        execution, death = await live.execute(TWO_DELETES)
+        assert death is not None
+        assert death.exit_code == -signal.SIGKILL
+        assert all(isinstance(op.outcome, Fail) for op in execution.history.operations)
+        assert isinstance(judge(execution, death, live.promises), Undecided)
+        assert live.restarts == 0  # first it is reported, then started again
+        execution, death = await live.execute(TWO_DELETES)
+        assert (death, live.restarts) == (None, 1)
+        assert process_of(live).pid != pid
+
+
+@on_loop
+async def test_a_server_that_dies_of_a_program_is_a_crash_and_the_search_goes_on() -> None:
+    server = Path(__file__).resolve().parent.parent / "servers" / "mortal.py"
+    target = Target(
+        "mortal",
+        OpenCodeWire(),
+        launch=Launch(
+            "mortal",
+            (sys.executable, str(server), "{port}"),
+            ready_line="listening",
+            probe="/session",
+        ),
+    )
+    async with open_target(target, "run") as live:
+        for n in range(2):
+            execution, death = await live.execute(TWO_DELETES)
+            assert death is not None
+            assert death.exit_code == 3
+            assert "giving up" in death.log_tail
+            verdict = judge(execution, death, live.promises)
+            assert isinstance(verdict, Diverged)
+            assert verdict.divergence.anomaly is Anomaly.CRASH
+            assert live.restarts == n
+
+
+@on_loop
+async def test_a_managed_server_that_hangs_for_good_is_given_up() -> None:
+    never = threading.Event()
+    crowd = Crowd(random.Random(0))
+    with Scripted(crowd) as server:
+        async with open_target(demo(correct=True), "run") as live:
+            crowd.refuses = lambda _asked: Says(after=never)
+            restarts = 0
+
+            async def no_restart() -> None:
+                nonlocal restarts
+                restarts += 1
+
+            hung = LiveTarget(at(server, 0.05), process_of(live), "other")
+            hung._executor = Executor(server.base_url, at(server, 0.05), Ownership("o"))
+            hung._restart = no_restart  # type: ignore[method-assign]
+            with pytest.raises(TargetDied, match="stopped answering"):
+                for _ in range(10):
+                    await hung.execute(TWO_DELETES)
+            never.set()
+            await hung.disconnect()
+    assert restarts == 4
+
+
+def test_a_signal_cancels_the_work_and_is_still_caught_while_it_cleans_up() -> None:
+    cleaned: list[str] = []
+
+    async def work() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                os.kill(os.getpid(), signal.SIGTERM)  # impatient
+                os.kill(os.getpid(), signal.SIGINT)
+                for _ in range(20):
+                    await anyio.sleep(0)
+                cleaned.append("whole")
+
+    assert run_until(work, None) == (True, None)
+    assert cleaned == ["whole"]
+
+
+def test_a_limit_is_no_interruption_and_a_known_error_is_a_value() -> None:
+    async def forever() -> None:
+        await anyio.sleep_forever()
+
+    async def broken() -> None:
+        async with anyio.create_task_group():
+            raise StartFailed("no. Try again.")
+
+    async def bug() -> None:
+        raise ZeroDivisionError
+
+    assert run_until(forever, 0.01) == (False, None)
+    interrupted, error = run_until(broken, None)
+    assert not interrupted
+    assert isinstance(error, StartFailed)
+    with pytest.raises(BaseExceptionGroup):
+        run_until(bug, None)

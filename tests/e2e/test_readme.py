@@ -1,0 +1,104 @@
+"""Every command of the README is run, as it stands there, in the order in which it stands there.
+
+Only what depends on the machine is replaced: where deadheat is installed, and
+the port of "a server that you run yourself".
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deadheat.drive.server import Launch, ServerProcess
+from deadheat.targets import demo_server
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+COMMANDS = tuple(re.findall(r"^\$ (.+)$", README.read_text(encoding="utf-8"), re.MULTILINE))
+
+# What each command ends with. The two long lines with a venv are what .ci/run does itself.
+EXPECTED = {
+    "deadheat run demo --exitfirst": 1,
+    "deadheat run opencode@1.0.152 --for 30s": 1,
+    "deadheat run opencode@1.0.152 --programs 300 --seed 7 -x": 1,
+    "deadheat run http://127.0.0.1:4096 --profile opencode --programs 50": 1,
+    "deadheat replay FILE": 1,
+    "deadheat replay FILE --against opencode@1.2.1": 0,
+    "deadheat show FILE": 0,
+    "deadheat ci opencode@1.2.1 --budget 30s": 0,
+}
+BY_CI = ("python3 -m venv .venv",)
+
+
+def _normal(command: str) -> str:
+    return re.sub(r"\S*\.json", "FILE", command)
+
+
+def test_every_command_is_known_here() -> None:
+    own = {_normal(c) for c in COMMANDS if not c.startswith(BY_CI)}
+    assert own == set(EXPECTED)
+    assert sum(c.startswith(BY_CI) for c in COMMANDS) == 2
+
+
+def _run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    words = shlex.split(command)
+    assert words[0] == "deadheat"
+    return subprocess.run(
+        [sys.executable, "-m", "deadheat.cli", *words[1:]],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+async def _serve_demo(port: int) -> ServerProcess:
+    process = ServerProcess(
+        Launch(
+            name="demo",
+            argv=(sys.executable, "-P", demo_server.__file__, "--port", "{port}"),
+            ready_line="demo server listening on",
+            probe="/global/health",
+        ),
+        choose_port=lambda: port,
+    )
+    await process.start()
+    return process
+
+
+@pytest.mark.opencode
+@pytest.mark.live
+def test_every_command_does_what_it_says(tmp_path: Path) -> None:
+    import anyio
+
+    from deadheat.drive.server import free_port
+
+    for command in COMMANDS:
+        if command.startswith(BY_CI):
+            continue
+        wanted = EXPECTED[_normal(command)]
+        if ".json" in command:
+            # The README's own run may end a call above the minimum on a busy machine.
+            saved = sorted(tmp_path.glob(".deadheat/opencode@1.0.152/ghost-*.json"))
+            assert saved, "no ghost was saved by the commands before"
+            command = re.sub(r"\S*\.json", str(saved[0].relative_to(tmp_path)), command)
+        if "127.0.0.1:4096" not in command:
+            done = _run(command, tmp_path)
+        else:
+
+            async def served(command: str = command) -> subprocess.CompletedProcess[str]:
+                port = free_port()
+                process = await _serve_demo(port)
+                try:
+                    there = command.replace(":4096", f":{port}")
+                    return await anyio.to_thread.run_sync(_run, there, tmp_path)
+                finally:
+                    await process.stop()
+
+            done = anyio.run(served)
+        assert done.returncode == wanted, f"{command}\n{done.stdout}\n{done.stderr}"

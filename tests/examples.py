@@ -1,0 +1,53 @@
+"""One real-looking failing example, and histories as a correct or ghostly server would give them."""
+
+from __future__ import annotations
+
+from deadheat.artifact import (
+    Artifact,
+    Environment,
+    Origin,
+    RateRecord,
+    TargetRecord,
+    sessions_of,
+)
+from deadheat.core.checker import check
+from deadheat.core.divergence import Diverged, Divergence
+from deadheat.core.promises import Promises
+from deadheat.drive.executor import Execution
+from tests.campaign.simulated import simulate
+from tests.programs import TWO_DELETES
+
+PROMISES = Promises()
+
+
+def ghost() -> tuple[Execution, Divergence]:
+    """TWO_DELETES on a server that loses the second delete."""
+    execution = simulate(TWO_DELETES, lost_delete=True)
+    verdict = check(execution.history, PROMISES)
+    assert isinstance(verdict, Diverged)
+    return execution, verdict.divergence
+
+
+def example() -> Artifact:
+    """The ghost, measured."""
+    execution, divergence = ghost()
+    return Artifact(
+        anomaly=divergence.anomaly,
+        signature=divergence.signature.calls,
+        reason=divergence.reason,
+        target=TargetRecord("demo", "opencode", None, PROMISES, 0, 10.0),
+        program=TWO_DELETES,
+        rate=RateRecord(23, 200, 0.0745, 0.1676, 0.95),
+        proven_minimal=True,
+        needs_race=True,
+        most_reliable=None,
+        most_reliable_rate=None,
+        transient=False,
+        witness=divergence.witness,
+        culprit=divergence.culprit,
+        about=divergence.sessions,
+        sessions=sessions_of(TWO_DELETES, execution.history),
+        history=divergence.history,
+        origin=Origin(7, 12, 345),
+        environment=Environment("0.1.0", "3.11.7", "6.170.15", "Linux x86_64", 2),
+    )

@@ -1,0 +1,68 @@
+"""A session server full of other people's sessions, whose answers can be made to lie."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tests.servers.scripted import Asked, Says
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GONE = Says(404, {"name": "NotFoundError"})
+
+
+@dataclass(slots=True)
+class Crowd:
+    """``foreign`` sessions are there from the start. ``lies`` at this rate, from ``rng``."""
+
+    rng: random.Random
+    foreign: tuple[str, ...] = tuple(f"ses_foreign{i}" for i in range(20))
+    lies: float = 0.0
+    refuses: Callable[[Asked], Says | None] = lambda _asked: None
+    stored: dict[str, str] = field(default_factory=dict)
+    deleted: list[str] = field(default_factory=list)
+    made: int = 0
+
+    def __post_init__(self) -> None:
+        self.stored.update((session, "somebody's") for session in self.foreign)
+
+    def __call__(self, asked: Asked) -> Says:
+        refused = self.refuses(asked)
+        if refused is not None:
+            return refused
+        session = asked.path.partition("?")[0].removeprefix("/session").strip("/")
+        match asked.method:
+            case "POST":
+                return self._create(json.loads(asked.body)["title"])
+            case "GET" if not session:
+                return Says(body=self._list())
+            case "GET":
+                shown = {"id": session, "title": self.stored.get(session)}
+                return Says(body=shown) if session in self.stored else GONE
+            case "DELETE":
+                self.deleted.append(session)
+                return Says() if self.stored.pop(session, None) is not None else GONE
+            case _:
+                return Says(400, {"name": "BadRequest"})
+
+    def _create(self, title: str) -> Says:
+        if self.rng.random() < self.lies:
+            return Says(body={"id": self.rng.choice(self.foreign), "title": title})
+        self.made += 1
+        session = f"ses_made{self.made}"
+        self.stored[session] = title
+        return Says(body={"id": session, "title": title})
+
+    def _list(self) -> list[dict[str, str]]:
+        titles = [title for title in self.stored.values() if title.startswith("deadheat ")]
+        shown = []
+        for session, title in self.stored.items():
+            if self.rng.random() < self.lies and titles:
+                title = self.rng.choice(titles)  # under the tag of the trial that is running
+            if session in self.foreign or self.rng.random() >= self.lies:
+                shown.append({"id": session, "title": title})
+        return shown

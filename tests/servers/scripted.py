@@ -1,0 +1,153 @@
+"""A server whose every answer a test writes: blocking sockets, one thread a connection.
+
+Rule: it notes what it received and when, byte by byte, so that a test can look at the wire
+itself. Ends with its ``with`` block.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One whole request. ``complete_ns``: when its last byte was in hand."""
+
+    connection: int
+    method: str
+    path: str
+    body: bytes
+    complete_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Says:
+    """An answer. ``raw`` instead of status and body; ``close`` the connection after it."""
+
+    status: int = 200
+    body: Any = True
+    raw: bytes | None = None
+    close: bool = False
+    after: threading.Event | None = None  # waits for it before answering
+
+    def encoded(self) -> bytes:
+        if self.raw is not None:
+            return self.raw
+        content = json.dumps(self.body).encode()
+        head = f"HTTP/1.1 {self.status} X\r\ncontent-length: {len(content)}\r\n\r\n"
+        return head.encode() + content
+
+
+@dataclass(slots=True)
+class Line:
+    """One connection: what came in on it so far."""
+
+    sock: socket.socket
+    received: bytearray = field(default_factory=bytearray)
+
+
+class Scripted:
+    """``answer(request)`` says what each request gets. ``early`` answers before one is whole."""
+
+    def __init__(
+        self, answer: Callable[[Asked], Says], early: Callable[[bytes], bytes | None] | None = None
+    ) -> None:
+        self._answer = answer
+        self._early = early
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        self.asked: list[Asked] = []
+        self.lines: list[Line] = []
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        self._start(self._accept)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for line in self.lines:
+            self.hang_up(line)
+        for thread in self._threads:
+            thread.join(5)
+
+    def hang_up(self, line: Line) -> None:
+        """Close one connection from our side."""
+        try:
+            line.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # closed already
+
+    def _start(self, run: Callable[..., None], *args: object) -> None:
+        thread = threading.Thread(target=run, args=args, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.lines.append(Line(sock))
+            self._start(self._serve, len(self.lines) - 1)
+
+    def _serve(self, number: int) -> None:
+        line = self.lines[number]
+        done = 0
+        with line.sock:
+            while True:
+                try:
+                    piece = line.sock.recv(65536)
+                except OSError:
+                    return
+                if not piece:
+                    return
+                now_ns = time.monotonic_ns()
+                line.received += piece
+                if self._early is not None:
+                    at_once = self._early(bytes(line.received[done:]))
+                    if at_once is not None:
+                        line.sock.sendall(at_once)
+                while (whole := _whole(bytes(line.received[done:]))) is not None:
+                    size, method, path, body = whole
+                    done += size
+                    asked = Asked(number, method, path, body, now_ns)
+                    with self._lock:
+                        self.asked.append(asked)
+                        says = self._answer(asked)
+                    if says.after is not None:
+                        says.after.wait(10)
+                    try:
+                        line.sock.sendall(says.encoded())
+                    except OSError:
+                        return
+                    if says.close:
+                        return
+
+
+def _whole(received: bytes) -> tuple[int, str, str, bytes] | None:
+    head, end, rest = received.partition(b"\r\n\r\n")
+    if not end:
+        return None
+    length = 0
+    for row in head.split(b"\r\n")[1:]:
+        name, _, value = row.partition(b":")
+        if name.lower() == b"content-length":
+            length = int(value)
+    if len(rest) < length:
+        return None
+    method, path, _ = head.split(b"\r\n")[0].decode().split(" ")
+    return len(head) + 4 + length, method, path, rest[:length]
