@@ -118,7 +118,6 @@ def _list_diffs(history: History, core: History, promises: Promises) -> tuple[Li
                 op.index,
                 missing=tuple(sorted(must - entries)),
                 extra=tuple(sorted(must_not & entries)),
-                
             )
         )
     return tuple(found)

@@ -282,10 +282,11 @@ class _Search:
         instants = {at}
         for one in asked:
             instants.update(call for call, _ in nodes.gaps[str(one)] if at < call <= deadline)
+        if about is None:
+            instants = {self._out_of_zones(instant) for instant in instants}
         for instant in sorted(instants):
-            if about is None and (
-                self._out_of_zones(instant) != instant
-                or not self._may_miss(instant, state.floor, kept, wild)
+            if instant > deadline or (
+                about is None and not self._may_miss(instant, state.floor, kept, wild)
             ):
                 continue
             if about is not None and not self._may_miss_titles(instant, state.floor, kept, about):
