@@ -81,7 +81,7 @@ def as_text(divergence: Divergence, promises: Promises) -> str:
     if divergence.counterfactual:
         lines.append(f"  legal if {_filled(divergence.counterfactual, divergence.sessions)}")
     if divergence.also_fits:
-        lines.append(f"  as good a name: {', '.join(divergence.also_fits)}")
+        lines.append(f"  other single edits that fit: {', '.join(divergence.also_fits)}")
     if divergence.first_impossible is not None:
         lines.append(f"  the first impossible answer of the whole: #{divergence.first_impossible}")
     if divergence.strongest_promise_held:

@@ -79,7 +79,9 @@ def name(witness: Witness, promises: Promises, budget: int) -> tuple[Repair, ...
 
     fits: list[Repair] = []
     tried = _ranking(history, sessions)
-    plain = _without_titles(history)
+    plain = None
+    if tried[0] not in (Anomaly.PHANTOM, Anomaly.DUPLICATE_ID):
+        plain = _without_titles(history)
     if plain is not None and not contradicts(plain, promises, budget):
         tried = tuple(dict.fromkeys((*_about_titles(history, witness.core), *tried)))
     core = {op.index for op in witness.core.operations}
@@ -155,6 +157,8 @@ def _ranking(history: History, sessions: tuple[str, ...]) -> tuple[Anomaly, ...]
     first: tuple[Anomaly, ...] = ()
     if set(sessions) & shown - set(creators) - history.existing:
         first = (Anomaly.PHANTOM,)
+    elif any(_repeats(op) for op in history.operations):
+        first = (Anomaly.TORN_LIST,)
     elif len(sessions) == 1:
         first = _about_one(story_of(history, sessions[0]))
     else:
@@ -323,8 +327,12 @@ def _edits(
             for op in chosen(lambda op: op.kind is Kind.LIST and _repeats(op)):
                 yield said("that list had shown each session once", op.index), without(op)
         case Anomaly.LATE:
+            # Slow, not lost: it is done by the time of the last answer.
+            done_by = max(op.call_ns for op in ops) - 1
             for op in chosen(lambda op: _is(op, Deleted | Created | Renamed)):
-                slow = replace(op, return_ns=end)
+                if op.return_ns is None or op.return_ns >= done_by:
+                    continue
+                slow = replace(op, return_ns=done_by)
                 yield said(f"{_spelt(op)} had answered only once it was done", op.index), swapped(
                     op, slow
                 )

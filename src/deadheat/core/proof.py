@@ -277,19 +277,20 @@ class _Prover:
             return [f"{_capital(edge.why)}." for edge in circle]
         for n, choice in enumerate(choices):
             left: list[Option] = []
-            ruled_out: list[list[str]] = []
+            ruled_out: list[tuple[list[Before], Option]] = []
             for option in choice.options:
                 loop = _circle([*known, *option], through=option)
                 if loop is None:
                     left.append(option)
                 else:
-                    ruled_out.append(self._because(option, loop))
+                    ruled_out.append((loop, option))
             if len(left) > 1:
                 continue
             others = choices[:n] + choices[n + 1 :]
-            reasons = [line for lines in ruled_out for line in lines]
-            if not left:
-                return [*reasons, f"{_capital(choice.fact)}, and neither can be."]
+            if not left:  # none can be: take the one that is hardest to rule out as read
+                ruled_out.sort(key=lambda pair: len(pair[0]))
+                left = [ruled_out.pop()[1]]
+            reasons = [self._because(option, loop) for loop, option in ruled_out]
             rest = self._refute([*known, *left[0]], others)
             if rest is None:
                 return None
@@ -307,14 +308,14 @@ class _Prover:
                 return lines
         return None
 
-    def _because(self, option: Option, loop: list[Before]) -> list[str]:
+    def _because(self, option: Option, loop: list[Before]) -> str:
         """Why ``option`` is out: the rest of the circle that it would close."""
         spelt = self.facts.spelt
         rest = [edge for edge in loop if edge not in option]
         whys = "; ".join(edge.why for edge in rest)
         claim = next((edge for edge in option if edge in loop), option[0])
         first, second = spelt[claim.first], spelt[claim.second]
-        return [f"{_capital(first)} cannot come before {second}: {whys}."]
+        return f"{_capital(first)} cannot come before {second}: {whys}."
 
 
 def _circle(edges: list[Before], through: Option = ()) -> list[Before] | None:
