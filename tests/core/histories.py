@@ -22,6 +22,7 @@ from deadheat.core.history import (
     Ok,
     Operation,
     Renamed,
+    Result,
     Seen,
     Unknown,
 )
@@ -78,6 +79,7 @@ def random_history(
         lost = rng.random() < info
         happens = not lost or rng.random() < 0.6
         target = rng.choice(known) if known else ""
+        result: Result
         match kind:
             case Kind.CREATE:
                 session, value = f"s{len(known) + n}", title()
@@ -124,9 +126,11 @@ def bend_one(rng: Random, op: Operation, known: list[str]) -> Operation:
         return replace(op, call_ns=op.call_ns + shift, return_ns=end)
     if not isinstance(op.outcome, Ok) or not known:
         return op
+    result: Result
     match op.outcome.result:
         case Absent():
-            result = {Kind.GET: Found(), Kind.DELETE: Deleted(), Kind.RENAME: Renamed()}[op.kind]
+            opposite: dict[Kind, Result] = {Kind.GET: Found(), Kind.DELETE: Deleted()}
+            result = opposite.get(op.kind, Renamed())
         case Found(title) if title is not None and rng.random() < 0.5:
             result = Found(f"t{rng.randrange(1, 8)}")
         case Found() | Deleted() | Renamed():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.core.histories import random_history
@@ -15,12 +16,14 @@ from tests.core.reference import flaw_of, some_order_is_legal
 
 from deadheat.core.checker import check
 from deadheat.core.divergence import Diverged, Linearizable
-from deadheat.core.history import History
 from deadheat.core.legality import Impossible, legal, searched
 from deadheat.core.lifetimes import Unfit, read_lives
 from deadheat.core.promises import DeletePromise, ListPromise, Promises
 from deadheat.core.search import Order, OutOfBudget
 from deadheat.core.values import read_values
+
+if TYPE_CHECKING:
+    from deadheat.core.history import History
 
 BUDGET = 2_000_000
 

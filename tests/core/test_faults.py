@@ -6,7 +6,8 @@ from collections import Counter
 from random import Random
 
 import pytest
-from tests.core.simulator import EXPECTED, Fault, Run, simulate
+from tests.core.simulator import Run, simulate
+from tests.core.visibility import EXPECTED, Fault
 
 from deadheat.core.checker import check
 from deadheat.core.divergence import Diverged, Divergence, Linearizable

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from deadheat.core.history import Operation
     from deadheat.core.promises import Promises
 
-Plain: TypeAlias = "str | int | bool | None | list[Plain] | dict[str, Plain]"
+Plain: TypeAlias = "str | int | bool | list[Plain] | dict[str, Plain] | None"
 
 
 def as_dict(divergence: Divergence, promises: Promises) -> dict[str, Plain]:

@@ -57,7 +57,9 @@ def adopt(lives: Lives, *, strict_delete: bool) -> None:
     _share(lives, strangers + silent, untitled if strangers else free, strict_delete=strict_delete)
 
 
-def _share(lives: Lives, orphans: list[Life], creates: list[Operation], *, strict_delete: bool) -> None:
+def _share(
+    lives: Lives, orphans: list[Life], creates: list[Operation], *, strict_delete: bool
+) -> None:
     deadlines: list[tuple[int, Life]] = []
     for life in orphans:
         ends = [op.return_ns for op in life.deletes if op.return_ns is not None]

@@ -80,9 +80,8 @@ def only_sessions(history: History, sessions: frozenset[str]) -> History:
             continue
         if isinstance(outcome, Ok) and isinstance(outcome.result, Listed):
             entries = tuple(e for e in outcome.result.entries if e.session in sessions)
-            if len(entries) < len(outcome.result.entries):
-                op = replace(op, outcome=Ok(Listed(entries)))
-            kept.append(op)
+            fewer = len(entries) < len(outcome.result.entries)
+            kept.append(replace(op, outcome=Ok(Listed(entries))) if fewer else op)
         elif (op.kind is Kind.CREATE and isinstance(outcome, Info)) or not sessions.isdisjoint(
             touched_sessions(op)
         ):
