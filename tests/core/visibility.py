@@ -80,7 +80,7 @@ class _Records:
             op
             for op in ops
             if (op.kind is Kind.LIST and session not in shown_sessions(op))
-            or (op.kind is Kind.GET and op.invocation.session == session and _result(op) == Absent())
+            or (op.kind is Kind.GET and _result(op) == Absent() and _is_of(op, session))
         ]
 
     def shown_after_delete(self) -> list[Operation]:
@@ -99,6 +99,10 @@ class _Records:
             and op.call_ns > born
             and (asked is None or asked > (op.return_ns or 0))
         ]
+
+
+def _is_of(op: Operation, session: str) -> bool:
+    return op.invocation.session == session
 
 
 def _result(op: Operation) -> Result | None:

@@ -76,8 +76,10 @@ def as_text(divergence: Divergence, promises: Promises) -> str:
             for word, ids in (("should show", diff.missing), ("should not show", diff.extra))
             if ids
         ]
-        each = "each entry alone is possible, no one moment has them all"
-        lines.append(f"  list #{diff.index}: {'; '.join(said) or each}")
+        if not said and len(divergence.sessions) > 1:
+            said = ["each entry alone is possible, no one moment has them all"]
+        if said:
+            lines.append(f"  list #{diff.index}: {'; '.join(said)}")
     if divergence.counterfactual:
         lines.append(f"  legal if {_filled(divergence.counterfactual, divergence.sessions)}")
     if divergence.also_fits:
@@ -85,7 +87,9 @@ def as_text(divergence: Divergence, promises: Promises) -> str:
     if divergence.first_impossible is not None:
         lines.append(f"  the first impossible answer of the whole: #{divergence.first_impossible}")
     if divergence.strongest_promise_held:
-        slack = "" if divergence.slack_ns is None else f" ({divergence.slack_ns / 1e6:.2f} ms)"
+        slack = ""
+        if divergence.slack_ns is not None:
+            slack = f" (smallest slack {divergence.slack_ns / 1e6:.2f} ms)"
         lines.append(f"  what still held: {divergence.strongest_promise_held}{slack}")
     return "\n".join(lines)
 

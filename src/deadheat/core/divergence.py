@@ -91,7 +91,8 @@ class ListDiff:
 
     ``missing``: sessions that lived from its call to its answer, and are not shown.
     ``extra``: shown, though they were gone before it or not there until after it.
-    Both empty: each entry alone is possible, only no single moment has them all.
+    Both empty: each entry alone is possible, only no single moment has them all (or
+    it is a title that is wrong).
     """
 
     index: int
