@@ -1,6 +1,11 @@
-"""One real-looking failing example, and histories as a correct or ghostly server would give them."""
+"""One failing example, as a server that loses a delete would give it."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.campaign.simulated import simulate
+from tests.programs import TWO_DELETES
 
 from deadheat.artifact import (
     Artifact,
@@ -8,14 +13,15 @@ from deadheat.artifact import (
     Origin,
     RateRecord,
     TargetRecord,
+    explanation_of,
     sessions_of,
 )
 from deadheat.core.checker import check
 from deadheat.core.divergence import Diverged, Divergence
 from deadheat.core.promises import Promises
-from deadheat.drive.executor import Execution
-from tests.campaign.simulated import simulate
-from tests.programs import TWO_DELETES
+
+if TYPE_CHECKING:
+    from deadheat.drive.executor import Execution
 
 PROMISES = Promises()
 
@@ -43,6 +49,7 @@ def example() -> Artifact:
         most_reliable=None,
         most_reliable_rate=None,
         transient=False,
+        explanation=explanation_of(divergence),
         witness=divergence.witness,
         culprit=divergence.culprit,
         about=divergence.sessions,

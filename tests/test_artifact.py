@@ -1,14 +1,19 @@
-"""Artifacts: what is written is read again, always in the same text, and damage is said in a line."""
+"""Artifacts: what is written is read again, in the same text; damage is said in a line."""
 
 from __future__ import annotations
 
+import getpass
 import json
+import platform
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.examples import example, ghost
+from tests.programs import programs
 
 from deadheat import artifact as artifacts
 from deadheat.artifact import divergence_of, from_json, sessions_of, to_json
@@ -32,12 +37,8 @@ from deadheat.core.history import (
 )
 from deadheat.core.program import canonical, structure
 from deadheat.errors import BadArtifact, CannotSave
-from tests.examples import example, ghost
-from tests.programs import programs
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from deadheat.core.program import Program
 
 texts = st.text(max_size=8)
@@ -106,11 +107,7 @@ def test_the_text_is_stable_and_readable() -> None:
 def test_nothing_of_this_machine_is_inside(tmp_path: Path) -> None:
     whole = replace(example(), environment=artifacts.environment())
     text = artifacts.write(whole, tmp_path / "deep" / "er").read_text(encoding="utf-8")
-    import getpass
-    import os
-    import platform
-
-    for secret in (str(tmp_path), os.getcwd(), platform.node()):
+    for secret in (str(tmp_path), str(Path.cwd()), platform.node()):
         assert secret not in text
     assert f'"{getpass.getuser()}"' not in text
 

@@ -15,13 +15,14 @@ import os
 import platform
 import re
 from dataclasses import dataclass
+from enum import Enum
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
 from cattrs.preconf.json import make_converter
 from cattrs.strategies import configure_tagged_union
 
-from deadheat.core.divergence import Anomaly, Divergence
+from deadheat.core.divergence import Anomaly, Divergence, ListDiff
 from deadheat.core.history import Created, History, Ok, Outcome, Result
 from deadheat.core.program import (
     Call,
@@ -89,6 +90,32 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why no order is legal; the fields of ``core.divergence.Divergence`` of the same names."""
+
+    proof: tuple[str, ...]
+    counterfactual: str
+    also_fits: tuple[Anomaly, ...]
+    first_impossible: int | None
+    strongest_promise_held: str
+    slack_ns: int | None
+    lists: tuple[ListDiff, ...]
+
+
+def explanation_of(divergence: Divergence) -> Explanation:
+    """The explanation that a divergence carries."""
+    return Explanation(
+        divergence.proof,
+        divergence.counterfactual,
+        divergence.also_fits,
+        divergence.first_impossible,
+        divergence.strongest_promise_held,
+        divergence.slack_ns,
+        divergence.lists,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Artifact:
     """See the module's docstring.
 
@@ -108,6 +135,7 @@ class Artifact:
     most_reliable: Program | None
     most_reliable_rate: RateRecord | None
     transient: bool
+    explanation: Explanation
     witness: tuple[int, ...]
     culprit: int
     about: tuple[str, ...]
@@ -164,13 +192,20 @@ def divergence_of(artifact: Artifact) -> Divergence:
         sessions=artifact.about,
         reason=artifact.reason,
         transient=artifact.transient,
+        proof=artifact.explanation.proof,
+        counterfactual=artifact.explanation.counterfactual,
+        also_fits=artifact.explanation.also_fits,
+        first_impossible=artifact.explanation.first_impossible,
+        strongest_promise_held=artifact.explanation.strongest_promise_held,
+        slack_ns=artifact.explanation.slack_ns,
+        lists=artifact.explanation.lists,
     )
 
 
 def _converter() -> cattrs.Converter:
     converter = make_converter(forbid_extra_keys=True, detailed_validation=False)
-    # By predicate: a hook for str would also take every StrEnum.
-    converter.register_structure_hook_func(lambda kind: kind in (int, float, str, bool), _exactly)
+    for kind in (int, float, str, bool):
+        converter.register_structure_hook(kind, _exactly)
     converter.register_unstructure_hook(Var, lambda var: var.name)
     converter.register_structure_hook(Var, lambda name, _: _var(name))
     # A union after those that its members hold.
@@ -183,6 +218,8 @@ def _converter() -> cattrs.Converter:
 
 def _exactly(value: Any, kind: Any) -> Any:
     """A value of just this type: cattrs would turn ``"no"`` into True. A whole float may be int."""
+    if issubclass(kind, Enum):  # a hook for str takes every StrEnum, too
+        return kind(value)
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:

@@ -27,7 +27,11 @@ from deadheat.report.terminal import finding_text
 from deadheat.targets.catalog import KINDS, resolve
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from deadheat.campaign.engine import Engine
     from deadheat.drive.target import Target
+    from deadheat.results import Summary
 
 _EXIT_CODES = """\b
 Exit codes:
@@ -146,8 +150,7 @@ def run(
             exit_first=exitfirst,
         )
         result = session.run(order, view)
-    _say(result)
-    _end(result)
+    _say_and_end(result)
 
 
 @cli.command(epilog=_EXIT_CODES)
@@ -236,14 +239,7 @@ def replay(
     worst = ExitCode.CLEAN
     for path, artifact in loaded:
         with View() as view:
-            word = against or artifact.target.name
-            used = profile or (artifact.target.profile if "://" in word else None)
-            target = _resolve(word, used, allow_remote, view)
-            if target.wire.name != artifact.target.profile:
-                raise UserError(
-                    f"{path} is for the profile {artifact.target.profile}, and {target.name} "
-                    f"speaks {target.wire.name}. Name a target of that profile with --against."
-                )
+            target = _target_of(artifact, path, against, profile, allow_remote, view)
             result = session.replay(artifact, target, trials, view)
         if result.replayed is not None:
             click.echo(outcome.replay_text(artifact, path, result.replayed, target.name))
@@ -253,6 +249,132 @@ def replay(
             sys.exit(ExitCode.INTERRUPTED)
         worst = max(worst, result.exit_code)
     sys.exit(worst)
+
+
+@cli.command(epilog=_EXIT_CODES)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--for",
+    "seconds",
+    type=Duration(),
+    metavar="DURATION",
+    default="5m",
+    show_default=True,
+    help="Stop after this long.",
+)
+@click.option("--against", metavar="TARGET", help="Another server than the recorded one.")
+@_PROFILE
+@_REMOTE
+@_FOLDER
+def shrink(
+    file: Path,
+    seconds: float,
+    against: str | None,
+    profile: str | None,
+    allow_remote: bool,
+    into: Path,
+) -> None:
+    """Go on shrinking a saved failing example, with a larger budget.
+
+    The result is saved in the target's folder under --into; a smaller example
+    gets a file of its own.
+
+    \b
+    Example:
+      deadheat shrink .deadheat/opencode@1.0.152/ghost-1a2b3c4d.json --for 10m
+    """
+    artifact = artifacts.read(file)
+
+    def work(engine: Engine) -> Awaitable[Summary]:
+        return engine.shrink_again(artifact, file)
+
+    _say_and_end(_rework(artifact, file, seconds, against, profile, allow_remote, into, work))
+
+
+@cli.command(epilog=_EXIT_CODES)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--trials", type=click.IntRange(20), default=600, show_default=True, help="Trials to spend."
+)
+@click.option("--against", metavar="TARGET", help="Another server than the recorded one.")
+@_PROFILE
+@_REMOTE
+@_FOLDER
+def tune(
+    file: Path,
+    trials: int,
+    against: str | None,
+    profile: str | None,
+    allow_remote: bool,
+    into: Path,
+) -> None:
+    """Look for the offsets at which a saved failing example diverges most.
+
+    A coarse sweep, then most trials around the best offsets; the winner is
+    measured on fresh trials, so that its rate is not that of a lucky one.
+
+    \b
+    Example:
+      deadheat tune .deadheat/demo/ghost-1a2b3c4d.json --trials 1000
+    """
+    artifact = artifacts.read(file)
+
+    def work(engine: Engine) -> Awaitable[Summary]:
+        return engine.tune_again(artifact, file, trials)
+
+    result = _rework(artifact, file, None, against, profile, allow_remote, into, work)
+    if result.picture:
+        click.echo(outcome.offset_picture(result.picture))
+    _say_and_end(result)
+
+
+def _rework(
+    artifact: artifacts.Artifact,
+    file: Path,
+    seconds: float | None,
+    against: str | None,
+    profile: str | None,
+    allow_remote: bool,
+    into: Path,
+    work: Callable[[Engine], Awaitable[Summary]],
+) -> session.RunResult:
+    artifacts.check_writable(into)
+    with View() as view:
+        target = _target_of(artifact, file, against, profile, allow_remote, view)
+        order = session.RunOrder(
+            target,
+            seed=artifact.origin.seed,
+            folder=into / session.folder_name(target.name),
+            seconds=seconds,
+            programs=None,
+            exit_first=True,
+        )
+        return session.run(order, view, work)
+
+
+def _target_of(
+    artifact: artifacts.Artifact,
+    file: Path,
+    against: str | None,
+    profile: str | None,
+    allow_remote: bool,
+    view: View,
+) -> Target:
+    """The target to run an example on: the recorded one, or another of the same profile."""
+    word = against or artifact.target.name
+    used = profile or (artifact.target.profile if "://" in word else None)
+    target = _resolve(word, used, allow_remote, view)
+    if target.wire.name != artifact.target.profile:
+        raise UserError(
+            f"{file} is for the profile {artifact.target.profile}, and {target.name} "
+            f"speaks {target.wire.name}. Name a target of that profile with --against."
+        )
+    return target
+
+
+def _say_and_end(result: session.RunResult) -> None:
+    _say(result)
+    _end(result)
 
 
 @cli.command()

@@ -25,10 +25,12 @@ from deadheat.errors import DeadheatError, ExitCode, NothingExercised, StartFail
 from deadheat.generate.source import ProgramSource
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from deadheat.artifact import Artifact
     from deadheat.console import View
+    from deadheat.core.ledger import Tally
     from deadheat.drive.target import Target
     from deadheat.results import Replayed, Summary
 
@@ -52,12 +54,16 @@ class RunOrder:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """``error``: why the run ended early; the summary tells what there was until then."""
+    """``error``: why the run ended early; the summary tells what there was until then.
+
+    ``picture``: divergences against offset, where offsets were tuned.
+    """
 
     summary: Summary | None
     exit_code: ExitCode
     interrupted: bool = False
     error: DeadheatError | None = None
+    picture: tuple[tuple[int, Tally], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +86,15 @@ def folder_name(target: str) -> str:
     return re.sub(r"[^A-Za-z0-9@._-]+", "-", target.removeprefix("http://")).strip("-")
 
 
-def run(order: RunOrder, view: View) -> RunResult:
-    """Run to the end of the plan, to an error, or to a signal."""
+def run(
+    order: RunOrder,
+    view: View,
+    work_of: Callable[[Engine], Awaitable[Summary]] = Engine.run,
+) -> RunResult:
+    """Run to the end of the plan, to an error, or to a signal.
+
+    ``work_of``: what the engine is for; default: the search.
+    """
     engines: list[Engine] = []
     began_s = time.monotonic()
 
@@ -101,7 +114,7 @@ def run(order: RunOrder, view: View) -> RunResult:
             )
             engine = Engine(live, plan, ProgramSource(order.seed), time.monotonic, view.tell)
             engines.append(engine)
-            await engine.run()
+            await work_of(engine)
 
     limit_s = order.seconds if order.hard else None
     interrupted, error = run_until(work, None if limit_s is None else limit_s - _STOPPING_S / 2)
@@ -115,8 +128,9 @@ def run(order: RunOrder, view: View) -> RunResult:
     summary = engines[0].summary()
     if interrupted:
         return RunResult(summary, ExitCode.INTERRUPTED, interrupted=True)
+    picture = engines[0].picture
     if summary.findings:
-        return RunResult(summary, ExitCode.DIVERGED, error=error)
+        return RunResult(summary, ExitCode.DIVERGED, error=error, picture=picture)
     if error is None:
         error = _nothing_exercised(summary)
     return RunResult(summary, ExitCode.CLEAN if error is None else error.exit_code, error=error)

@@ -74,7 +74,7 @@ class _Server:
 
 
 def simulate(program: Program, *, lost_delete: bool) -> Execution:
-    """One trial. ``lost_delete``: the last of several deletes in one race answers and does nothing."""
+    """One trial. ``lost_delete``: the last of a race's deletes answers and does nothing."""
     server = _Server()
     now_ns = 0
     for r, lanes in enumerate(program.rounds):

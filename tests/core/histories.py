@@ -110,9 +110,7 @@ def random_history(
         call = instant - rng.randrange(width)
         end: int | None = instant + rng.randrange(width)
         outcome = Info(Unknown.TIMEOUT) if lost else Ok(result)
-        operations.append(
-            Operation(n, n, invocation, outcome, call, None if lost else end)
-        )
+        operations.append(Operation(n, n, invocation, outcome, call, None if lost else end))
     bent = [bend_one(rng, op, known) if rng.random() < bend else op for op in operations]
     rng.shuffle(bent)
     return History(tuple(bent), before)

@@ -217,11 +217,7 @@ def simulate(
         at(now + take(), lambda then: act(call, then))
 
     def act(call: _Call, now: int) -> None:
-        if (
-            server.fault is Fault.TORN_LIST
-            and server.due(call, Kind.LIST)
-            and len(server.live) > 1
-        ):
+        if server.fault is Fault.TORN_LIST and server.due(call, Kind.LIST) and len(server.live) > 1:
             _tear(server, call, now, at, finish)
             return
         call.result = server.effect(call, now)

@@ -38,9 +38,10 @@ BUDGET = 200_000
 
 seeds = st.integers(min_value=0, max_value=2**32)
 promised = st.builds(
-    Promises, st.sampled_from(DeletePromise), st.sampled_from(ListPromise), st.just(
-        ReadPromise.LINEARIZABLE
-    )
+    Promises,
+    st.sampled_from(DeletePromise),
+    st.sampled_from(ListPromise),
+    st.just(ReadPromise.LINEARIZABLE),
 )
 
 
@@ -123,9 +124,7 @@ def test_forgetting_a_read_never_makes_a_divergence(
 
 @FIXED
 @given(seeds, promised)
-def test_names_of_ids_and_clients_and_the_clock_mean_nothing(
-    seed: int, promises: Promises
-) -> None:
+def test_names_of_ids_and_clients_and_the_clock_mean_nothing(seed: int, promises: Promises) -> None:
     history = _history(seed, promises)
 
     def named(session: str) -> str:

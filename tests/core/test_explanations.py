@@ -193,8 +193,8 @@ def test_names(build: Build, name: Anomaly) -> None:
 
 def test_an_unanswered_delete_stays_in_the_witness() -> None:
     """Without it the answers would prove more than they do."""
-    build = Build().create("x", 0, 1).add(
-        Invocation(Kind.DELETE, "x"), Info(Unknown.TIMEOUT), 2, None
+    build = (
+        Build().create("x", 0, 1).add(Invocation(Kind.DELETE, "x"), Info(Unknown.TIMEOUT), 2, None)
     )
     history = build.list(3, 4).get("x", 5, 6, Found(), rest=True).history
     assert set(_found(history).witness) == {0, 1, 2, 3}

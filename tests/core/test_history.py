@@ -53,9 +53,7 @@ def op(
         ((50, None), (0, None), True),
     ],
 )
-def test_overlap(
-    one: tuple[int, int | None], other: tuple[int, int | None], shared: bool
-) -> None:
+def test_overlap(one: tuple[int, int | None], other: tuple[int, int | None], shared: bool) -> None:
     assert overlap(op(*one), op(*other)) is shared
     assert overlap(op(*other), op(*one)) is shared
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given
+from tests.programs import TWO_DELETES, A, B, C, one, programs
 
 from deadheat.core.program import (
     Call,
@@ -28,7 +29,6 @@ from deadheat.core.program import (
     structure,
     with_offsets,
 )
-from tests.programs import TWO_DELETES, A, B, C, one, programs
 
 
 def test_names_run_through_the_alphabet_and_then_count() -> None:

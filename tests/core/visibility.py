@@ -84,9 +84,7 @@ class _Records:
         ]
 
     def shown_after_delete(self) -> list[Operation]:
-        gone = min(
-            (op.return_ns for op in self.deletes if op.return_ns is not None), default=None
-        )
+        gone = min((op.return_ns for op in self.deletes if op.return_ns is not None), default=None)
         return [op for op in self.seen if gone is not None and op.call_ns > gone]
 
     def missed_while_live(self) -> list[Operation]:

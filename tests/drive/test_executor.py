@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import random
 import threading
+from itertools import pairwise
 
 import pytest
+from tests.programs import TWO_DELETES, A, B
+from tests.servers.crowd import Crowd
+from tests.servers.scripted import Asked, Says, Scripted
 
 from deadheat.core.checker import check
 from deadheat.core.divergence import Linearizable
@@ -16,9 +20,6 @@ from deadheat.drive.executor import Execution, Executor
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.target import Target
 from deadheat.targets.opencode_wire import OpenCodeWire
-from tests.programs import TWO_DELETES, A, B
-from tests.servers.crowd import Crowd
-from tests.servers.scripted import Asked, Says, Scripted
 
 pytestmark = [pytest.mark.live, pytest.mark.anyio]
 
@@ -70,7 +71,7 @@ async def test_later_calls_of_a_lane_follow_their_answers() -> None:
             done = await running.run(program)
     lane = [op for op in done.history.operations if op.place and op.place[:2] == (1, 0)]
     assert [op.kind for op in lane] == [Kind.DELETE, Kind.GET, Kind.LIST]
-    for before, after in zip(lane, lane[1:], strict=False):
+    for before, after in pairwise(lane):
         assert before.return_ns is not None
         assert after.call_ns >= before.return_ns
     assert lane[1].call_ns - (lane[0].return_ns or 0) >= 200_000

@@ -6,6 +6,7 @@ import threading
 
 import httpx
 import pytest
+from tests.servers.scripted import Asked, Says, Scripted
 
 from deadheat.core.history import Fail, Info, Invocation, Kind, Ok, Unknown
 from deadheat.drive.executor import Executor
@@ -14,7 +15,6 @@ from deadheat.drive.ownership import Ownership
 from deadheat.drive.server import free_port
 from deadheat.drive.target import Target
 from deadheat.targets.opencode_wire import OpenCodeWire
-from tests.servers.scripted import Asked, Says, Scripted
 
 pytestmark = [pytest.mark.live, pytest.mark.anyio]
 LIST = Invocation(Kind.LIST)

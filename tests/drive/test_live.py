@@ -10,12 +10,16 @@ import threading
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
+from tests.programs import TWO_DELETES
+from tests.servers.crowd import Crowd
+from tests.servers.scripted import Asked, Says, Scripted
 
+from deadheat.campaign.judge import judge
 from deadheat.core.divergence import Anomaly, Diverged, Undecided
 from deadheat.core.history import Fail
 from deadheat.core.promises import DeletePromise
-from deadheat.campaign.judge import judge
 from deadheat.drive.executor import Executor
 from deadheat.drive.live import LiveTarget, open_target
 from deadheat.drive.ownership import Ownership
@@ -25,11 +29,9 @@ from deadheat.drive.until import run_until
 from deadheat.errors import NotThisApi, StartFailed, TargetDied
 from deadheat.targets.catalog import demo
 from deadheat.targets.opencode_wire import OpenCodeWire
-from tests.programs import TWO_DELETES
-from tests.servers.crowd import Crowd
-from tests.servers.scripted import Asked, Says, Scripted
 
 pytestmark = [pytest.mark.live]
+MORTAL = Path(__file__).resolve().parent.parent / "servers" / "mortal.py"
 on_loop = pytest.mark.anyio
 
 
@@ -75,10 +77,9 @@ async def test_what_does_not_work_alone_is_said_in_one_line(
         return says if asked.method == method and asked.path.startswith(at_path) else None
 
     crowd = Crowd(random.Random(0), refuses=refuse)
-    with Scripted(crowd) as server:
-        with pytest.raises(NotThisApi, match=doing) as caught:
-            async with open_target(at(server), "run"):
-                pass
+    with Scripted(crowd) as server, pytest.raises(NotThisApi, match=doing) as caught:
+        async with open_target(at(server), "run"):
+            pass
     assert "\n" not in str(caught.value)
     assert str(caught.value).endswith("listens there.")
     if method != "DELETE":
@@ -147,13 +148,12 @@ async def test_a_managed_server_that_is_killed_between_trials_blames_no_program(
 
 @on_loop
 async def test_a_server_that_dies_of_a_program_is_a_crash_and_the_search_goes_on() -> None:
-    server = Path(__file__).resolve().parent.parent / "servers" / "mortal.py"
     target = Target(
         "mortal",
         OpenCodeWire(),
         launch=Launch(
             "mortal",
-            (sys.executable, str(server), "{port}"),
+            (sys.executable, str(MORTAL), "{port}"),
             ready_line="listening",
             probe="/session",
         ),
@@ -186,9 +186,13 @@ async def test_a_managed_server_that_hangs_for_good_is_given_up() -> None:
             hung = LiveTarget(at(server, 0.05), process_of(live), "other")
             hung._executor = Executor(server.base_url, at(server, 0.05), Ownership("o"))
             hung._restart = no_restart  # type: ignore[method-assign]
-            with pytest.raises(TargetDied, match="stopped answering"):
+
+            async def again_and_again() -> None:
                 for _ in range(10):
                     await hung.execute(TWO_DELETES)
+
+            with pytest.raises(TargetDied, match="stopped answering"):
+                await again_and_again()
             never.set()
             await hung.disconnect()
     assert restarts == 4
@@ -206,7 +210,7 @@ def test_a_signal_cancels_the_work_and_is_still_caught_while_it_cleans_up() -> N
                 os.kill(os.getpid(), signal.SIGTERM)  # impatient
                 os.kill(os.getpid(), signal.SIGINT)
                 for _ in range(20):
-                    await anyio.sleep(0)
+                    await anyio.lowlevel.checkpoint()
                 cleaned.append("whole")
 
     assert run_until(work, None) == (True, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import httpcore
 import httpx
@@ -11,6 +11,9 @@ import pytest
 from deadheat.core.history import Fail, Info, Unknown
 from deadheat.drive.lane import _AS_HTTPX
 from deadheat.drive.outcome import _TABLE, outcome_of_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def tree(kind: type[httpx.RequestError]) -> Iterator[type[httpx.RequestError]]:

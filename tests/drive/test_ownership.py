@@ -8,6 +8,9 @@ import random
 
 import anyio
 import pytest
+from tests.programs import TWO_DELETES
+from tests.servers.crowd import Crowd
+from tests.servers.scripted import Asked, Says, Scripted
 
 from deadheat.core.history import Info, Invocation, Kind, Listed, Ok
 from deadheat.drive.executor import Executor
@@ -16,9 +19,6 @@ from deadheat.drive.target import Target
 from deadheat.errors import ForeignSession
 from deadheat.generate.source import ProgramSource
 from deadheat.targets.opencode_wire import OpenCodeWire
-from tests.programs import TWO_DELETES
-from tests.servers.crowd import Crowd
-from tests.servers.scripted import Asked, Says, Scripted
 
 
 def test_a_change_to_a_session_that_is_not_ours_is_refused() -> None:

@@ -12,9 +12,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
 import pytest
 
-from deadheat.drive.server import Launch, ServerProcess
+from deadheat.drive.server import Launch, ServerProcess, free_port
 from deadheat.targets import demo_server
 
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -71,34 +73,34 @@ async def _serve_demo(port: int) -> ServerProcess:
     return process
 
 
+def _run_beside_demo(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """With the demo listening where the command looks for a server (on another port)."""
+
+    async def served() -> subprocess.CompletedProcess[str]:
+        port = free_port()
+        process = await _serve_demo(port)
+        try:
+            there = command.replace(":4096", f":{port}")
+            return await anyio.to_thread.run_sync(_run, there, folder)
+        finally:
+            await process.stop()
+
+    return anyio.run(served)
+
+
 @pytest.mark.opencode
 @pytest.mark.live
 def test_every_command_does_what_it_says(tmp_path: Path) -> None:
-    import anyio
-
-    from deadheat.drive.server import free_port
-
-    for command in COMMANDS:
-        if command.startswith(BY_CI):
+    for written in COMMANDS:
+        if written.startswith(BY_CI):
             continue
-        wanted = EXPECTED[_normal(command)]
+        command = written
         if ".json" in command:
             # The README's own run may end a call above the minimum on a busy machine.
             saved = sorted(tmp_path.glob(".deadheat/opencode@1.0.152/ghost-*.json"))
             assert saved, "no ghost was saved by the commands before"
             command = re.sub(r"\S*\.json", str(saved[0].relative_to(tmp_path)), command)
-        if "127.0.0.1:4096" not in command:
-            done = _run(command, tmp_path)
-        else:
-
-            async def served(command: str = command) -> subprocess.CompletedProcess[str]:
-                port = free_port()
-                process = await _serve_demo(port)
-                try:
-                    there = command.replace(":4096", f":{port}")
-                    return await anyio.to_thread.run_sync(_run, there, tmp_path)
-                finally:
-                    await process.stop()
-
-            done = anyio.run(served)
+        run = _run_beside_demo if "127.0.0.1:4096" in command else _run
+        done = run(command, tmp_path)
+        wanted = EXPECTED[_normal(written)]
         assert done.returncode == wanted, f"{command}\n{done.stdout}\n{done.stderr}"

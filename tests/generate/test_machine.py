@@ -76,7 +76,9 @@ def test_the_ghosts_own_shape_is_drawn(drawn: tuple[Program, ...]) -> None:
         for lanes in program.rounds
         for i, one in enumerate(lanes)
         for other in lanes[i + 1 :]
-        if isinstance(one[0], Delete) and isinstance(other[0], Delete) and one[0].var != other[0].var
+        if isinstance(one[0], Delete)
+        and isinstance(other[0], Delete)
+        and one[0].var != other[0].var
     }
     assert len(offsets) > len(OFFSETS_US) / 2
 

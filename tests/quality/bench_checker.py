@@ -212,9 +212,7 @@ def histories(cell: Cell, count: int, seed: int) -> list[History]:
         rng = Random(f"{cell}/{seed}/{attempt}")
         fault = FAULTS[attempt % len(FAULTS)] if cell.faulty else None
         history = _Generator(rng, cell, fault).run()
-        shows = cell.faulty and isinstance(
-            legal(history, Promises(), DEFAULT_BUDGET), Impossible
-        )
+        shows = cell.faulty and isinstance(legal(history, Promises(), DEFAULT_BUDGET), Impossible)
         if shows or not cell.faulty:
             found.append(history)
     return found
@@ -255,9 +253,7 @@ def measure(cell: Cell, found: list[History]) -> Figure:
         else:
             undecided += 1
     median = statistics.median
-    return Figure(
-        cell, len(found), median(plain), median(times), max(times), undecided, wrong
-    )
+    return Figure(cell, len(found), median(plain), median(times), max(times), undecided, wrong)
 
 
 def as_json(cell: Cell, history: History) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.servers.scripted import Asked, Says
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable
 
 GONE = Says(404, {"name": "NotFoundError"})
@@ -61,8 +61,9 @@ class Crowd:
         titles = [title for title in self.stored.values() if title.startswith("deadheat ")]
         shown = []
         for session, title in self.stored.items():
-            if self.rng.random() < self.lies and titles:
-                title = self.rng.choice(titles)  # under the tag of the trial that is running
+            # A lie: under the tag of the trial that is running.
+            lie = titles and self.rng.random() < self.lies
+            told = self.rng.choice(titles) if lie else title
             if session in self.foreign or self.rng.random() >= self.lies:
-                shown.append({"id": session, "title": title})
+                shown.append({"id": session, "title": told})
         return shown

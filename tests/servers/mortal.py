@@ -29,14 +29,14 @@ class Answers(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         """Create."""
         title = json.loads(self.rfile.read(int(self.headers["content-length"])))["title"]
         session = f"ses_{len(STORED)}x{os.getpid()}"
         STORED[session] = title
         self._say(200, {"id": session, "title": title})
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         """Get and list."""
         session = self.path.partition("?")[0].removeprefix("/session").strip("/")
         if not session:
@@ -46,7 +46,7 @@ class Answers(BaseHTTPRequestHandler):
         else:
             self._say(404, {})
 
-    def do_DELETE(self) -> None:  # noqa: N802
+    def do_DELETE(self) -> None:
         """Delete; and die of it."""
         global DELETES
         DELETES += 1

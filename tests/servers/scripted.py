@@ -6,6 +6,7 @@ itself. Ends with its ``with`` block.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -84,10 +85,8 @@ class Scripted:
 
     def hang_up(self, line: Line) -> None:
         """Close one connection from our side."""
-        try:
+        with contextlib.suppress(OSError):  # closed already
             line.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # closed already
 
     def _start(self, run: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=run, args=args, daemon=True)

@@ -55,6 +55,7 @@ class Shelf:
         self._plan = plan
         self._findings: dict[Signature, Finding] = {}
         self._environment = artifacts.environment()
+        self._not_ours: Path | None = None
 
     def findings(self) -> tuple[Finding, ...]:
         """In the order in which they were first seen."""
@@ -86,6 +87,24 @@ class Shelf:
         path = artifacts.write(artifact, self._plan.folder)
         finding = Finding(signature, program, divergence, programs, 1, False, False, artifact, path)
         self._findings[signature] = finding
+        return finding
+
+    def recall(self, artifact: Artifact, path: Path) -> Finding:
+        """A finding of an earlier run. Its file is the user's, and stays as it is."""
+        divergence = artifacts.divergence_of(artifact)
+        finding = Finding(
+            signature=divergence.signature,
+            program=artifact.program,
+            divergence=divergence,
+            first_program=artifact.origin.programs,
+            seen=1,
+            pursued=True,
+            finished=False,
+            artifact=artifact,
+            path=path,
+        )
+        self._findings[finding.signature] = finding
+        self._not_ours = path
         return finding
 
     def shrunk(self, signature: Signature, shrunk: Shrunk) -> Finding:
@@ -126,7 +145,7 @@ class Shelf:
         self, finding: Finding, artifact: Artifact, program: Program, divergence: Divergence
     ) -> Finding:
         path = artifacts.write(artifact, self._plan.folder)
-        if path != finding.path:
+        if path != finding.path and finding.path != self._not_ours:
             finding.path.unlink(missing_ok=True)
         current = self._findings[finding.signature]
         updated = replace(
@@ -160,6 +179,7 @@ class Shelf:
             most_reliable=None,
             most_reliable_rate=None,
             transient=divergence.transient,
+            explanation=artifacts.explanation_of(divergence),
             witness=divergence.witness,
             culprit=divergence.culprit,
             about=divergence.sessions,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from deadheat.core.history import History
     from deadheat.core.promises import Promises
 
+
 @dataclass(frozen=True, slots=True)
 class Before:
     """``first`` comes before ``second`` (places in the witness), and why."""

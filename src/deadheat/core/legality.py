@@ -168,8 +168,10 @@ def split_list(history: History, index: int) -> History:
         sessions.update(dict.fromkeys(sorted(touched_sessions(op))))
     split: list[Operation] = []
     for op in ops:
-        if op.index == index and isinstance(op.outcome, Ok) and isinstance(
-            op.outcome.result, Listed
+        if (
+            op.index == index
+            and isinstance(op.outcome, Ok)
+            and isinstance(op.outcome.result, Listed)
         ):
             split.extend(_reads_of(op, op.outcome.result, sessions))
         else:

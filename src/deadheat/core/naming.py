@@ -173,9 +173,7 @@ def _about_one(story: Story) -> tuple[Anomaly, ...]:
         after = [op for op in seen if op.call_ns > gone_by]
         first_delete = min(op.call_ns for op in deletes)
         gone = [op for op in missing if op.call_ns >= first_delete]
-        back = [
-            op for op in seen if any(op.call_ns > (m.return_ns or 0) for m in gone)
-        ]
+        back = [op for op in seen if any(op.call_ns > (m.return_ns or 0) for m in gone)]
         if back and (story.last_word_shows or len(back) > 1):
             return (Anomaly.RESURRECTION, Anomaly.GHOST, Anomaly.LATE, Anomaly.STALE_READ)
         if back:

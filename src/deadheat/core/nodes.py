@@ -126,9 +126,7 @@ def _with_titles(
     return frozenset(tokens), frozenset(wild), made
 
 
-def _pins(
-    session: str, titles: list[Value], life: Life, listed: set[Token]
-) -> list[Row]:
+def _pins(session: str, titles: list[Value], life: Life, listed: set[Token]) -> list[Row]:
     pins: list[Row] = []
     for value in titles:
         if value.token in listed or (value.initial and not value.seen):

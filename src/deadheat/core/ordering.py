@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from deadheat.core.nodes import Nodes
     from deadheat.core.steps import Gaps, Trail
 
+
 class Placed(NamedTuple):
     """An order was found: ``(node, instant)``, first to last."""
 
@@ -77,9 +78,7 @@ class _Deep(NamedTuple):
     nodes: tuple[int, ...]
 
 
-def _place(
-    search: Steps, budget: int, order: dict[int, tuple[int, ...]]
-) -> Placed | Stuck | _Deep:
+def _place(search: Steps, budget: int, order: dict[int, tuple[int, ...]]) -> Placed | Stuck | _Deep:
     nodes = search.nodes
     count = len(nodes.start)
     start, end, members, about = nodes.start, nodes.end, nodes.members, nodes.about
@@ -119,9 +118,9 @@ def _place(
         for j in pending:
             if start[j] > now:
                 break
-            if (
-                members[j] is live if about[j] is None else members[j] <= live
-            ) and search.holds(state, j):
+            if (members[j] is live if about[j] is None else members[j] <= live) and search.holds(
+                state, j
+            ):
                 again = j
                 break
         if again >= 0:

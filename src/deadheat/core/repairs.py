@@ -114,8 +114,9 @@ def edits(
                 if op.return_ns is None or op.return_ns >= done_by:
                     continue
                 slow = replace(op, return_ns=done_by)
-                yield said(f"{_spelt(op)} had answered only once it was done", op.index), swapped(
-                    op, slow
+                yield (
+                    said(f"{_spelt(op)} had answered only once it was done", op.index),
+                    swapped(op, slow),
                 )
         case Anomaly.LOST_UPDATE:
             for op in chosen(lambda op: is_result(op, Renamed)):
@@ -156,9 +157,7 @@ def _lacks(op: Operation, session: str) -> bool:
 
 def _imagined(n: int, kind: Kind, session: str | None, call_ns: int) -> Operation:
     """A call that nobody is known to have made."""
-    return Operation(
-        -2 - n, -1, Invocation(kind, session), Info(Unknown.TIMEOUT), call_ns, None
-    )
+    return Operation(-2 - n, -1, Invocation(kind, session), Info(Unknown.TIMEOUT), call_ns, None)
 
 
 def is_result(op: Operation, result: object) -> bool:
@@ -175,5 +174,3 @@ def repeats(op: Operation) -> bool:
 
 def _spelt(op: Operation) -> str:
     return "{0} = create()" if op.kind is Kind.CREATE else f"{op.kind}({{0}})"
-
-

@@ -123,8 +123,7 @@ class SessionModel:
         if len(entries) != len(live):  # also catches an entry shown twice
             return False
         return all(
-            e.session in live and self._agree(e.session, live[e.session], e.title)
-            for e in entries
+            e.session in live and self._agree(e.session, live[e.session], e.title) for e in entries
         )
 
     def _effect(

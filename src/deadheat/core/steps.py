@@ -91,9 +91,7 @@ class Steps:
         else:
             wild = NOBODY
             births = members - live
-            deaths = frozenset(
-                [t for t in nodes.tokens[about] if t in live and t not in members]
-            )
+            deaths = frozenset([t for t in nodes.tokens[about] if t in live and t not in members])
             after = (live - deaths) | members if deaths or births else live
         late = nodes.late
         for token in deaths:
@@ -204,9 +202,7 @@ class Steps:
             return False
         while k < count and early[k] < at:
             token = self.nodes.index[k]
-            if not born >> (k - floor) & 1 and not (
-                isinstance(token, tuple) and token[0] in wild
-            ):
+            if not born >> (k - floor) & 1 and not (isinstance(token, tuple) and token[0] in wild):
                 return False
             k += 1
         return True
@@ -218,9 +214,7 @@ class Steps:
                 return False
         return True
 
-    def _in_turn(
-        self, births: frozenset[Token] | set[Token], floor: int, born: int
-    ) -> bool:
+    def _in_turn(self, births: frozenset[Token] | set[Token], floor: int, born: int) -> bool:
         """Is the first title born before the others, and may those before end so soon?"""
         nodes = self.nodes
         for token in births:

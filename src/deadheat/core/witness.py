@@ -54,9 +54,7 @@ class Witness:
     culprit: int
 
 
-def find_witness(
-    history: History, promises: Promises, budget: int, hint: Impossible
-) -> Witness:
+def find_witness(history: History, promises: Promises, budget: int, hint: Impossible) -> Witness:
     """Reduce ``history``, which is impossible under ``promises``."""
 
     def impossible(candidate: History) -> bool:
@@ -70,9 +68,7 @@ def find_witness(
     return Witness(tuple(sorted(sessions)), core, concerned, culprit)
 
 
-def around(
-    witness: Witness, index: int, promises: Promises, budget: int
-) -> Witness:
+def around(witness: Witness, index: int, promises: Promises, budget: int) -> Witness:
     """The same contradiction told with operation ``index``, if a fewest set has room for it."""
 
     def impossible(candidate: History) -> bool:
@@ -104,9 +100,7 @@ def only_sessions(history: History, sessions: frozenset[str]) -> History:
     return History(tuple(kept), history.existing & sessions)
 
 
-def preferred(
-    units: Sequence[T], impossible: Callable[[Sequence[T]], bool]
-) -> list[T]:
+def preferred(units: Sequence[T], impossible: Callable[[Sequence[T]], bool]) -> list[T]:
     """The fewest ``units`` that are still ``impossible``, earlier ones kept rather than later."""
 
     def needed(base: list[T], grown: bool, rest: list[T]) -> list[T]:
@@ -162,9 +156,7 @@ def _lists_near(
         return history
     reach = 8
     while reach < len(lists):
-        near = {
-            op.index for op in lists[max(0, hinted[0] - reach) : hinted[-1] + reach + 1]
-        }
+        near = {op.index for op in lists[max(0, hinted[0] - reach) : hinted[-1] + reach + 1]}
         operations = tuple(
             op for op in history.operations if op.kind is not Kind.LIST or op.index in near
         )
@@ -267,9 +259,7 @@ def prefix(history: History, answered: Sequence[Operation]) -> History:
     now = answered[-1].return_ns or 0
     done = {op.index for op in answered}
     cut = (
-        op if op.index in done else pending(op)
-        for op in history.operations
-        if op.call_ns <= now
+        op if op.index in done else pending(op) for op in history.operations if op.call_ns <= now
     )
     return replace(history, operations=tuple(op for op in cut if op is not None))
 

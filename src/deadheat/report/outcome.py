@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from deadheat.artifact import Artifact
+    from deadheat.core.ledger import Tally
     from deadheat.core.stats import Rate
     from deadheat.results import Replayed, Summary
 
@@ -161,3 +162,17 @@ def _interval(rate: Rate) -> str:
 
 def _record(rate: Rate) -> RateRecord:
     return RateRecord(rate.diverged, rate.trials, rate.low, rate.high, rate.confidence)
+
+
+def offset_picture(picture: tuple[tuple[int, Tally], ...]) -> str:
+    """Rate against offset, a bar each. Tuning spends its trials unevenly: the counts tell."""
+    widest = max(
+        (tally.diverged / tally.decided for _, tally in picture if tally.decided), default=0
+    )
+    lines = ["offset        diverged"]
+    for offset_us, tally in picture:
+        share = tally.diverged / tally.decided if tally.decided else 0.0
+        bar = "█" * round(30 * share / widest) if widest else ""
+        counts = f"{tally.diverged}/{tally.decided}"
+        lines.append(f"{offset_us:>8,} µs  {counts:>9}  {percent(share):>7}  {bar}".rstrip())
+    return "\n".join(lines)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from deadheat.core.divergence import MEANING
 from deadheat.core.stats import rarest_seen
-from deadheat.report.diagram import diagram_of, program_lines, text
+from deadheat.report.diagram import diagram_of, named_reason, program_lines, text
 from deadheat.report.wording import percent, rate_text, size_text, standing_text
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def finding_text(artifact: Artifact, path: Path | None) -> str:
             text(program_lines(artifact.most_reliable)),
             "",
         ]
+    lines += _why(artifact)
     lines.append(f"under the promises: {artifact.target.promises}")
     if path is not None:
         lines.append(f"saved   {path}")
@@ -48,6 +49,24 @@ def finding_text(artifact: Artifact, path: Path | None) -> str:
 
 def _rate(rate: RateRecord | None) -> str:
     return "its rate was not measured (no time left)" if rate is None else rate_text(rate)
+
+
+def _why(artifact: Artifact) -> list[str]:
+    """The proof in words, what would repair it, and the weaker promise that still held."""
+    names = {session: name for name, session in artifact.sessions.items()}
+    explained = artifact.explanation
+
+    def named(line: str) -> str:
+        return named_reason(line, artifact.about, names)
+
+    lines = [f"  {i}. {named(line)}" for i, line in enumerate(explained.proof, start=1)]
+    if lines:
+        lines = ["why no order of the calls is legal:", *lines]
+    if explained.counterfactual:
+        lines.append(f"it would be legal if {named(explained.counterfactual)}")
+    if explained.strongest_promise_held:
+        lines.append(f"still held: {explained.strongest_promise_held}")
+    return lines
 
 
 def clean_text(programs: int, overlaps: int) -> str:

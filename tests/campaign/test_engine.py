@@ -1,0 +1,167 @@
+"""The engine on a server in memory: the cycle of search, shrink and measure, by a virtual clock."""
+
+from __future__ import annotations
+
+import random
+from itertools import cycle
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+import pytest
+from tests.campaign.simulated import SimulatedTarget
+from tests.programs import A, B, C
+
+from deadheat import artifact as artifacts
+from deadheat.campaign import events
+from deadheat.campaign.engine import Engine, Plan
+from deadheat.core.divergence import Anomaly
+from deadheat.core.program import Create, Delete, Get, List, Program, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+
+LARGE = Program(
+    (
+        ((Create(A),),),
+        ((Create(B),),),
+        ((Create(C),),),
+        ((Delete(A), List()), (Delete(B, 700), Get(C)), (Get(C),)),
+        ((List(),),),
+    )
+)
+QUIET = Program((((Create(A),),), ((Delete(A),), (Get(A),))))
+
+
+E = TypeVar("E")
+
+
+def files(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
+class Run:
+    """One engine with what it told."""
+
+    def __init__(
+        self, folder: Path, *, rate: float = 0.5, supply: Iterable[Program] = (), **plan: object
+    ) -> None:
+        self.live = SimulatedTarget(random.Random(1), rate)
+        self.told: list[events.Event] = []
+        self.folder = folder
+        self.engine = Engine(
+            self.live.as_live(),
+            Plan(seed=3, folder=folder, **plan),  # type: ignore[arg-type]
+            supply or cycle((LARGE,)),
+            self.live.clock,
+            self.told.append,
+        )
+
+    def of(self, kind: type[E]) -> list[E]:
+        return [event for event in self.told if isinstance(event, kind)]
+
+
+async def test_it_finds_shrinks_and_measures(tmp_path: Path) -> None:
+    run = Run(tmp_path, seconds=600, exit_first=True)
+    summary = await run.engine.run()
+    (found,) = summary.findings
+    assert found.artifact.anomaly is Anomaly.GHOST
+    assert found.finished
+    calls = sorted(map(kind_of, found.artifact.program.calls()))
+    assert calls == ["create", "create", "delete", "delete"]
+    assert found.artifact.needs_race
+    rate = found.artifact.rate
+    assert rate is not None
+    assert rate.trials == 200
+    assert rate.low <= 0.5 <= rate.high
+    assert artifacts.read(found.path) == found.artifact
+    assert files(tmp_path) == [found.path]
+    assert summary.ended == "first divergence"
+    assert [type(event).__name__ for event in run.told if not isinstance(event, events.Progress)][
+        -1
+    ] == "Saved"
+    phases = [event.phase for event in run.of(events.Progress)]
+    assert events.Phase.SHRINKING in phases
+    assert events.Phase.MEASURING in phases
+
+
+async def test_it_is_on_disk_at_first_sight(tmp_path: Path) -> None:
+    run = Run(tmp_path, rate=1.0, seconds=600, exit_first=True)
+    counts: list[int] = []
+    run.live.before = lambda _program: counts.append(len(list(tmp_path.glob("*.json"))))
+    await run.engine.run()
+    assert counts[0] == 0
+    assert set(counts[1:]) == {1}  # from the second trial on, and never none or two of one finding
+
+
+async def test_a_known_signature_is_counted_and_not_pursued_again(tmp_path: Path) -> None:
+    run = Run(tmp_path, seconds=600, programs=300)
+    summary = await run.engine.run()
+    assert summary.ended == "programs"
+    assert summary.programs == 300
+    assert len(summary.findings) == len(run.of(events.Found)) == len(run.of(events.Saved)) == 1
+    assert summary.findings[0].seen > 200
+    searching = [e for e in run.of(events.Progress) if e.phase is events.Phase.SEARCHING]
+    assert len(searching) > 290
+
+
+async def test_the_time_is_one_budget_for_everything(tmp_path: Path) -> None:
+    run = Run(tmp_path, rate=0.05, seconds=5)
+    summary = await run.engine.run()
+    assert summary.ended == "time"
+    assert 5 <= summary.elapsed_s < 5.05  # at most one trial over
+    quiet = Run(tmp_path / "quiet", supply=cycle((QUIET,)), seconds=1)
+    summary = await quiet.engine.run()
+    assert (summary.findings, summary.ended) == ((), "time")
+    assert 99 <= summary.trials == summary.programs <= 101
+    assert summary.drawn["delete"] == summary.answered["delete"] == summary.trials
+    assert summary.overlaps == summary.trials
+    assert not (tmp_path / "quiet").exists()
+
+
+async def test_programs_that_run_out_end_the_run(tmp_path: Path) -> None:
+    run = Run(tmp_path, supply=(QUIET, QUIET), seconds=60)
+    summary = await run.engine.run()
+    assert (summary.programs, summary.ended) == (2, "programs")
+
+
+@pytest.mark.parametrize("after", [1, 2, 30, 400])
+async def test_cancelled_at_any_moment_what_was_found_is_kept(tmp_path: Path, after: int) -> None:
+    run = Run(tmp_path, rate=1.0, seconds=600)
+
+    async with anyio.create_task_group() as tasks:
+
+        def stop(_program: Program) -> None:
+            if len(run.live.ran) == after:
+                tasks.cancel_scope.cancel()
+                raise Cut
+
+        class Cut(Exception):
+            """Cancellation arrives at an await; the double has none, so this stands for it."""
+
+        run.live.before = stop
+
+        async def work() -> None:
+            try:
+                await run.engine.run()
+            except Cut:
+                return
+
+        tasks.start_soon(work)
+    summary = run.engine.summary()
+    assert summary.ended == "interrupted"
+    assert summary.trials == after
+    (found,) = summary.findings
+    assert artifacts.read(found.path) == found.artifact
+    assert files(tmp_path) == [found.path]
+
+
+async def test_the_same_seed_makes_the_same_run(tmp_path: Path) -> None:
+    one, other = (Run(tmp_path / name, seconds=8) for name in ("one", "other"))
+    first, second = await one.engine.run(), await other.engine.run()
+    assert one.live.ran == other.live.ran
+    assert [f.artifact.program for f in first.findings] == [
+        f.artifact.program for f in second.findings
+    ]

@@ -1,0 +1,99 @@
+"""From an execution to a verdict: settling, deaths, and what proves nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tests.campaign.simulated import simulate
+from tests.programs import TWO_DELETES
+
+from deadheat.campaign.judge import judge
+from deadheat.campaign.measure import matching
+from deadheat.core.divergence import Anomaly, Diverged, Linearizable, Signature, Undecided
+from deadheat.core.history import Fail, Info, Ok, Outcome, Unknown
+from deadheat.core.promises import Promises
+from deadheat.drive.live import Death
+
+if TYPE_CHECKING:
+    from deadheat.drive.executor import Execution
+
+GOOD = simulate(TWO_DELETES, lost_delete=False)
+GHOST = simulate(TWO_DELETES, lost_delete=True)
+
+
+def all_ended(execution: Execution, outcome: Outcome) -> Execution:
+    ops = tuple(replace(op, outcome=outcome, return_ns=None) for op in execution.history.operations)
+    return replace(execution, history=replace(execution.history, operations=ops))
+
+
+def test_a_plain_trial_is_judged_as_it_is() -> None:
+    assert isinstance(judge(GOOD, None, Promises()), Linearizable)
+    verdict = judge(GHOST, None, Promises())
+    assert isinstance(verdict, Diverged)
+    assert verdict.divergence.anomaly is Anomaly.GHOST
+    assert not verdict.divergence.transient
+
+
+def settled(early: Execution, late: Execution) -> Execution:
+    """The first reads of ``early``, then those of ``late``."""
+    ops = early.history.operations
+    again = [op for op in late.history.operations if op.at_rest]
+    more = tuple(
+        replace(op, index=len(ops) + n, call_ns=op.call_ns + 10_000, return_ns=op.call_ns + 10_050)
+        for n, op in enumerate(again)
+    )
+    return replace(
+        early, history=replace(early.history, operations=(*ops, *more)), settled_from=len(ops)
+    )
+
+
+def test_what_goes_away_while_settling_is_reported_as_transient() -> None:
+    verdict = judge(settled(GHOST, GOOD), None, Promises())
+    assert isinstance(verdict, Diverged)
+    assert all(divergence.transient for divergence in verdict.all)
+
+
+def test_what_stays_is_not_transient_and_is_proved_by_the_late_reads() -> None:
+    execution = settled(GHOST, GHOST)
+    verdict = judge(execution, None, Promises())
+    assert isinstance(verdict, Diverged)
+    assert not verdict.divergence.transient
+    assert execution.settled_from is not None
+    assert verdict.divergence.culprit >= execution.settled_from
+
+
+def test_a_death_is_a_crash_whose_witness_are_the_open_calls() -> None:
+    ops = tuple(
+        replace(op, outcome=Info(Unknown.RESET), return_ns=None) if op.place == (2, 1, 0) else op
+        for op in GOOD.history.operations
+    )
+    execution = replace(GOOD, history=replace(GOOD.history, operations=ops))
+    verdict = judge(execution, Death(-9, ""), Promises())
+    assert isinstance(verdict, Diverged)
+    assert verdict.divergence.anomaly is Anomaly.CRASH
+    (index,) = verdict.divergence.witness
+    assert ops[index].place == (2, 1, 0)
+    assert verdict.divergence.signature == Signature(Anomaly.CRASH, ("delete",))
+    assert verdict.divergence.reason.endswith("-9")
+
+
+def test_dead_before_anything_reached_it_blames_nobody() -> None:
+    execution = all_ended(GOOD, Fail("ConnectError"))
+    assert isinstance(judge(execution, Death(1, ""), Promises()), Undecided)
+    assert isinstance(judge(execution, None, Promises()), Undecided)
+
+
+def test_no_answer_at_all_is_undecided_and_no_pass() -> None:
+    execution = all_ended(GOOD, Info(Unknown.TIMEOUT))
+    assert isinstance(judge(execution, None, Promises()), Undecided)
+    assert not any(isinstance(op.outcome, Ok) for op in execution.history.operations)
+
+
+def test_matching_finds_the_wanted_signature_only() -> None:
+    verdict = judge(GHOST, None, Promises())
+    assert isinstance(verdict, Diverged)
+    wanted = verdict.divergence.signature
+    assert matching(verdict, wanted) == verdict.divergence
+    assert matching(verdict, replace(wanted, anomaly=Anomaly.CRASH)) is None
+    assert matching(judge(GOOD, None, Promises()), wanted) is None

@@ -1,0 +1,98 @@
+"""The lane diagram, and the finding as a terminal shows it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.examples import example
+from tests.programs import A
+
+from deadheat.core.history import (
+    Absent,
+    Created,
+    Deleted,
+    Fail,
+    Found,
+    Info,
+    Invocation,
+    Kind,
+    Listed,
+    Ok,
+    Operation,
+    Outcome,
+    Renamed,
+    Seen,
+    Undeclared,
+    Unknown,
+)
+from deadheat.core.program import Create, Delete, List, Program
+from deadheat.report.diagram import answer_text, call_text, diagram_of, program_lines, text
+from deadheat.report.terminal import clean_text, finding_text
+
+GHOST = """\
+    a = create()             200 created
+    b = create()             200 created
+    ┌ delete(a)              200 deleted
+    └ delete(b)    +700 µs   200 deleted
+    list()                   [b]           ✗ b was deleted with success"""
+
+
+def test_the_ghost_as_the_readme_shows_it() -> None:
+    shown = text(diagram_of(example()))
+    assert shown.startswith(GHOST)
+    assert all(line == line.rstrip() for line in shown.splitlines())
+
+
+def test_lanes_of_several_calls_share_one_bracket() -> None:
+    program = Program((((Create(A),),), ((Delete(A), List()), (List(), List(50)))))
+    assert text(program_lines(program), "").splitlines() == [
+        "a = create()",
+        "┌ delete(a)",
+        "│   list()",
+        "├ list()",
+        "└   list()     +50 µs",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "shown"),
+    [
+        (Ok(Created("ses_x")), "200 created"),
+        (Ok(Deleted()), "200 deleted"),
+        (Ok(Renamed()), "200 renamed"),
+        (Ok(Found("t")), "200 found"),
+        (Ok(Absent()), "200 absent"),
+        (Ok(Listed((Seen("ses_y"), Seen("ses_x")))), "[a, ses_y]"),
+        (Ok(Undeclared(418, "Teapot")), "418 Teapot"),
+        (Fail("ConnectError"), "not sent (ConnectError)"),
+        (Info(Unknown.TIMEOUT), "no answer (timeout)"),
+        (Info(Unknown.SERVER_ERROR, "Boom"), "200 Boom"),
+    ],
+)
+def test_every_outcome_has_its_words(outcome: Outcome, shown: str) -> None:
+    op = Operation(0, 0, Invocation(Kind.GET, "ses_x"), outcome, 0, 1, status=200)
+    assert answer_text(op, {"ses_x": "a"}) == shown
+    assert call_text(op, {"ses_x": "a"}) == "get(a)"
+    assert call_text(op, {}) == "get(ses_x)"
+
+
+def test_a_finding_whole() -> None:
+    whole = example()
+    shown = finding_text(whole, Path("x.json"))
+    first, second, *_ = shown.splitlines()
+    assert first == "ghost  a session deleted with success is still there"
+    assert second.startswith("smallest failing program (4 calls, 2 at once), diverges in 11.5 %")
+    assert shown.endswith("replay  deadheat replay x.json")
+    assert "went away" not in shown
+    assert "went away" in finding_text(replace(whole, transient=True), None)
+    assert "not measured" in finding_text(replace(whole, rate=None), None)
+    often = replace(whole, most_reliable=whole.program, most_reliable_rate=whole.rate)
+    assert "shows more often" in finding_text(often, None)
+
+
+def test_silence_says_what_it_proves() -> None:
+    assert "0 of 4,602 programs" in clean_text(4_602, 9)
+    assert "showing in 0.1 % of these" in clean_text(4_602, 9)
+    assert clean_text(0, 0) == "clean: no program was run"

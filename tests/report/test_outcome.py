@@ -1,0 +1,79 @@
+"""The last words of a run: for a person, and one line for a machine."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from tests.examples import example, ghost
+
+from deadheat.core.stats import rate
+from deadheat.errors import ExitCode
+from deadheat.report.outcome import machine_line, replay_text, run_text
+from deadheat.results import Example, Replayed, Summary
+
+CLEAN = Summary(
+    "demo", "p", 1, 100, 100, 900, 50, 0, 0, 0, 12.0, "time", {"delete": 9}, {"delete": 9}, ()
+)
+FOUND = replace(CLEAN, findings=(Example(example(), Path("x/y.json"), 3, True),))
+
+
+def machine(summary: Summary | None, code: int) -> dict[str, object]:
+    line = machine_line(summary, code)
+    assert "\n" not in line
+    parsed: dict[str, object] = json.loads(line.removeprefix("deadheat-result: "))
+    return parsed
+
+
+def test_the_machines_line_never_calls_clean_what_proves_nothing() -> None:
+    assert machine(CLEAN, ExitCode.CLEAN)["verdict"] == "clean"
+    assert machine(CLEAN, ExitCode.TARGET)["verdict"] == "nothing proven"
+    assert machine(CLEAN, ExitCode.TARGET)["would_have_seen"] is None
+    assert machine(CLEAN, ExitCode.INTERRUPTED)["verdict"] == "interrupted"
+    assert machine(FOUND, ExitCode.INTERRUPTED)["verdict"] == "diverged"
+    assert machine(None, 3) == {"exit": 3, "verdict": "nothing run"}
+    assert machine(FOUND, 1)["divergences"] == [
+        {
+            "anomaly": "ghost",
+            "calls": list(example().signature),
+            "file": "x/y.json",
+            "finished": True,
+        }
+    ]
+
+
+def test_undecided_programs_are_no_part_of_what_silence_proves() -> None:
+    doubtful = replace(CLEAN, undecided=40)
+    assert "0 of 60 programs" in run_text(doubtful, interrupted=False)
+    assert "40 trials undecided" in run_text(doubtful, interrupted=False)
+    assert machine(doubtful, 0)["would_have_seen"] == round(1 - 0.01 ** (1 / 60), 6)
+
+
+def test_a_run_that_ended_in_an_error_is_not_called_clean() -> None:
+    assert "clean" in run_text(CLEAN, interrupted=False)
+    assert "clean" not in run_text(CLEAN, interrupted=False, proves=False)
+    assert "interrupted before" in run_text(None, interrupted=True)
+    assert "until then" in run_text(FOUND, interrupted=True)
+
+
+def test_every_distinct_divergence_is_listed() -> None:
+    two = replace(FOUND, findings=FOUND.findings * 2)
+    assert "2 distinct divergences" in run_text(two, interrupted=False)
+    assert run_text(two, interrupted=False).count("replay  deadheat replay x/y.json") == 2
+
+
+def test_replays() -> None:
+    _, divergence = ghost()
+    path = Path("x.json")
+    again = Replayed(divergence, None, rate(1, 3), 60, 0, until_first=True)
+    shown = replay_text(example(), path, again, "demo")
+    assert "diverges again on demo" in shown
+    assert "trial 3" in shown
+    assert "recorded on demo: diverges in 11.5 %" in shown
+    quiet = Replayed(None, None, rate(0, 60), 60, 2, until_first=False)
+    shown = replay_text(example(), path, quiet, "other")
+    assert "did not show on other in 60 trials" in shown
+    assert "2 trials undecided" in shown
+    other = replace(quiet, other=divergence)
+    assert "another divergence showed instead: ghost" in replay_text(example(), path, other, "o")

@@ -1,0 +1,52 @@
+"""Numbers and names as people read them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.examples import example
+from tests.programs import TWO_DELETES, A, one
+
+from deadheat.artifact import RateRecord
+from deadheat.core.program import Create, List
+from deadheat.report.wording import duration_text, percent, rate_text, size_text, standing_text
+
+
+@pytest.mark.parametrize(
+    ("fraction", "text"),
+    [
+        (0, "0 %"),
+        (1, "100 %"),
+        (0.115, "11.5 %"),
+        (0.5, "50 %"),
+        (0.0123, "1.2 %"),
+        (0.001, "0.1 %"),
+    ],
+)
+def test_percent(fraction: float, text: str) -> None:
+    assert percent(fraction) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.0 s"), (9.9, "9.9 s"), (42, "42 s"), (59.7, "1 min"), (200, "3 min 20 s"),
+     (3600, "1 h"), (7500, "2 h 5 min")],
+)  # fmt: skip
+def test_duration(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text
+
+
+def test_rates_sizes_and_standing() -> None:
+    assert rate_text(RateRecord(23, 200, 0.08, 0.16, 0.95)) == (
+        "diverges in 11.5 % of trials (95 %: 8–16 %, 200 trials)"
+    )
+    assert "not again in 25 fresh trials" in rate_text(RateRecord(0, 25, 0, 0.137, 0.95))
+    assert rate_text(RateRecord(0, 0, 0, 1, 0.95)) == "not measured"
+    assert size_text(TWO_DELETES) == "4 calls, 2 at once"
+    assert size_text(one(Create(A))) == "1 call, none at once"
+    assert size_text(one(List(), List())) == "2 calls, none at once"
+    whole = example()
+    assert standing_text(whole) == "smallest failing program"
+    assert "not proven" in standing_text(replace(whole, proven_minimal=False))
+    assert "logic" in standing_text(replace(whole, needs_race=False))
