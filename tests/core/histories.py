@@ -42,6 +42,13 @@ def random_history(
     existing: bool = False,
     renames: bool = False,
     idempotent: bool = False,
+    drawn_from: tuple[Kind, ...] = (
+        Kind.CREATE,
+        Kind.GET,
+        Kind.LIST,
+        Kind.DELETE,
+        Kind.LIST,
+    ),
 ) -> History:
     """``size`` operations. ``titles``: ``none``, ``all`` or ``mixed`` (looked at or not).
 
@@ -70,7 +77,7 @@ def random_history(
 
     for n in range(size):
         instant = 4 * n + rng.randrange(4)
-        kinds = [Kind.CREATE, Kind.GET, Kind.LIST, Kind.DELETE, Kind.LIST]
+        kinds = list(drawn_from)
         if renames:
             kinds.append(Kind.RENAME)
         kind = rng.choice(kinds)

@@ -16,6 +16,7 @@ from tests.core.reference import flaw_of, some_order_is_legal
 
 from deadheat.core.checker import check
 from deadheat.core.divergence import Diverged, Linearizable
+from deadheat.core.history import Kind
 from deadheat.core.legality import Impossible, legal, searched
 from deadheat.core.lifetimes import Unfit, read_lives
 from deadheat.core.promises import DeletePromise, ListPromise, Promises
@@ -105,6 +106,49 @@ def test_agrees_with_every_order_tried_on_100_000() -> None:
 @pytest.mark.quality
 def test_agrees_with_the_generic_search_on_20_000() -> None:
     print(_compare(range(2_000_000, 2_020_000), 20, by_hand=False))
+
+
+# Where mutants of the checker survived: titles half looked at, creates nobody heard
+# of, answers "absent" beside many lists. Titles, information lost, kinds drawn.
+C, D, G, L, R = Kind.CREATE, Kind.DELETE, Kind.GET, Kind.LIST, Kind.RENAME
+CORNERS = {
+    "titles": ("mixed", 0.1, (C, L, L, L, R, R, R, D), 0.1),
+    "unknown creates": ("none", 0.5, (C, C, C, L, L, L, G), 0.1),
+    "absent": ("none", 0.05, (C, D, D, G, G, L, L, L), 0.35),
+    "all titles": ("all", 0.1, (C, L, L, R, R, G, D, L), 0.15),
+}
+
+
+def _cornered(corner: str, seeds: range) -> Counter[str]:
+    titles, info, kinds, bend = CORNERS[corner]
+    seen: Counter[str] = Counter()
+    for seed in seeds:
+        rng = Random(seed)
+        history = random_history(
+            rng, rng.randint(4, 10), info=info, bend=bend, titles=titles,
+            width=rng.choice([8, 16, 30]), drawn_from=kinds, existing=True,
+        )  # fmt: skip
+        found = legal(history, Promises(), BUDGET)
+        expected = isinstance(searched(history, Promises(), BUDGET), Order)
+        assert isinstance(found, Order) is expected, f"seed {seed}: {found}"
+        if isinstance(found, Order):
+            assert not (flaw := flaw_of(found.order, history, Promises())), f"{seed}: {flaw}"
+        seen["legal" if expected else "impossible"] += 1
+        seen["generic"] += _is_generic(history, Promises())
+    return seen
+
+
+@pytest.mark.parametrize("corner", CORNERS)
+def test_agrees_in_the_corners(corner: str) -> None:
+    seen = _cornered(corner, range(1_000))
+    assert seen["impossible"] > 50
+    assert seen["generic"] < 500
+
+
+@pytest.mark.quality
+@pytest.mark.parametrize("corner", CORNERS)
+def test_agrees_in_the_corners_of_20_000(corner: str) -> None:
+    print(corner, _cornered(corner, range(100_000, 120_000)))
 
 
 def test_check_gives_the_same_answer_and_explains_it() -> None:
