@@ -141,7 +141,7 @@ def _cornered(corner: str, seeds: range) -> Counter[str]:
 @pytest.mark.parametrize("corner", CORNERS)
 def test_agrees_in_the_corners(corner: str) -> None:
     seen = _cornered(corner, range(1_000))
-    assert seen["impossible"] > 50
+    assert seen["impossible"] > 30
     assert seen["generic"] < 500
 
 
