@@ -22,6 +22,7 @@ from deadheat.core.history import (
     Ok,
     Operation,
     Renamed,
+    Result,
     Seen,
     Unknown,
 )
@@ -41,6 +42,13 @@ def random_history(
     existing: bool = False,
     renames: bool = False,
     idempotent: bool = False,
+    drawn_from: tuple[Kind, ...] = (
+        Kind.CREATE,
+        Kind.GET,
+        Kind.LIST,
+        Kind.DELETE,
+        Kind.LIST,
+    ),
 ) -> History:
     """``size`` operations. ``titles``: ``none``, ``all`` or ``mixed`` (looked at or not).
 
@@ -69,7 +77,7 @@ def random_history(
 
     for n in range(size):
         instant = 4 * n + rng.randrange(4)
-        kinds = [Kind.CREATE, Kind.GET, Kind.LIST, Kind.DELETE, Kind.LIST]
+        kinds = list(drawn_from)
         if renames:
             kinds.append(Kind.RENAME)
         kind = rng.choice(kinds)
@@ -78,6 +86,7 @@ def random_history(
         lost = rng.random() < info
         happens = not lost or rng.random() < 0.6
         target = rng.choice(known) if known else ""
+        result: Result
         match kind:
             case Kind.CREATE:
                 session, value = f"s{len(known) + n}", title()
@@ -122,9 +131,11 @@ def bend_one(rng: Random, op: Operation, known: list[str]) -> Operation:
         return replace(op, call_ns=op.call_ns + shift, return_ns=end)
     if not isinstance(op.outcome, Ok) or not known:
         return op
+    result: Result
     match op.outcome.result:
         case Absent():
-            result = {Kind.GET: Found(), Kind.DELETE: Deleted(), Kind.RENAME: Renamed()}[op.kind]
+            opposite: dict[Kind, Result] = {Kind.GET: Found(), Kind.DELETE: Deleted()}
+            result = opposite.get(op.kind, Renamed())
         case Found(title) if title is not None and rng.random() < 0.5:
             result = Found(f"t{rng.randrange(1, 8)}")
         case Found() | Deleted() | Renamed():

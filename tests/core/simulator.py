@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from deadheat.core.divergence import Anomaly
+from tests.core.visibility import Fault, is_typical, is_visible
+
 from deadheat.core.history import (
     Absent,
     Created,
@@ -30,7 +30,6 @@ from deadheat.core.history import (
     Result,
     Seen,
     Unknown,
-    shown_sessions,
 )
 
 if TYPE_CHECKING:
@@ -40,50 +39,13 @@ if TYPE_CHECKING:
 MS = 1_000_000
 
 
-class Fault(StrEnum):
-    """What the server does wrong, once."""
-
-    GHOST = "ghost"  # a delete answers success and does nothing
-    RESURRECTION = "resurrection"  # a deleted session comes back after a while
-    LOST_CREATE = "lost-create"  # a create answers and stores nothing
-    STALE_GET = "stale-get"  # a get answers from the past
-    STALE_LIST = "stale-list"  # a list answers from the past
-    TORN_LIST = "torn-list"  # a list reads its halves at two instants
-    DOUBLE_DELETE = "double-delete"  # a delete of an absent session answers success
-    DUPLICATE_ID = "duplicate-id"  # a create answers an id that was given before
-    PHANTOM = "phantom"  # lists show an id nobody made, from some instant on
-    VANISHED = "vanished"  # a session disappears
-    LATE_DELETE = "late-delete"  # a delete answers before it takes effect
-    LATE_CREATE = "late-create"  # a create answers before it takes effect
-    WRONG_STATUS = "wrong-status"  # a delete of a live session answers "absent"
-    LOST_UPDATE = "lost-update"  # a rename answers success and does nothing
-
-
-EXPECTED: dict[Fault, Anomaly] = {
-    Fault.GHOST: Anomaly.GHOST,
-    Fault.RESURRECTION: Anomaly.RESURRECTION,
-    Fault.LOST_CREATE: Anomaly.LOST_CREATE,
-    Fault.STALE_GET: Anomaly.STALE_READ,
-    Fault.STALE_LIST: Anomaly.STALE_READ,
-    Fault.TORN_LIST: Anomaly.TORN_LIST,
-    Fault.DOUBLE_DELETE: Anomaly.DOUBLE_DELETE,
-    Fault.DUPLICATE_ID: Anomaly.DUPLICATE_ID,
-    Fault.PHANTOM: Anomaly.PHANTOM,
-    Fault.VANISHED: Anomaly.VANISHED,
-    Fault.LATE_DELETE: Anomaly.LATE,
-    Fault.LATE_CREATE: Anomaly.LATE,
-    Fault.WRONG_STATUS: Anomaly.WRONG_STATUS,
-    Fault.LOST_UPDATE: Anomaly.LOST_UPDATE,
-}
-
-
 @dataclass
 class Run:
     """One simulated trial."""
 
     history: History
     visible: bool  # the answers show the fault
-    typical: bool  # and show it as what it is, not as a look-alike (see ``_typical``)
+    typical: bool  # and show it as what it is, not as a look-alike (see ``is_typical``)
 
 
 @dataclass
@@ -98,7 +60,9 @@ class _Call:
 
 
 @dataclass
-class _Server:
+class Server:
+    """The state, and where the fault struck."""
+
     rng: Random
     fault: Fault | None
     strikes_at: int
@@ -113,9 +77,8 @@ class _Server:
 
     def due(self, call: _Call, kind: Kind) -> bool:
         """Does the fault strike this call?"""
-        return (
-            self.struck is None and call.invocation.kind is kind and call.index >= self.strikes_at
-        )
+        strikes = call.invocation.kind is kind and call.index >= self.strikes_at
+        return self.struck is None and strikes
 
     def strike(self, call: _Call, victim: str, now: int) -> None:
         self.struck, self.victim, self.struck_ns = call, victim, now
@@ -184,6 +147,12 @@ class _Server:
             self.live[session] = call.invocation.title
         return Created(session)
 
+    def _drop(self, session: str) -> None:
+        self.live.pop(session, None)
+
+    def act_unseen(self, call: _Call, now: int) -> None:
+        self.effect(call, now)
+
     def _delete(self, call: _Call, session: str, now: int) -> Result:
         due = self.due(call, Kind.DELETE)
         if session not in self.live:
@@ -196,7 +165,7 @@ class _Server:
             return Deleted()
         if self.fault is Fault.LATE_DELETE and due:
             self.strike(call, session, now)
-            self.pending.append((now + 40 * MS, lambda: self.live.pop(session, None) and None))
+            self.pending.append((now + 40 * MS, lambda: self._drop(session)))
             return Deleted()
         if self.fault is Fault.WRONG_STATUS and due:
             self.strike(call, session, now)
@@ -220,8 +189,8 @@ def simulate(
     renames: bool = True,
     rest: bool = True,
 ) -> Run:
-    """One trial: ``calls`` calls by ``clients``, then (``rest``) a list and a get of each at rest."""
-    server = _Server(rng, fault, rng.randrange(max(1, calls // 2)))
+    """One trial: ``calls`` calls by ``clients``; ``rest``: then a list and a get of each."""
+    server = Server(rng, fault, rng.randrange(max(1, calls // 2)))
     done: list[_Call] = []
     known: list[str] = []
     ticket = 0
@@ -242,7 +211,7 @@ def simulate(
         done.append(call)
         if rng.random() < info:
             if rng.random() < 0.6:
-                at(now + take(), lambda then: server.effect(call, then) and None)
+                at(now + take(), lambda then: server.act_unseen(call, then))
             at(now + 2 * take(), lambda then: begin(lane + 1000, then))
             return
         at(now + take(), lambda then: act(call, then))
@@ -278,11 +247,11 @@ def simulate(
             done.append(call)
             now += 3 * MS
     history = History(tuple(_recorded(call) for call in done))
-    visible = fault is not None and _visible(server, history)
-    return Run(history, visible, visible and _typical(server, history))
+    visible = fault is not None and is_visible(server, history)
+    return Run(history, visible, visible and is_typical(server, history))
 
 
-def _let_loose(server: _Server, at: Callable[[int, Callable[[int], None]], None]) -> None:
+def _let_loose(server: Server, at: Callable[[int, Callable[[int], None]], None]) -> None:
     while server.pending:
         when, change = server.pending.pop()
 
@@ -294,7 +263,7 @@ def _let_loose(server: _Server, at: Callable[[int, Callable[[int], None]], None]
 
 
 def _vanish_one(
-    rng: Random, server: _Server, at: Callable[[int, Callable[[int], None]], None]
+    rng: Random, server: Server, at: Callable[[int, Callable[[int], None]], None]
 ) -> None:
     def vanish(now: int) -> None:
         if not server.live:
@@ -309,7 +278,7 @@ def _vanish_one(
 
 
 def _tear(
-    server: _Server,
+    server: Server,
     call: _Call,
     now: int,
     at: Callable[[int, Callable[[int], None]], None],
@@ -355,194 +324,3 @@ def _recorded(call: _Call) -> Operation:
         call.index, call.lane, call.invocation, outcome, call.call_ns,
         None if lost else call.return_ns, call.at_rest,
     )  # fmt: skip
-
-
-class _Records:
-    """Who did what to one session, in real time."""
-
-    def __init__(self, history: History, session: str) -> None:
-        self.session = session
-        ops = [op for op in history.operations if op.return_ns is not None]
-        self.created = [op for op in ops if _result(op) == Created(session)]
-        self.deletes = [
-            op
-            for op in history.operations
-            if op.kind is Kind.DELETE and op.invocation.session == session
-            and not isinstance(_result(op), Absent)
-        ]  # fmt: skip
-        self.seen = [
-            op for op in ops if op.kind in (Kind.GET, Kind.LIST) and session in shown_sessions(op)
-        ]
-        self.missed = [
-            op
-            for op in ops
-            if (op.kind is Kind.LIST and session not in shown_sessions(op))
-            or (
-                op.kind is Kind.GET and op.invocation.session == session and _result(op) == Absent()
-            )
-        ]
-
-    def shown_after_delete(self) -> list[Operation]:
-        gone = min((op.return_ns for op in self.deletes if op.return_ns is not None), default=None)
-        return [op for op in self.seen if gone is not None and op.call_ns > gone]
-
-    def missed_while_live(self) -> list[Operation]:
-        born = min((op.return_ns or 0 for op in self.created), default=None)
-        asked = min((op.call_ns for op in self.deletes), default=None)
-        return [
-            op
-            for op in self.missed
-            if born is not None
-            and op.call_ns > born
-            and (asked is None or asked > (op.return_ns or 0))
-        ]
-
-
-def _result(op: Operation) -> Result | None:
-    return op.outcome.result if isinstance(op.outcome, Ok) else None
-
-
-def _visible(server: _Server, history: History) -> bool:
-    records = _Records(history, server.victim)
-    struck = server.struck
-    match server.fault:
-        case Fault.GHOST | Fault.RESURRECTION | Fault.LATE_DELETE:
-            if struck is None or struck.return_ns is None:
-                return False
-            return bool(records.shown_after_delete())
-        case Fault.LOST_CREATE | Fault.LATE_CREATE | Fault.VANISHED:
-            return bool(records.missed_while_live())
-        case Fault.STALE_GET | Fault.STALE_LIST:
-            return struck is not None and _outdated(history, struck.index)
-        case Fault.TORN_LIST:
-            return struck is not None and _mixed(history, struck.index)
-        case Fault.DOUBLE_DELETE:
-            return len([op for op in records.deletes if op.return_ns is not None]) > 1
-        case Fault.DUPLICATE_ID:
-            return len(records.created) > 1
-        case Fault.PHANTOM:
-            answered = [op for op in history.operations if op.return_ns is not None]
-            orphan = any(
-                op.kind is Kind.CREATE and op.return_ns is None for op in history.operations
-            )
-            return not orphan and any(server.victim in shown_sessions(op) for op in answered)
-        case Fault.WRONG_STATUS:
-            if struck is None or struck.return_ns is None:
-                return False
-            born = min((op.return_ns or 0 for op in records.created), default=None)
-            asked = [op for op in records.deletes if op.call_ns <= struck.return_ns]
-            return born is not None and born < struck.call_ns and not asked
-        case Fault.LOST_UPDATE:
-            return _overwritten(server, history)
-        case _:
-            return False
-
-
-def _outdated(history: History, index: int) -> bool:
-    """Does that read show a session gone before its call, or miss one that lived all along?"""
-    read = next(op for op in history.operations if op.index == index)
-    sessions = {s for op in history.operations for s in shown_sessions(op)}
-    if read.kind is Kind.GET:
-        sessions &= {read.invocation.session or ""}
-    for session in sessions:
-        records = _Records(history, session)
-        if read in records.shown_after_delete() or read in records.missed_while_live():
-            return True
-    return False
-
-
-def _mixed(history: History, index: int) -> bool:
-    """Does that list show two sessions as they never were at one instant?"""
-    read = next(op for op in history.operations if op.index == index)
-    end = read.return_ns
-    if end is None:
-        return False
-    shown = shown_sessions(read)
-    sessions = sorted({s for op in history.operations for s in shown_sessions(op)})
-    records = {session: _Records(history, session) for session in sessions}
-    for x in sessions:
-        for y in shown - {x}:
-            made_y = min((op.call_ns for op in records[y].created), default=None)
-            if made_y is None:
-                continue
-            born = min((op.return_ns or 0 for op in records[x].created), default=None)
-            asked = min((op.call_ns for op in records[x].deletes), default=None)
-            gone = min(
-                (op.return_ns for op in records[x].deletes if op.return_ns is not None),
-                default=None,
-            )
-            if x in shown:
-                if gone is not None and gone < made_y:
-                    return True
-                continue
-            if born is None:
-                continue
-            if born < made_y and (asked is None or asked > end):
-                return True
-            gone_y = min(
-                (op.return_ns for op in records[y].deletes if op.return_ns is not None),
-                default=None,
-            )
-            if born < read.call_ns and asked is not None and gone_y is not None and gone_y < asked:
-                return True
-    return False
-
-
-def _overwritten(server: _Server, history: History) -> bool:
-    """Does a later read show another title, with no other rename in between?"""
-    struck = server.struck
-    if struck is None or struck.return_ns is None:
-        return False
-    others = [
-        op
-        for op in history.operations
-        if op.kind is Kind.RENAME
-        and op.invocation.session == server.victim
-        and op.index != struck.index
-        and (op.return_ns is None or op.return_ns >= struck.call_ns)
-    ]
-    for op in history.operations:
-        if op.return_ns is None or op.call_ns <= struck.return_ns:
-            continue
-        if any(other.call_ns <= op.return_ns for other in others):
-            continue
-        title = _title(op, server.victim)
-        if title is not None and title != struck.invocation.title:
-            return True
-    return False
-
-
-def _title(op: Operation, session: str) -> str | None:
-    match op.outcome:
-        case Ok(Found(title)) if op.invocation.session == session:
-            return title
-        case Ok(Listed(entries)):
-            return next((e.title for e in entries if e.session == session), None)
-        case _:
-            return None
-
-
-def _typical(server: _Server, history: History) -> bool:
-    """Can the answers tell this fault from its look-alikes at all?
-
-    A resurrection that nobody saw gone is a ghost; a late effect that one read
-    alone contradicts is a stale read; one that another delete forestalled never came;
-    a session that no answer ever showed was never created.
-    """
-    records = _Records(history, server.victim)
-    match server.fault:
-        case Fault.RESURRECTION:
-            shown = records.shown_after_delete()
-            return any(
-                m.call_ns > d.call_ns and any(s.call_ns > (m.return_ns or 0) for s in shown)
-                for m in records.missed
-                for d in records.deletes
-            )
-        case Fault.LATE_DELETE:
-            return len(records.shown_after_delete()) > 1 and len(records.deletes) == 1
-        case Fault.LATE_CREATE:
-            return len(records.missed_while_live()) > 1 and bool(records.seen)
-        case Fault.VANISHED | Fault.WRONG_STATUS:
-            return bool(records.seen)
-        case _:
-            return True

@@ -134,6 +134,9 @@ class _Generator:
             second = {s for s in self.live if not int(s[1:]) % 2}
             self.calls[index][4] = _listed(first | second)
         self.past.append(frozenset(self.live))
+        answer = self.calls[index][4]
+        if lost and isinstance(answer, Created):
+            self.known.append(answer.session)  # clients learn of it from a list, and delete it
         if not lost:
             self._push(now + self.rng.randrange(100, 1_500), "finish", int(str(lane)), index)
 

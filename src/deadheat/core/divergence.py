@@ -49,7 +49,7 @@ MEANING: dict[Anomaly, str] = {
     Anomaly.TORN_LIST: "a list mixed two moments that never were one",
     Anomaly.DUPLICATE_ID: "two creates answered the same id",
     Anomaly.DOUBLE_DELETE: "two deletes of one session both claim to have done it",
-    Anomaly.WRONG_STATUS: "an answer whose status the API does not declare for this call",
+    Anomaly.WRONG_STATUS: "an answer whose status does not fit what the call did",
     Anomaly.SERVER_ERROR: "a valid call was answered with a server error",
     Anomaly.CRASH: "the server died",
     Anomaly.IMPOSSIBLE: "no order of the calls explains the answers",
@@ -91,7 +91,8 @@ class ListDiff:
 
     ``missing``: sessions that lived from its call to its answer, and are not shown.
     ``extra``: shown, though they were gone before it or not there until after it.
-    Both empty: each entry alone is possible, only no single moment has them all.
+    Both empty: each entry alone is possible, only no single moment has them all (or
+    it is a title that is wrong).
     """
 
     index: int
@@ -138,7 +139,7 @@ class Divergence:
         """See ``Signature``."""
         ops = operations_by_index(self.history)
         kinds = {self._kind(ops[i]) for i in self.witness}
-        if self.anomaly in (Anomaly.WRONG_STATUS, Anomaly.SERVER_ERROR):
+        if self.anomaly in (Anomaly.WRONG_STATUS, Anomaly.SERVER_ERROR) and len(kinds) == 1:
             op = ops[self.culprit]
             kinds = {f"{op.kind.value} {op.status}"}
         return Signature(self.anomaly, tuple(sorted(kinds)))

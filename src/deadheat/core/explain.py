@@ -20,7 +20,7 @@ from deadheat.core.naming import name
 from deadheat.core.promises import DeletePromise
 from deadheat.core.proof import prove
 from deadheat.core.search import NoOrder, find_order
-from deadheat.core.witness import find_witness, first_impossible, indices
+from deadheat.core.witness import around, find_witness, first_impossible, indices
 
 if TYPE_CHECKING:
     from deadheat.core.legality import Impossible
@@ -43,6 +43,8 @@ def explain(
     """
     witness = find_witness(history, promises, budget, hint)
     repairs = name(witness, promises, budget)
+    if repairs[0].anomaly is Anomaly.WRONG_STATUS:  # the wrong answer itself is the thing to see
+        witness = around(witness, repairs[0].index, promises, budget)
     first: int | None = None
     held, slack = "", None
     if len(history.operations) <= WHOLE:

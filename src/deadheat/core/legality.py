@@ -65,13 +65,15 @@ def contradicts(history: History, promises: Promises, budget: int) -> bool:
 
 def searched(history: History, promises: Promises, budget: int) -> Legality:
     """The second opinion: the generic search over the sequential specification."""
+    lists = frozenset[int]()
     if promises.list is ListPromise.PER_SESSION:
+        lists = frozenset(op.index for op in history.operations if op.kind is Kind.LIST)
         history = split_lists(history)
     found = find_order(history, model_for(history, promises), budget)
     if isinstance(found, NoOrder):
         return Impossible()
     if isinstance(found, Order):
-        return Order(tuple(dict.fromkeys(found.order)))
+        return Order(tuple(index for index in found.order if index not in lists))
     return found
 
 

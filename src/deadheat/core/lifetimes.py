@@ -90,15 +90,8 @@ class Lives:
     """Every session of a history, its lists, and the creates whose id nobody knows."""
 
     __slots__ = (
-        "by_id",
-        "lists",
-        "loose_creates",
-        "operations",
-        "orphans",
-        "pool",
-        "pooled",
-        "shared",
-    )
+        "by_id", "lists", "loose_creates", "operations", "orphans", "pool", "pooled", "shared",
+    )  # fmt: skip
 
     def __init__(self, operations: tuple[Operation, ...]) -> None:
         self.operations = operations
@@ -141,7 +134,7 @@ def read_lives(
 
 def _gather(lives: Lives, existing: frozenset[str]) -> None:
     by_id = lives.by_id
-    for session in existing:
+    for session in sorted(existing):
         life = by_id[session] = Life(session)
         life.existing = True
         life.made = BEFORE
@@ -286,7 +279,7 @@ def judge_lists(lives: Lives) -> None:
             active[certain[i].session] = certain[i]
             i += 1
         missed = active.keys() - shown(op)
-        for session in missed:
+        for session in sorted(missed) if missed else ():
             life = active[session]
             if life.late <= call:
                 del active[session]

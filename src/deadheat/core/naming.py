@@ -20,8 +20,6 @@ from deadheat.core.history import (
     Deleted,
     Found,
     History,
-    Info,
-    Invocation,
     Kind,
     Listed,
     Ok,
@@ -29,26 +27,15 @@ from deadheat.core.history import (
     Renamed,
     Result,
     Seen,
-    Unknown,
     shown_sessions,
 )
-from deadheat.core.legality import contradicts, split_list
+from deadheat.core.legality import contradicts
+from deadheat.core.repairs import Repair, edits, is_result, repeats
 from deadheat.core.witness import SMALL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from deadheat.core.promises import Promises
     from deadheat.core.witness import Witness
-
-
-@dataclass(frozen=True, slots=True)
-class Repair:
-    """The history would be legal if ``edit`` (ids as ``{0}`` …, about operation ``index``)."""
-
-    anomaly: Anomaly
-    edit: str
-    index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +66,14 @@ def name(witness: Witness, promises: Promises, budget: int) -> tuple[Repair, ...
 
     fits: list[Repair] = []
     tried = _ranking(history, sessions)
-    plain = _without_titles(history)
+    plain = None
+    if tried[0] not in (Anomaly.PHANTOM, Anomaly.DUPLICATE_ID):
+        plain = _without_titles(history)
     if plain is not None and not contradicts(plain, promises, budget):
         tried = tuple(dict.fromkeys((*_about_titles(history, witness.core), *tried)))
     core = {op.index for op in witness.core.operations}
     for anomaly in tried:
-        for repair, operations in _edits(anomaly, history, sessions, core):
+        for repair, operations in edits(anomaly, history, sessions, core):
             if legal(operations):
                 fits.append(repair)
                 break
@@ -155,6 +144,8 @@ def _ranking(history: History, sessions: tuple[str, ...]) -> tuple[Anomaly, ...]
     first: tuple[Anomaly, ...] = ()
     if set(sessions) & shown - set(creators) - history.existing:
         first = (Anomaly.PHANTOM,)
+    elif any(repeats(op) for op in history.operations):
+        first = (Anomaly.TORN_LIST,)
     elif len(sessions) == 1:
         first = _about_one(story_of(history, sessions[0]))
     else:
@@ -222,7 +213,7 @@ def _about_titles(history: History, core: History) -> tuple[Anomaly, ...]:
         if isinstance(op.outcome, Ok)
         for title in _titles(op.outcome.result)
     }
-    renames = [op for op in core.operations if _is(op, Renamed)]
+    renames = [op for op in core.operations if is_result(op, Renamed)]
     if any(op.invocation.title not in shown for op in renames):
         return (Anomaly.LOST_UPDATE, Anomaly.LATE, Anomaly.STALE_READ)
     return (Anomaly.STALE_READ, Anomaly.LATE, Anomaly.LOST_UPDATE)
@@ -253,134 +244,3 @@ def _without_titles(history: History) -> History | None:
         else:
             operations.append(op)
     return replace(history, operations=tuple(operations)) if looked else None
-
-
-def _edits(
-    anomaly: Anomaly, history: History, sessions: tuple[str, ...], core: set[int]
-) -> Iterator[tuple[Repair, list[Operation]]]:
-    """The edits that ``anomaly`` stands for, each with the history that it makes."""
-    ops = list(history.operations)
-    first = sessions[0]
-    end = max((op.return_ns or op.call_ns for op in ops), default=0) + 1
-
-    def without(op: Operation) -> list[Operation]:
-        return [other for other in ops if other is not op]
-
-    def swapped(op: Operation, new: Operation) -> list[Operation]:
-        return [new if other is op else other for other in ops]
-
-    def chosen(test: Callable[[Operation], bool]) -> list[Operation]:
-        found = [op for op in ops if test(op)]
-        return sorted(found, key=lambda op: (op.index not in core, op.index))[:40]
-
-    def said(text: str, index: int) -> Repair:
-        return Repair(anomaly, text, index)
-
-    match anomaly:
-        case Anomaly.DUPLICATE_ID:
-            for op in chosen(lambda op: _is(op, Created)):
-                yield said("the second create had answered an id of its own", op.index), []
-        case Anomaly.PHANTOM:
-            made = [
-                _imagined(n, Kind.CREATE, None, ops[0].call_ns - end)
-                for n, _ in enumerate(sessions)
-            ]
-            yield said("somebody had created {0}", -1), [*made, *ops]
-        case Anomaly.GHOST:
-            for op in chosen(lambda op: _is(op, Deleted)):
-                yield said("delete({0}) had done nothing", op.index), without(op)
-            none = [op for op in ops if not _is(op, Deleted)]
-            if len(none) < len(ops) - 1:
-                yield said("none of the deletes had done anything", -1), none
-        case Anomaly.DOUBLE_DELETE:
-            deletes = chosen(lambda op: _is(op, Deleted))
-            for op in deletes if len(deletes) > 1 else []:
-                absent = replace(op, outcome=Ok(Absent()))
-                yield (
-                    said("one of the deletes had answered “absent”", op.index),
-                    swapped(op, absent),
-                )
-        case Anomaly.RESURRECTION:
-            yield from _second_life(ops, first, said)
-        case Anomaly.LOST_CREATE:
-            for op in chosen(lambda op: _is(op, Created)):
-                yield said("{0} = create() had done nothing", op.index), without(op)
-        case Anomaly.VANISHED:
-            gone = _imagined(0, Kind.DELETE, first, min(op.call_ns for op in ops))
-            yield said("somebody had deleted {0}", -1), [*ops, gone]
-        case Anomaly.WRONG_STATUS:
-            for op in chosen(lambda op: _is(op, Absent) and op.kind is not Kind.GET):
-                yield said(f"{op.kind}({{0}}) had not answered “absent”", op.index), without(op)
-                if op.kind is Kind.DELETE:
-                    done = replace(op, outcome=Ok(Deleted()))
-                    yield said("delete({0}) had answered success", op.index), swapped(op, done)
-        case Anomaly.STALE_READ:
-            for op in chosen(lambda op: op.kind in (Kind.GET, Kind.LIST)):
-                yield said(f"that {op.kind} had answered earlier", op.index), without(op)
-        case Anomaly.TORN_LIST:
-            for op in chosen(lambda op: op.kind is Kind.LIST and len(sessions) > 1):
-                split = list(split_list(history, op.index).operations)
-                yield said("that list had read each session on its own", op.index), split
-            for op in chosen(lambda op: op.kind is Kind.LIST and _repeats(op)):
-                yield said("that list had shown each session once", op.index), without(op)
-        case Anomaly.LATE:
-            for op in chosen(lambda op: _is(op, Deleted | Created | Renamed)):
-                slow = replace(op, return_ns=end)
-                yield (
-                    said(f"{_spelt(op)} had answered only once it was done", op.index),
-                    swapped(op, slow),
-                )
-        case Anomaly.LOST_UPDATE:
-            for op in chosen(lambda op: _is(op, Renamed)):
-                yield said("rename({0}) had done nothing", op.index), without(op)
-        case _:
-            return
-
-
-def _second_life(
-    ops: list[Operation], session: str, said: Callable[[str, int], Repair]
-) -> Iterator[tuple[Repair, list[Operation]]]:
-    """As if what is seen after it was gone were another session."""
-    again = session + "\0again"
-    ends = sorted({op.return_ns for op in ops if op.return_ns is not None and _lacks(op, session)})
-    for since in ends[:40]:
-        edited = [_readdressed(op, session, again) if op.call_ns > since else op for op in ops]
-        reborn = _imagined(0, Kind.CREATE, None, since)
-        yield said("something had created {0} again", -1), [*edited, reborn]
-
-
-def _readdressed(op: Operation, old: str, new: str) -> Operation:
-    invocation, outcome = op.invocation, op.outcome
-    if invocation.session == old:
-        return replace(op, invocation=replace(invocation, session=new))
-    if isinstance(outcome, Ok) and isinstance(outcome.result, Listed):
-        entries = tuple(
-            Seen(new, e.title) if e.session == old else e for e in outcome.result.entries
-        )
-        return replace(op, outcome=Ok(Listed(entries)))
-    return op
-
-
-def _lacks(op: Operation, session: str) -> bool:
-    if op.kind is Kind.LIST:
-        return isinstance(op.outcome, Ok) and session not in shown_sessions(op)
-    return op.invocation.session == session and _is(op, Absent)
-
-
-def _imagined(n: int, kind: Kind, session: str | None, call_ns: int) -> Operation:
-    """A call that nobody is known to have made."""
-    return Operation(-2 - n, -1, Invocation(kind, session), Info(Unknown.TIMEOUT), call_ns, None)
-
-
-def _is(op: Operation, result: object) -> bool:
-    return isinstance(op.outcome, Ok) and isinstance(op.outcome.result, result)  # type: ignore[arg-type]
-
-
-def _repeats(op: Operation) -> bool:
-    if not isinstance(op.outcome, Ok) or not isinstance(op.outcome.result, Listed):
-        return False
-    return len(op.outcome.result.sessions) < len(op.outcome.result.entries)
-
-
-def _spelt(op: Operation) -> str:
-    return "{0} = create()" if op.kind is Kind.CREATE else f"{op.kind}({{0}})"

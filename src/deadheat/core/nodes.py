@@ -170,7 +170,7 @@ def _bounds(nodes: Nodes, values: dict[str, list[Value]]) -> None:
 
 
 def _gaps_and_zones(nodes: Nodes) -> None:
-    early, late = nodes.early, nodes.late
+    early = nodes.early
     zones: list[tuple[int, int]] = []
     asked: list[Life] = []
     for session, life in nodes.lives.by_id.items():

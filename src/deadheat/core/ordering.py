@@ -14,29 +14,15 @@ Rules
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 from deadheat.core.lifetimes import BEFORE, NEVER
-from deadheat.core.nodes import NOBODY
 from deadheat.core.saturation import Circle, forced
+from deadheat.core.steps import State, Steps, with_node
 
 if TYPE_CHECKING:
-    from deadheat.core.nodes import Nodes, Token
-
-Gaps: TypeAlias = tuple[tuple[str, int], ...]
-Trail: TypeAlias = "tuple[int, int, Trail] | None"
-
-
-class _State(NamedTuple):
-    low: int  # first node not placed
-    mask: int  # placed nodes from ``low`` on
-    now: int  # instant of the last node, ns
-    live: frozenset[Token]
-    floor: int  # first token (by ``early``) not yet born
-    born: int  # born tokens from ``floor`` on
-    gaps: Gaps  # sessions whose lists must all come by an instant, ns
-    trail: Trail
+    from deadheat.core.nodes import Nodes
+    from deadheat.core.steps import Gaps, Trail
 
 
 class Placed(NamedTuple):
@@ -66,7 +52,7 @@ def place_nodes(nodes: Nodes, budget: int) -> Placed | Stuck | Spent:
     count = len(nodes.start)
     if not count:
         return Placed(())
-    search = _Search(nodes)
+    search = Steps(nodes)
     if search.lacking:
         return Stuck(())
     # A search that goes through takes one state a node. One that does not soon tries
@@ -92,14 +78,12 @@ class _Deep(NamedTuple):
     nodes: tuple[int, ...]
 
 
-def _place(
-    search: _Search, budget: int, order: dict[int, tuple[int, ...]]
-) -> Placed | Stuck | _Deep:
+def _place(search: Steps, budget: int, order: dict[int, tuple[int, ...]]) -> Placed | Stuck | _Deep:
     nodes = search.nodes
     count = len(nodes.start)
     start, end, members, about = nodes.start, nodes.end, nodes.members, nodes.about
     memo: dict[tuple[int, int, Gaps], int] = {}
-    stack = [_State(0, 0, BEFORE, frozenset(), 0, 0, (), None)]
+    stack = [State(0, 0, BEFORE, frozenset(), 0, 0, (), None)]
     steps = 0
     deepest = -1
     stuck_at: tuple[int, ...] = ()
@@ -140,17 +124,16 @@ def _place(
                 again = j
                 break
         if again >= 0:
-            low, mask = _with(low, mask, again)
-            stack.append(_State(low, mask, now, live, floor, born, gaps, (again, now, trail)))
+            low, mask = with_node(low, mask, again)
+            stack.append(State(low, mask, now, live, floor, born, gaps, (again, now, trail)))
             continue
-        children: list[tuple[int, int, _State]] = []
+        children: list[tuple[int, int, State]] = []
         for j in pending:
             if start[j] <= deadline and not (j in order and _waits(order[j], low, mask)):
                 search.children(state, j, pending, deadline, children)
         if len(children) > 1:
             children.sort(key=_cheapest_last)
-        for child in children:
-            stack.append(child[2])
+        stack.extend([child[2] for child in children])
     return Stuck(stuck_at)
 
 
@@ -159,16 +142,8 @@ def _waits(firsts: tuple[int, ...], low: int, mask: int) -> bool:
     return any(first >= low and not mask >> (first - low) & 1 for first in firsts)
 
 
-def _cheapest_last(child: tuple[int, int, _State]) -> tuple[int, int]:
+def _cheapest_last(child: tuple[int, int, State]) -> tuple[int, int]:
     return (-child[0], -child[1])
-
-
-def _with(low: int, mask: int, node: int) -> tuple[int, int]:
-    mask |= 1 << (node - low)
-    while mask & 1:
-        mask >>= 1
-        low += 1
-    return low, mask
 
 
 def _unwound(trail: Trail) -> tuple[tuple[int, int], ...]:
@@ -178,227 +153,3 @@ def _unwound(trail: Trail) -> tuple[tuple[int, int], ...]:
         found.append((node, now))
     found.reverse()
     return tuple(found)
-
-
-class _Search:
-    def __init__(self, nodes: Nodes) -> None:
-        self.nodes = nodes
-        self.early = [nodes.early[token] for token in nodes.index]
-        self.zone_starts = [zone[0] for zone in nodes.zones]
-        self.pooled = nodes.lives.pooled
-        self.instants: list[int] = []
-        self.spare: list[int] = []
-        self.lacking = bool(self.pooled) and self._count_creates()
-
-    def holds(self, state: _State, j: int) -> bool:
-        """Does node ``j``, whose members are there, hold here and now?"""
-        about = self.nodes.about[j]
-        if about is not None:
-            return self._may_miss_titles(state.now, state.floor, state.born, about)
-        return (
-            self._out_of_zones(state.now) == state.now
-            and self._may_miss(state.now, state.floor, state.born, NOBODY)
-            and all(state.now <= bound for _, bound in state.gaps)
-        )
-
-    def children(
-        self,
-        state: _State,
-        j: int,
-        pending: list[int],
-        deadline: int,
-        found: list[tuple[int, int, _State]],
-    ) -> None:
-        """Append every way to place node ``j`` next, as ``(changes, instant, state)``."""
-        nodes = self.nodes
-        low, mask, now, live, floor, born, gaps, trail = state
-        members = nodes.members[j]
-        about = nodes.about[j]
-        at = max(now, nodes.start[j])
-        if about is None:
-            wild = nodes.wild[j]
-            if wild:
-                members = members | {t for s in wild for t in nodes.tokens[s] if t in live}
-            births = members - live
-            deaths = live - members
-            after = members
-        else:
-            wild = NOBODY
-            births = members - live
-            deaths = frozenset([t for t in nodes.tokens[about] if t in live and t not in members])
-            after = (live - deaths) | members if deaths or births else live
-        late = nodes.late
-        for token in deaths:
-            if late[token] > at:
-                at = late[token]
-        if at > deadline:
-            return
-        for token in deaths:
-            for other in pending:
-                if other != j and token in nodes.members[other]:
-                    return
-        if births:
-            number = nodes.number
-            for token in births:
-                k = number[token] - floor
-                if k < 0 or born >> k & 1:
-                    return  # it came and went already
-                born |= 1 << k
-            if nodes.firsts and not self._in_turn(births, live, floor, born):
-                return
-        if self.pooled and births:
-            at = self._enough_creates(at, floor, born)
-        if about is None:
-            at = self._out_of_zones(at)
-            if not self._may_miss(at, floor, born, wild):
-                return
-        elif not self._may_miss_titles(at, floor, born, about):
-            return
-        if at > deadline:
-            return
-        for session, bound in gaps:
-            if session in members and at > bound:
-                return
-        if deaths and gaps:
-            gaps = tuple(gap for gap in gaps if gap[0] not in deaths)
-        low, mask = _with(low, mask, j)
-        asked = births & nodes.gaps.keys() if nodes.gaps and births else ()
-        kept = born
-        while born & 1:
-            born >>= 1
-            floor += 1
-        if not asked:
-            found.append(
-                (
-                    len(births) + len(deaths),
-                    at,
-                    _State(low, mask, at, after, floor, born, gaps, (j, at, trail)),
-                )
-            )
-            return
-        # Later births leave more "absent" answers before them, fewer for after.
-        instants = {at}
-        for one in asked:
-            instants.update(call for call, _ in nodes.gaps[str(one)] if at < call <= deadline)
-        for instant in sorted(instants):
-            if about is None and (
-                self._out_of_zones(instant) != instant
-                or not self._may_miss(instant, state.floor, kept, wild)
-            ):
-                continue
-            if about is not None and not self._may_miss_titles(instant, state.floor, kept, about):
-                continue
-            if any(session in members and instant > bound for session, bound in gaps):
-                continue
-            bounds = self._bounds(asked, instant)
-            if bounds is None:
-                continue
-            found.append(
-                (
-                    len(births) + len(deaths),
-                    instant,
-                    _State(
-                        low, mask, instant, after, floor, born,
-                        tuple(sorted((*gaps, *bounds))), (j, instant, trail),
-                    ),
-                )
-            )  # fmt: skip
-
-    def _bounds(self, asked: frozenset[Token] | set[Token], instant: int) -> Gaps | None:
-        """By when each of ``asked``, born now, must be gone; None when it cannot be."""
-        nodes = self.nodes
-        bounds: list[tuple[str, int]] = []
-        for session in asked:
-            come = min(nodes.early[session], instant)
-            ends = [end for call, end in nodes.gaps[str(session)] if call > come]
-            if ends:
-                bound = min(ends)
-                if bound < nodes.late[session] or bound < instant:
-                    return None
-                bounds.append((str(session), bound))
-        return tuple(bounds)
-
-    def _out_of_zones(self, at: int) -> int:
-        i = bisect_right(self.zone_starts, at - 1) - 1
-        if i >= 0 and at < self.nodes.zones[i][1]:
-            return self.nodes.zones[i][1]
-        return at
-
-    def _may_miss(self, at: int, floor: int, born: int, wild: frozenset[str]) -> bool:
-        """May a list at ``at`` miss every token that is not born with it?"""
-        early, count = self.early, len(self.early)
-        free = ~born & (born + 1)
-        k = floor + free.bit_length() - 1
-        if k >= count or at <= early[k]:
-            return True
-        if not wild:
-            return False
-        while k < count and early[k] < at:
-            token = self.nodes.index[k]
-            if not born >> (k - floor) & 1 and not (isinstance(token, tuple) and token[0] in wild):
-                return False
-            k += 1
-        return True
-
-    def _may_miss_titles(self, at: int, floor: int, born: int, about: str) -> bool:
-        for token in self.nodes.tokens[about]:
-            k = self.nodes.number.get(token, -1)
-            if k >= floor and not born >> (k - floor) & 1 and at > self.early[k]:
-                return False
-        return True
-
-    def _in_turn(
-        self, births: frozenset[Token] | set[Token], live: frozenset[Token], floor: int, born: int
-    ) -> bool:
-        """Is the first title born before the others, and may those before end so soon?"""
-        nodes = self.nodes
-        for token in births:
-            first = nodes.firsts.get(token)
-            if first is not None:
-                k = nodes.number[first] - floor
-                if k >= 0 and not born >> k & 1:
-                    return False
-            if isinstance(token, tuple):
-                by = nodes.early[token]
-                for other in nodes.tokens[token[0]]:
-                    k = nodes.number.get(other, -1)
-                    if k < 0 or other == token:
-                        continue
-                    k -= floor
-                    if (k < 0 or born >> k & 1) and nodes.late[other] > by:
-                        return False
-        return True
-
-    def _count_creates(self) -> bool:
-        """How many shared creates are to spare from each instant on; True when too few."""
-        changes: dict[int, int] = {BEFORE: 0}
-        for call in self.nodes.lives.pool:
-            changes[call] = changes.get(call, 0) + 1
-        for session, deadline in self.pooled.items():
-            due = min(deadline, self.nodes.early.get(session, NEVER))
-            changes[due] = changes.get(due, 0) - 1
-        left = 0
-        for instant in sorted(changes):
-            left += changes[instant]
-            self.instants.append(instant)
-            self.spare.append(left)
-        return min(self.spare) < 0
-
-    def _enough_creates(self, at: int, floor: int, born: int) -> int:
-        """The first instant from ``at`` on with a create for every orphan born or due by then.
-
-        Who is due has one (``_count_creates``); who is born before it is due takes
-        one of those to spare until then.
-        """
-        ahead: list[int] = []
-        for k in range(bisect_right(self.early, at), floor + born.bit_length()):
-            if (k < floor or born >> (k - floor) & 1) and self.nodes.index[k] in self.pooled:
-                ahead.append(self.early[k])
-        if not ahead:
-            return at
-        first = bisect_right(self.instants, at) - 1
-        for i in range(bisect_right(self.instants, max(ahead)) - 1, first - 1, -1):
-            since = self.instants[i]
-            if sum(due > since for due in ahead) > self.spare[i]:
-                return self.instants[i + 1] if i + 1 < len(self.instants) else NEVER
-        return at

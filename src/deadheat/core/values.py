@@ -13,6 +13,7 @@ Rules
 from __future__ import annotations
 
 from bisect import bisect_right
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from deadheat.core.history import Found, Listed, Ok, Operation
@@ -26,16 +27,8 @@ class Value:
     """One title of one session; instants in ns."""
 
     __slots__ = (
-        "early",
-        "early_by",
-        "initial",
-        "late",
-        "late_by",
-        "made",
-        "seen",
-        "token",
-        "write",
-    )
+        "early", "early_by", "initial", "late", "late_by", "made", "seen", "token", "write",
+    )  # fmt: skip
 
     def __init__(self, token: tuple[str, str | None], made: int, write: Operation | None) -> None:
         self.token = token
@@ -144,7 +137,7 @@ def _judge(session: str, values: list[Value]) -> None:
         (v for v in values if v.early < v.late and (v.seen or not v.initial)),
         key=lambda v: v.early,
     )
-    for one, two in zip(forward, forward[1:], strict=False):
+    for one, two in pairwise(forward):
         if two.early < one.late:
             raise Conflict((session,), (one.early_by, one.late_by, two.early_by, two.late_by))
     starts = [v.early for v in forward]

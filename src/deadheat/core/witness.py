@@ -29,13 +29,12 @@ from deadheat.core.history import (
     shown_sessions,
     touched_sessions,
 )
-from deadheat.core.legality import contradicts
+from deadheat.core.legality import Impossible, contradicts
 from deadheat.core.search import pending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from deadheat.core.legality import Impossible
     from deadheat.core.promises import Promises
 
 T = TypeVar("T")
@@ -69,6 +68,20 @@ def find_witness(history: History, promises: Promises, budget: int, hint: Imposs
     return Witness(tuple(sorted(sessions)), core, concerned, culprit)
 
 
+def around(witness: Witness, index: int, promises: Promises, budget: int) -> Witness:
+    """The same contradiction told with operation ``index``, if a fewest set has room for it."""
+
+    def impossible(candidate: History) -> bool:
+        return contradicts(candidate, promises, budget)
+
+    core = _fewest_reads(witness.concerned, Impossible(), impossible, index)
+    culprit = first_impossible(core, impossible)
+    core = cut_after(core, culprit)
+    if index not in {op.index for op in core.operations}:
+        return witness
+    return replace(witness, core=core, culprit=culprit)
+
+
 def only_sessions(history: History, sessions: frozenset[str]) -> History:
     """Forget every other id: its operations, and its entries in lists."""
     kept: list[Operation] = []
@@ -78,9 +91,8 @@ def only_sessions(history: History, sessions: frozenset[str]) -> History:
             continue
         if isinstance(outcome, Ok) and isinstance(outcome.result, Listed):
             entries = tuple(e for e in outcome.result.entries if e.session in sessions)
-            if len(entries) < len(outcome.result.entries):
-                op = replace(op, outcome=Ok(Listed(entries)))
-            kept.append(op)
+            fewer = len(entries) < len(outcome.result.entries)
+            kept.append(replace(op, outcome=Ok(Listed(entries))) if fewer else op)
         elif (op.kind is Kind.CREATE and isinstance(outcome, Info)) or not sessions.isdisjoint(
             touched_sessions(op)
         ):
@@ -156,11 +168,17 @@ def _lists_near(
 
 
 def _fewest_reads(
-    history: History, hint: Impossible, impossible: Callable[[History], bool]
+    history: History,
+    hint: Impossible,
+    impossible: Callable[[History], bool],
+    favourite: int | None = None,
 ) -> History:
     reads = [op for op in history.operations if _only_reads(op)]
     # Most worth keeping first.
-    reads.sort(key=lambda op: (op.at_rest, op.kind is Kind.LIST, op.index), reverse=True)
+    reads.sort(
+        key=lambda op: (op.index == favourite, op.at_rest, op.kind is Kind.LIST, op.index),
+        reverse=True,
+    )
     silent = _without_a_say(history)
     base = tuple(op for op in history.operations if not _only_reads(op) and op.index not in silent)
 

@@ -1,0 +1,310 @@
+"""What each answer of a witness forces: which call comes before which, and why.
+
+Rules
+- One sentence for each relation, made of the witness's calls; sessions stand as
+  ``{0}``, ``{1}`` …; a call that occurs more than once is numbered.
+- An absence may have several reasons: it then gives a ``Choice``.
+- What needs no relation at all (an id given twice, or never) is said directly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from deadheat.core.history import (
+    Absent,
+    Created,
+    Deleted,
+    Found,
+    Info,
+    Kind,
+    Listed,
+    Ok,
+    Operation,
+    Renamed,
+)
+from deadheat.core.promises import DeletePromise, ListPromise
+
+if TYPE_CHECKING:
+    from deadheat.core.history import History
+    from deadheat.core.promises import Promises
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """``first`` comes before ``second`` (places in the witness), and why."""
+
+    first: int
+    second: int
+    why: str
+
+
+Option: TypeAlias = tuple[Before, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of ``options`` holds, because of ``fact``."""
+
+    fact: str
+    options: tuple[Option, ...]
+
+
+class Facts:
+    """What the answers of the witness force, one by one."""
+
+    def __init__(self, core: History, sessions: tuple[str, ...], promises: Promises) -> None:
+        self.ops = tuple(
+            sorted(
+                (op for op in core.operations if not _mute(op)),
+                key=lambda op: (op.call_ns, op.index),
+            )
+        )
+        self.existing = core.existing
+        self.names = {session: f"{{{n}}}" for n, session in enumerate(sessions)}
+        self.spelt = _spell(self.ops, self.names)
+        self.idempotent = promises.delete is DeletePromise.IDEMPOTENT
+        self.per_session = promises.list is ListPromise.PER_SESSION
+        self.start = min((op.call_ns for op in self.ops), default=0)
+        self.forced: list[Before] = []
+        self.choices: list[Choice] = []
+        self.direct: list[str] = []
+        self._real_time()
+        self._repeated()
+        for session in sessions:
+            self._about(session)
+
+    def at(self, instant_ns: int) -> str:
+        return f"{(instant_ns - self.start) / 1e6:.1f} ms"
+
+    def _real_time(self) -> None:
+        for i, one in enumerate(self.ops):
+            for j, two in enumerate(self.ops):
+                if one.return_ns is not None and one.return_ns < two.call_ns:
+                    why = (
+                        f"{self.spelt[i]} had been answered ({self.at(one.return_ns)}) "
+                        f"before {self.spelt[j]} was called ({self.at(two.call_ns)})"
+                    )
+                    self.forced.append(Before(i, j, why))
+
+    def _repeated(self) -> None:
+        for i, op in enumerate(self.ops):
+            match op.outcome:
+                case Ok(Listed() as listed) if len(listed.sessions) < len(listed.entries):
+                    if not self.per_session:
+                        self.direct = [f"{capital(self.spelt[i])} shows one session twice."]
+                case _:
+                    pass
+
+    def _about(self, session: str) -> None:
+        if self.direct:
+            return
+        name = self.names[session]
+        creates = [i for i, op in enumerate(self.ops) if _created(op) == session]
+        if len(creates) > 1 or (creates and session in self.existing):
+            who = " and ".join(self.spelt[i] for i in creates)
+            self.direct = [f"{who} answered the same id, and an id is given once."]
+            return
+        show = [i for i, op in enumerate(self.ops) if _shows(op, session)]
+        kills = [i for i, op in enumerate(self.ops) if _of(op, session, Deleted)]
+        loose = [
+            i
+            for i, op in enumerate(self.ops)
+            if op.kind is Kind.DELETE
+            and op.invocation.session == session
+            and isinstance(op.outcome, Info)
+        ]
+        if not creates and session not in self.existing:
+            if any(op.kind is Kind.CREATE and isinstance(op.outcome, Info) for op in self.ops):
+                text = f"{self.spelt[(show or kills)[0]]} shows {name}, and no unanswered create"
+                self.direct = [f"{text} is left that can have made it."]
+            elif show or kills:
+                verb = "shows" if show else "says that it deleted"
+                self.direct = [
+                    f"{self.spelt[(show or kills)[0]]} {verb} {name}, and nothing created it."
+                ]
+            return
+        for i in show:
+            self._shown(i, session, creates, kills)
+        self._kills(name, creates, kills)
+        for i, op in enumerate(self.ops):
+            if _lacks(op, session):
+                self._missing(i, session, creates, kills, loose, show)
+        self._titles(session, creates)
+
+    def _shown(self, i: int, session: str, creates: list[int], kills: list[int]) -> None:
+        name = self.names[session]
+        for c in creates:
+            why = f"{self.spelt[i]} shows {name}, so it comes after {self.spelt[c]}"
+            self.forced.append(Before(c, i, why))
+        for d in kills:
+            self.forced.append(
+                Before(i, d, f"{self.spelt[i]} shows {name}, so it comes before {self.spelt[d]}")
+            )
+
+    def _kills(self, name: str, creates: list[int], kills: list[int]) -> None:
+        for d in kills:
+            for c in creates:
+                why = f"{self.spelt[d]} removed {name}, so it comes after {self.spelt[c]}"
+                self.forced.append(Before(c, d, why))
+            if self.idempotent:
+                continue
+            for other in kills:
+                if other != d:
+                    why = (
+                        f"{self.spelt[other]} answered that it removed {name}, so it comes "
+                        f"before {self.spelt[d]}, which removed it for good"
+                    )
+                    self.forced.append(Before(other, d, why))
+
+    def _missing(
+        self, i: int, session: str, creates: list[int], kills: list[int],
+        loose: list[int], show: list[int],
+    ) -> None:  # fmt: skip
+        name, who = self.names[session], self.spelt[i]
+        verb = "misses" if self.ops[i].kind is Kind.LIST else "does not find"
+        options: list[Option] = []
+        for c in creates:
+            why = f"{who} {verb} {name}, so it comes before {self.spelt[c]}"
+            options.append((Before(i, c, why),))
+        for d in kills:
+            why = f"{who} {verb} {name}, so it comes after {self.spelt[d]}"
+            options.append((Before(d, i, why),))
+        for d in loose if self.idempotent or not kills else []:
+            why = f"{who} {verb} {name}, so {self.spelt[d]} had removed it by then"
+            used = [Before(d, i, why)]
+            used.extend(
+                Before(s, d, f"{self.spelt[s]} shows {name}, so it comes before {self.spelt[d]}")
+                for s in show
+            )
+            options.append(tuple(used))
+        fact = f"{who} {verb} {name}"
+        if not options:
+            self.direct = [f"{fact}, which was there all the time: nothing deleted it."]
+        elif len(options) == 1:
+            tail = "" if kills or loose else ": nothing deleted it"
+            self.forced.extend(Before(b.first, b.second, b.why + tail) for b in options[0])
+        else:
+            self.choices.append(Choice(fact, tuple(options)))
+
+    def _titles(self, session: str, creates: list[int]) -> None:
+        name = self.names[session]
+        writes = {
+            self.ops[i].invocation.title: i
+            for i, op in enumerate(self.ops)
+            if op.kind is Kind.RENAME
+            and op.invocation.session == session
+            and not _of(op, session, Absent)
+        }
+        initial = self.ops[creates[0]].invocation.title if creates else None
+        shown = {i: t for i, op in enumerate(self.ops) if (t := _title(op, session)) is not None}
+        used = {title: w for title, w in writes.items() if self._took_effect(w, shown, title)}
+        for w in used.values():
+            for c in creates:
+                why = f"{self.spelt[w]} changed {name}, so it comes after {self.spelt[c]}"
+                self.forced.append(Before(c, w, why))
+        for i, title in shown.items():
+            mine = used.get(title)
+            if mine is None and initial is not None and title != initial:
+                self.direct = [
+                    f"{self.spelt[i]} shows {name} under a title that nothing gave it ({title})."
+                ]
+                return
+            if mine is not None:
+                why = f"{self.spelt[i]} shows the title of {self.spelt[mine]}, so it comes after it"
+                self.forced.append(Before(mine, i, why))
+            for w in used.values():
+                if w == mine:
+                    continue
+                fact = f"{self.spelt[i]} does not show the title of {self.spelt[w]}"
+                later = Before(i, w, f"{fact}, so it comes before it")
+                if mine is None:
+                    self.forced.append(later)
+                    continue
+                earlier = Before(w, mine, f"{fact}, so {self.spelt[mine]} came after that")
+                self.choices.append(Choice(fact, ((later,), (earlier,))))
+
+    def _took_effect(self, w: int, shown: dict[int, str], title: str | None) -> bool:
+        return isinstance(self.ops[w].outcome, Ok) or title in shown.values()
+
+
+def _spell(ops: tuple[Operation, ...], names: dict[str, str]) -> list[str]:
+    def plain(op: Operation) -> str:
+        name = names.get(op.invocation.session or "", "?")
+        rest = " at rest" if op.at_rest else ""
+        match op.kind:
+            case Kind.CREATE:
+                made = _created(op)
+                return f"{names.get(made, 'another')} = create()" if made else "create()"
+            case Kind.LIST:
+                return f"the list{rest}"
+            case Kind.RENAME:
+                return f"rename({name}, {op.invocation.title})"
+            case _:
+                return f"{op.kind.value}({name}){rest}"
+
+    texts = [plain(op) for op in ops]
+    spelt = []
+    for n, text in enumerate(texts):
+        if texts.count(text) == 1:
+            spelt.append(text)
+        else:
+            number = texts[: n + 1].count(text)
+            spelt.append(text.replace("the list", "list") + f" #{number}")
+    return spelt
+
+
+def _mute(op: Operation) -> bool:
+    return isinstance(op.outcome, Info) and op.kind in (Kind.GET, Kind.LIST)
+
+
+def _created(op: Operation) -> str:
+    match op.outcome:
+        case Ok(Created(session)):
+            return session
+        case _:
+            return ""
+
+
+def _of(op: Operation, session: str, result: type[Deleted | Absent]) -> bool:
+    return (
+        op.invocation.session == session
+        and isinstance(op.outcome, Ok)
+        and isinstance(op.outcome.result, result)
+    )
+
+
+def _shows(op: Operation, session: str) -> bool:
+    match op.outcome:
+        case Ok(Listed() as listed):
+            return session in listed.sessions
+        case Ok(Found() | Renamed()):
+            return op.invocation.session == session
+        case _:
+            return False
+
+
+def _lacks(op: Operation, session: str) -> bool:
+    match op.outcome:
+        case Ok(Listed() as listed):
+            return session not in listed.sessions
+        case Ok(Absent()):
+            return op.invocation.session == session
+        case _:
+            return False
+
+
+def _title(op: Operation, session: str) -> str | None:
+    match op.outcome:
+        case Ok(Listed(entries)):
+            return next((e.title for e in entries if e.session == session), None)
+        case Ok(Found(title)) if op.invocation.session == session:
+            return title
+        case _:
+            return None
+
+
+def capital(text: str) -> str:
+    """The text as a sentence begins; a call keeps its spelling."""
+    return text[:1].upper() + text[1:] if text.startswith(("the ", "list ")) else text

@@ -1,0 +1,162 @@
+"""The checker against every order tried, and against the generic search.
+
+A tenth with a fixed seed here; the whole behind ``quality``:
+``pytest -m quality tests/core/test_checker_exact.py``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.core.histories import random_history
+from tests.core.reference import flaw_of, some_order_is_legal
+
+from deadheat.core.checker import check
+from deadheat.core.divergence import Diverged, Linearizable
+from deadheat.core.history import Kind
+from deadheat.core.legality import Impossible, legal, searched
+from deadheat.core.lifetimes import Unfit, read_lives
+from deadheat.core.promises import DeletePromise, ListPromise, Promises
+from deadheat.core.search import Order, OutOfBudget
+from deadheat.core.values import read_values
+
+if TYPE_CHECKING:
+    from deadheat.core.history import History
+
+BUDGET = 2_000_000
+
+
+def _drawn(seed: int, most: int) -> tuple[History, Promises]:
+    rng = Random(seed)
+    promises = Promises(
+        rng.choice(list(DeletePromise)),
+        rng.choice([ListPromise.SNAPSHOT] * 3 + [ListPromise.PER_SESSION]),
+    )
+    history = random_history(
+        rng,
+        rng.randint(1, most),
+        info=0.2,
+        bend=rng.choice([0, 0.1, 0.3, 0.5]),
+        titles=rng.choice(["none", "all", "mixed"]),
+        width=rng.choice([1, 4, 8, 16, 40]),
+        existing=True,
+        renames=rng.random() < 0.5,
+        idempotent=promises.delete is DeletePromise.IDEMPOTENT,
+    )
+    return history, promises
+
+
+def _is_generic(history: History, promises: Promises) -> bool:
+    try:
+        read_values(
+            read_lives(
+                history.operations,
+                history.existing,
+                strict_delete=promises.delete is DeletePromise.EXACTLY_ONCE,
+            )
+        )
+    except Unfit:
+        return True
+    except Exception:  # noqa: BLE001 - a conflict is a decision
+        return False
+    return False
+
+
+def _compare(seeds: range, most: int, *, by_hand: bool) -> Counter[str]:
+    seen: Counter[str] = Counter()
+    for seed in seeds:
+        history, promises = _drawn(seed, most)
+        found = legal(history, promises, BUDGET)
+        assert not isinstance(found, OutOfBudget), seed
+        if by_hand:
+            expected = some_order_is_legal(history, promises)
+        else:
+            reference = searched(history, promises, BUDGET)
+            assert not isinstance(reference, OutOfBudget), seed
+            expected = isinstance(reference, Order)
+        assert isinstance(found, Order) is expected, f"seed {seed}: {found}"
+        if isinstance(found, Order):
+            assert not (flaw := flaw_of(found.order, history, promises)), f"seed {seed}: {flaw}"
+        seen["legal" if expected else "impossible"] += 1
+        seen["generic"] += _is_generic(history, promises)
+    return seen
+
+
+def test_agrees_with_every_order_tried_on_tiny_histories() -> None:
+    seen = _compare(range(10_000), 8, by_hand=True)
+    assert seen["impossible"] > 1_500  # both answers are tested, and nearly all by the fast path
+    assert seen["legal"] > 5_000
+    assert seen["generic"] < 1_000
+
+
+def test_agrees_with_the_generic_search_on_larger_histories() -> None:
+    seen = _compare(range(500_000, 502_000), 20, by_hand=False)
+    assert seen["impossible"] > 400
+    assert seen["legal"] > 800
+
+
+@pytest.mark.quality
+def test_agrees_with_every_order_tried_on_100_000() -> None:
+    print(_compare(range(1_000_000, 1_100_000), 8, by_hand=True))
+
+
+@pytest.mark.quality
+def test_agrees_with_the_generic_search_on_20_000() -> None:
+    print(_compare(range(2_000_000, 2_020_000), 20, by_hand=False))
+
+
+# Where mutants of the checker survived: titles half looked at, creates nobody heard
+# of, answers "absent" beside many lists. Titles, information lost, kinds drawn.
+C, D, G, L, R = Kind.CREATE, Kind.DELETE, Kind.GET, Kind.LIST, Kind.RENAME
+CORNERS = {
+    "titles": ("mixed", 0.1, (C, L, L, L, R, R, R, D), 0.1),
+    "unknown creates": ("none", 0.5, (C, C, C, L, L, L, G), 0.1),
+    "absent": ("none", 0.05, (C, D, D, G, G, L, L, L), 0.35),
+    "all titles": ("all", 0.1, (C, L, L, R, R, G, D, L), 0.15),
+}
+
+
+def _cornered(corner: str, seeds: range) -> Counter[str]:
+    titles, info, kinds, bend = CORNERS[corner]
+    seen: Counter[str] = Counter()
+    for seed in seeds:
+        rng = Random(seed)
+        history = random_history(
+            rng, rng.randint(4, 10), info=info, bend=bend, titles=titles,
+            width=rng.choice([8, 16, 30]), drawn_from=kinds, existing=True,
+        )  # fmt: skip
+        found = legal(history, Promises(), BUDGET)
+        expected = isinstance(searched(history, Promises(), BUDGET), Order)
+        assert isinstance(found, Order) is expected, f"seed {seed}: {found}"
+        if isinstance(found, Order):
+            assert not (flaw := flaw_of(found.order, history, Promises())), f"{seed}: {flaw}"
+        seen["legal" if expected else "impossible"] += 1
+        seen["generic"] += _is_generic(history, Promises())
+    return seen
+
+
+@pytest.mark.parametrize("corner", CORNERS)
+def test_agrees_in_the_corners(corner: str) -> None:
+    seen = _cornered(corner, range(1_000))
+    assert seen["impossible"] > 30
+    assert seen["generic"] < 500
+
+
+@pytest.mark.quality
+@pytest.mark.parametrize("corner", CORNERS)
+def test_agrees_in_the_corners_of_20_000(corner: str) -> None:
+    print(corner, _cornered(corner, range(100_000, 120_000)))
+
+
+def test_check_gives_the_same_answer_and_explains_it() -> None:
+    for seed in range(600):
+        history, promises = _drawn(seed, 12)
+        verdict = check(history, promises)
+        found = legal(history, promises, BUDGET)
+        assert isinstance(verdict, Diverged) is isinstance(found, Impossible)
+        if isinstance(verdict, Linearizable):
+            assert isinstance(found, Order)
+            assert verdict.order == found.order
