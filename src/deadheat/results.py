@@ -52,7 +52,7 @@ class Replayed:
     """``divergence`` None: it did not show in ``rate.trials``. ``other``: something else did.
 
     ``until_first``: stopped at the first divergence, so ``rate`` is that of one
-    success after ``rate.trials - 1`` quiet trials.
+    success after ``rate.trials - 1`` quiet trials. ``promises``: what it was judged by.
     """
 
     divergence: Divergence | None
@@ -61,3 +61,4 @@ class Replayed:
     wanted_trials: int
     undecided: int
     until_first: bool
+    promises: str = ""

@@ -70,4 +70,6 @@ async def replay(
             break
     stopped = found is not None and trials is None
     shown = rate_until_first(done) if stopped else rate(diverged, done)
-    return Replayed(found, other, shown, wanted, undecided, until_first=stopped)
+    return Replayed(
+        found, other, shown, wanted, undecided, until_first=stopped, promises=str(live.promises)
+    )

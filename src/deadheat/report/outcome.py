@@ -49,6 +49,8 @@ def _exercised(summary: Summary, *, interrupted: bool) -> str:
             f"{summary.overlaps:,} overlaps in {duration_text(summary.elapsed_s)}"
         )
     ]
+    if not summary.findings:
+        words.append(f"under the promises: {summary.promises}")
     if summary.undecided:
         words.append(f"{summary.undecided:,} trials undecided: they prove nothing either way")
     if summary.restarts:
@@ -128,7 +130,7 @@ def replay_text(artifact: Artifact, path: Path, replayed: Replayed, target: str)
         )
     else:
         lines.append(rate_text(_record(replayed.rate)))
-    return "\n".join([*lines, *_recorded(artifact)])
+    return "\n".join([*lines, *_recorded(artifact, replayed)])
 
 
 def _quiet(artifact: Artifact, path: Path, replayed: Replayed, target: str) -> str:
@@ -146,13 +148,18 @@ def _quiet(artifact: Artifact, path: Path, replayed: Replayed, target: str) -> s
             text(diagram_of_divergence(artifact.program, replayed.other, sessions)),
             "",
         ]
-    return "\n".join([*lines, *_recorded(artifact)])
+    return "\n".join([*lines, *_recorded(artifact, replayed)])
 
 
-def _recorded(artifact: Artifact) -> list[str]:
+def _recorded(artifact: Artifact, replayed: Replayed) -> list[str]:
+    under = [f"under the promises: {replayed.promises}"] if replayed.promises else []
+    return [*under, _recorded_rate(artifact)]
+
+
+def _recorded_rate(artifact: Artifact) -> str:
     if artifact.rate is None:
-        return [f"recorded on {artifact.target.name} without a rate"]
-    return [f"recorded on {artifact.target.name}: {rate_text(artifact.rate)}"]
+        return f"recorded on {artifact.target.name} without a rate"
+    return f"recorded on {artifact.target.name}: {rate_text(artifact.rate)}"
 
 
 def _interval(rate: Rate) -> str:
