@@ -73,8 +73,9 @@ def main() -> int:
         _print_found(attempts, given.seconds)
         replayed = _print_replays(attempts, given.fixed)
         quiet = _print_quiet(given.fixed, given.quiet_for, folder)
-    hits = [a for a in attempts if a.minimal]
-    # One seed in ten may miss the minimum in the time given; more is a fault.
+    # One seed in ten may miss the minimum in the time given; more is a fault. Of one seed alone
+    # (CI, on a machine that others use) only the ghost itself is asked.
+    hits = [a for a in attempts if (a.path is not None if given.short else a.minimal)]
     return 0 if quiet and replayed and len(hits) >= 0.9 * len(attempts) else 1
 
 
