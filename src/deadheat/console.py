@@ -95,8 +95,8 @@ class View:
         per_s = event.requests / event.elapsed_s if event.elapsed_s > 0 else 0.0
         line = (
             f"{event.phase}  {duration_text(event.elapsed_s)}  "
-            f"{event.programs:,} programs  {event.trials:,} trials  {per_s:,.0f} requests/s  "
-            f"{event.overlaps:,} overlaps  {event.divergences} divergences"
+            f"{event.divergences} divergences  {event.programs:,} programs  "
+            f"{event.trials:,} trials  {per_s:,.0f} requests/s  {event.overlaps:,} overlaps"
         )
         if event.undecided:
             line += f"  {event.undecided} undecided"
