@@ -36,7 +36,6 @@ from deadheat.core.sessions import model_for
 from deadheat.core.sweep import sweep
 from deadheat.core.values import read_values
 
-
 # The straight way decides a history of 10 operations in a third of the time. Each operation may
 # end it, so that beyond about a hundred, with 5 clients and more, it is mostly in vain.
 _STRAIGHT_UP_TO = 100

@@ -128,9 +128,8 @@ class _Sweep:
                 self.loose[title] = i
         elif session is not None and kind is Kind.DELETE:
             self.deletes.setdefault(session, []).append(i)
-        elif session is not None and kind is Kind.RENAME:
-            if title is not None:
-                self.renames[session, title] = i
+        elif session is not None and kind is Kind.RENAME and title is not None:
+            self.renames[session, title] = i
 
     def _read(self, i: int) -> None:
         if self._fits(i):
