@@ -20,6 +20,8 @@ from deadheat.report.wording import duration_text, percent
 if TYPE_CHECKING:
     from types import TracebackType
 
+# What a dead server said last; enough for the head of a traceback's end.
+_TAIL_LINES = 5
 # Without a terminal: often enough to see that it lives, seldom enough for a CI log.
 _LINE_EVERY_S = 10.0
 
@@ -86,8 +88,10 @@ class View:
                 rate = artifact.rate
                 shown = percent(rate.diverged / rate.trials) if rate and rate.trials else "?"
                 self.note(f"saved {artifact.anomaly}, diverges in {shown} of trials: {path}")
-            case events.Restarted(restarts, _):
+            case events.Restarted(restarts, log_tail):
                 self.note(f"the server died and was started again ({restarts})")
+                for row in log_tail.splitlines()[-_TAIL_LINES:]:
+                    self.note(f"  its log: {row}")
             case _:
                 assert_never(event)
 
