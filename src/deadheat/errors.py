@@ -5,8 +5,7 @@
     │   ├── UnknownTarget         no such target, version or program on PATH
     │   ├── RemoteRefused         not loopback, and --allow-remote was not given
     │   ├── BadArtifact           truncated, of a newer format, not an artifact
-    │   ├── CannotSave            the folder for the examples cannot be written
-    │   └── InvalidProgram        a program that names a session it cannot know
+    │   └── CannotSave            the folder for the examples cannot be written
     ├── TargetError             the target's                    exit 3
     │   ├── FetchFailed           the release could not be downloaded
     │   ├── StartFailed           the server did not start or never got ready
@@ -62,10 +61,6 @@ class BadArtifact(UserError):
 
 class CannotSave(UserError):
     """The folder for the saved examples cannot be made or written."""
-
-
-class InvalidProgram(UserError):
-    """A program whose calls cannot be sent (see ``core.program.problems``)."""
 
 
 class TargetError(DeadheatError):

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deadheat.campaign.judge import judge
-from deadheat.core.divergence import Diverged, Divergence, Undecided
+from deadheat.campaign.measure import matching
+from deadheat.core.divergence import Diverged, Divergence, Signature, Undecided
 from deadheat.core.stats import rate, rate_until_first, trials_to_see
 from deadheat.results import Replayed
 
@@ -51,7 +52,7 @@ async def replay(
     ``tell(done, of, diverged)`` after each trial.
     """
     wanted = trials_wanted(artifact) if trials is None else trials
-    signature = (artifact.anomaly, artifact.signature)
+    wanted_signature = Signature(artifact.anomaly, artifact.signature)
     done = diverged = undecided = 0
     found: Divergence | None = None
     other: Divergence | None = None
@@ -63,10 +64,10 @@ async def replay(
             continue
         done += 1
         if isinstance(verdict, Diverged):
-            same = [d for d in verdict.all if (d.signature.anomaly, d.signature.calls) == signature]
-            if same:
+            same = matching(verdict, wanted_signature)
+            if same is not None:
                 diverged += 1
-                found = found or same[0]
+                found = found or same
             else:
                 other = other or verdict.divergence
         tell(done, wanted, diverged)

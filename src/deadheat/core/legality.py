@@ -24,6 +24,7 @@ from deadheat.core.history import (
     Ok,
     Operation,
     Undeclared,
+    overlap,
     touched_sessions,
 )
 from deadheat.core.lifetimes import Conflict, Unfit, judge_lists, read_lives
@@ -145,14 +146,8 @@ def quiet_reads_only(history: History) -> History:
         operations=tuple(
             op
             for op in history.operations
-            if op.kind not in (Kind.GET, Kind.LIST) or not any(_overlap(op, w) for w in writes)
+            if op.kind not in (Kind.GET, Kind.LIST) or not any(overlap(op, w) for w in writes)
         ),
-    )
-
-
-def _overlap(one: Operation, other: Operation) -> bool:
-    return (other.return_ns is None or one.call_ns <= other.return_ns) and (
-        one.return_ns is None or other.call_ns <= one.return_ns
     )
 
 

@@ -18,6 +18,7 @@ from itertools import combinations, permutations
 from typing import TYPE_CHECKING, TypeAlias
 
 from deadheat.core.divergence import operations_by_index
+from deadheat.core.history import overlap
 from deadheat.core.program import (
     Call,
     Create,
@@ -38,7 +39,7 @@ from deadheat.core.program import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from deadheat.core.history import History, Operation
+    from deadheat.core.history import History
     from deadheat.core.ledger import Observed
 
 Shape: TypeAlias = tuple[tuple[tuple[Place, ...], ...], ...]
@@ -342,13 +343,6 @@ def built(
             start_ns = min(heads, default=0)
             rounds.append(tuple(tuple(timed(lane, start_ns)) for lane in kept))
     return canonical(Program(tuple(rounds)))
-
-
-def overlap(one: Operation, other: Operation) -> bool:
-    """Do the closed intervals of two operations share an instant?"""
-    return (other.return_ns is None or one.call_ns <= other.return_ns) and (
-        one.return_ns is None or other.call_ns <= one.return_ns
-    )
 
 
 def _smaller(
