@@ -19,16 +19,18 @@ from enum import Enum
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
+from cattrs.gen import make_dict_unstructure_fn, override
 from cattrs.preconf.json import make_converter
 from cattrs.strategies import configure_tagged_union
 
 from deadheat.core.divergence import Anomaly, Divergence, ListDiff
-from deadheat.core.history import Created, History, Ok, Outcome, Result
+from deadheat.core.history import Created, History, Invocation, Ok, Outcome, Result
 from deadheat.core.program import (
     Call,
     Create,
     Program,
     Var,
+    makes,
     problems,
     structure,
 )
@@ -43,7 +45,8 @@ if TYPE_CHECKING:
     import cattrs
 
 FORMAT = "deadheat-artifact"
-FORMAT_VERSION = 1
+# 2: parents, children, renames, forks. What 1 wrote is read as it is.
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +165,10 @@ def sessions_of(program: Program, history: History) -> dict[str, str]:
     names: dict[str, str] = {}
     for place, call in program.placed():
         op = by_place.get(place)
-        if isinstance(call, Create) and op is not None:
+        if (made := makes(call)) is not None and op is not None:
             match op.outcome:
                 case Ok(Created(session)):
-                    names[call.var.name] = session
+                    names[made.name] = session
                 case _:
                     pass
     return names
@@ -208,6 +211,9 @@ def _converter() -> cattrs.Converter:
         converter.register_structure_hook(kind, _exactly)
     converter.register_unstructure_hook(Var, lambda var: var.name)
     converter.register_structure_hook(Var, lambda name, _: _var(name))
+    for holder in (Create, Invocation):  # most sessions have no parent: a line is long enough
+        shorter = make_dict_unstructure_fn(holder, converter, parent=override(omit_if_default=True))
+        converter.register_unstructure_hook(holder, shorter)
     # A union after those that its members hold.
     for union, tag in ((Call, "call"), (Result, "result"), (Outcome, "outcome")):
         configure_tagged_union(
@@ -286,9 +292,9 @@ def from_json(text: str, name: str) -> Artifact:
             f"{name} is damaged: it names no format version. Take the file from the run's folder "
             "again."
         )
-    if found != FORMAT_VERSION:
+    if found > FORMAT_VERSION:
         raise BadArtifact(
-            f"{name} has format {found}, and this deadheat reads {FORMAT_VERSION}. "
+            f"{name} has format {found}, and this deadheat reads up to {FORMAT_VERSION}. "
             "Upgrade deadheat to replay it."
         )
     try:

@@ -112,7 +112,10 @@ def run(
                 programs=order.programs,
                 exit_first=order.exit_first,
             )
-            engine = Engine(live, plan, ProgramSource(order.seed), time.monotonic, view.tell)
+            programs = ProgramSource(
+                order.seed, kinds=order.target.kinds, families=order.target.families
+            )
+            engine = Engine(live, plan, programs, time.monotonic, view.tell)
             engines.append(engine)
             await work_of(engine)
 

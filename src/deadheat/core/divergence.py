@@ -31,6 +31,8 @@ class Anomaly(StrEnum):
     TORN_LIST = "torn-list"
     DUPLICATE_ID = "duplicate-id"
     DOUBLE_DELETE = "double-delete"
+    ORPHAN = "orphan"
+    PARTIAL_CASCADE = "partial-cascade"
     WRONG_STATUS = "wrong-status"
     SERVER_ERROR = "server-error"
     CRASH = "crash"
@@ -49,6 +51,8 @@ MEANING: dict[Anomaly, str] = {
     Anomaly.TORN_LIST: "a list mixed two moments that never were one",
     Anomaly.DUPLICATE_ID: "two creates answered the same id",
     Anomaly.DOUBLE_DELETE: "two deletes of one session both claim to have done it",
+    Anomaly.ORPHAN: "a child outlived the delete that should have taken it",
+    Anomaly.PARTIAL_CASCADE: "a delete of a parent took some children, then said it did nothing",
     Anomaly.WRONG_STATUS: "an answer whose status does not fit what the call did",
     Anomaly.SERVER_ERROR: "a valid call was answered with a server error",
     Anomaly.CRASH: "the server died",
@@ -65,6 +69,8 @@ WRONG_STATE = frozenset(
         Anomaly.LOST_UPDATE,
         Anomaly.PHANTOM,
         Anomaly.VANISHED,
+        Anomaly.ORPHAN,
+        Anomaly.PARTIAL_CASCADE,
     }
 )
 

@@ -158,6 +158,10 @@ def _reason(anomaly: Anomaly) -> str:
             return "{0} was already given to another create"
         case Anomaly.DOUBLE_DELETE:
             return "{0} had already been deleted by another call that claims it"
+        case Anomaly.ORPHAN:
+            return "{0} was below a session that was deleted with success, and outlived it"
+        case Anomaly.PARTIAL_CASCADE:
+            return "a delete answered that it had done nothing, and yet {0} was changed by it"
         case Anomaly.LATE:
             return "a call about {0} had been answered before it took effect"
         case Anomaly.WRONG_STATUS:

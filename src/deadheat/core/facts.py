@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from deadheat.core.history import (
+    READING,
     Absent,
     Created,
     Deleted,
@@ -256,7 +257,7 @@ def _spell(ops: tuple[Operation, ...], names: dict[str, str]) -> list[str]:
 
 
 def _mute(op: Operation) -> bool:
-    return isinstance(op.outcome, Info) and op.kind in (Kind.GET, Kind.LIST)
+    return isinstance(op.outcome, Info) and op.kind in READING
 
 
 def _created(op: Operation) -> str:

@@ -17,7 +17,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 Place: TypeAlias = tuple[int, int, int]  # round, lane, position: as in core.program
 
@@ -30,22 +33,28 @@ class Kind(StrEnum):
     GET = "get"
     LIST = "list"
     RENAME = "rename"
+    CHILDREN = "children"
+    FORK = "fork"
 
 
-CHANGING = frozenset({Kind.CREATE, Kind.DELETE, Kind.RENAME})
+CHANGING = frozenset({Kind.CREATE, Kind.DELETE, Kind.RENAME, Kind.FORK})
+MAKING = frozenset({Kind.CREATE, Kind.FORK})
+READING = frozenset({Kind.GET, Kind.LIST, Kind.CHILDREN})
 
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
     """What was asked.
 
-    ``session`` is the id that the call addresses (None for create and list).
-    ``title`` is what the call writes (create, rename), unique in the history.
+    ``session`` is the id that the call addresses (None for create and list; a fork's
+    source). ``title`` is what the call writes (create, rename), unique in the history.
+    ``parent``: the id below which a create puts the session.
     """
 
     kind: Kind
     session: str | None = None
     title: str | None = None
+    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """The server says that there is no such session (of get, delete, rename)."""
+    """The server says that there is no such session (the one addressed, or the parent)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +107,18 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Offspring:
+    """The sessions directly below one, as ``children`` showed them."""
+
+    entries: tuple[Seen, ...]
+
+    @property
+    def sessions(self) -> frozenset[str]:
+        """The ids shown."""
+        return frozenset(entry.session for entry in self.entries)
+
+
+@dataclass(frozen=True, slots=True)
 class Undeclared:
     """A status below 500 that the profile does not declare for this kind of call."""
 
@@ -105,7 +126,14 @@ class Undeclared:
     detail: str = ""
 
 
-Result: TypeAlias = Created | Deleted | Renamed | Found | Absent | Listed | Undeclared
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """No answer of any server: in the search, the instant from which a delete may take children."""
+
+
+Result: TypeAlias = (
+    Created | Deleted | Renamed | Found | Absent | Listed | Offspring | Undeclared | Begun
+)
 
 
 class Unknown(StrEnum):
@@ -186,7 +214,7 @@ def shown_sessions(operation: Operation) -> frozenset[str]:
     match operation.outcome.result:
         case Created(session):
             return frozenset({session})
-        case Listed() as listed:
+        case Listed() | Offspring() as listed:
             return listed.sessions
         case Found() | Renamed():
             return _addressed(operation)
@@ -197,6 +225,26 @@ def shown_sessions(operation: Operation) -> frozenset[str]:
 def touched_sessions(operation: Operation) -> frozenset[str]:
     """Every id that the operation addresses or shows."""
     return _addressed(operation) | shown_sessions(operation)
+
+
+def parents_of(operations: Iterable[Operation]) -> dict[str, str]:
+    """Below which session each one was made, as far as the creates' answers tell."""
+    return {
+        op.outcome.result.session: op.invocation.parent
+        for op in operations
+        if op.invocation.parent is not None
+        and isinstance(op.outcome, Ok)
+        and isinstance(op.outcome.result, Created)
+    }
+
+
+def ancestors(session: str, parents: Mapping[str, str]) -> tuple[str, ...]:
+    """Its parent, that one's parent, and so on."""
+    found: list[str] = []
+    while (above := parents.get(session)) is not None and above not in found:
+        found.append(above)
+        session = above
+    return tuple(found)
 
 
 def _addressed(operation: Operation) -> frozenset[str]:

@@ -12,19 +12,23 @@ Rules
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from deadheat.core.history import (
+    READING,
     Absent,
     Found,
     History,
     Invocation,
     Kind,
     Listed,
+    Offspring,
     Ok,
     Operation,
+    Seen,
     Undeclared,
     overlap,
+    parents_of,
     touched_sessions,
 )
 from deadheat.core.lifetimes import Conflict, Unfit, judge_lists, read_lives
@@ -33,13 +37,17 @@ from deadheat.core.ordering import Placed, Spent, place_nodes
 from deadheat.core.placing import order_of
 from deadheat.core.promises import DeletePromise, ListPromise, Promises, ReadPromise
 from deadheat.core.search import NoOrder, Order, OutOfBudget, find_order
-from deadheat.core.sessions import model_for
+from deadheat.core.sessions import model_for, with_beginnings
 from deadheat.core.sweep import sweep
 from deadheat.core.values import read_values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # The straight way decides a history of 10 operations in a third of the time. Each operation may
 # end it, so that beyond about a hundred, with 5 clients and more, it is mostly in vain.
 _STRAIGHT_UP_TO = 100
+_LISTING = (Kind.LIST, Kind.CHILDREN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,8 @@ Legality: TypeAlias = Order | Impossible | OutOfBudget
 def legal(history: History, promises: Promises, budget: int) -> Legality:
     """Is there a legal order of ``history`` under ``promises``, within ``budget`` steps?"""
     history = weakened(history, promises)
+    if _has_families(history):
+        return searched(history, promises, budget)
     if not history.existing and len(history.operations) <= _STRAIGHT_UP_TO:
         strict = promises.delete is DeletePromise.EXACTLY_ONCE
         straight = sweep(history.operations, strict_delete=strict)
@@ -69,6 +79,15 @@ def legal(history: History, promises: Promises, budget: int) -> Legality:
         return searched(history, promises, budget)
 
 
+def _has_families(history: History) -> bool:
+    """Is there a call whose meaning depends on who is below whom, or on a source?"""
+    for op in history.operations:
+        asked = op.invocation
+        if asked.parent is not None or asked.kind is Kind.CHILDREN or asked.kind is Kind.FORK:
+            return True
+    return False
+
+
 def contradicts(history: History, promises: Promises, budget: int) -> bool:
     """Is it certain that no legal order exists?"""
     return isinstance(legal(history, promises, budget), Impossible)
@@ -76,15 +95,16 @@ def contradicts(history: History, promises: Promises, budget: int) -> bool:
 
 def searched(history: History, promises: Promises, budget: int) -> Legality:
     """The second opinion: the generic search over the sequential specification."""
-    lists = frozenset[int]()
+    split = frozenset[int]()
+    model = model_for(history, promises)
     if promises.list is ListPromise.PER_SESSION:
-        lists = frozenset(op.index for op in history.operations if op.kind is Kind.LIST)
+        split = frozenset(op.index for op in history.operations if op.kind in _LISTING)
         history = split_lists(history)
-    found = find_order(history, model_for(history, promises), budget)
+    found = find_order(with_beginnings(history, promises), model, budget)
     if isinstance(found, NoOrder):
         return Impossible()
     if isinstance(found, Order):
-        return Order(tuple(index for index in found.order if index not in lists))
+        return Order(tuple(index for index in found.order if index >= 0 and index not in split))
     return found
 
 
@@ -131,7 +151,7 @@ def backdated(history: History, slack_ns: int | None) -> History:
         history,
         operations=tuple(
             replace(op, call_ns=start if slack_ns is None else max(start, op.call_ns - slack_ns))
-            if op.kind in (Kind.GET, Kind.LIST) and not op.at_rest
+            if op.kind in READING and not op.at_rest
             else op
             for op in history.operations
         ),
@@ -140,56 +160,49 @@ def backdated(history: History, slack_ns: int | None) -> History:
 
 def quiet_reads_only(history: History) -> History:
     """Without the reads that overlap a call that may change something."""
-    writes = [op for op in history.operations if op.kind not in (Kind.GET, Kind.LIST)]
+    writes = [op for op in history.operations if op.kind not in READING]
     return replace(
         history,
         operations=tuple(
             op
             for op in history.operations
-            if op.kind not in (Kind.GET, Kind.LIST) or not any(overlap(op, w) for w in writes)
+            if op.kind not in READING or not any(overlap(op, w) for w in writes)
         ),
     )
 
 
-def split_lists(history: History) -> History:
-    """Every list as one read for each session (and each entry, should one be repeated)."""
+def split_lists(history: History, index: int | None = None) -> History:
+    """Every list (or only that one) as one read for each session, and for each entry repeated.
+
+    What ``children`` shows too; where that is nothing it is left out, as it may be that
+    the parent was gone.
+    """
     sessions: dict[str, None] = dict.fromkeys(sorted(history.existing))
     for op in history.operations:
         sessions.update(dict.fromkeys(sorted(touched_sessions(op))))
+    parents = parents_of(history.operations)
     operations: list[Operation] = []
     for op in history.operations:
-        if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Listed):
-            operations.extend(_reads_of(op, op.outcome.result, sessions))
-        else:
+        if not isinstance(op.outcome, Ok) or index not in (None, op.index):
             operations.append(op)
+            continue
+        match op.outcome.result:
+            case Listed(entries):
+                operations.extend(_reads_of(op, entries, sessions))
+            case Offspring(entries):
+                below = [s for s in sessions if parents.get(s) == op.invocation.session]
+                operations.extend(_reads_of(op, entries, below if entries else ()))
+            case _:
+                operations.append(op)
     return replace(history, operations=tuple(operations))
 
 
-def split_list(history: History, index: int) -> History:
-    """The same with only that list split."""
-    ops = history.operations
-    sessions: dict[str, None] = dict.fromkeys(sorted(history.existing))
-    for op in ops:
-        sessions.update(dict.fromkeys(sorted(touched_sessions(op))))
-    split: list[Operation] = []
-    for op in ops:
-        if (
-            op.index == index
-            and isinstance(op.outcome, Ok)
-            and isinstance(op.outcome.result, Listed)
-        ):
-            split.extend(_reads_of(op, op.outcome.result, sessions))
-        else:
-            split.append(op)
-    return replace(history, operations=tuple(split))
-
-
-def _reads_of(op: Operation, listed: Listed, sessions: dict[str, None]) -> list[Operation]:
+def _reads_of(op: Operation, entries: tuple[Seen, ...], sessions: Iterable[str]) -> list[Operation]:
     reads = [
         replace(op, invocation=Invocation(Kind.GET, entry.session), outcome=Ok(Found(entry.title)))
-        for entry in listed.entries
+        for entry in entries
     ]
-    shown = listed.sessions
+    shown = {entry.session for entry in entries}
     reads.extend(
         replace(op, invocation=Invocation(Kind.GET, session), outcome=Ok(Absent()))
         for session in sessions

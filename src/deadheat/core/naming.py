@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from deadheat.core.divergence import Anomaly
 from deadheat.core.history import (
+    READING,
     Absent,
     Created,
     Deleted,
     Found,
     History,
-    Kind,
     Listed,
     Ok,
     Operation,
@@ -50,7 +50,7 @@ class Story:
     @property
     def last_word_shows(self) -> bool:
         """Does the last answer about it show it?"""
-        reads = [op for op in self.missing if op.kind in (Kind.GET, Kind.LIST)]
+        reads = [op for op in self.missing if op.kind in READING]
         last_seen = max((op.call_ns for op in self.seen), default=-1)
         last_missing = max((op.call_ns for op in reads), default=-1)
         return last_seen > last_missing
@@ -94,7 +94,7 @@ def _few(witness: Witness) -> History:
     near = [
         op
         for n, op in enumerate(ordered)
-        if low <= n <= high or op.index in core or op.kind not in (Kind.GET, Kind.LIST)
+        if low <= n <= high or op.index in core or op.kind not in READING
     ]
     # Of what lies between far apart witnesses, a sample is enough to name it.
     if len(near) > 2 * SMALL:
@@ -102,7 +102,7 @@ def _few(witness: Witness) -> History:
         near = [
             op
             for n, op in enumerate(near)
-            if n % step == 0 or op.index in core or op.kind not in (Kind.GET, Kind.LIST)
+            if n % step == 0 or op.index in core or op.kind not in READING
         ]
     return replace(history, operations=tuple(near))
 
@@ -190,7 +190,7 @@ def _about_one(story: Story) -> tuple[Anomaly, ...]:
         if after:
             later = (Anomaly.LATE, Anomaly.STALE_READ)
             return later if len(after) > 1 else later[::-1]
-    reads = [op for op in missing if op.kind in (Kind.GET, Kind.LIST)]
+    reads = [op for op in missing if op.kind in READING]
     if not seen and missing:
         return (Anomaly.LOST_CREATE, Anomaly.WRONG_STATUS, Anomaly.STALE_READ)
     if story.last_word_shows:

@@ -5,7 +5,7 @@ Rules
   below the given one in ``sort_key``, offsets left out; none is yielded twice.
 - A pass names places, not calls: a ``Shape`` is the program's places in a new
   arrangement, so ids, offsets and the recorded instants follow each call.
-- A call that needs a session takes its create along.
+- A call that needs a session takes its create along, and those of all above it.
 - With the history of a run, offsets are set so that the calls that stay go out
   at the instants at which that run sent them (dropping the calls before one
   would otherwise move it out of the window that showed the race).
@@ -22,13 +22,17 @@ from deadheat.core.history import overlap
 from deadheat.core.program import (
     Call,
     Create,
-    List,
+    Fork,
     Place,
     Program,
     Var,
     canonical,
     changes,
+    makes,
+    needed_by,
+    needs,
     problems,
+    readdressed,
     roundness,
     sort_key,
     structure,
@@ -159,20 +163,43 @@ def drop_lanes(program: Program, history: History | None = None) -> Iterator[Pro
 
 
 def drop_sessions(program: Program, history: History | None = None) -> Iterator[Program]:
-    """Without one session: its create, and every call that names it."""
-    sessions = sorted({call.var for call in program.calls() if isinstance(call, Create)})
+    """Without one session: its create, all that is below it, and every call that names those."""
+    sessions = sorted(made for call in program.calls() if (made := makes(call)) is not None)
     yield from _smaller(
         program,
-        (
-            _only(
-                program,
-                frozenset(place for place, call in program.placed() if var_of(call) != session),
-                calm=False,
-            )
-            for session in sessions
-        ),
+        (_without_sessions(program, frozenset({session})) for session in sessions),
         history,
     )
+
+
+def drop_children(program: Program, history: History | None = None) -> Iterator[Program]:
+    """Without a half, then a quarter of the children of one parent (its other calls stay)."""
+    families: dict[Var, list[Var]] = {}
+    for call in program.calls():
+        if isinstance(call, Create) and call.parent is not None:
+            families.setdefault(call.parent, []).append(call.var)
+    parts = [
+        frozenset(children[start : start + len(children) // share])
+        for share in (2, 4)
+        for children in families.values()
+        if len(children) >= 2 * share
+        for start in range(0, len(children), len(children) // share)
+    ]
+    yield from _smaller(program, (_without_sessions(program, part) for part in parts), history)
+
+
+def loosen_sessions(program: Program, history: History | None = None) -> Iterator[Program]:
+    """A session made below another one, or as a copy of it, is made on its own."""
+    for chosen in program.calls():
+        if makes(chosen) is None or needs(chosen) is None:
+            continue
+
+        def alone(call: Call, chosen: Call = chosen) -> Call:
+            if call == chosen and isinstance(call, Create | Fork):
+                return Create(call.var, call.offset_us)
+            return call
+
+        yield from _smaller(program, [shape_of(program)], history, alone)
 
 
 def drop_reads(program: Program, history: History | None = None) -> Iterator[Program]:
@@ -198,7 +225,7 @@ def drop_calls(program: Program, history: History | None = None) -> Iterator[Pro
         (
             _only(program, places - {place}, calm=False)
             for place, call in program.placed()
-            if not isinstance(call, Create)
+            if makes(call) is None
         ),
         history,
     )
@@ -234,7 +261,7 @@ def chain_lanes(program: Program, history: History | None = None) -> Iterator[Pr
 
 def merge_sessions(program: Program, history: History | None = None) -> Iterator[Program]:
     """Two sessions become one: every call that named the later one names the earlier."""
-    born = {call.var: place for place, call in program.placed() if isinstance(call, Create)}
+    born = {made: place for place, call in program.placed() if (made := makes(call)) is not None}
     sessions = sorted(born)
     seen: set[Program] = set()
     for kept, gone in combinations(sessions, 2):
@@ -244,9 +271,7 @@ def merge_sessions(program: Program, history: History | None = None) -> Iterator
         )
 
         def renamed(call: Call, kept: Var = kept, gone: Var = gone) -> Call:
-            if isinstance(call, List) or call.var != gone:
-                return call
-            return replace(call, var=kept)
+            return readdressed(call, {gone: kept})
 
         for merged in _smaller(program, [shape], history, renamed):
             if merged not in seen:
@@ -287,12 +312,14 @@ def reductions(program: Program, history: History | None = None) -> Iterator[Pro
         drop_rounds,
         calm_rounds,
         drop_lanes,
+        drop_children,
         drop_sessions,
         drop_reads,
         drop_calls,
         calm_calls,
         chain_lanes,
         merge_sessions,
+        loosen_sessions,
     ):
         yield from shrink(program, history)
 
@@ -378,7 +405,7 @@ def _witness_places(observed: Observed, calls: dict[Place, Call]) -> frozenset[P
         for index in indices
         if index in operations and (place := operations[index].place) is not None and place in calls
     }
-    acting = {place for place in places if not isinstance(calls[place], Create)}
+    acting = {place for place in places if makes(calls[place]) is None}
     return frozenset(acting or places)
 
 
@@ -388,17 +415,28 @@ def _only(program: Program, chosen: frozenset[Place], *, calm: bool) -> Shape:
     ``calm``: the creates that are only needed come first and alone, so that
     nothing races but what was chosen.
     """
-    wanted = {var_of(call) for place, call in program.placed() if place in chosen}
-    needed = {
-        place
-        for place, call in program.placed()
-        if isinstance(call, Create) and call.var in wanted and place not in chosen
-    }
+    needed = needed_by(program, chosen) - chosen
     front: Shape = tuple(((place,),) for place in sorted(needed)) if calm else ()
     stays = chosen if calm else chosen | needed
     return front + tuple(
         tuple(tuple(place for place in lane if place in stays) for lane in lanes)
         for lanes in shape_of(program)
+    )
+
+
+def _without_sessions(program: Program, gone: frozenset[Var]) -> Shape:
+    for call in program.calls():  # in reading order: what is below comes after
+        made = makes(call)
+        if made is not None and needs(call) in gone:
+            gone |= {made}
+    return _only(
+        program,
+        frozenset(
+            place
+            for place, call in program.placed()
+            if var_of(call) not in gone and needs(call) not in gone
+        ),
+        calm=False,
     )
 
 

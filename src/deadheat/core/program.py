@@ -1,10 +1,10 @@
 """Programs: what deadheat sends, before any id is known.
 
 Rules
-- A ``Var`` is the session that one ``Create`` of the program makes. Every other
-  call names a ``Var``, never an id.
-- A call may name a ``Var`` only where its id is known for certain: its create
-  stands in an earlier round, or earlier in the same lane.
+- A ``Var`` is the session that one ``Create`` or ``Fork`` of the program makes.
+  Every other call names a ``Var``, never an id.
+- A call may name a ``Var`` (also as parent or source) only where its id is known
+  for certain: it is made in an earlier round, or earlier in the same lane.
 - ``offset_us`` of a lane's first call counts from the release of its round; of
   a later call, from the answer before it. A sequential round ignores it.
 - ``sort_key`` is a total order; shrinking only ever goes down in it.
@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,9 +34,19 @@ class Var:
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Make a session; the server chooses the id."""
+    """Make a session, below ``parent`` if there is one; the server chooses the id."""
 
     var: Var
+    offset_us: int = 0
+    parent: Var | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """Make a session that is a copy of ``source``; the server chooses the id."""
+
+    var: Var
+    source: Var
     offset_us: int = 0
 
 
@@ -63,7 +73,23 @@ class List:
     offset_us: int = 0
 
 
-Call: TypeAlias = Create | Delete | Get | List
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """Give the session another title; each rename of a trial writes one of its own."""
+
+    var: Var
+    offset_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Children:
+    """Read the sessions directly below this one."""
+
+    var: Var
+    offset_us: int = 0
+
+
+Call: TypeAlias = Create | Delete | Get | List | Rename | Children | Fork
 Lane: TypeAlias = tuple[Call, ...]
 Round: TypeAlias = tuple[Lane, ...]
 Place: TypeAlias = tuple[int, int, int]  # round, lane, position in the lane
@@ -93,28 +119,36 @@ class Program:
 
 
 def kind_of(call: Call) -> str:
-    """The call's kind as it is spelt everywhere: ``create``, ``delete``, ``get``, ``list``."""
-    match call:
-        case Create():
-            return "create"
-        case Delete():
-            return "delete"
-        case Get():
-            return "get"
-        case List():
-            return "list"
-        case _:
-            assert_never(call)
+    """The call's kind as it is spelt everywhere: ``create``, ``delete``, ``get``, ``list``, …."""
+    return type(call).__name__.lower()
 
 
 def var_of(call: Call) -> Var | None:
-    """The session that a call makes or names; None for a list."""
+    """The session that a call makes or addresses; None for a list."""
     return None if isinstance(call, List) else call.var
+
+
+def makes(call: Call) -> Var | None:
+    """The session that comes to be by this call."""
+    return call.var if isinstance(call, Create | Fork) else None
+
+
+def needs(call: Call) -> Var | None:
+    """The session whose id must be known before this call can be sent (parent and source too)."""
+    match call:
+        case Create():
+            return call.parent
+        case Fork():
+            return call.source
+        case List():
+            return None
+        case _:
+            return call.var
 
 
 def changes(call: Call) -> bool:
     """Does this kind of call change the collection?"""
-    return isinstance(call, Create | Delete)
+    return isinstance(call, Create | Delete | Rename | Fork)
 
 
 def problems(program: Program) -> tuple[str, ...]:
@@ -132,16 +166,16 @@ def problems(program: Program) -> tuple[str, ...]:
         for lane in lanes:
             known = set(created)
             for call in lane:
-                var = var_of(call)
+                needed, made = needs(call), makes(call)
                 if call.offset_us < 0:
                     found.append(f"round {r + 1}: {describe(call)} has a negative offset")
-                if isinstance(call, Create):
-                    if call.var in created or call.var in born_here:
-                        found.append(f"round {r + 1}: session {call.var.name} is created twice")
-                    known.add(call.var)
-                    born_here.add(call.var)
-                elif var is not None and var not in known:
-                    found.append(f"round {r + 1}: session {var.name} is not known there yet")
+                if needed is not None and needed not in known:
+                    found.append(f"round {r + 1}: session {needed.name} is not known there yet")
+                if made is not None:
+                    if made in created or made in born_here:
+                        found.append(f"round {r + 1}: session {made.name} is created twice")
+                    known.add(made)
+                    born_here.add(made)
         created |= born_here
     return tuple(found)
 
@@ -155,7 +189,7 @@ def canonical(program: Program) -> Program:
     sorted, as their order means nothing (the offset says who goes first).
     """
     rounds: list[Round] = []
-    names: dict[Var, Var] = {}
+    spelt: dict[Var, Var] = {}
     for lanes in program.rounds:
         kept = tuple(lane for lane in lanes if lane)
         if len(kept) == 1:
@@ -167,40 +201,66 @@ def canonical(program: Program) -> Program:
             ]
             # By the names known before this round, so that sorting twice changes nothing.
             ordered = [
-                tuple(sorted(shifted, key=lambda lane: (_named_key(lane, names), _lane_key(lane))))
+                tuple(sorted(shifted, key=lambda lane: (_named_key(lane, spelt), _lane_key(lane))))
             ]
         else:
             continue
         for call in (call for lanes in ordered for lane in lanes for call in lane):
-            if isinstance(call, Create):
-                names.setdefault(call.var, Var(len(names)))
+            if (made := makes(call)) is not None:
+                spelt.setdefault(made, Var(len(spelt)))
         rounds.extend(
-            tuple(tuple(_renamed(call, names) for call in lane) for lane in lanes)
+            tuple(tuple(readdressed(call, spelt) for call in lane) for lane in lanes)
             for lanes in ordered
         )
     return Program(tuple(rounds))
 
 
-def _renamed(call: Call, names: dict[Var, Var]) -> Call:
-    return call if isinstance(call, List) else replace(call, var=names.get(call.var, call.var))
+def readdressed(call: Call, spelt: Mapping[Var, Var]) -> Call:
+    """The same call about the sessions that ``spelt`` gives for those it names."""
+    match call:
+        case List():
+            return call
+        case Create(parent=Var() as parent):
+            new = spelt.get(parent, parent)
+            return replace(call, var=spelt.get(call.var, call.var), parent=new)
+        case Fork():
+            source = spelt.get(call.source, call.source)
+            return replace(call, var=spelt.get(call.var, call.var), source=source)
+        case _:
+            return replace(call, var=spelt.get(call.var, call.var))
 
 
-def _named_key(lane: Lane, names: dict[Var, Var]) -> tuple[tuple[int, int, int], ...]:
-    unborn = Var(len(names))
-    known = dict(names)
+CallKey: TypeAlias = tuple[int, int, int, int]
+
+
+def _named_key(lane: Lane, spelt: Mapping[Var, Var]) -> tuple[CallKey, ...]:
+    unborn = Var(len(spelt))
+    known = dict(spelt)
     for call in lane:
-        if isinstance(call, Create):
-            known.setdefault(call.var, unborn)
-    return tuple(_call_key(_renamed(call, known)) for call in lane)
+        if (made := makes(call)) is not None:
+            known.setdefault(made, unborn)
+    return tuple(_call_key(readdressed(call, known)) for call in lane)
 
 
-def _call_key(call: Call) -> tuple[int, int, int]:
-    order = {"create": 0, "delete": 1, "get": 2, "list": 3}
-    var = var_of(call)
-    return (order[kind_of(call)], -1 if var is None else var.index, call.offset_us)
+# In the order of simplicity: what anybody knows first.
+_ORDER = {
+    kind: n
+    for n, kind in enumerate(("create", "delete", "get", "list", "rename", "children", "fork"))
+}
 
 
-def _lane_key(lane: Lane) -> tuple[tuple[int, int, int], ...]:
+def _call_key(call: Call) -> CallKey:
+    """Kind, the session made or addressed, its parent or source, the offset."""
+    var, needed = var_of(call), needs(call) if makes(call) is not None else None
+    return (
+        _ORDER[kind_of(call)],
+        -1 if var is None else var.index,
+        -1 if needed is None else needed.index,
+        call.offset_us,
+    )
+
+
+def _lane_key(lane: Lane) -> tuple[CallKey, ...]:
     return tuple(_call_key(call) for call in lane)
 
 
@@ -211,7 +271,7 @@ def roundness(offset_us: int) -> tuple[int, int]:
 
 
 SortKey: TypeAlias = tuple[
-    int, int, int, tuple[tuple[int, int, int], ...], tuple[tuple[int, int], ...], tuple[int, ...]
+    int, int, int, tuple[CallKey, ...], tuple[tuple[int, int], ...], tuple[int, ...]
 ]
 
 
@@ -227,7 +287,7 @@ def sort_key(program: Program) -> SortKey:
         len(calls),
         sum(len(lane) for lanes in together for lane in lanes),
         sum(len(lanes) for lanes in together),
-        tuple((*_call_key(call)[:2], place[0]) for place, call in program.placed()),
+        tuple((*_call_key(call)[:3], place[0]) for place, call in program.placed()),
         tuple(roundness(call.offset_us) for call in calls),
         tuple(len(lane) for lanes in program.rounds for lane in lanes),  # who shares a lane
     )
@@ -259,23 +319,30 @@ def keep(program: Program, places: frozenset[Place]) -> Program:
     The result is canonical. A create that a kept call names is kept too,
     whether or not its place is given.
     """
-    wanted = {
-        var
-        for place, call in program.placed()
-        if place in places and (var := var_of(call)) is not None
-    }
+    stays = places | needed_by(program, places)
     rounds = tuple(
         tuple(
-            tuple(
-                call
-                for i, call in enumerate(lane)
-                if (r, l, i) in places or (isinstance(call, Create) and call.var in wanted)
-            )
+            tuple(call for i, call in enumerate(lane) if (r, l, i) in stays)
             for l, lane in enumerate(lanes)
         )
         for r, lanes in enumerate(program.rounds)
     )
     return canonical(Program(rounds))
+
+
+def needed_by(program: Program, places: Collection[Place]) -> frozenset[Place]:
+    """Where the sessions are made that the calls at these places need, and what those need."""
+    calls = dict(program.placed())
+    made_at = {made: place for place, call in calls.items() if (made := makes(call)) is not None}
+    found: set[Place] = set()
+    waiting = [calls[place] for place in places]
+    while waiting:
+        needed = needs(waiting.pop())
+        place = None if needed is None else made_at.get(needed)
+        if place is not None and place not in found:
+            found.add(place)
+            waiting.append(calls[place])
+    return frozenset(found)
 
 
 def sequential(program: Program) -> Program:
@@ -297,12 +364,19 @@ def describe(call: Call) -> str:
     """One call as people read it: ``a = create()``, ``delete(a)``, ``list()``."""
     match call:
         case Create(var):
-            return f"{var.name} = create()"
+            below = "" if call.parent is None else f"parent={call.parent.name}"
+            return f"{var.name} = create({below})"
         case Delete(var):
             return f"delete({var.name})"
         case Get(var):
             return f"get({var.name})"
         case List():
             return "list()"
+        case Rename(var):
+            return f"rename({var.name})"
+        case Children(var):
+            return f"children({var.name})"
+        case Fork(var, source):
+            return f"{var.name} = fork({source.name})"
         case _:
             assert_never(call)

@@ -31,9 +31,32 @@ class ReadPromise(StrEnum):
     EVENTUAL = "eventual"  # at rest; before that a read may show a past up to ``slack_ns`` old
 
 
+class ChildrenPromise(StrEnum):
+    """What becomes of the sessions below one that is deleted."""
+
+    CASCADE = "cascade"  # they go with it, all of them, by the time it is gone
+    ORPHAN = "orphan"  # they stay
+    NONE = "none"  # each may go or stay, at any time while the delete is under way
+
+
+class CascadePromise(StrEnum):
+    """What anybody may see of a cascade."""
+
+    ATOMIC = "atomic"  # parent and children go at one instant
+    GRADUAL = "gradual"  # the children may go before, one after the other
+
+
+class ForkPromise(StrEnum):
+    """What a fork of a session that is not there does."""
+
+    NEEDS_SOURCE = "needs-source"  # it answers "absent"
+    ANY = "any"  # it may make a session all the same
+
+
 @dataclass(frozen=True, slots=True)
 class Promises:
-    """One target's promises. The default is the strongest of each.
+    """One target's promises. The default is the strongest of each, but for ``children``:
+    most collections have none.
 
     ``slack_ns``: how old the past may be that an *eventual* read shows, counted
     from its call; None: as old as the history.
@@ -43,9 +66,19 @@ class Promises:
     list: ListPromise = ListPromise.SNAPSHOT
     reads: ReadPromise = ReadPromise.LINEARIZABLE
     slack_ns: int | None = None
+    children: ChildrenPromise = ChildrenPromise.NONE
+    cascade: CascadePromise = CascadePromise.ATOMIC
+    fork: ForkPromise = ForkPromise.NEEDS_SOURCE
 
     def __str__(self) -> str:
         slack = ""
         if self.reads is ReadPromise.EVENTUAL and self.slack_ns is not None:
             slack = f" (within {self.slack_ns / 1e6:g} ms)"
-        return f"delete {self.delete}, list {self.list}, reads {self.reads}{slack}"
+        said = f"delete {self.delete}, list {self.list}, reads {self.reads}{slack}"
+        match self.children:
+            case ChildrenPromise.NONE:
+                return said
+            case ChildrenPromise.ORPHAN:
+                return f"{said}, children {self.children}"
+            case ChildrenPromise.CASCADE:
+                return f"{said}, children {self.children} ({self.cascade})"

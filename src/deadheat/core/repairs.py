@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from deadheat.core.divergence import Anomaly
 from deadheat.core.history import (
+    READING,
     Absent,
     Created,
     Deleted,
@@ -27,7 +28,7 @@ from deadheat.core.history import (
     Unknown,
     shown_sessions,
 )
-from deadheat.core.legality import split_list
+from deadheat.core.legality import split_lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,11 +100,11 @@ def edits(
                     done = replace(op, outcome=Ok(Deleted()))
                     yield said("delete({0}) had answered success", op.index), swapped(op, done)
         case Anomaly.STALE_READ:
-            for op in chosen(lambda op: op.kind in (Kind.GET, Kind.LIST)):
+            for op in chosen(lambda op: op.kind in READING):
                 yield said(f"that {op.kind} had answered earlier", op.index), without(op)
         case Anomaly.TORN_LIST:
             for op in chosen(lambda op: op.kind is Kind.LIST and len(sessions) > 1):
-                split = list(split_list(history, op.index).operations)
+                split = list(split_lists(history, op.index).operations)
                 yield said("that list had read each session on its own", op.index), split
             for op in chosen(lambda op: op.kind is Kind.LIST and repeats(op)):
                 yield said("that list had shown each session once", op.index), without(op)

@@ -4,7 +4,8 @@ Rules
 - Exact: an order is found if and only if one exists, unless the budget ends.
 - Budget in steps of the model, never a clock, so the answer is deterministic.
 - A pure read that fits the state at hand is placed at once: it changes nothing,
-  so placing it earlier than another order would never hurts (Lowe 2017).
+  so placing it earlier than another order would never hurts (Lowe 2017). So is a
+  mark of what only makes more answers possible (``Begun``).
 - Memo on (operations placed, state): Wing & Gong 1993 as improved by Lowe 2017.
 """
 
@@ -14,12 +15,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from deadheat.core.history import (
+    READING,
     Absent,
+    Begun,
     Created,
     Fail,
     History,
     Info,
-    Kind,
     Ok,
     Operation,
     Unknown,
@@ -63,7 +65,7 @@ def may_be_dropped(op: Operation) -> bool:
     """Unknown reads and calls that never happened say nothing."""
     if isinstance(op.outcome, Fail):
         return True
-    return isinstance(op.outcome, Info) and op.kind in (Kind.GET, Kind.LIST)
+    return isinstance(op.outcome, Info) and op.kind in READING
 
 
 class _Search(Generic[S]):
@@ -98,7 +100,7 @@ class _Search(Generic[S]):
                     return OutOfBudget(self.steps - 1)
                 after = self.model.step(state, op.invocation, op.outcome)
                 here = [(placed | 1 << i, nxt, (*order, op.index)) for nxt in after]
-                if after == {state} and _is_read(op):
+                if _is_mark(op) or (after == {state} and _is_read(op)):
                     branches = here
                     break
                 branches.extend(here)
@@ -124,7 +126,11 @@ def _is_read(op: Operation) -> bool:
     """Changes nothing in any state in which its answer is possible."""
     if op.return_ns is None or not isinstance(op.outcome, Ok):
         return False
-    return op.kind in (Kind.GET, Kind.LIST) or isinstance(op.outcome.result, Absent)
+    return op.kind in READING or isinstance(op.outcome.result, Absent)
+
+
+def _is_mark(op: Operation) -> bool:
+    return isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Begun)
 
 
 def pending(op: Operation) -> Operation | None:
@@ -133,7 +139,7 @@ def pending(op: Operation) -> Operation | None:
     None for a read, which then says nothing. A create keeps the id that it is
     going to return.
     """
-    if op.kind in (Kind.GET, Kind.LIST) or isinstance(op.outcome, Fail):
+    if op.kind in READING or isinstance(op.outcome, Fail):
         return None
     if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Created):
         return replace(op, return_ns=None)

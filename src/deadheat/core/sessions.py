@@ -1,12 +1,20 @@
 """The sequential specification of a session collection.
 
 An id is created at most once: its life is absent -> live -> deleted, never back.
+Below which session it was made stays as it is, whatever becomes of that one.
+
+A cascade takes a session with all that is live below it. A *gradual* one may take
+children from the instant at which its delete began (``Begun``); the session itself
+goes with what is left, so whatever was below it by then is gone too. A session
+made below one that is gone already is nobody's child: it may stay.
 
 Rules
 - ``step`` is pure and total: it answers the set of states that may follow, and
   the empty set when the answer is impossible in that state.
 - An ``Info`` outcome asks for the states *after it has taken effect*; that it
   may never do so is the search's business.
+- Cascades take a child only when an answer needs it to be gone (or a create needs its
+  parent to be): to take it earlier never makes another answer possible.
 - A title of None in an answer matches anything (nobody looked). A title of None in
   the state is one that nobody knows: any but those that the history writes to
   that session.
@@ -14,11 +22,12 @@ Rules
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from deadheat.core.history import (
     Absent,
+    Begun,
     Created,
     Deleted,
     Fail,
@@ -28,18 +37,27 @@ from deadheat.core.history import (
     Invocation,
     Kind,
     Listed,
+    Offspring,
     Ok,
     Operation,
     Outcome,
     Renamed,
     Seen,
+    ancestors,
+    parents_of,
     shown_sessions,
     touched_sessions,
 )
-from deadheat.core.promises import DeletePromise, Promises
+from deadheat.core.promises import (
+    CascadePromise,
+    ChildrenPromise,
+    DeletePromise,
+    ForkPromise,
+    Promises,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 S = TypeVar("S")
 
@@ -58,10 +76,11 @@ class Model(Protocol[S]):
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """The state: who lives, under which title, and who has died."""
+    """The state: who lives, under which title, who has died, and whose deletes are under way."""
 
     live: frozenset[tuple[str, str | None]] = frozenset()
     dead: frozenset[str] = frozenset()
+    cascading: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +90,16 @@ class SessionModel:
     ``unclaimed`` maps ids that some answer shows but no create returned to the
     title they carry that no rename gave them: an unanswered create may turn out to
     be one of them. ``written``: the titles that the history writes, by session.
+    ``parents``: below which session each was made, where that is known; ``strays``
+    are those of which nobody knows it, though they may have a parent.
     """
 
     promises: Promises = field(default_factory=Promises)
     existing: frozenset[str] = frozenset()
     unclaimed: Mapping[str, str | None] = field(default_factory=dict)
     written: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    parents: Mapping[str, str] = field(default_factory=dict)
+    strays: frozenset[str] = frozenset()
 
     def init(self) -> Collection:
         """Only the sessions that were there before, under titles nobody knows."""
@@ -89,26 +112,37 @@ class SessionModel:
         live = dict(state.live)
         session, title = invocation.session, invocation.title
         match outcome:
+            case Ok(Begun()):
+                return frozenset({replace(state, cascading=state.cascading | {str(session)})})
             case Ok(Created(born)):
-                if born in live or born in state.dead:
+                if born in live or born in state.dead or not self._may_fork(live, invocation):
                     return _IMPOSSIBLE
-                return _one({**live, born: title}, state.dead)
+                return self._born(state, live, invocation, born, title)
             case Ok(Deleted()) if session in live:
-                return _without(live, session, state.dead)
+                return self._deleted(state, live, session)
             case Ok(Deleted()):
-                idempotent = self.promises.delete is DeletePromise.IDEMPOTENT
-                return frozenset({state}) if idempotent else _IMPOSSIBLE
+                if self.promises.delete is not DeletePromise.IDEMPOTENT:
+                    return _IMPOSSIBLE
+                return frozenset({_ended(state, session)})
             case Ok(Absent()):
-                return _IMPOSSIBLE if session in live else frozenset({state})
+                about = invocation.parent if invocation.kind is Kind.CREATE else session
+                return self._without(state, live, {str(about)})
             case Ok(Found(seen)):
                 fits = session in live and self._agree(session, live[session], seen)
                 return frozenset({state}) if fits else _IMPOSSIBLE
             case Ok(Renamed()):
                 if session not in live:
                     return _IMPOSSIBLE
-                return _one({**live, session: title}, state.dead)
-            case Ok(Listed(entries)):
-                return frozenset({state}) if self._shows(live, entries) else _IMPOSSIBLE
+                return _one(state, {**live, session: title})
+            case Ok(Listed(entries) as listed):
+                if not self._shows(live, entries):
+                    return _IMPOSSIBLE
+                shown = listed.sessions
+                return self._without(state, live, live.keys() - shown, shown)
+            case Ok(Offspring(entries) as offspring):
+                if not self._shows(live, entries):
+                    return _IMPOSSIBLE
+                return self._children(state, live, str(session), offspring.sessions)
             case Info():
                 return self._effect(state, live, invocation)
             case _:
@@ -120,29 +154,109 @@ class SessionModel:
         return seen is None or known == seen
 
     def _shows(self, live: dict[str, str | None], entries: tuple[Seen, ...]) -> bool:
-        if len(entries) != len(live):  # also catches an entry shown twice
+        """Is every entry there, once, under a title that it may have?"""
+        if len({entry.session for entry in entries}) != len(entries):
             return False
         return all(
             e.session in live and self._agree(e.session, live[e.session], e.title) for e in entries
         )
+
+    def _may_fork(self, live: dict[str, str | None], invocation: Invocation) -> bool:
+        if invocation.kind is not Kind.FORK or self.promises.fork is ForkPromise.ANY:
+            return True
+        return invocation.session in live
+
+    def _born(
+        self,
+        state: Collection,
+        live: dict[str, str | None],
+        invocation: Invocation,
+        born: str,
+        title: str | None,
+    ) -> frozenset[Collection]:
+        after = _one(state, {**live, born: title})
+        parent = invocation.parent
+        if parent in live and self.promises.children is ChildrenPromise.CASCADE:
+            # Or its parent had been taken just before, and it is nobody's child.
+            for taken in self._without(state, live, {parent}):
+                after |= _one(taken, {**dict(taken.live), born: title})
+        return after
+
+    # -- cascades --------------------------------------------------------------------------
+
+    def _deleted(
+        self, state: Collection, live: dict[str, str | None], session: str
+    ) -> frozenset[Collection]:
+        goes = {session}
+        if self.promises.children is ChildrenPromise.CASCADE:
+            goes = self._with_all_below(live, goes)
+        return frozenset({_ended(_take(state, live, goes), session)})
+
+    def _without(
+        self,
+        state: Collection,
+        live: dict[str, str | None],
+        absent: Iterable[str],
+        shown: frozenset[str] = frozenset(),
+    ) -> frozenset[Collection]:
+        """The state without ``absent``, as far as cascades under way can have taken them.
+
+        ``shown`` are there all the same.
+        """
+        goes = {session for session in absent if session in live}
+        if not goes:
+            return frozenset({state})
+        if not all(self._subject(state, session) for session in goes):
+            return _IMPOSSIBLE
+        if self.promises.children is not ChildrenPromise.CASCADE:
+            return frozenset({_take(state, live, goes)})
+        goes = self._with_all_below(live, goes)
+        return frozenset({_take(state, live, goes)}) if goes.isdisjoint(shown) else _IMPOSSIBLE
+
+    def _subject(self, state: Collection, session: str) -> bool:
+        """May a delete that is under way take it?"""
+        if not state.cascading:
+            return False
+        if session in self.strays:
+            return True
+        return not state.cascading.isdisjoint(ancestors(session, self.parents))
+
+    def _with_all_below(self, live: dict[str, str | None], goes: set[str]) -> set[str]:
+        found = set(goes)
+        while more := {
+            child
+            for child, parent in self.parents.items()
+            if parent in found and child in live and child not in found
+        }:
+            found |= more
+        return found
+
+    def _children(
+        self, state: Collection, live: dict[str, str | None], parent: str, shown: frozenset[str]
+    ) -> frozenset[Collection]:
+        there = {child for child in live if self.parents.get(child) == parent}
+        if not shown <= there | self.strays:
+            return _IMPOSSIBLE
+        if not shown and parent not in live:
+            return frozenset({state})  # of a parent that is gone, a server may also show nothing
+        return self._without(state, live, there - shown)
 
     def _effect(
         self, state: Collection, live: dict[str, str | None], invocation: Invocation
     ) -> frozenset[Collection]:
         session, title = invocation.session, invocation.title
         match invocation.kind:
-            case Kind.CREATE:
-                return frozenset(
-                    Collection(state.live | {(born, title)}, state.dead)
-                    for born, seen in self.unclaimed.items()
-                    if born not in live
-                    and born not in state.dead
-                    and (title == seen or seen is None or title is None)
-                )
+            case Kind.CREATE | Kind.FORK:
+                after: frozenset[Collection] = frozenset()
+                for born, seen in self.unclaimed.items():
+                    fits = title == seen or seen is None or title is None
+                    if fits and born not in live and born not in state.dead:
+                        after |= self._born(state, live, invocation, born, title)
+                return after
             case Kind.DELETE if session in live:
-                return _without(live, session, state.dead)
+                return self._deleted(state, live, session)
             case Kind.RENAME if session in live:
-                return _one({**live, session: title}, state.dead)
+                return _one(state, {**live, session: title})
             case _:
                 return frozenset({state})
 
@@ -151,14 +265,19 @@ def model_for(history: History, promises: Promises) -> SessionModel:
     """The model of this history: what existed, and which ids nobody is known to have made."""
     claimed: set[str] = set()
     renamed: dict[str, set[str]] = {}
-    tags: set[str] = set()
+    tags: dict[str, str | None] = {}  # of unanswered creates, and below what they would be
+    loose = False  # is there a create without an answer below some parent?
     for op in history.operations:
         title = op.invocation.title
         if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Created):
             claimed.add(op.outcome.result.session)
-        elif op.kind is Kind.CREATE and title is not None and not isinstance(op.outcome, Fail):
-            tags.add(title)
-        elif op.kind is Kind.RENAME and title is not None and not isinstance(op.outcome, Fail):
+        elif isinstance(op.outcome, Fail):
+            continue
+        elif op.kind is Kind.CREATE:
+            loose = loose or op.invocation.parent is not None
+            if title is not None:
+                tags[title] = op.invocation.parent
+        elif op.kind is Kind.RENAME and title is not None:
             renamed.setdefault(op.invocation.session or "", set()).add(title)
     unclaimed: dict[str, str | None] = {}
     for op in history.operations:
@@ -171,16 +290,51 @@ def model_for(history: History, promises: Promises) -> SessionModel:
             if session in unclaimed and seen not in renamed.get(session, ()):
                 unclaimed[session] = seen if seen in tags else unclaimed[session] or seen
     written = {session: frozenset(titles) for session, titles in renamed.items()}
-    for session in unclaimed:  # a title that a create writes is that create's
-        written[session] = written.get(session, frozenset()) | tags
-    return SessionModel(promises, history.existing, unclaimed, written)
+    parents = parents_of(history.operations)
+    strays: set[str] = set()
+    for session, carried in unclaimed.items():  # a title that a create writes is that create's
+        written[session] = written.get(session, frozenset()) | tags.keys()
+        parent = tags.get(carried or "")
+        if parent is not None:
+            parents[session] = parent
+        elif loose and carried not in tags:
+            strays.add(session)
+    return SessionModel(promises, history.existing, unclaimed, written, parents, frozenset(strays))
+
+
+def with_beginnings(history: History, promises: Promises) -> History:
+    """The history with the instant marked at which each delete of a parent begins to take children.
+
+    Only where the promises let anybody see a cascade in parts; the marks have negative indices.
+    """
+    atomic = promises.cascade is CascadePromise.ATOMIC
+    match promises.children:
+        case ChildrenPromise.ORPHAN:
+            return history
+        case ChildrenPromise.CASCADE if atomic:
+            return history
+        case ChildrenPromise.CASCADE | ChildrenPromise.NONE:
+            pass
+    above = {op.invocation.parent for op in history.operations}
+    marks = tuple(
+        replace(op, index=-1 - op.index, outcome=Ok(Begun()), return_ns=op.call_ns)
+        for op in history.operations
+        if op.kind is Kind.DELETE
+        and op.invocation.session in above
+        and (isinstance(op.outcome, Info) or _deleted_it(op))
+    )
+    return replace(history, operations=(*marks, *history.operations)) if marks else history
+
+
+def _deleted_it(op: Operation) -> bool:
+    return isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Deleted)
 
 
 def _titles_of(op: Operation) -> tuple[tuple[str, str], ...]:
     if not isinstance(op.outcome, Ok):
         return ()
     match op.outcome.result:
-        case Listed(entries):
+        case Listed(entries) | Offspring(entries):
             return tuple((e.session, e.title) for e in entries if e.title is not None)
         case Found(str() as title):
             return ((op.invocation.session or "", title),)
@@ -191,12 +345,14 @@ def _titles_of(op: Operation) -> tuple[tuple[str, str], ...]:
 _IMPOSSIBLE: frozenset[Collection] = frozenset()
 
 
-def _one(live: dict[str, str | None], dead: frozenset[str]) -> frozenset[Collection]:
-    return frozenset({Collection(frozenset(live.items()), dead)})
+def _one(state: Collection, live: dict[str, str | None]) -> frozenset[Collection]:
+    return frozenset({replace(state, live=frozenset(live.items()))})
 
 
-def _without(
-    live: dict[str, str | None], session: str | None, dead: frozenset[str]
-) -> frozenset[Collection]:
-    rest = {key: title for key, title in live.items() if key != session}
-    return _one(rest, dead | {str(session)})
+def _take(state: Collection, live: dict[str, str | None], goes: set[str]) -> Collection:
+    rest = frozenset((key, title) for key, title in live.items() if key not in goes)
+    return replace(state, live=rest, dead=state.dead | goes)
+
+
+def _ended(state: Collection, session: str | None) -> Collection:
+    return replace(state, cascading=state.cascading - {str(session)})

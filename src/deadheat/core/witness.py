@@ -3,7 +3,8 @@
 Rules
 - Sound: forgetting an id everywhere, or a read, or what came after the first
   impossible answer, never makes a contradiction that was not there. What may
-  have changed something stays, answered or not.
+  have changed something stays, answered or not. Of a session that is kept, those
+  above it are kept too: their deletes may be what took it.
 - Minimal: nothing that may be forgotten is left (Junker 2004, QuickXplain: a few
   checks for each operation that stays, however many there were).
 - Reads in the race are forgotten first, so that what stays is what anyone can
@@ -16,6 +17,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from deadheat.core.history import (
+    MAKING,
+    READING,
     Absent,
     Created,
     Fail,
@@ -24,8 +27,10 @@ from deadheat.core.history import (
     Info,
     Kind,
     Listed,
+    Offspring,
     Ok,
     Operation,
+    parents_of,
     shown_sessions,
     touched_sessions,
 )
@@ -65,6 +70,7 @@ def find_witness(history: History, promises: Promises, budget: int, hint: Imposs
     core = _fewest_reads(concerned, hint, impossible)
     culprit = first_impossible(core, impossible)
     core = cut_after(core, culprit)
+    sessions = with_all_above(history, sessions)
     return Witness(tuple(sorted(sessions)), core, concerned, culprit)
 
 
@@ -83,21 +89,58 @@ def around(witness: Witness, index: int, promises: Promises, budget: int) -> Wit
 
 
 def only_sessions(history: History, sessions: frozenset[str]) -> History:
-    """Forget every other id: its operations, and its entries in lists."""
+    """Forget every other id, but for those above: its operations, and its entries in lists."""
+    sessions = with_all_above(history, sessions)
     kept: list[Operation] = []
     for op in history.operations:
         outcome = op.outcome
         if isinstance(outcome, Fail):
             continue
-        if isinstance(outcome, Ok) and isinstance(outcome.result, Listed):
-            entries = tuple(e for e in outcome.result.entries if e.session in sessions)
-            fewer = len(entries) < len(outcome.result.entries)
-            kept.append(replace(op, outcome=Ok(Listed(entries))) if fewer else op)
-        elif (op.kind is Kind.CREATE and isinstance(outcome, Info)) or not sessions.isdisjoint(
+        if isinstance(outcome, Ok) and isinstance(outcome.result, Listed | Offspring):
+            if op.kind is Kind.CHILDREN and op.invocation.session not in sessions:
+                continue
+            shown = outcome.result
+            entries = tuple(e for e in shown.entries if e.session in sessions)
+            fewer = len(entries) < len(shown.entries)
+            kept.append(replace(op, outcome=Ok(replace(shown, entries=entries))) if fewer else op)
+        elif op.kind is Kind.FORK and _made(op) not in (None, *sessions):
+            continue  # whether or not its source stays: what it read is no change
+        elif (op.kind in MAKING and isinstance(outcome, Info)) or not sessions.isdisjoint(
             touched_sessions(op)
         ):
             kept.append(op)
     return History(tuple(kept), history.existing & sessions)
+
+
+def with_all_above(history: History, sessions: frozenset[str]) -> frozenset[str]:
+    """These and every session above them; the source of a fork that is among them, too."""
+    parents = parents_of(history.operations)
+    sources = {
+        _made(op): op.invocation.session for op in history.operations if op.kind is Kind.FORK
+    }
+    # A create without an answer may have made any of them, below its parent.
+    unknown = {
+        op.invocation.parent
+        for op in history.operations
+        if op.invocation.parent is not None and isinstance(op.outcome, Info)
+    }
+    found = {*sessions, *unknown}
+    waiting = list(found)
+    while waiting:
+        session = waiting.pop()
+        for needed in (parents.get(session), sources.get(session)):
+            if needed is not None and needed not in found:
+                found.add(needed)
+                waiting.append(needed)
+    return frozenset(found)
+
+
+def _made(op: Operation) -> str | None:
+    return (
+        op.outcome.result.session
+        if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Created)
+        else None
+    )
 
 
 def preferred(units: Sequence[T], impossible: Callable[[Sequence[T]], bool]) -> list[T]:
@@ -198,7 +241,7 @@ def _fewest_reads(
 
 def _only_reads(op: Operation) -> bool:
     """Can it be forgotten without making anything else impossible?"""
-    if op.kind in (Kind.GET, Kind.LIST):
+    if op.kind in READING:
         return True
     return isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Absent)
 
@@ -214,7 +257,7 @@ def _without_a_say(history: History) -> frozenset[int]:
             match op.outcome.result:
                 case Created(session):
                     made.add(session)
-                case Listed(entries):
+                case Listed(entries) | Offspring(entries):
                     titles.update(e.title for e in entries if e.title is not None)
                 case Found(str() as title):
                     titles.add(title)
@@ -223,7 +266,7 @@ def _without_a_say(history: History) -> frozenset[int]:
         for op in history.operations
         if isinstance(op.outcome, Info)
         and (
-            (op.kind is Kind.CREATE and shown <= made)
+            (op.kind in MAKING and shown <= made)
             or (
                 op.kind is Kind.RENAME
                 and op.invocation.title is not None

@@ -43,8 +43,11 @@ if TYPE_CHECKING:
     from deadheat.drive.ownership import Ownership
     from deadheat.drive.target import Target
 
-# A session that survives this many deletes, one after the other, is left behind.
-_CLEANING_ROUNDS = 2
+# A session that survives this many deletes, one after the other, is left behind. Parents go
+# first and mostly take their children along; two rounds are for those that stay.
+_CLEANING_ROUNDS = 3
+# To look for so many, one list costs less than a read of each.
+_LIST_RATHER_THAN_GET = 3
 # After Ctrl-C: enough for a few deletes, and short enough not to be pressed again.
 _LAST_CLEANING_S = 1.0
 
@@ -176,15 +179,15 @@ class Executor:
     async def _clean(self, run: TrialRun) -> None:
         # First of all, as cleaning may be cut off. Also what is gone: a late effect of this
         # trial may show in the lists of a later one.
-        self._outside.update(run.ids.values(), run.tagged)
+        self._outside.update(run.ids.values(), run.tagged, run.shown)
         remaining = run.may_be_there()
         try:
-            for _ in range(_CLEANING_ROUNDS):
+            for number in range(_CLEANING_ROUNDS):
                 if not remaining:
                     break
-                for session in remaining:
+                for session in remaining if number else run.roots(remaining):
                     await self.exchange(self.observer, Invocation(Kind.DELETE, session))
-                remaining = tuple([s for s in remaining if not await self._is_gone(s)])
+                remaining = await self._still_there(remaining)
         finally:
             self.left_behind += tuple(s for s in remaining if s not in self.left_behind)
 
@@ -193,6 +196,13 @@ class Executor:
         if run.lost_a_create():
             await run.look_for_tags()
         await self._clean(run)
+
+    async def _still_there(self, sessions: tuple[str, ...]) -> tuple[str, ...]:
+        if len(sessions) >= _LIST_RATHER_THAN_GET:
+            outcome, *_ = await self.exchange(self.observer, Invocation(Kind.LIST))
+            if isinstance(outcome, Ok) and isinstance(outcome.result, Listed):
+                return tuple(s for s in sessions if s in outcome.result.sessions)
+        return tuple([s for s in sessions if not await self._is_gone(s)])
 
     async def _is_gone(self, session: str) -> bool:
         outcome, *_ = await self.exchange(self.observer, Invocation(Kind.GET, session))

@@ -29,7 +29,7 @@ from deadheat.core.history import (
     Outcome,
     Undeclared,
 )
-from deadheat.core.promises import DeletePromise, Promises
+from deadheat.core.promises import DeletePromise, ForkPromise, Promises
 from deadheat.drive.executor import Execution, Executor
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.server import ServerProcess
@@ -125,6 +125,17 @@ class LiveTarget:
         if isinstance(outcome, Ok) and isinstance(outcome.result, Deleted):
             # It says "deleted" of what is not there: success proves nothing about who did it.
             self.promises = replace(self.promises, delete=DeletePromise.IDEMPOTENT)
+        if Kind.FORK in self.target.kinds:
+            await self._rehearse_fork(executor, session)
+
+    async def _rehearse_fork(self, executor: Executor, gone: str) -> None:
+        """What does a fork of a session do that is not there any more?"""
+        outcome, *_ = await executor.exchange(executor.observer, Invocation(Kind.FORK, gone))
+        if isinstance(outcome, Ok) and isinstance(outcome.result, Created):
+            self.promises = replace(self.promises, fork=ForkPromise.ANY)
+            executor.disregard(outcome.result.session)
+            delete = Invocation(Kind.DELETE, outcome.result.session)
+            await executor.exchange(executor.observer, delete)
 
     def _refused(self, doing: str, outcome: Outcome) -> NotThisApi:
         match outcome:

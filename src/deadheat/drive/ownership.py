@@ -54,10 +54,14 @@ class Ownership:
 
     def permit(self, invocation: Invocation) -> None:
         """Raise ``ForeignSession`` unless the call may be sent."""
-        if invocation.kind not in CHANGING or invocation.kind is Kind.CREATE:
+        if invocation.kind not in CHANGING:
             return
-        if invocation.session is None or not self.owns(invocation.session):
+        creates = invocation.kind is Kind.CREATE  # it touches no session but its parent
+        about = invocation.parent if creates else invocation.session
+        if creates and about is None:
+            return
+        if about is None or not self.owns(about):
             raise ForeignSession(
-                f"refused to {invocation.kind} {invocation.session}: this run did not create it. "
+                f"refused to {invocation.kind} {about}: this run did not create it. "
                 "This is a bug in deadheat: please report it with the command you ran."
             )

@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from deadheat.core.history import Kind
 from deadheat.core.promises import Promises
 
 if TYPE_CHECKING:
     from deadheat.core.history import Invocation, Outcome
     from deadheat.drive.server import Launch
+
+
+# What every session API has.
+PLAIN = frozenset({Kind.CREATE, Kind.DELETE, Kind.GET, Kind.LIST})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ class Target:
     ``name`` is what the user wrote (and what an artifact replays against),
     ``launch`` how to start it (None: the user runs it, at ``base_url``).
     ``exclusive``: nobody else uses it, so an unknown session is a phantom.
+    ``kinds``: the calls that it has; ``families``: its sessions may have a parent.
     ``settle_ms``: how long the target may take to come to rest by its own word.
     """
 
@@ -55,5 +61,7 @@ class Target:
     base_url: str | None = None
     promises: Promises = field(default_factory=Promises)
     exclusive: bool = True
+    kinds: frozenset[Kind] = PLAIN
+    families: bool = False
     settle_ms: int = 0
     timeout_s: float = 10.0  # OpenCode answers within 0.1 s; 10 s is a hang (DESIGN §4)

@@ -8,6 +8,7 @@ Rules
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, assert_never
 
 import anyio
@@ -23,12 +24,29 @@ from deadheat.core.history import (
     Operation,
     Outcome,
     Place,
+    ancestors,
+    parents_of,
     shown_sessions,
 )
-from deadheat.core.program import Call, Create, Delete, Get, List, Program, Var
+from deadheat.core.program import (
+    Call,
+    Children,
+    Create,
+    Delete,
+    Fork,
+    Get,
+    List,
+    Program,
+    Rename,
+    Var,
+    makes,
+    needs,
+)
 from deadheat.drive.gate import Gate, Release
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from deadheat.drive.lane import LaneClient
     from deadheat.drive.ownership import Ownership
 
@@ -62,8 +80,15 @@ class TrialRun:
         self.operations: list[Operation] = []
         self.ids: dict[Var, str] = {}
         self.tagged: set[str] = set()
+        self.shown: set[str] = set()  # by any list, whoever made it
         self.releases: list[tuple[Release, ...]] = []
         self.unbound = False
+        named = {needs(call) for call in program.calls()}
+        self._only_children = frozenset(
+            call.var
+            for call in program.calls()
+            if isinstance(call, Create) and call.parent is not None and call.var not in named
+        )
 
     async def round(self, r: int) -> None:
         """Send one round and wait for all its answers."""
@@ -90,25 +115,36 @@ class TrialRun:
             await self._place((r, n, i), call, None)
 
     async def _place(self, place: Place, call: Call, held: tuple[Gate, int] | None) -> None:
-        invocation = self._bound(call)
+        invocation = self._bound(call, place)
         if invocation is None:
             self.unbound = True
             return
         lane = place[1]
         outcome = await self._record(self._executor.lane(lane), lane, invocation, held, place)
         if (
-            isinstance(call, Create)
+            (made := makes(call)) is not None
             and isinstance(outcome, Ok)
             and isinstance(outcome.result, Created)
             and self._ownership.owns(outcome.result.session)
         ):
-            self.ids[call.var] = outcome.result.session
+            self.ids[made] = outcome.result.session
 
-    def _bound(self, call: Call) -> Invocation | None:
+    def _bound(self, call: Call, place: Place) -> Invocation | None:
         match call:
             case Create(var):
                 title = self._ownership.title(self.number, var.name)
-                return Invocation(Kind.CREATE, title=title)
+                if call.parent is None:
+                    return Invocation(Kind.CREATE, title=title)
+                below = self.ids.get(call.parent)
+                return None if below is None else Invocation(Kind.CREATE, None, title, below)
+            case Rename(var):
+                title = self._ownership.title(self.number, f"{var.name} {_spelt(place)}")
+                renamed = self._addressed(Kind.RENAME, var)
+                return None if renamed is None else replace(renamed, title=title)
+            case Children(var):
+                return self._addressed(Kind.CHILDREN, var)
+            case Fork(source=source):
+                return self._addressed(Kind.FORK, source)
             case Delete(var):
                 return self._addressed(Kind.DELETE, var)
             case Get(var):
@@ -147,6 +183,7 @@ class TrialRun:
             )
         )
         if isinstance(outcome, Ok) and isinstance(outcome.result, Listed):
+            self.shown |= outcome.result.sessions
             for entry in outcome.result.entries:
                 # A create whose answer was lost is ours all the same: the tag says so.
                 if self._ownership.of_trial(entry.title, self.number):
@@ -160,34 +197,50 @@ class TrialRun:
         await self._record(self._executor.observer, 0, Invocation(Kind.LIST), None, None)
 
     async def read_at_rest(self) -> None:
-        """Nothing is in flight: read the list, then each session."""
+        """Nothing is in flight: read the list, then each session.
+
+        But for children that nothing else was asked about, where the list already says what
+        was to be expected: families are large, and each request costs a race.
+        """
         client, lane = self._executor.observer, max(self._program.concurrency, 1)
         await self._record(client, lane, Invocation(Kind.LIST), None, None)
-        for session in self.ids.values():
+        listed = shown_sessions(self.operations[-1])
+        taken = self._taken()
+        for var, session in self.ids.items():
+            if var in self._only_children and (session in listed) is (session not in taken):
+                continue
             await self._record(client, lane, Invocation(Kind.GET, session), None, None)
+
+    def _taken(self) -> frozenset[str]:
+        """The sessions that an acknowledged delete should have taken, itself or by cascade."""
+        taken = {
+            str(op.invocation.session)
+            for op in self.operations
+            if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Deleted)
+        }
+        for session, parent in parents_of(self.operations).items():  # in order of birth
+            if parent in taken:
+                taken.add(session)
+        return frozenset(taken)
 
     def looks_settled(self) -> bool:
         """Do the reads at rest agree with the acknowledged creates and deletes?
 
         Only decides whether to wait for the target's settle time; the verdict is the checker's.
         """
-        deleted = {
-            str(op.invocation.session)
-            for op in self.operations
-            if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Deleted)
-        }
+        deleted = self._taken()
         shown = {s for op in self.operations if op.at_rest for s in shown_sessions(op)}
         return not deleted & shown and set(self.ids.values()) - deleted <= shown
 
     def lost_a_create(self) -> bool:
         """Was a create sent whose id is not known? (It may have been sent without an operation:
         a trial that is cut off has no record of what was in flight.)"""
-        asked = sum(isinstance(call, Create) for call in self._program.calls())
+        asked = sum(makes(call) is not None for call in self._program.calls())
         return asked > len(self.ids)
 
     def may_be_there(self) -> tuple[str, ...]:
-        """Our sessions that the reads at rest do not prove to be gone."""
-        ours = {*self.ids.values(), *self.tagged}
+        """Our sessions that the reads at rest do not prove to be gone, parents first."""
+        ours = {**dict.fromkeys(self.ids.values()), **dict.fromkeys(sorted(self.tagged))}
         gone: set[str] = set()
         shown: set[str] = set()
         for op in self.operations:
@@ -196,4 +249,15 @@ class TrialRun:
             shown |= shown_sessions(op)
             if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Absent):
                 gone.add(str(op.invocation.session))
-        return tuple(sorted(s for s in ours if s not in gone or s in shown))
+        unasked = {self.ids[var] for var in self._only_children if var in self.ids}
+        gone |= unasked & self._taken()
+        return tuple(s for s in ours if s not in gone or s in shown)
+
+    def roots(self, sessions: Iterable[str]) -> tuple[str, ...]:
+        """Those of ``sessions`` that are below none of the others."""
+        parents, among = parents_of(self.operations), frozenset(sessions)
+        return tuple(s for s in sessions if among.isdisjoint(ancestors(s, parents)))
+
+
+def _spelt(place: Place) -> str:
+    return ".".join(str(n + 1) for n in place)

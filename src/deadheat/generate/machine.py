@@ -6,6 +6,7 @@ Rules
   what a racy server answered (measured: otherwise ``FlakyStrategyDefinition``).
 - A race is opened, filled and closed; calls drawn in between share its round.
   It cannot be closed before two lanes overlap with at least one change.
+- Only calls that the target has are drawn (``kinds``, ``families``).
 - ``finished(program)`` is called once for each program drawn to its end, and
   never for one that Hypothesis gave up on.
 """
@@ -28,15 +29,20 @@ from hypothesis.stateful import (
     rule,
 )
 
+from deadheat.core.history import Kind
 from deadheat.core.program import (
     Call,
+    Children,
     Create,
     Delete,
+    Fork,
     Get,
     List,
     Program,
+    Rename,
     Var,
     canonical,
+    needs,
     overlapping_pairs,
 )
 
@@ -53,6 +59,13 @@ _MOST_SESSIONS = 6
 _MOST_LANES = 5  # the reporter's own number; more lanes cost a round trip each and find no more
 _LONGEST_LANE = 3
 
+# Sessions below the first one. None in half of the programs, so that families do not drown the
+# plain races; up to 16, as a longer cascade is a wider window (OpenCode 1.18.33 shows nothing with
+# fewer than 4). Each child is a request before the race begins.
+_CHILDREN = (*(0,) * 9, 1, 2, 3, 4, 5, 6, 8, 12, 16)
+# And below the second one, where there is such a family.
+_COUSINS = (*(0,) * 7, 1, 2, 4)
+
 
 class Expected(StrEnum):
     """What the model expects of a session."""
@@ -68,7 +81,10 @@ class ProgramMachine(RuleBasedStateMachine):
     live = Bundle("live")  # created, and no delete asked for yet
     doomed = Bundle("doomed")  # some delete has been asked for
     offsets_us: ClassVar[tuple[int, ...]] = OFFSETS_US
+    kinds: ClassVar[frozenset[Kind]] = frozenset({Kind.CREATE, Kind.DELETE, Kind.GET, Kind.LIST})
+    families: ClassVar[bool] = False
 
+    _numbers = st.integers(0, max(_CHILDREN) + max(_COUSINS) - 1)
     _lanes = st.integers(0, _MOST_LANES - 1)
     _offsets = st.runner().flatmap(lambda machine: st.sampled_from(machine.offsets_us))
 
@@ -78,6 +94,7 @@ class ProgramMachine(RuleBasedStateMachine):
         self._rounds: list[tuple[tuple[Call, ...], ...]] = []
         self._race: list[list[Call]] | None = None
         self._born_in: dict[Var, int] = {}  # lane of the open race that creates the session
+        self._family: dict[Var, tuple[Var, ...]] = {}  # made before the first race, by parent
 
     # --- the model, as preconditions read it ------------------------------------------------
 
@@ -85,7 +102,9 @@ class ProgramMachine(RuleBasedStateMachine):
         return self._race is not None
 
     def _may_create(self) -> bool:
-        return len(self.expected) < _MOST_SESSIONS and (self._racing() or self._after_race())
+        children = sum(map(len, self._family.values()))
+        few = len(self.expected) - children < _MOST_SESSIONS
+        return few and (self._racing() or self._after_race())
 
     def _may_open(self) -> bool:
         return not self._racing() and Expected.LIVE in self.expected.values()
@@ -105,17 +124,43 @@ class ProgramMachine(RuleBasedStateMachine):
         spare = sum(state is Expected.LIVE for state in self.expected.values()) > 1
         return self._racing() or (self._after_race() and spare)
 
+    def _has_family(self) -> bool:
+        return self._racing() and bool(self._family)
+
+    def _may_join(self) -> bool:
+        return bool(self._family) and self._may_create()
+
+    def _may_rename(self) -> bool:
+        return Kind.RENAME in self.kinds and self._racing()
+
+    def _may_fork(self) -> bool:
+        return Kind.FORK in self.kinds and self._may_create()
+
+    def _may_read_children(self) -> bool:
+        return Kind.CHILDREN in self.kinds and self._may_read() and bool(self._family)
+
     def _contended(self) -> bool:
         return self._racing() and Expected.CONTENDED in self.expected.values()
 
     # --- rules ------------------------------------------------------------------------------
 
-    @initialize(target=live, count=st.integers(1, 3))
-    def some_sessions(self, count: int) -> MultipleResults[Var]:
-        """Sessions to race on, and the first race: before it nothing else is worth a request."""
-        made = multiple(*(self._create(0, 0) for _ in range(count)))
+    @initialize(
+        target=live,
+        count=st.integers(1, 3),
+        children=st.sampled_from(_CHILDREN),
+        cousins=st.sampled_from(_COUSINS),
+    )
+    def some_sessions(self, count: int, children: int, cousins: int) -> MultipleResults[Var]:
+        """Sessions to race on, some with a family, and the first race.
+
+        Before it nothing else is worth a request.
+        """
+        made = [self._create(0, 0) for _ in range(count)]
+        for head, below in zip(made, (children, cousins), strict=False):
+            if self.families and children and below:
+                self._family[head] = tuple(self._create(0, 0, head) for _ in range(below))
         self._race = []
-        return made
+        return multiple(*made)
 
     @precondition(_may_open)
     @rule()
@@ -173,6 +218,72 @@ class ProgramMachine(RuleBasedStateMachine):
         """Read the whole collection."""
         self._append(List(offset_us), lane)
 
+    @precondition(_may_join)
+    @rule(target=live, parent=live, lane=_lanes, offset_us=_offsets)
+    def create_below(self, parent: Var, lane: int, offset_us: int) -> Var:
+        """A new session below one that should be there."""
+        return self._create(lane, offset_us, parent)
+
+    @precondition(_may_join)
+    @rule(target=live, parent=doomed, lane=_lanes, offset_us=_offsets)
+    def create_below_doomed(self, parent: Var, lane: int, offset_us: int) -> Var:
+        """A new session below one that is going or gone."""
+        return self._create(lane, offset_us, parent)
+
+    @precondition(_has_family)
+    @rule(number=_numbers, lane=_lanes, offset_us=_offsets)
+    def delete_parent(self, number: int, lane: int, offset_us: int) -> None:
+        """Delete the head of a family: what is below it is at stake, too."""
+        self._delete(self._parent(number), lane, offset_us)
+
+    @precondition(_has_family)
+    @rule(number=_numbers, lane=_lanes, offset_us=_offsets)
+    def delete_child(self, number: int, lane: int, offset_us: int) -> None:
+        """Delete one of a family."""
+        self._delete(self._child(number), lane, offset_us)
+
+    @precondition(_has_family)
+    @rule(number=_numbers, lane=_lanes, offset_us=_offsets)
+    def get_child(self, number: int, lane: int, offset_us: int) -> None:
+        """Read one of a family."""
+        self._append(Get(self._child(number), offset_us), lane)
+
+    @precondition(_has_family)
+    @rule(number=_numbers, lane=_lanes, offset_us=_offsets)
+    def get_parent(self, number: int, lane: int, offset_us: int) -> None:
+        """Read the head of a family."""
+        self._append(Get(self._parent(number), offset_us), lane)
+
+    @precondition(_may_read_children)
+    @rule(number=_numbers, lane=_lanes, offset_us=_offsets)
+    def children(self, number: int, lane: int, offset_us: int) -> None:
+        """Read who is below the head of a family."""
+        self._append(Children(self._parent(number), offset_us), lane)
+
+    @precondition(_may_rename)
+    @rule(session=live, lane=_lanes, offset_us=_offsets)
+    def rename(self, session: Var, lane: int, offset_us: int) -> None:
+        """Give a session another title."""
+        self._append(Rename(session, offset_us), lane)
+
+    @precondition(_may_rename)
+    @rule(session=doomed, lane=_lanes, offset_us=_offsets)
+    def rename_doomed(self, session: Var, lane: int, offset_us: int) -> None:
+        """The same for a session that is going or gone."""
+        self._append(Rename(session, offset_us), lane)
+
+    @precondition(_may_fork)
+    @rule(target=live, source=live, lane=_lanes, offset_us=_offsets)
+    def fork(self, source: Var, lane: int, offset_us: int) -> Var:
+        """A copy of a session that should be there."""
+        return self._make(Fork(self._next(), source, offset_us), lane)
+
+    @precondition(_may_fork)
+    @rule(target=live, source=doomed, lane=_lanes, offset_us=_offsets)
+    def fork_doomed(self, source: Var, lane: int, offset_us: int) -> Var:
+        """A copy of a session that is going or gone."""
+        return self._make(Fork(self._next(), source, offset_us), lane)
+
     @precondition(lambda self: not self._racing() and not self._may_create())
     @rule()
     def rest(self) -> None:
@@ -193,13 +304,26 @@ class ProgramMachine(RuleBasedStateMachine):
         if sys.exc_info()[0] is None:
             self.finished(self.program())
 
-    def _create(self, lane: int, offset_us: int) -> Var:
-        var = Var(len(self.expected))
-        self.expected[var] = Expected.LIVE
-        lane = self._append(Create(var, offset_us), lane)
+    def _next(self) -> Var:
+        return Var(len(self.expected))
+
+    def _parent(self, number: int) -> Var:
+        heads = tuple(self._family)
+        return heads[number % len(heads)]
+
+    def _child(self, number: int) -> Var:
+        below = tuple(child for family in self._family.values() for child in family)
+        return below[number % len(below)]
+
+    def _create(self, lane: int, offset_us: int, parent: Var | None = None) -> Var:
+        return self._make(Create(self._next(), offset_us, parent), lane)
+
+    def _make(self, call: Create | Fork, lane: int) -> Var:
+        self.expected[call.var] = Expected.LIVE
+        lane = self._append(call, lane)
         if self._racing():
-            self._born_in[var] = lane
-        return var
+            self._born_in[call.var] = lane
+        return call.var
 
     def _delete(self, session: Var, lane: int, offset_us: int) -> None:
         self.expected[session] = Expected.CONTENDED if self._racing() else Expected.DELETED
@@ -211,7 +335,8 @@ class ProgramMachine(RuleBasedStateMachine):
         if race is None:
             self._rounds.append(((call,),))
             return 0
-        born_in = None if isinstance(call, Create | List) else self._born_in.get(call.var)
+        needed = needs(call)
+        born_in = None if needed is None else self._born_in.get(needed)
         lane = _lane_with_room(race, lane) if born_in is None else born_in
         while len(race) <= lane:
             race.append([])

@@ -21,6 +21,8 @@ from deadheat.generate.machine import ProgramMachine
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from deadheat.core.history import Kind
+
 # Drawing blocks the event loop: 20 programs take about 0.1 s, a fifth of a keep-alive timeout.
 _BATCH = 20
 # Steps of the machine; the shortest race needs 4. Longer programs hit more and shrink longer.
@@ -28,11 +30,20 @@ _FEWEST_STEPS, _MOST_STEPS = 5, 16
 
 
 class ProgramSource:
-    """Draws programs for one seed."""
+    """Draws programs for one seed: of the calls in ``kinds``, with parents if ``families``."""
 
-    def __init__(self, seed_value: int, machine: type[ProgramMachine] = ProgramMachine) -> None:
+    def __init__(
+        self,
+        seed_value: int,
+        machine: type[ProgramMachine] = ProgramMachine,
+        *,
+        kinds: frozenset[Kind] = ProgramMachine.kinds,
+        families: bool = False,
+    ) -> None:
         self._random = random.Random(seed_value)
         self._machine = machine
+        self._kinds = kinds
+        self._families = families
         self.drawn = 0
 
     def batch(self) -> tuple[Program, ...]:
@@ -41,6 +52,9 @@ class ProgramSource:
 
         class Collector(self._machine):  # type: ignore[name-defined, misc]
             """Keeps what is drawn."""
+
+            kinds = self._kinds
+            families = self._families
 
             def finished(self, program: Program) -> None:
                 drawn.append(program)

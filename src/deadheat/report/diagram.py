@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from deadheat.core.history import (
     Absent,
+    Begun,
     Created,
     Deleted,
     Fail,
@@ -28,6 +29,7 @@ from deadheat.core.history import (
     Info,
     Kind,
     Listed,
+    Offspring,
     Ok,
     Operation,
     Renamed,
@@ -166,10 +168,11 @@ def call_text(op: Operation, names: Mapping[str, str]) -> str:
     name = "" if session is None else names.get(session, session)
     match op.kind:
         case Kind.CREATE:
-            return "create()"
+            below = op.invocation.parent
+            return "create()" if below is None else f"create(parent={names.get(below, below)})"
         case Kind.LIST:
             return "list()"
-        case Kind.GET | Kind.DELETE | Kind.RENAME:
+        case Kind.GET | Kind.DELETE | Kind.RENAME | Kind.CHILDREN | Kind.FORK:
             return f"{op.kind.value}({name})"
         case _:
             assert_never(op.kind)
@@ -199,10 +202,12 @@ def answer_text(op: Operation, names: Mapping[str, str]) -> str:
             return f"{op.status or ''} found".strip()
         case Absent():
             return f"{op.status or ''} absent".strip()
-        case Listed(entries):
+        case Listed(entries) | Offspring(entries):
             shown = [names.get(entry.session, entry.session) for entry in entries]
             return f"[{', '.join(sorted(shown))}]"
         case Undeclared(status, detail):
             return f"{status} {detail}".strip()
+        case Begun():
+            return "begun"
         case _:
             assert_never(result)

@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from deadheat.core.history import Kind
 from deadheat.core.promises import DeletePromise, ListPromise, Promises
 from deadheat.drive.server import Launch
 from deadheat.drive.target import Target
@@ -128,6 +129,8 @@ def _by_address(word: str, profile: str | None, *, allow_remote: bool) -> Target
         wire=OpenCodeWire(),
         base_url=url.geturl().rstrip("/"),
         promises=opencode.promises_of(None),
+        kinds=frozenset(Kind),
+        families=True,
         exclusive=False,
     )
 

@@ -4,8 +4,9 @@ Rules
 - Hermetic: see ``drive.server`` for the home; here are OpenCode's own switches.
 - Up to 1.1 sessions are files and a list reads them one by one: each session
   is right for itself, the whole is no snapshot. From 1.2 on it is one query.
-- Deleting what is absent answers success up to some version; the rehearsal of
-  ``drive.live`` sees which, so the promise here is the stronger one.
+- Deleting (or forking) what is absent answers success up to some version; the
+  rehearsal of ``drive.live`` sees which, so the promise here is the stronger one.
+- A delete takes the children one after the other, then the session: *gradual*.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deadheat.core.promises import DeletePromise, ListPromise, Promises
+from deadheat.core.history import Kind
+from deadheat.core.promises import (
+    CascadePromise,
+    ChildrenPromise,
+    DeletePromise,
+    ListPromise,
+    Promises,
+)
 from deadheat.drive.server import Launch
 from deadheat.drive.target import Target
 from deadheat.errors import UnknownTarget
@@ -71,6 +79,8 @@ def promises_of(version: str | None) -> Promises:
     return Promises(
         delete=DeletePromise.EXACTLY_ONCE,
         list=ListPromise.SNAPSHOT if snapshot else ListPromise.PER_SESSION,
+        children=ChildrenPromise.CASCADE,
+        cascade=CascadePromise.GRADUAL,
     )
 
 
@@ -80,6 +90,8 @@ def _target(name: str, version: str | None, binary: Path) -> Target:
         wire=OpenCodeWire(),
         version=version,
         promises=promises_of(version),
+        kinds=frozenset(Kind),
+        families=True,
         launch=Launch(
             name=name,
             argv=(str(binary), "serve", "--hostname", "127.0.0.1", "--port", "{port}"),

@@ -24,9 +24,11 @@ from deadheat.core.history import (
     Invocation,
     Kind,
     Listed,
+    Offspring,
     Ok,
     Outcome,
     Renamed,
+    Result,
     Seen,
     Undeclared,
     Unknown,
@@ -35,6 +37,7 @@ from deadheat.drive.target import WireRequest
 
 # Newer versions list the 100 last updated by default; no trial comes near 10,000.
 _LIST_PATH = "/session?limit=10000"
+_ADDRESSED = frozenset({Kind.GET, Kind.DELETE, Kind.RENAME, Kind.CHILDREN, Kind.FORK})
 _ID = re.compile(r"ses_[A-Za-z0-9]+\Z")  # path-like ids reach the file system on 1.0.x
 
 
@@ -48,7 +51,10 @@ class OpenCodeWire:
         """The request for this call. Raises ``ValueError`` for an id that is no OpenCode id."""
         match invocation.kind:
             case Kind.CREATE:
-                return WireRequest("POST", "/session", _json({"title": invocation.title}))
+                asked = {"title": invocation.title}
+                if invocation.parent is not None:
+                    asked["parentID"] = _session_id(invocation.parent)
+                return WireRequest("POST", "/session", _json(asked))
             case Kind.LIST:
                 return WireRequest("GET", _LIST_PATH)
             case Kind.GET:
@@ -57,6 +63,10 @@ class OpenCodeWire:
                 return WireRequest("DELETE", _path(invocation))
             case Kind.RENAME:
                 return WireRequest("PATCH", _path(invocation), _json({"title": invocation.title}))
+            case Kind.CHILDREN:
+                return WireRequest("GET", f"{_path(invocation)}/children")
+            case Kind.FORK:
+                return WireRequest("POST", f"{_path(invocation)}/fork", _json({}))
             case _:
                 assert_never(invocation.kind)
 
@@ -70,7 +80,7 @@ class OpenCodeWire:
             return Info(Unknown.GARBLED, f"{status}, no JSON")
         if status >= 500:
             return Info(Unknown.SERVER_ERROR, _error_name(answer))
-        if status == 404 and invocation.kind in (Kind.GET, Kind.DELETE, Kind.RENAME):
+        if status == 404 and (invocation.kind in _ADDRESSED or invocation.parent is not None):
             return Ok(Absent())
         if status != 200:
             return Ok(Undeclared(status, _error_name(answer)))
@@ -80,14 +90,14 @@ class OpenCodeWire:
             return Info(Unknown.GARBLED, "200 of another shape")
 
 
-def _result(invocation: Invocation, answer: Any) -> Created | Listed | Found | Deleted | Renamed:
+def _result(invocation: Invocation, answer: Any) -> Result:
     match invocation.kind:
-        case Kind.CREATE:
+        case Kind.CREATE | Kind.FORK:
             return Created(_session_id(answer["id"]))
         case Kind.LIST:
-            if not isinstance(answer, list):
-                raise TypeError("a list was expected")
-            return Listed(tuple(Seen(_session_id(item["id"]), _title(item)) for item in answer))
+            return Listed(_entries(answer))
+        case Kind.CHILDREN:
+            return Offspring(_entries(answer))
         case Kind.GET:
             if answer["id"] != invocation.session:
                 raise ValueError("another session answered")
@@ -102,6 +112,12 @@ def _result(invocation: Invocation, answer: Any) -> Created | Listed | Found | D
             return Renamed()
         case _:
             assert_never(invocation.kind)
+
+
+def _entries(answer: Any) -> tuple[Seen, ...]:
+    if not isinstance(answer, list):
+        raise TypeError("a list was expected")
+    return tuple(Seen(_session_id(item["id"]), _title(item)) for item in answer)
 
 
 def _session_id(found: Any) -> str:
