@@ -96,7 +96,7 @@ def test_what_is_written_is_read_again(program: Program, history: History, reaso
 def test_the_text_is_stable_and_readable() -> None:
     text = to_json(example())
     assert text == to_json(from_json(text, "x"))
-    assert text.startswith('{\n  "format": "deadheat-artifact",\n  "format_version": 1,\n')
+    assert text.startswith('{\n  "format": "deadheat-artifact",\n  "format_version": 2,\n')
     assert text.endswith("}\n")
     assert '"var": "a"' in text
     keys = list(json.loads(text))
@@ -157,7 +157,7 @@ def within(name: str, **fields: Any) -> str:
         ("[]", "no deadheat artifact"),
         ("{}", "no deadheat artifact"),
         (changed(format="other"), "no deadheat artifact"),
-        (changed(format_version=2), "Upgrade deadheat"),
+        (changed(format_version=3), "Upgrade deadheat"),
         (changed(format_version="1"), "damaged"),
         (changed(format_version=None), "damaged"),
         (changed(extra=1), "damaged"),

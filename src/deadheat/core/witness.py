@@ -30,6 +30,7 @@ from deadheat.core.history import (
     Offspring,
     Ok,
     Operation,
+    ancestors,
     parents_of,
     shown_sessions,
     touched_sessions,
@@ -51,9 +52,14 @@ SMALL = 300
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """``core``: the contradictory operations; ``concerned``: all that its sessions are in."""
+    """``core``: the contradictory operations; ``concerned``: all that its sessions are in.
+
+    ``sessions`` are those that contradict themselves, then those that the others need
+    (above them, or their source); there are ``main`` of the first.
+    """
 
     sessions: tuple[str, ...]
+    main: int
     core: History
     concerned: History
     culprit: int
@@ -70,8 +76,9 @@ def find_witness(history: History, promises: Promises, budget: int, hint: Imposs
     core = _fewest_reads(concerned, hint, impossible)
     culprit = first_impossible(core, impossible)
     core = cut_after(core, culprit)
-    sessions = with_all_above(history, sessions)
-    return Witness(tuple(sorted(sessions)), core, concerned, culprit)
+    needed = with_all_above(history, sessions) - sessions
+    named = (*sorted(sessions), *sorted(needed))
+    return Witness(named, len(sessions), core, concerned, culprit)
 
 
 def around(witness: Witness, index: int, promises: Promises, budget: int) -> Witness:
@@ -113,8 +120,14 @@ def only_sessions(history: History, sessions: frozenset[str]) -> History:
 
 
 def with_all_above(history: History, sessions: frozenset[str]) -> frozenset[str]:
-    """These and every session above them; the source of a fork that is among them, too."""
+    """These and what may have taken them: sessions above whose delete was not refused, with all
+    in between. Also the source of a fork that is among them."""
     parents = parents_of(history.operations)
+    struck = {
+        op.invocation.session
+        for op in history.operations
+        if op.kind is Kind.DELETE and not isinstance(op.outcome, Fail) and not _only_reads(op)
+    }
     sources = {
         _made(op): op.invocation.session for op in history.operations if op.kind is Kind.FORK
     }
@@ -128,7 +141,9 @@ def with_all_above(history: History, sessions: frozenset[str]) -> frozenset[str]
     waiting = list(found)
     while waiting:
         session = waiting.pop()
-        for needed in (parents.get(session), sources.get(session)):
+        above = ancestors(session, parents)
+        highest = max((n for n, one in enumerate(above) if one in struck), default=-1)
+        for needed in (*above[: highest + 1], sources.get(session)):
             if needed is not None and needed not in found:
                 found.add(needed)
                 waiting.append(needed)
@@ -180,8 +195,11 @@ def _fewest_sessions(
     # Those that some lists show and others do not are likely; those in all of them are not.
     likely = sorted(frozenset().union(*shown) - everywhere, key=str)
     order = [*likely, *sorted(ids - set(likely))]
+    parents = parents_of(narrowed.operations)
+    # What is wrong with a parent may show in each of its children: the parent is to be named.
+    order.sort(key=lambda session: len(ancestors(session, parents)))
     if likely and impossible(only_sessions(narrowed, frozenset(likely))):
-        order = likely
+        order = [session for session in order if session in likely]
     found = preferred(order, lambda ids: impossible(only_sessions(narrowed, frozenset(ids))))
     return frozenset(found)
 
