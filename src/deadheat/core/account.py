@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from deadheat.core.divergence import MEANING, operations_by_index
-from deadheat.core.history import Created, Fail, Found, Info, Kind, Listed, Ok
+from deadheat.core.history import MAKING, Created, Fail, Found, Info, Kind, Listed, Offspring, Ok
 from deadheat.core.program import Var
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _filled(text: str, sessions: tuple[str, ...]) -> str:
 def _operation(op: Operation, start_ns: int) -> dict[str, Plain]:
     outcome = op.outcome
     shown: Plain = None
-    if isinstance(outcome, Ok) and isinstance(outcome.result, Listed):
+    if isinstance(outcome, Ok) and isinstance(outcome.result, Listed | Offspring):
         shown = [{"session": e.session, "title": e.title} for e in outcome.result.entries]
     elif isinstance(outcome, Ok) and isinstance(outcome.result, Found):
         shown = outcome.result.title
@@ -118,6 +118,7 @@ def _operation(op: Operation, start_ns: int) -> dict[str, Plain]:
         "kind": op.kind.value,
         "session": _session(op),
         "title": op.invocation.title,
+        **({} if op.invocation.parent is None else {"parent": op.invocation.parent}),
         "answer": _answer(op),
         "shown": shown,
         "call_ns": op.call_ns - start_ns,
@@ -148,17 +149,24 @@ def _spelt(op: Operation, names: dict[str, str]) -> str:
     rest = " at rest" if op.at_rest else ""
     title = "" if op.invocation.title is None else f", {op.invocation.title!r}"
     match op.outcome:
-        case Ok(Listed(entries)):
+        case Ok(Listed(entries) | Offspring(entries)):
             shown = [
                 names.get(e.session, e.session) + ("" if e.title is None else f":{e.title!r}")
                 for e in entries
             ]
             few = shown if len(shown) <= 8 else [*shown[:8], f"… {len(shown)} in all"]
-            return f"list(){rest} -> {{{', '.join(few)}}}"
+            asked = "list()" if op.kind is Kind.LIST else f"children({name})"
+            return f"{asked}{rest} -> {{{', '.join(few)}}}"
         case Ok(Found(str() as seen)):
             answer = f"found {seen!r}"
         case _:
             answer = _answer(op)
-    if op.kind is Kind.CREATE:
-        return f"{name} = create({title.removeprefix(', ')}) -> {answer}"
+    if op.kind in MAKING:
+        above = op.invocation.parent if op.kind is Kind.CREATE else op.invocation.session
+        given = [] if above is None else [names.get(above, above)]
+        if above is not None and op.kind is Kind.CREATE:
+            given = [f"parent={given[0]}"]
+        given += [] if op.invocation.title is None else [repr(op.invocation.title)]
+        made = f"{name} = " if op.kind is Kind.CREATE or name != given[0] else ""
+        return f"{made}{op.kind}({', '.join(given)}) -> {answer}"
     return f"{op.kind}({name}{title}){rest} -> {answer}"

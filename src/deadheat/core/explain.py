@@ -12,7 +12,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from deadheat.core.divergence import Anomaly, Divergence, ListDiff
-from deadheat.core.history import History, Listed, Ok, touched_sessions
+from deadheat.core.history import (
+    History,
+    Kind,
+    Listed,
+    Ok,
+    ancestors,
+    parents_of,
+    touched_sessions,
+)
 from deadheat.core.ladder import Rung, smallest_slack_ns, strongest_held
 from deadheat.core.legality import contradicts
 from deadheat.core.lifetimes import Conflict, Life, Unfit, read_lives
@@ -42,7 +50,7 @@ def explain(
     ``whole`` is the history as recorded, which the divergence carries.
     """
     witness = find_witness(history, promises, budget, hint)
-    repairs = name(witness, promises, budget)
+    witness, repairs = name(history, witness, promises, budget)
     if repairs[0].anomaly is Anomaly.WRONG_STATUS:  # the wrong answer itself is the thing to see
         witness = around(witness, repairs[0].index, promises, budget)
     first: int | None = None
@@ -99,6 +107,8 @@ def _list_diffs(history: History, core: History, promises: Promises) -> tuple[Li
     """For each list of the witness, what it showed against what the other calls prove."""
     found: list[ListDiff] = []
     recorded = {op.index: op for op in history.operations}
+    parents = parents_of(history.operations)
+    struck = {op.invocation.session for op in history.operations if op.kind is Kind.DELETE}
     for op in core.operations:
         shown = recorded[op.index]
         if not isinstance(shown.outcome, Ok) or not isinstance(shown.outcome.result, Listed):
@@ -112,7 +122,12 @@ def _list_diffs(history: History, core: History, promises: Promises) -> tuple[Li
         except (Conflict, Unfit):
             continue
         call, end = op.call_ns, op.return_ns or 0
-        must = {s for s in ids if _there_throughout(lives.get(s), call, end)}
+        must = {
+            s
+            for s in ids
+            if _there_throughout(lives.get(s), call, end)
+            and struck.isdisjoint(ancestors(s, parents))  # a cascade may have taken it
+        }
         must_not = {s for s in ids if not _can_be_there(lives.get(s), call, end)}
         entries = shown.outcome.result.sessions
         found.append(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from deadheat.core.history import (
+    MAKING,
     READING,
     Absent,
     Created,
@@ -21,11 +22,14 @@ from deadheat.core.history import (
     Info,
     Kind,
     Listed,
+    Offspring,
     Ok,
     Operation,
     Renamed,
+    ancestors,
+    parents_of,
 )
-from deadheat.core.promises import DeletePromise, ListPromise
+from deadheat.core.promises import ChildrenPromise, DeletePromise, ListPromise
 
 if TYPE_CHECKING:
     from deadheat.core.history import History
@@ -63,6 +67,8 @@ class Facts:
             )
         )
         self.existing = core.existing
+        self.parents = parents_of(self.ops)
+        self.children = promises.children
         self.names = {session: f"{{{n}}}" for n, session in enumerate(sessions)}
         self.spelt = _spell(self.ops, self.names)
         self.idempotent = promises.delete is DeletePromise.IDEMPOTENT
@@ -117,7 +123,7 @@ class Facts:
             and isinstance(op.outcome, Info)
         ]
         if not creates and session not in self.existing:
-            if any(op.kind is Kind.CREATE and isinstance(op.outcome, Info) for op in self.ops):
+            if any(op.kind in MAKING and isinstance(op.outcome, Info) for op in self.ops):
                 text = f"{self.spelt[(show or kills)[0]]} shows {name}, and no unanswered create"
                 self.direct = [f"{text} is left that can have made it."]
             elif show or kills:
@@ -129,10 +135,42 @@ class Facts:
         for i in show:
             self._shown(i, session, creates, kills)
         self._kills(name, creates, kills)
+        self._cascades(session, creates, show)
         for i, op in enumerate(self.ops):
             if _lacks(op, session):
                 self._missing(i, session, creates, kills, loose, show)
         self._titles(session, creates)
+
+    def _takers(self, session: str) -> list[int]:
+        """Deletes of those above it, which may have taken it."""
+        if self.children is ChildrenPromise.ORPHAN:
+            return []
+        above = ancestors(session, self.parents)
+        return [
+            i
+            for i, op in enumerate(self.ops)
+            if op.kind is Kind.DELETE
+            and op.invocation.session in above
+            and (isinstance(op.outcome, Info) or _is(op, Deleted))
+        ]
+
+    def _cascades(self, session: str, creates: list[int], show: list[int]) -> None:
+        """What was there when the delete of its parent took effect went with it."""
+        parent = self.parents.get(session)
+        if parent is None or self.idempotent or self.children is not ChildrenPromise.CASCADE:
+            return
+        if self._takers(parent):
+            return  # then the parent itself may have gone before its delete
+        for d in (i for i, op in enumerate(self.ops) if _of(op, parent, Deleted)):
+            name, above = self.names[session], self.names.get(parent, "its parent")
+            for c in creates:
+                for i in show:
+                    who, delete, made = self.spelt[i], self.spelt[d], self.spelt[c]
+                    fact = f"{who} shows {name}, made below {above}"
+                    spared = f"{delete} left {name} there, so it comes before {made}"
+                    still = f"{who} shows {name}, which {delete} takes along, so it comes before it"
+                    options = ((Before(d, c, spared),), (Before(i, d, still),))
+                    self.choices.append(Choice(fact, options))
 
     def _shown(self, i: int, session: str, creates: list[int], kills: list[int]) -> None:
         name = self.names[session]
@@ -180,11 +218,23 @@ class Facts:
                 for s in show
             )
             options.append(tuple(used))
+        takers = self._takers(session) if self.idempotent or not kills else []
+        for d in takers:
+            end_ns = self.ops[i].return_ns
+            if end_ns is not None and end_ns < self.ops[d].call_ns:
+                continue
+            why = f"{who} {verb} {name}, so {self.spelt[d]} had taken it by then, and"
+            used = [Before(c, d, f"{why} comes after {self.spelt[c]}") for c in creates]
+            used.extend(Before(s, d, f"{why} comes after {self.spelt[s]}") for s in show)
+            used.extend(Before(s, i, f"{why} {self.spelt[s]} was before that") for s in show)
+            if not used:
+                return  # nothing speaks against it
+            options.append(tuple(used))
         fact = f"{who} {verb} {name}"
         if not options:
             self.direct = [f"{fact}, which was there all the time: nothing deleted it."]
         elif len(options) == 1:
-            tail = "" if kills or loose else ": nothing deleted it"
+            tail = "" if kills or loose or takers else ": nothing deleted it"
             self.forced.extend(Before(b.first, b.second, b.why + tail) for b in options[0])
         else:
             self.choices.append(Choice(fact, tuple(options)))
@@ -236,8 +286,11 @@ def _spell(ops: tuple[Operation, ...], names: dict[str, str]) -> list[str]:
         rest = " at rest" if op.at_rest else ""
         match op.kind:
             case Kind.CREATE:
-                made = _created(op)
-                return f"{names.get(made, 'another')} = create()" if made else "create()"
+                above = op.invocation.parent
+                below = "" if above is None else f"parent={names.get(above, '?')}"
+                return f"{_result(op, names)}create({below})"
+            case Kind.FORK:
+                return f"{_result(op, names)}fork({name})"
             case Kind.LIST:
                 return f"the list{rest}"
             case Kind.RENAME:
@@ -256,6 +309,11 @@ def _spell(ops: tuple[Operation, ...], names: dict[str, str]) -> list[str]:
     return spelt
 
 
+def _result(op: Operation, names: dict[str, str]) -> str:
+    made = _created(op)
+    return f"{names.get(made, 'another')} = " if made else ""
+
+
 def _mute(op: Operation) -> bool:
     return isinstance(op.outcome, Info) and op.kind in READING
 
@@ -269,16 +327,16 @@ def _created(op: Operation) -> str:
 
 
 def _of(op: Operation, session: str, result: type[Deleted | Absent]) -> bool:
-    return (
-        op.invocation.session == session
-        and isinstance(op.outcome, Ok)
-        and isinstance(op.outcome.result, result)
-    )
+    return op.invocation.session == session and _is(op, result)
+
+
+def _is(op: Operation, result: type[Deleted | Absent]) -> bool:
+    return isinstance(op.outcome, Ok) and isinstance(op.outcome.result, result)
 
 
 def _shows(op: Operation, session: str) -> bool:
     match op.outcome:
-        case Ok(Listed() as listed):
+        case Ok(Listed() | Offspring() as listed):
             return session in listed.sessions
         case Ok(Found() | Renamed()):
             return op.invocation.session == session
@@ -291,14 +349,15 @@ def _lacks(op: Operation, session: str) -> bool:
         case Ok(Listed() as listed):
             return session not in listed.sessions
         case Ok(Absent()):
-            return op.invocation.session == session
+            about = op.invocation.parent if op.kind is Kind.CREATE else op.invocation.session
+            return about == session
         case _:
             return False
 
 
 def _title(op: Operation, session: str) -> str | None:
     match op.outcome:
-        case Ok(Listed(entries)):
+        case Ok(Listed(entries) | Offspring(entries)):
             return next((e.title for e in entries if e.session == session), None)
         case Ok(Found(title)) if op.invocation.session == session:
             return title

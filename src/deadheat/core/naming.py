@@ -27,11 +27,13 @@ from deadheat.core.history import (
     Renamed,
     Result,
     Seen,
+    ancestors,
+    parents_of,
     shown_sessions,
 )
 from deadheat.core.legality import contradicts
 from deadheat.core.repairs import Repair, edits, is_result, repeats
-from deadheat.core.witness import SMALL
+from deadheat.core.witness import SMALL, partial_cascade
 
 if TYPE_CHECKING:
     from deadheat.core.promises import Promises
@@ -56,8 +58,25 @@ class Story:
         return last_seen > last_missing
 
 
-def name(witness: Witness, promises: Promises, budget: int) -> tuple[Repair, ...]:
-    """The edits that fit, likeliest first; never empty."""
+def name(
+    whole: History, witness: Witness, promises: Promises, budget: int
+) -> tuple[Witness, tuple[Repair, ...]]:
+    """The edits that fit, likeliest first; never empty. And the witness that shows the first.
+
+    ``whole``: the history that the witness was found in. Only a cascade that took something
+    while its answer says it did nothing needs more of it than the witness has.
+    """
+    found = _fitting(witness, promises, budget)
+    if found[0].anomaly is not Anomaly.WRONG_STATUS:
+        return witness, found
+    wider = partial_cascade(whole, found[0].index, promises, budget)
+    if wider is None:
+        return witness, found
+    edit = "delete({0}) had answered nothing, or left {1} alone"
+    return wider, (Repair(Anomaly.PARTIAL_CASCADE, edit, found[0].index), *found)
+
+
+def _fitting(witness: Witness, promises: Promises, budget: int) -> tuple[Repair, ...]:
     history = _few(witness)
     sessions = witness.sessions
 
@@ -65,7 +84,7 @@ def name(witness: Witness, promises: Promises, budget: int) -> tuple[Repair, ...
         return not contradicts(replace(history, operations=tuple(operations)), promises, budget)
 
     fits: list[Repair] = []
-    tried = _ranking(history, sessions)
+    tried = _ranking(history, sessions[: witness.main])
     plain = None
     if tried[0] not in (Anomaly.PHANTOM, Anomaly.DUPLICATE_ID):
         plain = _without_titles(history)
@@ -142,10 +161,16 @@ def _ranking(history: History, sessions: tuple[str, ...]) -> tuple[Anomaly, ...]
         return (Anomaly.DUPLICATE_ID,)
     shown = frozenset[str]().union(*map(shown_sessions, history.operations))
     first: tuple[Anomaly, ...] = ()
+    parents = parents_of(history.operations)
     if set(sessions) & shown - set(creators) - history.existing:
         first = (Anomaly.PHANTOM,)
     elif any(repeats(op) for op in history.operations):
         first = (Anomaly.TORN_LIST,)
+    elif any(session in parents for session in sessions):
+        first = (Anomaly.ORPHAN,) if _after_a_cascade(history, sessions) else ()
+        first = (*first, Anomaly.TORN_LIST)
+        if len(sessions) == 1:
+            first = (*first, *_about_one(story_of(history, sessions[0])))
     elif len(sessions) == 1:
         first = _about_one(story_of(history, sessions[0]))
     else:
@@ -154,6 +179,7 @@ def _ranking(history: History, sessions: tuple[str, ...]) -> tuple[Anomaly, ...]
         Anomaly.TORN_LIST,
         Anomaly.STALE_READ,
         Anomaly.WRONG_STATUS,
+        Anomaly.ORPHAN,
         Anomaly.LATE,
         Anomaly.LOST_UPDATE,
         Anomaly.GHOST,
@@ -164,6 +190,23 @@ def _ranking(history: History, sessions: tuple[str, ...]) -> tuple[Anomaly, ...]
         Anomaly.PHANTOM,
     )
     return tuple(dict.fromkeys((*first, *rest)))
+
+
+def _after_a_cascade(history: History, sessions: tuple[str, ...]) -> bool:
+    """Is one of them shown after a delete of its parent had been answered with success?"""
+    parents = parents_of(history.operations)
+    for session in sessions:
+        above = ancestors(session, parents)
+        ends = [
+            op.return_ns or 0
+            for op in history.operations
+            if is_result(op, Deleted) and op.invocation.session in above
+        ]
+        if ends and any(
+            op.call_ns > min(ends) and session in shown_sessions(op) for op in history.operations
+        ):
+            return True
+    return False
 
 
 def _about_one(story: Story) -> tuple[Anomaly, ...]:
@@ -178,6 +221,8 @@ def _about_one(story: Story) -> tuple[Anomaly, ...]:
             return (Anomaly.RESURRECTION, Anomaly.GHOST, Anomaly.LATE, Anomaly.STALE_READ)
         if back:
             return (Anomaly.STALE_READ, Anomaly.RESURRECTION)
+        if after and story.last_word_shows and _renamed_back(story, after):
+            return (Anomaly.RESURRECTION, Anomaly.GHOST, Anomaly.STALE_READ, Anomaly.LATE)
         if after and story.last_word_shows:
             return (Anomaly.GHOST, Anomaly.STALE_READ, Anomaly.LATE)
         if len(deletes) > 1:
@@ -203,6 +248,20 @@ def _about_one(story: Story) -> tuple[Anomaly, ...]:
             return (Anomaly.LATE, Anomaly.STALE_READ)
         return (Anomaly.WRONG_STATUS, Anomaly.STALE_READ, Anomaly.LATE)
     return (Anomaly.WRONG_STATUS, Anomaly.VANISHED, Anomaly.STALE_READ)
+
+
+def _renamed_back(story: Story, after: list[Operation]) -> bool:
+    """Is what is there after the delete what a rename wrote that had not ended before it?"""
+    since = min(op.call_ns for op in story.deletes)
+    written = {
+        op.invocation.title
+        for op in story.seen
+        if is_result(op, Renamed) and (op.return_ns or 0) >= since
+    }
+    shown = {
+        t for op in after if isinstance(op.outcome, Ok) for t in _titles(op.outcome.result) if t
+    }
+    return not written.isdisjoint(shown)
 
 
 def _about_titles(history: History, core: History) -> tuple[Anomaly, ...]:

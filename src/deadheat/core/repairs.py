@@ -87,6 +87,16 @@ def edits(
                 yield said("one of the deletes had answered “absent”", op.index), absent
         case Anomaly.RESURRECTION:
             yield from _second_life(ops, first, said)
+            yield from _revived(ops, first, said)
+        case Anomaly.ORPHAN:
+            for op in chosen(
+                lambda op: is_result(op, Created) and op.invocation.parent is not None
+            ):
+                alone = replace(op, invocation=replace(op.invocation, parent=None))
+                born = (
+                    sessions.index(shown) if (shown := min(shown_sessions(op))) in sessions else 0
+                )
+                yield said(f"{{{born}}} had been made below nobody", op.index), swapped(op, alone)
         case Anomaly.LOST_CREATE:
             for op in chosen(lambda op: is_result(op, Created)):
                 yield said("{0} = create() had done nothing", op.index), without(op)
@@ -136,6 +146,24 @@ def _second_life(
         edited = [_readdressed(op, session, again) if op.call_ns > since else op for op in ops]
         reborn = _imagined(0, Kind.CREATE, None, since)
         yield said("something had created {0} again", -1), [*edited, reborn]
+
+
+def _revived(
+    ops: list[Operation], session: str, said: Callable[[str, int], Repair]
+) -> Iterator[tuple[Repair, list[Operation]]]:
+    """As if a rename had made what is seen under its title."""
+    again = session + "\0again"
+    renames = [op for op in ops if op.invocation.session == session and is_result(op, Renamed)]
+    for rename in renames[:40]:
+        edited = [
+            _readdressed(op, session, again)
+            if op.kind in READING and op.call_ns > rename.call_ns
+            else op
+            for op in ops
+            if op is not rename
+        ]
+        reborn = _imagined(0, Kind.CREATE, None, rename.call_ns)
+        yield said("rename({0}) had not created it again", rename.index), [*edited, reborn]
 
 
 def _readdressed(op: Operation, old: str, new: str) -> Operation:

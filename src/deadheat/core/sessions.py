@@ -6,7 +6,9 @@ Below which session it was made stays as it is, whatever becomes of that one.
 A cascade takes a session with all that is live below it. A *gradual* one may take
 children from the instant at which its delete began (``Begun``); the session itself
 goes with what is left, so whatever was below it by then is gone too. A session
-made below one that is gone already is nobody's child: it may stay.
+made below one that is gone already is nobody's child: it may stay. What is left below
+one whose delete is over is *doubtful*, until an answer shows it there or gone: it
+may have gone while that delete was under way.
 
 Rules
 - ``step`` is pure and total: it answers the set of states that may follow, and
@@ -76,11 +78,16 @@ class Model(Protocol[S]):
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """The state: who lives, under which title, who has died, and whose deletes are under way."""
+    """The state: who lives, under which title, who has died, whose deletes are under way.
+
+    ``cascading``: sorted, one entry for each such delete. ``doubtful``: they are in ``live``,
+    and may have gone with a delete that is over.
+    """
 
     live: frozenset[tuple[str, str | None]] = frozenset()
     dead: frozenset[str] = frozenset()
-    cascading: frozenset[str] = frozenset()
+    cascading: tuple[str, ...] = ()
+    doubtful: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +120,8 @@ class SessionModel:
         session, title = invocation.session, invocation.title
         match outcome:
             case Ok(Begun()):
-                return frozenset({replace(state, cascading=state.cascading | {str(session)})})
+                under_way = tuple(sorted((*state.cascading, str(session))))
+                return frozenset({replace(state, cascading=under_way)})
             case Ok(Created(born)):
                 if born in live or born in state.dead or not self._may_fork(live, invocation):
                     return _IMPOSSIBLE
@@ -123,21 +131,22 @@ class SessionModel:
             case Ok(Deleted()):
                 if self.promises.delete is not DeletePromise.IDEMPOTENT:
                     return _IMPOSSIBLE
-                return frozenset({_ended(state, session)})
+                return frozenset({self._ended(state, session)})
             case Ok(Absent()):
                 about = invocation.parent if invocation.kind is Kind.CREATE else session
                 return self._without(state, live, {str(about)})
             case Ok(Found(seen)):
                 fits = session in live and self._agree(session, live[session], seen)
-                return frozenset({state}) if fits else _IMPOSSIBLE
+                return frozenset({_certain(state, {session})}) if fits else _IMPOSSIBLE
             case Ok(Renamed()):
                 if session not in live:
                     return _IMPOSSIBLE
-                return _one(state, {**live, session: title})
+                return _one(_certain(state, {session}), {**live, session: title})
             case Ok(Listed(entries) as listed):
                 if not self._shows(live, entries):
                     return _IMPOSSIBLE
                 shown = listed.sessions
+                state = _certain(state, shown)
                 return self._without(state, live, live.keys() - shown, shown)
             case Ok(Offspring(entries) as offspring):
                 if not self._shows(live, entries):
@@ -174,6 +183,8 @@ class SessionModel:
         born: str,
         title: str | None,
     ) -> frozenset[Collection]:
+        if invocation.kind is Kind.FORK and self.promises.fork is ForkPromise.NEEDS_SOURCE:
+            state = _certain(state, {invocation.session})
         after = _one(state, {**live, born: title})
         parent = invocation.parent
         if parent in live and self.promises.children is ChildrenPromise.CASCADE:
@@ -190,7 +201,26 @@ class SessionModel:
         goes = {session}
         if self.promises.children is ChildrenPromise.CASCADE:
             goes = self._with_all_below(live, goes)
-        return frozenset({_ended(_take(state, live, goes), session)})
+        return frozenset({self._ended(_take(state, live, goes), session)})
+
+    def _ended(self, state: Collection, session: str | None) -> Collection:
+        """A delete of it is over. What is there all the same may have gone while it was not."""
+        under_way = list(state.cascading)
+        if session in under_way:
+            under_way.remove(str(session))
+        state = replace(state, cascading=tuple(under_way))
+        match self.promises.children:
+            case ChildrenPromise.ORPHAN:
+                return state
+            case ChildrenPromise.CASCADE if self.promises.cascade is CascadePromise.ATOMIC:
+                left = {one for one, _ in state.live if one in self.strays}
+            case _:
+                left = {
+                    one
+                    for one, _ in state.live
+                    if one in self.strays or session in ancestors(one, self.parents)
+                }
+        return replace(state, doubtful=state.doubtful | left) if left else state
 
     def _without(
         self,
@@ -215,11 +245,13 @@ class SessionModel:
 
     def _subject(self, state: Collection, session: str) -> bool:
         """May a delete that is under way take it?"""
+        if session in state.doubtful:
+            return True
         if not state.cascading:
             return False
         if session in self.strays:
             return True
-        return not state.cascading.isdisjoint(ancestors(session, self.parents))
+        return not set(state.cascading).isdisjoint(ancestors(session, self.parents))
 
     def _with_all_below(self, live: dict[str, str | None], goes: set[str]) -> set[str]:
         found = set(goes)
@@ -237,9 +269,12 @@ class SessionModel:
         there = {child for child in live if self.parents.get(child) == parent}
         if not shown <= there | self.strays:
             return _IMPOSSIBLE
-        if not shown and parent not in live:
-            return frozenset({state})  # of a parent that is gone, a server may also show nothing
-        return self._without(state, live, there - shown)
+        state = _certain(state, shown)
+        after = self._without(state, live, there - shown)
+        if shown or not there:
+            return after
+        # Of a parent that is gone, a server may also show nothing.
+        return after | self._without(state, live, {parent})
 
     def _effect(
         self, state: Collection, live: dict[str, str | None], invocation: Invocation
@@ -351,8 +386,11 @@ def _one(state: Collection, live: dict[str, str | None]) -> frozenset[Collection
 
 def _take(state: Collection, live: dict[str, str | None], goes: set[str]) -> Collection:
     rest = frozenset((key, title) for key, title in live.items() if key not in goes)
-    return replace(state, live=rest, dead=state.dead | goes)
+    return replace(state, live=rest, dead=state.dead | goes, doubtful=state.doubtful - goes)
 
 
-def _ended(state: Collection, session: str | None) -> Collection:
-    return replace(state, cascading=state.cascading - {str(session)})
+def _certain(state: Collection, shown: Iterable[str | None]) -> Collection:
+    """The state once ``shown`` are known to be there."""
+    if not state.doubtful:
+        return state
+    return replace(state, doubtful=state.doubtful.difference(shown))

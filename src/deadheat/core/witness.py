@@ -30,6 +30,7 @@ from deadheat.core.history import (
     Offspring,
     Ok,
     Operation,
+    Unknown,
     ancestors,
     parents_of,
     shown_sessions,
@@ -95,6 +96,41 @@ def around(witness: Witness, index: int, promises: Promises, budget: int) -> Wit
     return replace(witness, core=core, culprit=culprit)
 
 
+def partial_cascade(
+    history: History, index: int, promises: Promises, budget: int
+) -> Witness | None:
+    """If the refused delete ``index`` took something below its session all the same: what shows it.
+
+    As if it had not been made, the history of some session below is impossible; as if nobody
+    knew its answer, it is legal.
+    """
+
+    def impossible(candidate: History) -> bool:
+        return contradicts(candidate, promises, budget)
+
+    refused = next((op for op in history.operations if op.index == index), None)
+    if refused is None or refused.kind is not Kind.DELETE:
+        return None
+    top = refused.invocation.session or ""
+    parents = parents_of(history.operations)
+    unknown = replace(refused, outcome=Info(Unknown.TIMEOUT), return_ns=None)
+    for child in sorted(child for child in parents if top in ancestors(child, parents)):
+        both = only_sessions(history, frozenset({top, child}))
+        without = replace(both, operations=tuple(op for op in both.operations if op != refused))
+        if not impossible(without):
+            continue
+        guessed = (*without.operations, unknown)
+        if impossible(replace(both, operations=guessed)):
+            continue
+        core = _fewest_reads(without, Impossible(), impossible)
+        shown = tuple(op for op in both.operations if op.at_rest and op.invocation.session == top)
+        told = {op.index: op for op in (*core.operations, refused, *shown)}
+        core = replace(core, operations=tuple(told.values()))
+        needed = with_all_above(history, frozenset({top, child})) - {top, child}
+        return Witness((top, child, *sorted(needed)), 2, core, both, index)
+    return None
+
+
 def only_sessions(history: History, sessions: frozenset[str]) -> History:
     """Forget every other id, but for those above: its operations, and its entries in lists."""
     sessions = with_all_above(history, sessions)
@@ -113,10 +149,18 @@ def only_sessions(history: History, sessions: frozenset[str]) -> History:
         elif op.kind is Kind.FORK and _made(op) not in (None, *sessions):
             continue  # whether or not its source stays: what it read is no change
         elif (op.kind in MAKING and isinstance(outcome, Info)) or not sessions.isdisjoint(
-            touched_sessions(op)
+            _concerned(op)
         ):
             kept.append(op)
     return History(tuple(kept), history.existing & sessions)
+
+
+def _concerned(op: Operation) -> frozenset[str]:
+    """The ids that its answer says something about: of a refused create, its parent."""
+    parent = op.invocation.parent
+    if parent is not None and _only_reads(op):
+        return frozenset({parent})
+    return touched_sessions(op)
 
 
 def with_all_above(history: History, sessions: frozenset[str]) -> frozenset[str]:
