@@ -67,7 +67,7 @@ def explain(
         witness=indices(witness.core.operations),
         culprit=witness.culprit,
         sessions=witness.sessions,
-        reason=_reason(repairs[0].anomaly),
+        reason=_reason(repairs[0].anomaly, _about(history, repairs[0].index, witness.sessions)),
         proof=prove(witness.core, witness.sessions, promises),
         counterfactual=repairs[0].edit,
         also_fits=tuple(repair.anomaly for repair in repairs[1:]),
@@ -150,7 +150,14 @@ def _can_be_there(life: Life | None, call_ns: int, return_ns: int) -> bool:
     return life.made <= return_ns and life.gone >= call_ns
 
 
-def _reason(anomaly: Anomaly) -> str:
+def _about(history: History, index: int, sessions: tuple[str, ...]) -> str:
+    for op in history.operations:
+        if op.index == index and op.invocation.session in sessions:
+            return f"{{{sessions.index(op.invocation.session)}}}"
+    return "{0}"
+
+
+def _reason(anomaly: Anomaly, about: str = "{0}") -> str:
     """One clause for the culprit's line in the diagram; ids stand as ``{0}``, ``{1}``, …."""
     match anomaly:
         case Anomaly.GHOST:
@@ -176,10 +183,10 @@ def _reason(anomaly: Anomaly) -> str:
         case Anomaly.ORPHAN:
             return "{0} was below a session that was deleted with success, and outlived it"
         case Anomaly.PARTIAL_CASCADE:
-            return "a delete answered that it had done nothing, and yet {0} was changed by it"
+            return "this answered that it did nothing, and yet {1} went with it"
         case Anomaly.LATE:
             return "a call about {0} had been answered before it took effect"
         case Anomaly.WRONG_STATUS:
-            return "{0} was there, and a call on it answered that it was not"
+            return f"{about} was there, and a call on it answered that it was not"
         case _:
             return "no order of the calls explains this answer"

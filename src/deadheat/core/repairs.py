@@ -61,6 +61,10 @@ def edits(
         found = [op for op in ops if test(op)]
         return sorted(found, key=lambda op: (op.index not in core, op.index))[:40]
 
+    def about(op: Operation) -> str:
+        session = op.invocation.session or min(shown_sessions(op), default="")
+        return f"{{{sessions.index(session) if session in sessions else 0}}}"
+
     def said(text: str, index: int) -> Repair:
         return Repair(anomaly, text, index)
 
@@ -76,7 +80,7 @@ def edits(
             yield said("somebody had created {0}", -1), [*made, *ops]
         case Anomaly.GHOST:
             for op in chosen(lambda op: is_result(op, Deleted)):
-                yield said("delete({0}) had done nothing", op.index), without(op)
+                yield said(f"delete({about(op)}) had done nothing", op.index), without(op)
             none = [op for op in ops if not is_result(op, Deleted)]
             if len(none) < len(ops) - 1:
                 yield said("none of the deletes had done anything", -1), none
@@ -93,22 +97,25 @@ def edits(
                 lambda op: is_result(op, Created) and op.invocation.parent is not None
             ):
                 alone = replace(op, invocation=replace(op.invocation, parent=None))
-                born = (
-                    sessions.index(shown) if (shown := min(shown_sessions(op))) in sessions else 0
-                )
-                yield said(f"{{{born}}} had been made below nobody", op.index), swapped(op, alone)
+                yield said(f"{about(op)} had been made below nobody", op.index), swapped(op, alone)
         case Anomaly.LOST_CREATE:
             for op in chosen(lambda op: is_result(op, Created)):
-                yield said("{0} = create() had done nothing", op.index), without(op)
+                yield said(f"{about(op)} = {op.kind}() had done nothing", op.index), without(op)
         case Anomaly.VANISHED:
             gone = _imagined(0, Kind.DELETE, first, min(op.call_ns for op in ops))
             yield said("somebody had deleted {0}", -1), [*ops, gone]
         case Anomaly.WRONG_STATUS:
             for op in chosen(lambda op: is_result(op, Absent) and op.kind is not Kind.GET):
-                yield said(f"{op.kind}({{0}}) had not answered “absent”", op.index), without(op)
+                yield (
+                    said(f"{op.kind}({about(op)}) had not answered “absent”", op.index),
+                    without(op),
+                )
                 if op.kind is Kind.DELETE:
                     done = replace(op, outcome=Ok(Deleted()))
-                    yield said("delete({0}) had answered success", op.index), swapped(op, done)
+                    yield (
+                        said(f"delete({about(op)}) had answered success", op.index),
+                        swapped(op, done),
+                    )
         case Anomaly.STALE_READ:
             for op in chosen(lambda op: op.kind in READING):
                 yield said(f"that {op.kind} had answered earlier", op.index), without(op)
@@ -126,12 +133,12 @@ def edits(
                     continue
                 slow = replace(op, return_ns=done_by)
                 yield (
-                    said(f"{_spelt(op)} had answered only once it was done", op.index),
+                    said(f"{_spelt(op, about(op))} had answered only once it was done", op.index),
                     swapped(op, slow),
                 )
         case Anomaly.LOST_UPDATE:
             for op in chosen(lambda op: is_result(op, Renamed)):
-                yield said("rename({0}) had done nothing", op.index), without(op)
+                yield said(f"rename({about(op)}) had done nothing", op.index), without(op)
         case _:
             return
 
@@ -201,5 +208,5 @@ def repeats(op: Operation) -> bool:
     return len(op.outcome.result.sessions) < len(op.outcome.result.entries)
 
 
-def _spelt(op: Operation) -> str:
-    return "{0} = create()" if op.kind is Kind.CREATE else f"{op.kind}({{0}})"
+def _spelt(op: Operation, name: str) -> str:
+    return f"{name} = create()" if op.kind is Kind.CREATE else f"{op.kind}({name})"
