@@ -207,6 +207,9 @@ def _converter() -> cattrs.Converter:
     for kind in (int, float, str, bool):
         converter.register_structure_hook(kind, _exactly)
     converter.register_unstructure_hook(Var, lambda var: var.name)
+    converter.register_unstructure_hook_func(  # a set has no order of its own
+        lambda kind: kind == frozenset[str], sorted
+    )
     converter.register_structure_hook(Var, lambda name, _: _var(name))
     # A union after those that its members hold.
     for union, tag in ((Call, "call"), (Result, "result"), (Outcome, "outcome")):

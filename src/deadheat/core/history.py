@@ -19,6 +19,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+# Not for typing only: cattrs reads these annotations when the program runs.
+from deadheat.core.release import Release  # noqa: TC001
+
 Place: TypeAlias = tuple[int, int, int]  # round, lane, position: as in core.program
 
 
@@ -172,11 +175,13 @@ class History:
     """The operations of one trial, and the reads after it came to rest.
 
     ``existing``: ids that were in the collection before the first operation
-    and that the operations may see; they belong to nobody here.
+    and that the operations may see; they belong to nobody here. ``releases``:
+    for each concurrent round, in order, when the gate let its lanes go.
     """
 
     operations: tuple[Operation, ...]
     existing: frozenset[str] = frozenset()
+    releases: tuple[tuple[Release, ...], ...] = ()
 
 
 def shown_sessions(operation: Operation) -> frozenset[str]:

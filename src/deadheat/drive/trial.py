@@ -26,9 +26,10 @@ from deadheat.core.history import (
     shown_sessions,
 )
 from deadheat.core.program import Call, Create, Delete, Get, List, Program, Var
-from deadheat.drive.gate import Gate, Release
+from deadheat.drive.gate import Gate
 
 if TYPE_CHECKING:
+    from deadheat.core.release import Release
     from deadheat.drive.lane import LaneClient
     from deadheat.drive.ownership import Ownership
 
