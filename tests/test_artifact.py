@@ -36,6 +36,7 @@ from deadheat.core.history import (
     Unknown,
 )
 from deadheat.core.program import canonical, structure
+from deadheat.core.release import Release
 from deadheat.errors import BadArtifact, CannotSave
 
 if TYPE_CHECKING:
@@ -70,8 +71,13 @@ operations = st.builds(
     places,
     st.none() | st.integers(100, 599),
 )
+instants = st.integers(0, 2**62)
+releases = st.lists(st.builds(Release, st.integers(0, 9), instants, instants), max_size=3)
 histories = st.builds(
-    History, st.lists(operations, max_size=4).map(tuple), st.frozensets(texts, max_size=2)
+    History,
+    st.lists(operations, max_size=4).map(tuple),
+    st.frozensets(texts, max_size=2),
+    st.lists(releases.map(tuple), max_size=2).map(tuple),
 )
 
 

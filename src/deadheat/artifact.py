@@ -210,6 +210,9 @@ def _converter() -> cattrs.Converter:
     for kind in (int, float, str, bool):
         converter.register_structure_hook(kind, _exactly)
     converter.register_unstructure_hook(Var, lambda var: var.name)
+    converter.register_unstructure_hook_func(  # a set has no order of its own
+        lambda kind: kind == frozenset[str], sorted
+    )
     converter.register_structure_hook(Var, lambda name, _: _var(name))
     for holder in (Create, Invocation):  # most sessions have no parent: a line is long enough
         shorter = make_dict_unstructure_fn(holder, converter, parent=override(omit_if_default=True))

@@ -28,7 +28,10 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a run did. ``ended``: why it stopped. ``answered``: calls that succeeded, by kind."""
+    """What a run did. ``ended``: why it stopped. ``answered``: calls that succeeded, by kind.
+
+    ``rounds``: the concurrent ones; ``missed_rounds`` of them missed their offsets.
+    """
 
     target: str
     promises: str
@@ -45,6 +48,8 @@ class Summary:
     drawn: dict[str, int]
     answered: dict[str, int]
     findings: tuple[Example, ...]
+    rounds: int = 0
+    missed_rounds: int = 0
 
 
 @dataclass(frozen=True, slots=True)

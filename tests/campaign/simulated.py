@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 from deadheat.core.history import (
@@ -21,6 +21,7 @@ from deadheat.core.history import (
 )
 from deadheat.core.program import Call, Create, Delete, Get, Place, Program, Var
 from deadheat.core.promises import Promises
+from deadheat.core.release import Release
 from deadheat.drive.executor import Execution
 from deadheat.drive.target import Target
 from deadheat.targets.opencode_wire import OpenCodeWire
@@ -97,7 +98,7 @@ def simulate(program: Program, *, lost_delete: bool) -> Execution:
         now_ns += 100
     history = History(tuple(server.operations))
     sessions = tuple(sorted(server.ids.items()))
-    return Execution(program, history, sessions, len(server.operations), (), False, None)
+    return Execution(program, history, sessions, len(server.operations), False, None)
 
 
 @dataclass(slots=True)
@@ -114,6 +115,7 @@ class SimulatedTarget:
     now_s: float = 0.0
     ran: list[Program] = field(default_factory=list)
     before: Callable[[Program], None] = lambda _program: None
+    misses_us: int = 0  # by how much the second lane of every round leaves too late
 
     def clock(self) -> float:
         return self.now_s
@@ -127,4 +129,15 @@ class SimulatedTarget:
         self.ran.append(program)
         execution = simulate(program, lost_delete=self.rng.random() < self.rate)
         self.requests += execution.requests
-        return execution, None
+        return replace(execution, history=self._released(execution.history, program)), None
+
+    def _released(self, history: History, program: Program) -> History:
+        rounds = (lanes for lanes in program.rounds if len(lanes) > 1)
+        releases = tuple(
+            tuple(
+                Release(n, at_ns, at_ns + 1_000 * self.misses_us * (n == 1))
+                for n, at_ns in enumerate(lane[0].offset_us * 1_000 for lane in lanes)
+            )
+            for lanes in rounds
+        )
+        return replace(history, releases=releases)

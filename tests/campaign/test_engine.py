@@ -87,6 +87,21 @@ async def test_it_finds_shrinks_and_measures(tmp_path: Path) -> None:
     assert events.Phase.MEASURING in phases
 
 
+async def test_rounds_that_missed_their_offsets_are_counted_and_tune_nothing(
+    tmp_path: Path,
+) -> None:
+    busy, quiet = Run(tmp_path / "busy", programs=1), Run(tmp_path / "quiet", programs=1)
+    busy.live.misses_us = 3_000
+    late, on_time = await busy.engine.run(), await quiet.engine.run()
+    assert late.missed_rounds == late.rounds > 200
+    assert (on_time.missed_rounds, on_time.rounds > 200) == (0, True)
+    assert {tally.trials for _, tally in busy.engine.picture} == {0}
+    assert sum(tally.trials for _, tally in quiet.engine.picture) > 200
+    (found,) = late.findings  # a divergence is one, however its round was released
+    assert found.finished
+    assert found.artifact.history.releases[0][1].achieved_ns >= 3_000_000
+
+
 async def test_it_is_on_disk_at_first_sight(tmp_path: Path) -> None:
     run = Run(tmp_path, rate=1.0, seconds=600, exit_first=True)
     counts: list[int] = []

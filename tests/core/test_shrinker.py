@@ -239,6 +239,20 @@ def test_offsets_go_to_zero_where_that_costs_nothing() -> None:
     assert shrink(shrinker, server.trial).smallest == MINIMUM
 
 
+def test_a_trial_that_missed_its_offsets_makes_none_rounder() -> None:
+    server = Simulated(0.5, Random(11))
+    shrinker, _, _ = started(server, 11, budget=1_500)
+    odd: set[Program] = set()
+    while (candidate := shrinker.next()) is not None:
+        rounding = candidate.phase == "offsets"
+        if rounding:
+            odd.add(shrinker.best)
+        shrinker.feed(server.trial(candidate.program), on_time=not rounding)
+    assert len(odd) == 1  # some trials were spent, and nothing was learnt from them
+    assert shrinker.best in odd
+    assert any(lane[0].offset_us for lane in shrinker.best.rounds[2])
+
+
 def test_offsets_are_left_alone_when_asked() -> None:
     server = Simulated(0.5, Random(12))
     shrinker, _, _ = started(server, 12, round_offsets=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -81,3 +82,26 @@ def test_next_waits_for_feed_and_feed_for_next() -> None:
     with pytest.raises(RuntimeError, match=r"call next\(\)"):
         tuner.feed(Linearizable(()))
     assert tuner.next() is tuner.next()
+
+
+def test_a_trial_that_missed_its_offsets_is_spent_and_counts_for_none() -> None:
+    """A busy machine: whatever has a small gap leaves late, in the window of another."""
+    server = Simulated(1.0, Random(14), window_us=(500, 900))
+    tuner = Tuner(MINIMUM, GHOST, rng=Random(14), trials=200)
+    shows = server.trial(program_at(700))
+    late = 0
+    while (program := tuner.next()) is not None:
+        on_time = gap_us(program) >= 300
+        late += not on_time
+        tuner.feed(server.trial(program) if on_time else shows, on_time=on_time)
+    assert tuner.trials == 200
+    assert late > 20
+    counted = sum((tally for _, tally in tuner.picture), Tally())
+    assert counted.trials == 200 - late
+    assert 500 <= gap_us(tuner.best) <= 900
+
+
+def program_at(offset_us: int) -> Program:
+    first, second = MINIMUM.rounds[-1]
+    waits = (replace(second[0], offset_us=offset_us),)
+    return Program((*MINIMUM.rounds[:-1], (first, waits)))

@@ -59,7 +59,9 @@ async def test_a_program_becomes_a_history() -> None:
             assert op.outcome.result.session in ids.values()
     deletes = {op.place: op.invocation.session for op in ops if op.kind is Kind.DELETE}
     assert deletes == {(2, 0, 0): ids[A], (2, 1, 0): ids[B]}
-    assert len(done.releases) == 1
+    (releases,) = done.history.releases
+    assert [(r.lane, r.wanted_ns) for r in releases] == [(0, 0), (1, 700_000)]
+    assert all(r.achieved_ns >= r.wanted_ns for r in releases)
     assert not done.unbound
     assert done.requests == running.requests - 1  # the look around; nothing was left to clean
 

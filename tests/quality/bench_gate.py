@@ -26,7 +26,7 @@ from deadheat.drive.server import ServerProcess
 from deadheat.targets.catalog import demo
 
 if TYPE_CHECKING:
-    from deadheat.drive.gate import Release
+    from deadheat.core.release import Release
 
 PATH = "/global/health"
 

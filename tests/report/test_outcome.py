@@ -8,9 +8,11 @@ from pathlib import Path
 
 from tests.examples import example, ghost
 
+from deadheat.core.release import Release
 from deadheat.core.stats import rate
 from deadheat.errors import ExitCode
 from deadheat.report.outcome import machine_line, replay_text, run_text
+from deadheat.report.terminal import finding_text
 from deadheat.results import Example, Replayed, Summary
 
 CLEAN = Summary(
@@ -77,3 +79,23 @@ def test_replays() -> None:
     assert "2 trials undecided" in shown
     other = replace(quiet, other=divergence)
     assert "another divergence showed instead: ghost" in replay_text(example(), path, other, "o")
+
+
+def test_rounds_that_missed_their_offsets_are_counted_where_there_are_any() -> None:
+    assert "missed" not in run_text(CLEAN, interrupted=False)
+    busy = replace(CLEAN, rounds=1_200, missed_rounds=3)
+    assert "3 of 1,200 concurrent rounds missed their offsets by more than 50 µs" in run_text(
+        busy, interrupted=False
+    )
+    assert machine(busy, 0)["rounds"] == 1_200
+    assert machine(busy, 0)["missed_rounds"] == 3
+
+
+def test_a_trial_that_missed_its_offsets_is_shown_as_it_was() -> None:
+    def shown(achieved_ns: int) -> str:
+        releases = (Release(1, 0, 9_000), Release(0, 400_000, achieved_ns))
+        history = replace(example().history, releases=(releases,))
+        return finding_text(replace(example(), history=history), None)
+
+    assert "released at" not in shown(420_000)
+    assert "its lanes were released at 1,200, 0 µs, not at 400, 0 µs" in shown(1_209_000)

@@ -24,6 +24,7 @@ from deadheat.campaign.measure import Measured, matching
 from deadheat.core.divergence import Diverged, Divergence, Signature, Undecided, Verdict
 from deadheat.core.history import Ok, Undeclared, overlapping_pairs
 from deadheat.core.program import Program, canonical, kind_of, structure
+from deadheat.core.release import missed_rounds
 from deadheat.core.shrinker import Shrinker
 from deadheat.core.stats import rate
 from deadheat.core.tuning import Tuner
@@ -74,6 +75,8 @@ class _Counts:
     trials: int = 0
     overlaps: int = 0
     undecided: int = 0
+    rounds: int = 0
+    missed_rounds: int = 0
     drawn: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
 
@@ -125,6 +128,8 @@ class Engine:
             drawn=dict(counts.drawn),
             answered=dict(counts.answered),
             findings=self._shelf.examples(),
+            rounds=counts.rounds,
+            missed_rounds=counts.missed_rounds,
         )
 
     def _elapsed_s(self) -> float:
@@ -190,8 +195,8 @@ class Engine:
         self._counts.drawn.update(kind_of(call) for call in program.calls())
         await self._trial(program)
 
-    async def _trial(self, program: Program) -> Verdict:
-        """Run once, judge, write down what is new."""
+    async def _trial(self, program: Program) -> tuple[Verdict, bool]:
+        """Run once, judge, write down what is new. Also: were the offsets kept?"""
         restarts = self._live.restarts
         execution, death = await self._live.execute(program)
         if self._live.restarts > restarts:
@@ -200,6 +205,9 @@ class Engine:
         counts = self._counts
         counts.trials += 1
         counts.overlaps += overlapping_pairs(execution.history)
+        missed = missed_rounds(execution.history.releases)
+        counts.rounds += len(execution.history.releases)
+        counts.missed_rounds += missed
         for op in execution.history.operations:
             answered = isinstance(op.outcome, Ok) and not isinstance(op.outcome.result, Undeclared)
             if answered and not op.at_rest:
@@ -211,7 +219,7 @@ class Engine:
             for divergence in verdict.all:
                 self._note(program, divergence)
         self._report()
-        return verdict
+        return verdict, not missed
 
     def _note(self, program: Program, divergence: Divergence) -> None:
         new = self._shelf.note(program, divergence, self._counts.programs)
@@ -263,8 +271,8 @@ class Engine:
             if candidate is None:
                 break
             self._detail = f"{len(shrinker.best.calls())} calls, {candidate.phase}"
-            verdict = await self._trial(candidate.program)
-            shrinker.feed(verdict)
+            verdict, on_time = await self._trial(candidate.program)
+            shrinker.feed(verdict, on_time=on_time)
             shown = shown or matching(verdict, finding.signature) is not None
             if not shown and shrinker.trials >= _SEEN_ONCE:
                 break
@@ -294,10 +302,10 @@ class Engine:
             candidate = tuner.next()
             if candidate is None:
                 break
-            verdict = await self._trial(candidate)
-            tuner.feed(verdict)
+            verdict, on_time = await self._trial(candidate)
+            tuner.feed(verdict, on_time=on_time)
             found = matching(verdict, wanted)
-            if found is not None:
+            if found is not None and on_time:
                 observed[canonical(candidate)] = found
             self._detail = f"{tuner.trials} of {trials} trials"
         self.picture = tuner.picture
@@ -307,12 +315,15 @@ class Engine:
     async def _measure(
         self, program: Program, divergence: Divergence, wanted: Signature, part: float = 1.0
     ) -> Measured:
-        """Fresh trials of one program, nothing else in between."""
+        """Fresh trials of one program, nothing else in between.
+
+        Those that missed their offsets count too: this is how often whoever runs it sees it.
+        """
         self._enter(events.Phase.MEASURING)
         diverged = trials = 0
         while trials < self._plan.measure_trials * part and self._turn_left_s() > 0:
             self._detail = f"{diverged} of {trials} fresh trials"
-            verdict = await self._trial(program)
+            verdict, _ = await self._trial(program)
             if isinstance(verdict, Undecided):
                 continue
             trials += 1

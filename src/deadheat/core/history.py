@@ -22,6 +22,9 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+# Not for typing only: cattrs reads these annotations when the program runs.
+from deadheat.core.release import Release  # noqa: TC001
+
 Place: TypeAlias = tuple[int, int, int]  # round, lane, position: as in core.program
 
 
@@ -200,11 +203,13 @@ class History:
     """The operations of one trial, and the reads after it came to rest.
 
     ``existing``: ids that were in the collection before the first operation
-    and that the operations may see; they belong to nobody here.
+    and that the operations may see; they belong to nobody here. ``releases``:
+    for each concurrent round, in order, when the gate let its lanes go.
     """
 
     operations: tuple[Operation, ...]
     existing: frozenset[str] = frozenset()
+    releases: tuple[tuple[Release, ...], ...] = ()
 
 
 def shown_sessions(operation: Operation) -> frozenset[str]:

@@ -54,7 +54,7 @@ class Rounding:
     def feed(self, seen: Observed | None) -> Observed | None:
         """What the trial showed (None: quiet); answers the new best when one is taken.
 
-        An undecided trial is not fed: its turn is taken again.
+        A trial that is undecided or missed its offsets is not fed: its turn is taken again.
         """
         duel = self._duel
         if duel is None:

@@ -20,7 +20,7 @@ Rules
 - A program that does not show again within what the floor would have shown is
   refused, and its predecessor takes its place.
 - Offsets become rounder last, and only where ``stats.keeps_rate`` finds the
-  rate kept, in interleaved trials.
+  rate kept, in interleaved trials; one that missed its offsets is no such trial.
 """
 
 from __future__ import annotations
@@ -257,9 +257,10 @@ class Shrinker:
         self._pending = (candidate, None)
         return candidate
 
-    def feed(self, verdict: Verdict) -> None:
+    def feed(self, verdict: Verdict, *, on_time: bool = True) -> None:
         """What came of running the program that ``next`` named, once.
 
+        ``on_time``: its lanes were released at their offsets (``core.release``).
         Raises ``RuntimeError`` when ``next`` has named none since the last call.
         """
         if self._pending is None:
@@ -276,7 +277,7 @@ class Shrinker:
             self._decided[whole] = self._decided.get(whole, 0) + 1
             self._quiet_sequential += seen is None and candidate.program.concurrency <= 1
         if arm is None:
-            if self._rounding is not None and not undecided:
+            if self._rounding is not None and not undecided and on_time:
                 rounder = self._rounding.feed(seen)
                 if rounder is not None:
                     self._keep(rounder)

@@ -8,6 +8,7 @@ Rules
   trials go where the race may show most, and every one is counted.
 - Only what races moves: the first calls of the lanes of concurrent rounds. One
   round at a time, one lane against the others, in both directions.
+- A trial whose round missed its offsets (``core.release``) counts for no setting.
 - The best of many tries is a lucky one: its tally here is biased. Whoever prints
   a rate measures the winner on fresh trials.
 """
@@ -80,15 +81,19 @@ class Tuner:
             self._pending = self._choose()
         return self._pending.program
 
-    def feed(self, verdict: Verdict) -> None:
+    def feed(self, verdict: Verdict, *, on_time: bool = True) -> None:
         """What came of running the program that ``next`` named, once.
 
+        ``on_time``: its lanes were released at their offsets; otherwise the trial
+        is spent, and says nothing about them.
         Raises ``RuntimeError`` when ``next`` has named none since the last call.
         """
         if self._pending is None:
             raise RuntimeError("feed() without a trial; call next() and run its program first")
         setting, self._pending = self._pending, None
         self.trials += 1
+        if not on_time:
+            return
         hit = isinstance(verdict, Diverged) and (
             self._signature is None or any(d.signature == self._signature for d in verdict.all)
         )

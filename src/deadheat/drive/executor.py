@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from deadheat.core.program import Program, Var
-    from deadheat.drive.gate import Gate, Release
+    from deadheat.drive.gate import Gate
     from deadheat.drive.ownership import Ownership
     from deadheat.drive.target import Target
 
@@ -56,17 +56,16 @@ _LAST_CLEANING_S = 1.0
 class Execution:
     """One program, run once.
 
-    ``sessions`` binds the program's symbols to ids. ``releases``: one tuple for
-    each concurrent round. ``unbound``: a call was left out because the create
-    that it needs never told its id. ``settled_from``: the index of the first
-    read made after the target's settle time, or None when there was no need.
+    ``sessions`` binds the program's symbols to ids. ``unbound``: a call was left
+    out because the create that it needs never told its id. ``settled_from``: the
+    index of the first read made after the target's settle time, or None when
+    there was no need.
     """
 
     program: Program
     history: History
     sessions: tuple[tuple[Var, str], ...]
     requests: int
-    releases: tuple[tuple[Release, ...], ...]
     unbound: bool
     settled_from: int | None
 
@@ -148,7 +147,6 @@ class Executor:
             self._history(run, outside - set(run.ids.values())),
             tuple(sorted(run.ids.items())),
             self.requests - requests_before,
-            tuple(run.releases),
             run.unbound,
             settled_from,
         )
@@ -223,7 +221,8 @@ class Executor:
                     outside,
                 )
                 for op in run.operations
-            )
+            ),
+            releases=tuple(run.releases),
         )
 
     def _projected(self, op: Operation, trial: int, outside: frozenset[str]) -> Operation:

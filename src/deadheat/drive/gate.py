@@ -16,12 +16,13 @@ import contextlib
 import select
 import socket
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
 import httpcore
+
+from deadheat.core.release import Release
 
 if TYPE_CHECKING:
     import ssl
@@ -202,14 +203,6 @@ async def _connect(sock: socket.socket, address: Any) -> None:
             raise OSError(error, "connection refused or unreachable") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
-    """When one lane's last byte should have gone out, and when it did, from the gate's opening."""
-
-    wanted_ns: int
-    achieved_ns: int
-
-
 class Gate:
     """Collects the held requests of one round, one a lane, and releases them.
 
@@ -219,12 +212,12 @@ class Gate:
     def __init__(self, offsets_us: Sequence[int]) -> None:
         self._offsets_us = tuple(offsets_us)
         self._missing = set(range(len(self._offsets_us)))
-        self._held: list[tuple[int, GatedStream]] = []
+        self._held: list[tuple[int, int, GatedStream]] = []  # offset, lane
         self._all_here = anyio.Event()
 
     def arrived(self, lane: int, stream: GatedStream) -> None:
         """Called by a stream that holds its last byte now."""
-        self._held.append((self._offsets_us[lane], stream))
+        self._held.append((self._offsets_us[lane], lane, stream))
         self.absent(lane)
 
     def absent(self, lane: int) -> None:
@@ -239,13 +232,13 @@ class Gate:
         await anyio.lowlevel.checkpoint()  # lets the last writer reach its read
         releases: list[Release] = []
         opened_ns = time.monotonic_ns()
-        for offset_us, stream in sorted(self._held, key=lambda held: held[0]):
+        for offset_us, lane, stream in sorted(self._held, key=lambda held: held[0]):
             wanted_ns = offset_us * 1_000
             left_ns = opened_ns + wanted_ns - time.monotonic_ns()
             if left_ns > _SPIN_NS:
                 await anyio.sleep((left_ns - _SPIN_NS) / 1e9)
             _wait_until(opened_ns + wanted_ns)
-            releases.append(Release(wanted_ns, stream.release() - opened_ns))
+            releases.append(Release(lane, wanted_ns, stream.release() - opened_ns))
         return tuple(releases)
 
 
@@ -256,8 +249,3 @@ def _wait_until(due_ns: int) -> None:
         time.sleep((left_ns - _NAP_LATE_NS) / 1e9)
     while time.monotonic_ns() < due_ns:
         pass
-
-
-def worst_miss_ns(releases: Sequence[Release]) -> int:
-    """The largest distance between a wanted and an achieved release (0 for none)."""
-    return max((abs(r.achieved_ns - r.wanted_ns) for r in releases), default=0)

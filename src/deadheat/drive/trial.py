@@ -42,11 +42,12 @@ from deadheat.core.program import (
     makes,
     needs,
 )
-from deadheat.drive.gate import Gate, Release
+from deadheat.drive.gate import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from deadheat.core.release import Release
     from deadheat.drive.lane import LaneClient
     from deadheat.drive.ownership import Ownership
 

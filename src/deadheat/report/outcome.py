@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from deadheat.artifact import RateRecord, sessions_of
+from deadheat.core.release import LANE_US, NEIGHBOUR_US
 from deadheat.core.stats import rarest_seen
 from deadheat.errors import ExitCode
 from deadheat.report.diagram import diagram_of_divergence, text
@@ -53,6 +54,12 @@ def _exercised(summary: Summary, *, interrupted: bool) -> str:
         words.append(f"under the promises: {summary.promises}")
     if summary.undecided:
         words.append(f"{summary.undecided:,} trials undecided: they prove nothing either way")
+    if summary.missed_rounds:
+        words.append(
+            f"{summary.missed_rounds:,} of {summary.rounds:,} concurrent rounds missed their "
+            f"offsets by more than {NEIGHBOUR_US} µs + {LANE_US} µs a lane: "
+            "they say nothing about offsets"
+        )
     if summary.restarts:
         words.append(f"the server was started again {summary.restarts} times")
     if summary.left_behind:
@@ -94,6 +101,8 @@ def machine_line(summary: Summary | None, exit_code: int) -> str:
             "requests": summary.requests,
             "overlaps": summary.overlaps,
             "undecided": summary.undecided,
+            "rounds": summary.rounds,
+            "missed_rounds": summary.missed_rounds,
             "seconds": round(summary.elapsed_s, 2),
             "would_have_seen": round(rarest_seen(_judged(summary), 0.99), 6)
             if exit_code == ExitCode.CLEAN and _judged(summary)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deadheat.core.divergence import MEANING
+from deadheat.core.release import missed
 from deadheat.core.stats import rarest_seen
 from deadheat.report.diagram import diagram_of, named_reason, program_lines, text
 from deadheat.report.wording import percent, rate_text, size_text, standing_text
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from deadheat.artifact import Artifact, RateRecord
+    from deadheat.core.release import Release
 
 
 def finding_text(artifact: Artifact, path: Path | None) -> str:
@@ -29,6 +31,7 @@ def finding_text(artifact: Artifact, path: Path | None) -> str:
             f"it went away within the target's settle time ({artifact.target.settle_ms} ms)"
         )
     lines += ["", text(diagram_of(artifact)), ""]
+    lines += [_missed(releases) for releases in artifact.history.releases if missed(releases)]
     if artifact.most_reliable is not None:
         lines += [
             (
@@ -45,6 +48,15 @@ def finding_text(artifact: Artifact, path: Path | None) -> str:
         lines.append(f"saved   {path}")
         lines.append(f"replay  deadheat replay {path}")
     return "\n".join(lines)
+
+
+def _missed(releases: tuple[Release, ...]) -> str:
+    """The program shows what was wanted; this trial of it had something else."""
+    in_order = sorted(releases, key=lambda release: release.lane)
+    first_ns = min(release.achieved_ns for release in releases)
+    wanted = ", ".join(f"{release.wanted_ns // 1_000:,}" for release in in_order)
+    achieved = ", ".join(f"{(r.achieved_ns - first_ns) // 1_000:,}" for r in in_order)
+    return f"in this trial its lanes were released at {achieved} µs, not at {wanted} µs"
 
 
 def _rate(rate: RateRecord | None) -> str:
