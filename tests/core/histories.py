@@ -31,6 +31,47 @@ if TYPE_CHECKING:
     from random import Random
 
 
+MS = 1_000_000  # ns
+
+
+class Build:
+    """A history written down call by call, instants in ms."""
+
+    def __init__(self) -> None:
+        self.operations: list[Operation] = []
+
+    def add(
+        self, invocation: Invocation, result: Result | Outcome, call: float, end: float | None,
+        *, rest: bool = False, lane: int | None = None, status: int | None = None,
+    ) -> Build:  # fmt: skip
+        outcome = result if isinstance(result, Ok | Info) else Ok(result)  # type: ignore[arg-type]
+        index = len(self.operations)
+        self.operations.append(
+            Operation(
+                index, index if lane is None else lane, invocation, outcome, int(call * MS),
+                None if end is None else int(end * MS), rest, status=status,
+            )
+        )  # fmt: skip
+        return self
+
+    def create(self, session: str, call: float, end: float, title: str | None = None) -> Build:
+        return self.add(Invocation(Kind.CREATE, title=title), Created(session), call, end)
+
+    def delete(self, session: str, call: float, end: float, result: Result | None = None) -> Build:
+        return self.add(Invocation(Kind.DELETE, session), result or Deleted(), call, end)
+
+    def get(self, session: str, call: float, end: float, result: Result, **how: bool) -> Build:
+        return self.add(Invocation(Kind.GET, session), result, call, end, **how)
+
+    def list(self, call: float, end: float, *sessions: str, rest: bool = False) -> Build:
+        entries = tuple(Seen(session) for session in sessions)
+        return self.add(Invocation(Kind.LIST), Listed(entries), call, end, rest=rest)
+
+    @property
+    def history(self) -> History:
+        return History(tuple(self.operations))
+
+
 def random_history(
     rng: Random,
     size: int,

@@ -6,26 +6,20 @@ import json
 from dataclasses import replace
 
 import pytest
+from tests.core.histories import MS, Build
 
 from deadheat.core.account import as_dict, as_text
 from deadheat.core.checker import check
 from deadheat.core.divergence import Anomaly, Diverged, Divergence, Linearizable, Undecided
 from deadheat.core.history import (
     Absent,
-    Created,
-    Deleted,
     Found,
     History,
     Info,
     Invocation,
     Kind,
-    Listed,
-    Ok,
-    Operation,
-    Outcome,
     Renamed,
     Result,
-    Seen,
     Undeclared,
     Unknown,
 )
@@ -34,46 +28,7 @@ from deadheat.core.legality import contradicts
 from deadheat.core.promises import DeletePromise, ListPromise, Promises, ReadPromise
 from deadheat.core.sessions import model_for
 
-MS = 1_000_000
 STRICT = Promises()
-
-
-class Build:
-    """A history written down call by call, instants in ms."""
-
-    def __init__(self) -> None:
-        self.operations: list[Operation] = []
-
-    def add(
-        self, invocation: Invocation, result: Result | Outcome, call: float, end: float | None,
-        *, rest: bool = False, lane: int | None = None, status: int | None = None,
-    ) -> Build:  # fmt: skip
-        outcome = result if isinstance(result, Ok | Info) else Ok(result)  # type: ignore[arg-type]
-        index = len(self.operations)
-        self.operations.append(
-            Operation(
-                index, index if lane is None else lane, invocation, outcome, int(call * MS),
-                None if end is None else int(end * MS), rest, status=status,
-            )
-        )  # fmt: skip
-        return self
-
-    def create(self, session: str, call: float, end: float, title: str | None = None) -> Build:
-        return self.add(Invocation(Kind.CREATE, title=title), Created(session), call, end)
-
-    def delete(self, session: str, call: float, end: float, result: Result | None = None) -> Build:
-        return self.add(Invocation(Kind.DELETE, session), result or Deleted(), call, end)
-
-    def get(self, session: str, call: float, end: float, result: Result, **how: bool) -> Build:
-        return self.add(Invocation(Kind.GET, session), result, call, end, **how)
-
-    def list(self, call: float, end: float, *sessions: str, rest: bool = False) -> Build:
-        entries = tuple(Seen(session) for session in sessions)
-        return self.add(Invocation(Kind.LIST), Listed(entries), call, end, rest=rest)
-
-    @property
-    def history(self) -> History:
-        return History(tuple(self.operations))
 
 
 def _found(history: History, promises: Promises = STRICT) -> Divergence:

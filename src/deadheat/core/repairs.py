@@ -1,7 +1,8 @@
 """The single edits that would make a contradictory history legal, by the name they give it.
 
 Rules
-- An edit changes one call, or what is known of one session; nothing else.
+- An edit changes one call, what is known of one session, or one kind of call wherever
+  it was answered; nothing else.
 - Edits are only made here; whether the result is legal is the checker's to say.
 """
 
@@ -27,7 +28,7 @@ from deadheat.core.history import (
     Unknown,
     shown_sessions,
 )
-from deadheat.core.legality import split_list
+from deadheat.core.legality import split_list, split_lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,10 +102,18 @@ def edits(
         case Anomaly.STALE_READ:
             for op in chosen(lambda op: op.kind in (Kind.GET, Kind.LIST)):
                 yield said(f"that {op.kind} had answered earlier", op.index), without(op)
+            for kind in (Kind.LIST, Kind.GET):  # one view is stale, and was looked at again
+                same = [op for op in ops if op.kind is kind]
+                if len(same) > 1:
+                    others = [op for op in ops if op.kind is not kind]
+                    yield said(f"each {kind} had answered earlier", same[-1].index), others
         case Anomaly.TORN_LIST:
             for op in chosen(lambda op: op.kind is Kind.LIST and len(sessions) > 1):
                 split = list(split_list(history, op.index).operations)
                 yield said("that list had read each session on its own", op.index), split
+            if len(sessions) > 1:
+                split = list(split_lists(history).operations)
+                yield said("each list had read each session on its own", -1), split
             for op in chosen(lambda op: op.kind is Kind.LIST and repeats(op)):
                 yield said("that list had shown each session once", op.index), without(op)
         case Anomaly.LATE:
