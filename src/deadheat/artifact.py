@@ -150,7 +150,8 @@ class Artifact:
     @property
     def fingerprint(self) -> str:
         """Eight hex digits of what was found: the signature and the program's structure."""
-        text = f"{self.anomaly} {self.signature} {structure(self.program)}"
+        passing = "transient " if self.transient else ""
+        text = f"{passing}{self.anomaly} {self.signature} {structure(self.program)}"
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     @property

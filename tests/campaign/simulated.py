@@ -114,6 +114,7 @@ class SimulatedTarget:
     left_behind: tuple[str, ...] = ()
     now_s: float = 0.0
     ran: list[Program] = field(default_factory=list)
+    patient: list[bool] = field(default_factory=list)
     before: Callable[[Program], None] = lambda _program: None
     misses_us: int = 0  # by how much the second lane of every round leaves too late
 
@@ -123,7 +124,10 @@ class SimulatedTarget:
     def as_live(self) -> LiveTarget:
         return cast("LiveTarget", self)
 
-    async def execute(self, program: Program) -> tuple[Execution, Death | None]:
+    async def execute(
+        self, program: Program, *, patient: bool = False
+    ) -> tuple[Execution, Death | None]:
+        self.patient.append(patient)
         self.before(program)
         self.now_s += 0.01
         self.ran.append(program)

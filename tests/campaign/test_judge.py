@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tests.campaign.simulated import simulate
+from tests.core.histories import Build
 from tests.programs import TWO_DELETES
 
-from deadheat.campaign.judge import judge
+from deadheat.campaign.judge import judge, only_late
 from deadheat.campaign.measure import matching
 from deadheat.core.divergence import Anomaly, Diverged, Linearizable, Signature, Undecided
-from deadheat.core.history import Fail, Info, Ok, Outcome, Unknown
+from deadheat.core.history import Fail, Found, Info, Ok, Outcome, Undeclared, Unknown
 from deadheat.core.promises import Promises
 from deadheat.drive.live import Death
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 GOOD = simulate(TWO_DELETES, lost_delete=False)
 GHOST = simulate(TWO_DELETES, lost_delete=True)
+SETTLE_MS = 1  # longer than a simulated trial
 
 
 def all_ended(execution: Execution, outcome: Outcome) -> Execution:
@@ -40,7 +42,12 @@ def settled(early: Execution, late: Execution) -> Execution:
     ops = early.history.operations
     again = [op for op in late.history.operations if op.at_rest]
     more = tuple(
-        replace(op, index=len(ops) + n, call_ns=op.call_ns + 10_000, return_ns=op.call_ns + 10_050)
+        replace(
+            op,
+            index=len(ops) + n,
+            call_ns=op.call_ns + SETTLE_MS * 1_000_000,
+            return_ns=op.call_ns + SETTLE_MS * 1_000_000 + 50,
+        )
         for n, op in enumerate(again)
     )
     return replace(
@@ -49,14 +56,61 @@ def settled(early: Execution, late: Execution) -> Execution:
 
 
 def test_what_goes_away_while_settling_is_reported_as_transient() -> None:
-    verdict = judge(settled(GHOST, GOOD), None, Promises())
+    verdict = judge(settled(GHOST, GOOD), None, Promises(), SETTLE_MS)
     assert isinstance(verdict, Diverged)
     assert all(divergence.transient for divergence in verdict.all)
+    assert verdict.divergence.history == settled(GHOST, GOOD).history
+
+
+def written(build: Build, settled_from: int | None = None) -> Execution:
+    return replace(GOOD, history=build.history, settled_from=settled_from)
+
+
+def test_a_read_of_the_program_is_excused_within_the_settle_time_and_not_after() -> None:
+    def read_at(ms: float) -> Execution:
+        began = Build().create("x", 0, 1).delete("x", 2, 3).get("x", ms, ms + 1, Found())
+        return written(began.list(ms + 2, ms + 3, rest=True))
+
+    soon = judge(read_at(4), None, Promises(), 50)
+    assert isinstance(soon, Diverged)
+    assert soon.divergence.transient
+    late = judge(read_at(60), None, Promises(), 50)
+    assert isinstance(late, Diverged)
+    assert not late.divergence.transient
+    assert soon.divergence.signature != late.divergence.signature
+
+
+def test_the_settle_time_excuses_the_past_and_not_what_never_was() -> None:
+    phantom = Build().create("x", 0, 1).list(2, 3, "x", "y").list(60, 61, "x", rest=True)
+    verdict = judge(written(phantom, settled_from=2), None, Promises(), 50)
+    assert isinstance(verdict, Diverged)
+    assert (verdict.divergence.anomaly, verdict.divergence.transient) == (Anomaly.PHANTOM, False)
+
+
+def test_an_undeclared_answer_stays_one_beside_what_the_settle_time_excuses() -> None:
+    build = Build().create("x", 0, 1).delete("x", 2, 3).get("x", 4, 5, Found())
+    build.get("x", 6, 7, Undeclared(418, "")).list(8, 9, rest=True)
+    verdict = judge(written(build), None, Promises(), 50)
+    assert isinstance(verdict, Diverged)
+    named = {(one.anomaly, one.transient) for one in verdict.all}
+    assert named == {(Anomaly.STALE_READ, True), (Anomaly.WRONG_STATUS, False)}
+
+
+def test_only_late_is_what_the_reads_after_the_settle_time_prove() -> None:
+    build = Build().create("x", 0, 1).delete("x", 2, 3).list(4, 5, rest=True)
+    back = written(build.list(60, 61, "x", rest=True), settled_from=3)
+    assert only_late(back, Promises())
+    verdict = judge(back, None, Promises(), 50)
+    assert isinstance(verdict, Diverged)
+    named = (verdict.divergence.anomaly, verdict.divergence.transient)
+    assert named == (Anomaly.RESURRECTION, False)
+    assert not only_late(settled(GHOST, GHOST), Promises())
+    assert not only_late(GHOST, Promises())
 
 
 def test_what_stays_is_not_transient_and_is_proved_by_the_late_reads() -> None:
     execution = settled(GHOST, GHOST)
-    verdict = judge(execution, None, Promises())
+    verdict = judge(execution, None, Promises(), SETTLE_MS)
     assert isinstance(verdict, Diverged)
     assert not verdict.divergence.transient
     assert execution.settled_from is not None

@@ -22,7 +22,7 @@ def test_the_minima_are_programs_in_their_one_spelling(race: Race) -> None:
         for minimum in sight.minima:
             assert not problems(minimum)
             assert canonical(minimum) == minimum
-            assert minimum.concurrency > 1
+            assert (minimum.concurrency > 1) is race.needs_race
 
 
 @pytest.mark.parametrize("race", RACES, ids=lambda race: race.name)

@@ -21,6 +21,8 @@ WINDOW_S = 0.003
 # For a race that needs two answers of another lane inside its window: each takes
 # about 1 ms, on a busy machine 3.
 LONG_WINDOW_S = 0.010
+# After the first reads at rest, and well within the settle time that such a server states.
+LATE_S = 0.020
 
 
 class CheckThenAct(Collection):
@@ -121,6 +123,28 @@ class TouchOnRead(Collection):
         return touched
 
 
+class LateTouch(Collection):
+    """late-write: a get that saw its session deleted writes it back, long after it answered."""
+
+    def __init__(self, correct: bool) -> None:
+        super().__init__(correct)
+        self._writes: set[asyncio.Task[None]] = set()
+
+    async def get(self, sid: str) -> Session:
+        """Read it, and note when it was read; that is put off when somebody else is at work."""
+        session = await super().get(sid)
+        await asyncio.sleep(WINDOW_S)
+        if sid not in self.stored and not self.correct:
+            write = asyncio.create_task(self._write(session))
+            self._writes.add(write)
+            write.add_done_callback(self._writes.discard)
+        return session
+
+    async def _write(self, session: Session) -> None:
+        await asyncio.sleep(LATE_S)
+        self.stored[session["id"]] = session
+
+
 class Acknowledged(Collection):
     """late-delete: while another delete is at work, a delete is promised and done later."""
 
@@ -135,16 +159,26 @@ class Acknowledged(Collection):
             raise Missing(sid)
         if sid not in self.stored:
             raise Missing(sid)
-        busy = bool(self._going)
+        promised = self._promises()
         self._going[sid] = asyncio.create_task(
-            self._remove(sid, LONG_WINDOW_S if busy else WINDOW_S)
+            self._remove(sid, LONG_WINDOW_S if promised else WINDOW_S)
         )
-        if self.correct or not busy:
+        if self.correct or not promised:
             await self._going[sid]
+
+    def _promises(self) -> bool:
+        return bool(self._going)
 
     async def _remove(self, sid: str, after_s: float) -> None:
         await asyncio.sleep(after_s)
         del self.stored[sid], self._going[sid]
+
+
+class Asynchronous(Acknowledged):
+    """async-delete: every delete is answered before it happens."""
+
+    def _promises(self) -> bool:
+        return True
 
 
 class SplitDelete(Collection):

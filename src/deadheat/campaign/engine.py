@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from deadheat.campaign import events
 from deadheat.campaign.findings import Finding, Shelf
-from deadheat.campaign.judge import judge
+from deadheat.campaign.judge import judge, only_late
 from deadheat.campaign.measure import Measured, matching
 from deadheat.core.divergence import Diverged, Divergence, Signature, Undecided, Verdict
 from deadheat.core.history import Ok, Undeclared, overlapping_pairs
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from deadheat.artifact import Artifact
     from deadheat.core.ledger import Tally
     from deadheat.core.shrinker import Shrunk
+    from deadheat.drive.executor import Execution
     from deadheat.drive.live import LiveTarget
 
 # Of what is left of the budget when shrinking begins, this part is kept for the measuring:
@@ -52,6 +53,9 @@ _FEWEST_TRIALS_FOR_A_RATE = 20
 _SEEN_ONCE = 600
 # A replay of a race that shows in 2 % of trials takes about 230 of them at 99 %: some seconds.
 _REPLAYABLE = 0.02
+# Of a target that may take time to settle: the search waits for that in so many trials that
+# it takes half as long again. What a late write undoes shows in those alone.
+_PART_FOR_WAITING = 1 / 3
 # The most reliable program is large and slow, and its rate is high: a wide interval will do.
 _PART_FOR_MOST_RELIABLE = 0.25
 
@@ -104,6 +108,9 @@ class Engine:
         self._ended = "interrupted"
         self.picture: tuple[tuple[int, Tally], ...] = ()  # rate against offset, after tuning
         self._turn_ends_s = float("inf")
+        self._searched_s = self._waited_s = 0.0  # by the search; of that for the settle time
+        self._only_late: set[Signature] = set()  # first seen only by reads after the settle time
+        self._patient = False
         self._last_words = ""  # of a server that has died and is not up again
         self._shelf = Shelf(live.target, live.promises, plan)
 
@@ -174,13 +181,16 @@ class Engine:
 
     async def shrink_again(self, artifact: Artifact, path: Path) -> Summary:
         """Go on shrinking the example saved at ``path``, then tune and measure it."""
-        await self._pursue(self._shelf.recall(artifact, path))
+        finding = self._shelf.recall(artifact, path)
+        self._only_late.add(finding.signature)  # it may be, and nobody knows any more
+        await self._pursue(finding)
         self._ended = "shrunk"
         return self.summary()
 
     async def tune_again(self, artifact: Artifact, path: Path, trials: int) -> Summary:
         """Look for the offsets at which it shows most; measure the winner on fresh trials."""
         finding = self._shelf.recall(artifact, path)
+        self._patient = True  # as it may be needed
         tuned = await self._tune(finding.program, finding.divergence, trials)
         program, divergence = tuned or (finding.program, finding.divergence)
         measured = await self._measure(program, divergence, finding.signature)
@@ -193,12 +203,17 @@ class Engine:
         self._enter(events.Phase.SEARCHING)
         self._counts.programs += 1
         self._counts.drawn.update(kind_of(call) for call in program.calls())
+        settle_s = self._live.target.settle_ms / 1_000
+        self._patient = self._waited_s <= _PART_FOR_WAITING * self._searched_s
+        began_s = self._clock()
         await self._trial(program)
+        self._searched_s += self._clock() - began_s
+        self._waited_s += settle_s if self._patient else 0.0
 
     async def _trial(self, program: Program) -> tuple[Verdict, bool]:
         """Run once, judge, write down what is new. Also: were the offsets kept?"""
         restarts = self._live.restarts
-        execution, death = await self._live.execute(program)
+        execution, death = await self._live.execute(program, patient=self._patient)
         if self._live.restarts > restarts:
             self._tell(events.Restarted(self._live.restarts, self._last_words))
         self._last_words = "" if death is None else death.log_tail
@@ -212,18 +227,21 @@ class Engine:
             answered = isinstance(op.outcome, Ok) and not isinstance(op.outcome.result, Undeclared)
             if answered and not op.at_rest:
                 counts.answered[op.kind.value] += 1
-        verdict = judge(execution, death, self._live.promises)
+        promises = self._live.promises
+        verdict = judge(execution, death, promises, self._live.target.settle_ms)
         if isinstance(verdict, Undecided):
             counts.undecided += 1
         if isinstance(verdict, Diverged):
             for divergence in verdict.all:
-                self._note(program, divergence)
+                self._note(program, divergence, execution)
         self._report()
         return verdict, not missed
 
-    def _note(self, program: Program, divergence: Divergence) -> None:
+    def _note(self, program: Program, divergence: Divergence, execution: Execution) -> None:
         new = self._shelf.note(program, divergence, self._counts.programs)
         if new is not None:
+            if only_late(execution, self._live.promises):
+                self._only_late.add(divergence.signature)
             self._tell(
                 events.Found(
                     divergence.signature,
@@ -235,6 +253,7 @@ class Engine:
 
     async def _pursue(self, finding: Finding) -> None:
         """Shrink, tune and measure one finding, as far as its share of the time allows."""
+        self._patient = finding.signature in self._only_late
         self._turn_ends_s = self._elapsed_s() + self._left_s() * _PART_FOR_ONE
         shrunk = await self._shrink(finding)
         self._shelf.shrunk(finding.signature, shrunk)

@@ -1,8 +1,9 @@
 """From an execution to a verdict: what the checker needs to be told about this target.
 
 Rules
-- A target that may take time to settle is judged on its last reads at rest. A
-  divergence that was there before and is gone by then is reported as transient.
+- Of a target that may take time to settle, any read sooner than that may show what was, also
+  the first ones at rest (``Promises.settling``); those after the settle time may not. What only
+  the settle time excuses is not hidden: it is reported as transient.
 - A server that died during the trial is a divergence of its own, ``crash``; one that was
   dead before anything reached it says nothing about this program.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from deadheat.core.checker import check
+from deadheat.core.checker import DEFAULT_BUDGET, check
 from deadheat.core.divergence import (
     Anomaly,
     Diverged,
@@ -22,6 +23,7 @@ from deadheat.core.divergence import (
     Verdict,
 )
 from deadheat.core.history import Fail, History, Info, Ok
+from deadheat.core.legality import contradicts
 
 if TYPE_CHECKING:
     from deadheat.core.promises import Promises
@@ -29,34 +31,56 @@ if TYPE_CHECKING:
     from deadheat.drive.live import Death
 
 
-def judge(execution: Execution, death: Death | None, promises: Promises) -> Verdict:
-    """The verdict on one trial."""
+_NS_PER_MS = 1_000_000
+
+
+def judge(
+    execution: Execution, death: Death | None, promises: Promises, settle_ms: int = 0
+) -> Verdict:
+    """The verdict on one trial. ``settle_ms``: as ``Target.settle_ms``."""
     if all(isinstance(op.outcome, Fail) for op in execution.history.operations):
         return Undecided("nothing reached the server")
     if death is not None:
         return Diverged(_crash(execution, death))
     if not any(isinstance(op.outcome, Ok) for op in execution.history.operations):
         return Undecided("nothing was answered")
-    early = check(execution.history, promises)
-    if execution.settled_from is None or not isinstance(early, Diverged):
-        return early
-    late = check(_without_early_reads(execution), promises)
-    if not isinstance(late, Linearizable):
-        return late
-    return Diverged(
-        replace(early.divergence, transient=True),
-        tuple(replace(other, transient=True) for other in early.also),
-    )
+    history = execution.history
+    strict = check(history, promises)
+    if not settle_ms or not isinstance(strict, Diverged):
+        return strict
+    settling = check(_settling(execution), promises.settling(settle_ms * _NS_PER_MS))
+    match settling:
+        case Undecided():
+            return settling
+        case Linearizable():
+            stays: tuple[Divergence, ...] = ()
+        case Diverged():
+            stays = tuple(replace(one, history=history) for one in settling.all)
+    if len(stays) == len(strict.all):
+        return Diverged(stays[0], stays[1:])
+    # Only the contradiction has gone; an undeclared answer stays one.
+    return Diverged(replace(strict.divergence, transient=True), stays)
 
 
-def _without_early_reads(execution: Execution) -> History:
-    settled_from = execution.settled_from or 0
-    return replace(
-        execution.history,
-        operations=tuple(
-            op for op in execution.history.operations if not op.at_rest or op.index >= settled_from
-        ),
+def only_late(execution: Execution, promises: Promises) -> bool:
+    """Is it only from the reads after the settle time that this trial contradicts itself?"""
+    late = execution.settled_from
+    if late is None:
+        return False
+    early = tuple(op for op in execution.history.operations if op.index < late)
+    history = replace(execution.history, operations=early)
+    return not contradicts(history, promises, DEFAULT_BUDGET)
+
+
+def _settling(execution: Execution) -> History:
+    """The history as far as the settle time lets it count: the first looks are not at rest."""
+    late = execution.settled_from
+    if late is None:
+        return execution.history
+    operations = tuple(
+        replace(op, at_rest=op.at_rest and op.index >= late) for op in execution.history.operations
     )
+    return replace(execution.history, operations=operations)
 
 
 def _crash(execution: Execution, death: Death) -> Divergence:

@@ -1,16 +1,20 @@
 """Replay: run a saved example again until it shows, or until it should have.
 
-Rule: how many trials are enough follows from the recorded rate, at 99 %; one
-quiet trial proves nothing (DESIGN §8).
+Rules
+- How many trials are enough follows from the recorded rate, at 99 %; one quiet
+  trial proves nothing (DESIGN §8).
+- Each trial waits for the target's settle time, should it state one: which
+  finding it is may depend on it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deadheat.artifact import divergence_of
 from deadheat.campaign.judge import judge
 from deadheat.campaign.measure import matching
-from deadheat.core.divergence import Diverged, Divergence, Signature, Undecided
+from deadheat.core.divergence import Diverged, Divergence, Undecided
 from deadheat.core.stats import rate, rate_until_first, trials_to_see
 from deadheat.results import Replayed
 
@@ -52,13 +56,13 @@ async def replay(
     ``tell(done, of, diverged)`` after each trial.
     """
     wanted = trials_wanted(artifact) if trials is None else trials
-    wanted_signature = Signature(artifact.anomaly, artifact.signature)
+    wanted_signature = divergence_of(artifact).signature
     done = diverged = undecided = 0
     found: Divergence | None = None
     other: Divergence | None = None
     while done < wanted and undecided < wanted:
-        execution, death = await live.execute(artifact.program)
-        verdict = judge(execution, death, live.promises)
+        execution, death = await live.execute(artifact.program, patient=True)
+        verdict = judge(execution, death, live.promises, live.target.settle_ms)
         if isinstance(verdict, Undecided):
             undecided += 1
             continue

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from deadheat.core.history import CHANGING
+from deadheat.core.history import CHANGING, Absent, Deleted, Ok
 
 if TYPE_CHECKING:
     from deadheat.core.history import History, Operation
@@ -60,6 +60,9 @@ MEANING: dict[Anomaly, str] = {
 }
 
 
+# Two names for one fault: what tells them apart is how many reads happened to see it.
+_ONE_FAULT: dict[Anomaly, Anomaly] = {Anomaly.LATE: Anomaly.STALE_READ}
+
 # The collection itself is not as it should be, whoever looks at it.
 WRONG_STATE = frozenset(
     {
@@ -79,16 +82,21 @@ WRONG_STATE = frozenset(
 class Signature:
     """What makes two divergences the same finding.
 
-    ``calls`` are the kinds of call in the witness, sorted. Where the state went
-    wrong, which read shows it first says nothing: all reads are folded into
-    ``read``. Where only an answer is wrong, reads at rest are folded into ``rest``.
+    ``calls`` are the kinds of call in the witness, sorted; one made by the program
+    and one made at rest are the same. Where the state went wrong, which answer shows
+    it says nothing: all that only look, and deletes that answer for what another one
+    had deleted, are folded into ``read``. ``late`` counts as ``stale-read``: one read
+    saw it, or several. Where a status is wrong, reads are ``read`` too.
+    ``transient``: as ``Divergence.transient``.
     """
 
     anomaly: Anomaly
     calls: tuple[str, ...]
+    transient: bool = False
 
     def __str__(self) -> str:
-        return f"{self.anomaly} ({', '.join(self.calls)})"
+        passing = "transient " if self.transient else ""
+        return f"{passing}{self.anomaly} ({', '.join(self.calls)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,16 +152,17 @@ class Divergence:
     def signature(self) -> Signature:
         """See ``Signature``."""
         ops = operations_by_index(self.history)
-        kinds = {self._kind(ops[i]) for i in self.witness}
+        witness = [ops[i] for i in self.witness]
+        kinds = {op.kind.value for op in witness}
+        if self.anomaly in WRONG_STATE:
+            kinds = _acts_and_looks(witness)
+        elif self.anomaly is Anomaly.WRONG_STATUS:  # which read belies it says nothing either
+            kinds = {op.kind.value if op.kind in CHANGING else "read" for op in witness}
         if self.anomaly in (Anomaly.WRONG_STATUS, Anomaly.SERVER_ERROR) and len(kinds) == 1:
             op = ops[self.culprit]
             kinds = {f"{op.kind.value} {op.status}"}
-        return Signature(self.anomaly, tuple(sorted(kinds)))
-
-    def _kind(self, op: Operation) -> str:
-        if op.kind not in CHANGING and self.anomaly in WRONG_STATE:
-            return "read"
-        return "rest" if op.at_rest else op.kind.value
+        anomaly = _ONE_FAULT.get(self.anomaly, self.anomaly)
+        return Signature(anomaly, tuple(sorted(kinds)), self.transient)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +193,20 @@ class Undecided:
 
 
 Verdict: TypeAlias = Linearizable | Diverged | Undecided
+
+
+def _acts_and_looks(witness: list[Operation]) -> set[str]:
+    """The kinds of call that changed something, and ``read`` for whatever only looked."""
+    kinds: set[str] = set()
+    deleted: set[str | None] = set()
+    for op in witness:
+        result = op.outcome.result if isinstance(op.outcome, Ok) else None
+        looked = op.kind not in CHANGING or isinstance(result, Absent)
+        if isinstance(result, Deleted):
+            looked = op.invocation.session in deleted  # it was there again, or still
+            deleted.add(op.invocation.session)
+        kinds.add("read" if looked else op.kind.value)
+    return kinds
 
 
 def operations_by_index(history: History) -> dict[int, Operation]:

@@ -134,7 +134,7 @@ def weakened(history: History, promises: Promises) -> History:
         case ReadPromise.LINEARIZABLE:
             return history
         case ReadPromise.QUIESCENT:
-            return quiet_reads_only(history)
+            return quiet_reads_only(backdated(history, promises.slack_ns or 0))
         case ReadPromise.EVENTUAL:
             return backdated(history, promises.slack_ns)
 

@@ -1,11 +1,14 @@
 """Promises: what a target says about itself; every verdict is under named promises.
 
-Rule: a weaker promise makes fewer alarms, never wrong ones.
+Rules
+- A weaker promise makes fewer alarms, never wrong ones.
+- A settle time is a promise about reads, too: a target that may take so long to
+  come to rest by its own word may show, for so long, what was (``settling``).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -27,7 +30,7 @@ class ReadPromise(StrEnum):
     """When reads must be right."""
 
     LINEARIZABLE = "linearizable"  # always
-    QUIESCENT = "quiescent"  # only at rest, when nothing is in flight
+    QUIESCENT = "quiescent"  # only when nothing is in flight (nor was, for ``slack_ns``)
     EVENTUAL = "eventual"  # at rest; before that a read may show a past up to ``slack_ns`` old
 
 
@@ -59,7 +62,8 @@ class Promises:
     most collections have none.
 
     ``slack_ns``: how old the past may be that an *eventual* read shows, counted
-    from its call; None: as old as the history.
+    from its call; None: as old as the history. Of *quiescent* reads: for how long
+    nothing may have been in flight; None: no time.
     """
 
     delete: DeletePromise = DeletePromise.EXACTLY_ONCE
@@ -70,9 +74,21 @@ class Promises:
     cascade: CascadePromise = CascadePromise.ATOMIC
     fork: ForkPromise = ForkPromise.NEEDS_SOURCE
 
+    def settling(self, settle_ns: int) -> Promises:
+        """The same while every change may take ``settle_ns`` to show."""
+        match self.reads:
+            case ReadPromise.LINEARIZABLE:
+                return replace(self, reads=ReadPromise.EVENTUAL, slack_ns=settle_ns)
+            case ReadPromise.QUIESCENT:
+                return replace(self, slack_ns=(self.slack_ns or 0) + settle_ns)
+            case ReadPromise.EVENTUAL if self.slack_ns is None:
+                return self
+            case ReadPromise.EVENTUAL:
+                return replace(self, slack_ns=self.slack_ns + settle_ns)
+
     def __str__(self) -> str:
         slack = ""
-        if self.reads is ReadPromise.EVENTUAL and self.slack_ns is not None:
+        if self.reads is not ReadPromise.LINEARIZABLE and self.slack_ns is not None:
             slack = f" (within {self.slack_ns / 1e6:g} ms)"
         said = f"delete {self.delete}, list {self.list}, reads {self.reads}{slack}"
         match self.children:

@@ -1,7 +1,8 @@
 """The single edits that would make a contradictory history legal, by the name they give it.
 
 Rules
-- An edit changes one call, or what is known of one session; nothing else.
+- An edit changes one call, what is known of one session, or one kind of call wherever
+  it was answered; nothing else.
 - Edits are only made here; whether the result is legal is the checker's to say.
 """
 
@@ -78,6 +79,11 @@ def edits(
                 for n, _ in enumerate(sessions)
             ]
             yield said("somebody had created {0}", -1), [*made, *ops]
+            ended = [
+                _imagined(len(made) + n, Kind.DELETE, session, ops[0].call_ns)
+                for n, session in enumerate(sessions)
+            ]
+            yield said("somebody had created {0}, and deleted it", -1), [*made, *ops, *ended]
         case Anomaly.GHOST:
             for op in chosen(lambda op: is_result(op, Deleted)):
                 yield said(f"delete({about(op)}) had done nothing", op.index), without(op)
@@ -119,10 +125,18 @@ def edits(
         case Anomaly.STALE_READ:
             for op in chosen(lambda op: op.kind in READING):
                 yield said(f"that {op.kind} had answered earlier", op.index), without(op)
+            for kind in (Kind.LIST, Kind.GET):  # one view is stale, and was looked at again
+                same = [op for op in ops if op.kind is kind]
+                if len(same) > 1:
+                    others = [op for op in ops if op.kind is not kind]
+                    yield said(f"each {kind} had answered earlier", same[-1].index), others
         case Anomaly.TORN_LIST:
             for op in chosen(lambda op: op.kind is Kind.LIST and len(sessions) > 1):
                 split = list(split_lists(history, op.index).operations)
                 yield said("that list had read each session on its own", op.index), split
+            if len(sessions) > 1:
+                split = list(split_lists(history).operations)
+                yield said("each list had read each session on its own", -1), split
             for op in chosen(lambda op: op.kind is Kind.LIST and repeats(op)):
                 yield said("that list had shown each session once", op.index), without(op)
         case Anomaly.LATE:

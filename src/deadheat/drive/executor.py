@@ -7,7 +7,8 @@ Rules
 - Ids that were there before, or that an earlier trial left behind, are not part
   of a history. On a server that others use too, neither is any unknown id.
 - What a trial made is cleaned away after it; what refuses to go is left behind,
-  counted, and out of every later history.
+  counted, and out of every later history. Where a delete may take its time
+  (``Target.settle_ms``) a later trial looks whether it has gone.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class Execution:
     ``sessions`` binds the program's symbols to ids. ``unbound``: a call was left
     out because the create that it needs never told its id. ``settled_from``: the
     index of the first read made after the target's settle time, or None when
-    there was no need.
+    nobody waited for it.
     """
 
     program: Program
@@ -83,6 +84,8 @@ class Executor:
         self._trial = 0
         self.requests = 0
         self.left_behind: tuple[str, ...] = ()
+        self._settle_s = target.settle_ms / 1_000
+        self._going: list[tuple[float, tuple[str, ...]]] = []  # to be gone by, deleted sessions
 
     def _client(self) -> LaneClient:
         return LaneClient(self._base_url, self._target.timeout_s)
@@ -118,8 +121,12 @@ class Executor:
         """Leave this session out of every history."""
         self._outside.add(session)
 
-    async def run(self, program: Program) -> Execution:
-        """Run ``program`` once, come to rest, read, clean up."""
+    async def run(self, program: Program, *, patient: bool = False) -> Execution:
+        """Run ``program`` once, come to rest, read, clean up.
+
+        What does not look settled is read again after the target's settle time;
+        ``patient``: so is what looks settled, as something late may undo it.
+        """
         self._trial += 1
         requests_before = self.requests
         outside = frozenset(self._outside)
@@ -129,8 +136,8 @@ class Executor:
             for r in range(len(program.rounds)):
                 await run.round(r)
             await run.read_at_rest()
-            if self._target.settle_ms and not run.looks_settled():
-                await anyio.sleep(self._target.settle_ms / 1_000)
+            if self._target.settle_ms and (patient or not run.looks_settled()):
+                await anyio.sleep(self._settle_s)
                 settled_from = len(run.operations)
                 await run.read_at_rest()
             with anyio.move_on_after(self._target.timeout_s):
@@ -180,14 +187,30 @@ class Executor:
         self._outside.update(run.ids.values(), run.tagged, run.shown)
         remaining = run.may_be_there()
         try:
+            if self._settle_s:
+                remaining = await self._deleted(remaining, run.roots(remaining))
+                self._going.append((time.monotonic() + self._settle_s, remaining))
+                remaining = await self._overdue()
             for number in range(_CLEANING_ROUNDS):
                 if not remaining:
                     break
-                for session in remaining if number else run.roots(remaining):
-                    await self.exchange(self.observer, Invocation(Kind.DELETE, session))
-                remaining = await self._still_there(remaining)
+                first = remaining if number or self._settle_s else run.roots(remaining)
+                remaining = await self._deleted(remaining, first)
         finally:
             self.left_behind += tuple(s for s in remaining if s not in self.left_behind)
+
+    async def _deleted(self, sessions: tuple[str, ...], first: tuple[str, ...]) -> tuple[str, ...]:
+        """Delete ``first``, whose cascades may take the rest; those that are still there."""
+        for session in first:
+            await self.exchange(self.observer, Invocation(Kind.DELETE, session))
+        return await self._still_there(sessions)
+
+    async def _overdue(self) -> tuple[str, ...]:
+        """Of the sessions that should have gone by now, those that have not."""
+        now_s = time.monotonic()
+        due = [s for by_s, sessions in self._going if by_s <= now_s for s in sessions]
+        self._going = [(by_s, sessions) for by_s, sessions in self._going if by_s > now_s]
+        return await self._still_there(tuple(due))
 
     async def _clean_in_a_hurry(self, run: TrialRun) -> None:
         """The trial was cut off: a create may have been in flight, so look for its tag."""

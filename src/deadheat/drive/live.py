@@ -2,7 +2,8 @@
 
 Rules
 - Before anything races, one session is created, read, listed and deleted in
-  order; what does not work alone is not worth racing, and is said so.
+  order; what does not work alone is not worth racing, and is said so. A target
+  that may take time to settle is given that time.
 - A managed server that has died is started again, so the search goes on.
 - A server that we do not manage and that nobody can reach any more ends the run.
 """
@@ -27,6 +28,7 @@ from deadheat.core.history import (
     Listed,
     Ok,
     Outcome,
+    Result,
     Undeclared,
 )
 from deadheat.core.promises import DeletePromise, ForkPromise, Promises
@@ -117,7 +119,10 @@ class LiveTarget:
             (Kind.GET, Absent, "reading the session just deleted"),
         ):
             outcome = await ask(kind, session)
-            if not (isinstance(outcome, Ok) and isinstance(outcome.result, wanted)):
+            if kind is Kind.GET and self.target.settle_ms and not _is(outcome, wanted):
+                await anyio.sleep(self.target.settle_ms / 1_000)  # as long as it says it takes
+                outcome = await ask(kind, session)
+            if not _is(outcome, wanted):
                 if kind is not Kind.DELETE:
                     await ask(Kind.DELETE, session)  # leave nothing behind
                 raise self._refused(doing, outcome)
@@ -152,9 +157,12 @@ class LiveTarget:
             f"Check that a server of the profile {self.target.wire.name} listens there."
         )
 
-    async def execute(self, program: Program) -> tuple[Execution, Death | None]:
+    async def execute(
+        self, program: Program, *, patient: bool = False
+    ) -> tuple[Execution, Death | None]:
         """Run ``program`` once. A managed server that died is brought up again before the next.
 
+        ``patient``: wait for the settle time, though all looks settled.
         Not at once: the death is the finding, and must not wait for a start that may fail.
         Raises ``TargetDied`` when it cannot be brought back, or is not ours to bring back.
         """
@@ -163,7 +171,7 @@ class LiveTarget:
             self._down = False
         if self._executor is None:
             raise TargetDied("The target is not connected. Open it first.")
-        execution = await self._executor.run(program)
+        execution = await self._executor.run(program, patient=patient)
         answered = any(isinstance(op.outcome, Ok) for op in execution.history.operations)
         lost = any(not isinstance(op.outcome, Ok) for op in execution.history.operations)
         ended = self._process is not None and not self._process.alive
@@ -219,6 +227,11 @@ class LiveTarget:
             self._requests_before += executor.requests
             self._left_before += executor.left_behind
             await executor.__aexit__(None, None, None)
+
+
+def _is(outcome: Outcome, result: type[Result]) -> bool:
+    """Was it answered with a result of this type?"""
+    return isinstance(outcome, Ok) and isinstance(outcome.result, result)
 
 
 @asynccontextmanager

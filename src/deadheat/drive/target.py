@@ -51,7 +51,11 @@ class Target:
     ``launch`` how to start it (None: the user runs it, at ``base_url``).
     ``exclusive``: nobody else uses it, so an unknown session is a phantom.
     ``kinds``: the calls that it has; ``families``: its sessions may have a parent.
-    ``settle_ms``: how long the target may take to come to rest by its own word.
+    ``settle_ms``: how long the target may take to come to rest by its own word: for so long
+    after a change reads may show what was. What shows only then is reported as *transient*.
+    A trial waits it out where the first reads at rest do not agree with what was answered;
+    the search also every now and then where they do (a late write may undo it), and whatever
+    was seen only like that is shrunk, measured and replayed waiting each time.
     """
 
     name: str

@@ -225,13 +225,18 @@ class TrialRun:
         return frozenset(taken)
 
     def looks_settled(self) -> bool:
-        """Do the reads at rest agree with the acknowledged creates and deletes?
+        """Does every read at rest agree with the acknowledged creates and deletes?
 
         Only decides whether to wait for the target's settle time; the verdict is the checker's.
         """
         deleted = self._taken()
-        shown = {s for op in self.operations if op.at_rest for s in shown_sessions(op)}
-        return not deleted & shown and set(self.ids.values()) - deleted <= shown
+        live = set(self.ids.values()) - deleted
+        for op in self.operations:
+            if op.at_rest:
+                asked = {op.invocation.session} if op.kind is Kind.GET else live
+                if shown_sessions(op) & deleted or not asked & live <= shown_sessions(op):
+                    return False
+        return True
 
     def lost_a_create(self) -> bool:
         """Was a create sent whose id is not known? (It may have been sent without an operation:
