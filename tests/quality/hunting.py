@@ -109,7 +109,13 @@ def hunt(
                         pass
 
             plan = Plan(seed, folder, seconds=seconds, programs=programs, exit_first=True)
-            engine = Engine(live, plan, ProgramSource(seed), time.monotonic, tell)
+            engine = Engine(
+                live,
+                plan,
+                ProgramSource(seed, kinds=target.kinds, families=target.families),
+                time.monotonic,
+                tell,
+            )
             with scope:
                 try:
                     await engine.run()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run by path, with -P
 
-from tests.servers import reads, writes
+from tests.servers import families, reads, writes
 
 from deadheat.targets.session_http import options, serve
 
@@ -37,6 +37,10 @@ STORES: dict[str, type[Collection]] = {
     "get-fails": reads.FragileGet,
     "phantom": writes.Draft,
     "crash": writes.Fatal,
+    "orphan": families.LateChild,
+    "partial-cascade": families.OneByOne,
+    "rename-back": families.RenameBack,
+    "lost-rename": families.AllTitles,
 }
 
 

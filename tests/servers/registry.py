@@ -3,8 +3,8 @@
 Rules
 - A race may show in more than one way; each ``Sight`` has its own minimum, the
   smallest program (``core.program.sort_key``) that can show just that.
-- Of the ten races of the plan, the non-atomic cascade is not here: programs have
-  no parents yet. ``split-delete`` is its nearest relative without them.
+- Only a race of parents or renames is asked for those: the others' servers are
+  searched with the four plain calls.
 """
 
 from __future__ import annotations
@@ -17,8 +17,19 @@ from tests.servers import planted
 
 from deadheat.artifact import divergence_of
 from deadheat.core.divergence import Anomaly
-from deadheat.core.program import Call, Create, Delete, Get, List, Program, Var, structure
-from deadheat.core.promises import Promises
+from deadheat.core.history import Kind
+from deadheat.core.program import (
+    Call,
+    Create,
+    Delete,
+    Get,
+    List,
+    Program,
+    Rename,
+    Var,
+    structure,
+)
+from deadheat.core.promises import CascadePromise, ChildrenPromise, Promises
 from deadheat.drive.server import Launch
 from deadheat.drive.target import Target
 from deadheat.targets.catalog import demo
@@ -27,7 +38,9 @@ from deadheat.targets.opencode_wire import OpenCodeWire
 if TYPE_CHECKING:
     from deadheat.artifact import Artifact
 
-A, B = Var(0), Var(1)
+A, B, C, D = Var(0), Var(1), Var(2), Var(3)
+PLAIN = frozenset({Kind.CREATE, Kind.DELETE, Kind.GET, Kind.LIST})
+GRADUAL = Promises(children=ChildrenPromise.CASCADE, cascade=CascadePromise.GRADUAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +70,7 @@ class Race:
     needs_race: bool = True
     promises: Promises = field(default_factory=Promises)
     settle_ms: int = 0
+    kinds: frozenset[Kind] = PLAIN
 
     def target(self, *, correct: bool = False) -> Target:
         """The server with the race, or its correct twin."""
@@ -69,6 +83,8 @@ class Race:
             wire=OpenCodeWire(),
             promises=self.promises,
             settle_ms=self.settle_ms,
+            kinds=self.kinds,
+            families=self.promises.children is not ChildrenPromise.NONE,
             launch=Launch(
                 name=name,
                 argv=(*argv, "--correct") if correct else argv,
@@ -91,6 +107,12 @@ def _race(*lanes: tuple[Call, ...], after: int, then: Call | None = None) -> Pro
     created = tuple(((Create(Var(n)),),) for n in range(after))
     last = () if then is None else (((then,),),)
     return structure(Program((*created, lanes, *last)))
+
+
+def _family(*lanes: tuple[Call, ...], of: int) -> Program:
+    """A parent and ``of`` children made one by one, then these lanes together."""
+    children = tuple(((Create(Var(n), parent=A),),) for n in range(1, of + 1))
+    return structure(Program((((Create(A),),), *children, lanes)))
 
 
 _SETTLE_MS = 50  # more than twice the longest that any of the servers takes
@@ -224,5 +246,35 @@ RACES: tuple[Race, ...] = (
     ),
     Race("phantom", (Sight(Anomaly.PHANTOM, (_CREATE_AND_LIST,)),)),
     Race("crash", (Sight(Anomaly.CRASH, (_TWO_CREATES,)),)),
+    Race(
+        "orphan",
+        (Sight(Anomaly.ORPHAN, (_race((Create(B, parent=A), Get(A)), (Delete(A),), after=1),)),),
+        promises=GRADUAL,
+        kinds=PLAIN | {Kind.CHILDREN},
+    ),
+    Race(
+        "partial-cascade",
+        (
+            Sight(Anomaly.WRONG_STATUS, (_family((Delete(A),), (Delete(B),), of=1),)),
+            Sight(Anomaly.PARTIAL_CASCADE, (_family((Delete(A),), (Delete(B),), of=2),)),
+        ),
+        promises=GRADUAL,
+        kinds=PLAIN | {Kind.CHILDREN},
+    ),
+    Race(
+        "rename-back",
+        (
+            Sight(Anomaly.RESURRECTION, (_race((Delete(A),), (Rename(A),), after=1),)),
+            Sight(  # renamed twice: what is seen is the title of neither
+                Anomaly.GHOST, (_race((Delete(A),), (Rename(A),), after=1),)
+            ),
+        ),
+        kinds=PLAIN | {Kind.RENAME},
+    ),
+    Race(
+        "lost-rename",
+        (Sight(Anomaly.LOST_UPDATE, (_race((Rename(A),), (Rename(B),), after=2),)),),
+        kinds=PLAIN | {Kind.RENAME},
+    ),
 )
 BY_NAME = {race.name: race for race in RACES}

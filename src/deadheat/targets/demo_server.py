@@ -9,8 +9,8 @@ delete's own catch swallows that and answers ``true`` without deleting
 anything: a ghost. With ``--correct`` the scan skips what has vanished.
 
 Rules
-- Nothing else is wrong: create, get, list and rename take effect in one step
-  of the event loop, in both modes.
+- Nothing else is wrong: all other calls take effect in one step of the event
+  loop, in both modes.
 - Imports nothing of deadheat but ``session_http``, its neighbour, so it also runs by path.
 """
 
@@ -54,7 +54,7 @@ class Sessions(Collection):
             await self._scan()
         except Vanished:
             return  # the planted bug: swallowed, and the answer is still ``true``
-        self.stored.pop(sid, None)
+        self.take(sid)
 
     async def _scan(self) -> None:
         """List every session, then read each to see whose child it is."""

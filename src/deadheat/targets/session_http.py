@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Json: TypeAlias = dict[str, Any] | list[Any] | bool
 Session: TypeAlias = dict[str, Any]
+Sessions: TypeAlias = list[Session]  # inside a class, ``list`` is the call
 
 # A body larger than this is refused: titles are short.
 BODY_LIMIT = 64 * 1024
@@ -110,14 +111,52 @@ class Collection:
             raise Missing(sid)
         return self.stored[sid]
 
-    async def list(self) -> list[Session]:
+    async def list(self) -> Sessions:
         """All sessions at this moment, newest first."""
         return [*reversed(self.stored.values())]
 
-    async def delete(self, sid: str) -> None:
-        """Remove a session. Raises ``Missing``: exactly one delete is told that it did it."""
-        if self.stored.pop(sid, None) is None:
+    async def create_below(self, parent: str, title: str | None) -> Session:
+        """A new session below another one. Raises ``Missing`` when that is not there."""
+        if parent not in self.stored:
+            raise Missing(parent)
+        session = await Collection.create(self, title)  # no step in between
+        session["parentID"] = parent
+        return session
+
+    async def children(self, sid: str) -> Sessions:
+        """The sessions directly below one. Raises ``Missing``."""
+        if sid not in self.stored:
             raise Missing(sid)
+        return [self.stored[child] for child in self.below(sid)]
+
+    def below(self, sid: str) -> tuple[str, ...]:
+        """The ids directly below one, newest first."""
+        return tuple(
+            child
+            for child, session in reversed(self.stored.items())
+            if session.get("parentID") == sid
+        )
+
+    def take(self, sid: str) -> None:
+        """Remove a session and all below it, in one step. No error when it is not there."""
+        self.stored.pop(sid, None)
+        for child in self.below(sid):
+            self.take(child)
+
+    async def delete(self, sid: str) -> None:
+        """Remove a session and all below it.
+
+        Raises ``Missing``: exactly one delete is told that it did it.
+        """
+        if sid not in self.stored:
+            raise Missing(sid)
+        self.take(sid)
+
+    async def fork(self, sid: str) -> Session:
+        """A new session with the title of another. Raises ``Missing`` when that is not there."""
+        if sid not in self.stored:
+            raise Missing(sid)
+        return await Collection.create(self, f"{self.stored[sid]['title']} (fork)")
 
     async def rename(self, sid: str, title: str | None) -> Session:
         """Give a session another title (None: keep it). Raises ``Missing``."""
@@ -146,11 +185,18 @@ async def _result(sessions: Collection, method: str, path: str, body: bytes) -> 
         case "GET", ["session"]:
             return await sessions.list()
         case "POST", ["session"]:
-            return await sessions.create(_title(body))
+            parent = _text(body, "parentID")
+            if parent is not None:
+                return await sessions.create_below(parent, _text(body, "title"))
+            return await sessions.create(_text(body, "title"))
         case "GET", ["session", sid]:
             return await sessions.get(sid)
         case "PATCH", ["session", sid]:
-            return await sessions.rename(sid, _title(body))
+            return await sessions.rename(sid, _text(body, "title"))
+        case "GET", ["session", sid, "children"]:
+            return await sessions.children(sid)
+        case "POST", ["session", sid, "fork"]:
+            return await sessions.fork(sid)
         case "DELETE", ["session", sid]:
             await sessions.delete(sid)
             return True
@@ -158,18 +204,18 @@ async def _result(sessions: Collection, method: str, path: str, body: bytes) -> 
             raise Refused(404, "NotFoundError", f"no such call: {method} {path}")
 
 
-def _title(body: bytes) -> str | None:
-    """The title a body asks for, None when it names none. Raises ``Refused``."""
+def _text(body: bytes, name: str) -> str | None:
+    """What a body says under ``name``, None when it says nothing. Raises ``Refused``."""
     try:
         asked = json.loads(body) if body.strip() else {}
     except ValueError:  # also what is no UTF-8
         raise Refused(400, "BadRequest", "the body is no JSON") from None
     if not isinstance(asked, dict):
         raise Refused(400, "BadRequest", "the body is no JSON object")
-    title = asked.get("title")
-    if title is not None and not isinstance(title, str):
-        raise Refused(400, "BadRequest", "the title is no string")
-    return title
+    said = asked.get(name)
+    if said is not None and not isinstance(said, str):
+        raise Refused(400, "BadRequest", f"{name} is no string")
+    return said
 
 
 class Client:
