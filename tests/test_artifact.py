@@ -154,6 +154,13 @@ def within(name: str, **fields: Any) -> str:
     return json.dumps(whole)
 
 
+def test_the_first_format_is_still_read() -> None:
+    """It knew no parents."""
+    assert '"parent"' not in to_json(example())
+    old = from_json(changed(format_version=1), "x")
+    assert old.program == example().program
+
+
 @pytest.mark.parametrize(
     ("text", "word"),
     [
