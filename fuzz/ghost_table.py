@@ -80,7 +80,7 @@ def main() -> int:
 
 
 def _deadheat(*words: str) -> list[str]:
-    return [sys.executable, "-m", "deadheat.cli", *words]
+    return [sys.executable, "-m", "deadheat", *words]
 
 
 def _attempt(version: str, seed: int, seconds: int, folder: Path) -> Attempt:

@@ -50,7 +50,7 @@ MODULES = sorted(SRC.rglob("*.py"))
 
 
 def part(path: Path) -> str:
-    """``core`` of ``core/program.py``, ``cli`` of ``cli.py``, the empty word of the package."""
+    """``core`` of ``core/program.py``, ``session`` of ``session.py``, empty of the package."""
     name = path.relative_to(SRC).parts[0].removesuffix(".py")
     return "" if name == "__init__" else name
 

@@ -20,7 +20,7 @@ from deadheat import artifact as artifacts
 from deadheat.drive.server import free_port
 
 pytestmark = pytest.mark.live
-DEADHEAT = (sys.executable, "-m", "deadheat.cli")
+DEADHEAT = (sys.executable, "-m", "deadheat")
 
 
 def start(folder: Path, *words: str, **env: str) -> subprocess.Popen[str]:

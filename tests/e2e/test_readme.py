@@ -50,7 +50,7 @@ def _run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     words = shlex.split(command)
     assert words[0] == "deadheat"
     return subprocess.run(
-        [sys.executable, "-m", "deadheat.cli", *words[1:]],
+        [sys.executable, "-m", "deadheat", *words[1:]],
         cwd=folder,
         capture_output=True,
         text=True,

@@ -1,0 +1,79 @@
+"""What every command does at its ends: find its target, say the result, choose the exit code.
+
+Rules
+- A user's mistake is one line on stderr that says what to do, never a traceback.
+- With findings an error is told, and the exit code is that of the findings.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from deadheat.errors import DeadheatError, UserError
+from deadheat.report import outcome
+from deadheat.targets.catalog import resolve
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from deadheat import artifact as artifacts
+    from deadheat import session
+    from deadheat.console import View
+    from deadheat.drive.target import Target
+
+
+def target_of(
+    artifact: artifacts.Artifact,
+    file: Path,
+    against: str | None,
+    profile: str | None,
+    allow_remote: bool,
+    view: View,
+) -> Target:
+    """The target to run an example on: the recorded one, or another of the same profile."""
+    word = against or artifact.target.name
+    used = profile or (artifact.target.profile if "://" in word else None)
+    target = find(word, used, allow_remote, view)
+    if target.wire.name != artifact.target.profile:
+        raise UserError(
+            f"{file} is for the profile {artifact.target.profile}, and {target.name} "
+            f"speaks {target.wire.name}. Name a target of that profile with --against."
+        )
+    return target
+
+
+def say_and_end(result: session.RunResult) -> NoReturn:
+    """Print the result; exit with its code."""
+    say(result)
+    end(result)
+
+
+def say(result: session.RunResult) -> None:
+    """Print what the run came to, on stdout."""
+    proves = result.error is None
+    click.echo(outcome.run_text(result.summary, interrupted=result.interrupted, proves=proves))
+
+
+def end(result: session.RunResult) -> NoReturn:
+    """With findings an error is told, and the exit code is that of the findings."""
+    if result.error is not None:
+        tell(result.error)
+    sys.exit(result.exit_code)
+
+
+def tell(error: DeadheatError) -> None:
+    """One line on stderr, and what a dead server said last."""
+    click.echo(f"deadheat: {error}", err=True)
+    tail = getattr(error, "log_tail", "")
+    if tail:
+        click.echo(
+            "its last output:\n" + "\n".join(f"  {row}" for row in tail.splitlines()), err=True
+        )
+
+
+def find(word: str, profile: str | None, allow_remote: bool, view: View) -> Target:
+    """The target that the user named. Raises ``UserError`` or ``TargetError``."""
+    return resolve(word, profile=profile, allow_remote=allow_remote, report=view.waiting)

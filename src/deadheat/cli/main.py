@@ -1,0 +1,104 @@
+"""The console script: the group of commands, and what becomes of an error.
+
+Rules
+- A user's mistake is one line on stderr that says what to do, never a traceback.
+- Ctrl-C and SIGTERM stop the server, keep and print what was found.
+- Exit codes are those of ``errors.ExitCode``; a bug of ours is never 1.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import traceback
+
+import click
+
+import deadheat
+from deadheat.cli import examples, search
+from deadheat.cli.ending import tell
+from deadheat.cli.options import EXIT_CODES
+from deadheat.errors import DeadheatError, ExitCode
+from deadheat.targets.catalog import KINDS
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EXIT_CODES,
+)
+@click.version_option(deadheat.__version__, prog_name="deadheat")
+def cli() -> None:
+    """Find races in HTTP session APIs, shrink them, and say how often they show.
+
+    \b
+    First minute, without npm or network:
+      deadheat run demo --exitfirst
+    A real one:
+      deadheat run opencode@1.0.152
+    """
+
+
+@click.command()
+def targets() -> None:
+    """Say what can be named as TARGET, with an example of each."""
+    width = max(len(word) for word, _, _ in KINDS)
+    for word, meaning, example in KINDS:
+        click.echo(f"{word.ljust(width)}  {meaning}")
+        click.echo(f"{' ' * width}  $ {example}")
+
+
+for _command in (
+    search.run,
+    search.ci,
+    examples.replay,
+    examples.shrink,
+    examples.tune,
+    examples.show,
+    targets,
+):
+    cli.add_command(_command)
+
+
+def _mistake(exc: click.UsageError) -> None:
+    """One line, but for the bare ``deadheat``, which gets the help."""
+    context = exc.ctx
+    if context is not None and context.command is cli and not sys.argv[1:]:
+        click.echo(context.get_help(), err=True)
+        return
+    said = exc.format_message().replace("\n", " ").rstrip(".")
+    path = "deadheat" if context is None else context.command_path
+    click.echo(f"deadheat: {said}. See `{path} --help`.", err=True)
+
+
+def main() -> None:
+    """The console script."""
+    for stream in (sys.stdout, sys.stderr):  # the diagram's brackets on a terminal without them
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Exit as exc:
+        sys.exit(exc.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(ExitCode.INTERRUPTED)
+    except click.UsageError as exc:
+        _mistake(exc)
+        sys.exit(ExitCode.USER)
+    except click.ClickException as exc:
+        click.echo(f"deadheat: {exc.format_message()}", err=True)
+        sys.exit(ExitCode.USER)
+    except DeadheatError as exc:
+        tell(exc)
+        sys.exit(exc.exit_code)
+    except BrokenPipeError:
+        sys.exit(ExitCode.CLEAN)
+    except Exception:  # noqa: BLE001 - the last resort, so that a bug of ours is never exit 1
+        traceback.print_exc()
+        click.echo(
+            "deadheat: this is a bug in deadheat. Please report it with the text above.", err=True
+        )
+        sys.exit(ExitCode.INTERNAL)
+
+
+if __name__ == "__main__":
+    main()
