@@ -17,7 +17,7 @@ Rules
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from deadheat.core.history import (
     Absent,
@@ -25,6 +25,7 @@ from deadheat.core.history import (
     Deleted,
     Found,
     Info,
+    Invocation,
     Kind,
     Listed,
     Ok,
@@ -38,11 +39,18 @@ if TYPE_CHECKING:
 _SESSION = attrgetter("session")
 _ENTRY = attrgetter("session", "title")
 _AFTER_ALL = 1 << 70
-_NEVER = -1  # a rename that was refused
+_REFUSED = -1
 _ABOUT_ONE = frozenset({Kind.GET, Kind.DELETE, Kind.RENAME})  # what "absent" is about: its session
 # Lists that may wait at once: each is looked at before each write, and with more of them than
 # this the first choice is mostly a wrong one.
 _WAITING = 16
+
+
+# The state is saved every so many answers, so that a choice can be made the other way.
+_SAVED = 32
+# Answers gone through again, for each one gone through: a history without a legal order, and one
+# that this way does not lead through, must not cost much more for the attempt.
+_RETRIES = 1.0
 
 
 class _GiveUp(Exception):
@@ -59,23 +67,42 @@ def sweep(
         return None
 
 
+class _Place(NamedTuple):
+    """Where the sweep was once; ``end`` and ``call`` are the next events."""
+
+    end: int
+    call: int
+    placed: int
+    choices: int
+    live: dict[str, str | None]
+    gone: frozenset[str]
+    lists: dict[int, dict[str, str | None] | None]
+    gets: dict[str, tuple[int, ...]]
+
+
 class _Sweep:
     __slots__ = (
+        "calls",
+        "choices",
         "creates",
         "deletes",
         "done",
-        "foreign",
+        "ends",
         "gets",
         "gone",
         "lists",
         "live",
         "loose",
+        "now",
         "ops",
         "order",
+        "reached",
         "reaching",
         "renames",
+        "saved",
         "strict",
         "titled",
+        "turned",
         "untold",
     )
 
@@ -84,165 +111,204 @@ class _Sweep:
     ) -> None:
         self.ops = operations
         self.strict = strict_delete
+        self.now = -_AFTER_ALL
         self.live: dict[str, str | None] = dict.fromkeys(existing)
-        self.gone: set[str] = set()
+        self.gone: set[str] = set()  # of those whose create nobody knows
         self.order: list[int] = []
         self.done = bytearray(len(operations))
         # Reads that do not fit yet. Of a list: what it shows, once that was needed.
         self.lists: dict[int, dict[str, str | None] | None] = {}
         self.gets: dict[str, list[int]] = {}
         self.reaching: set[int] = set()  # lists that the writes under way are made for
-        # Writes that are open, by what they would do.
+        # The writes, by what they would do; open from their call on.
         self.creates: dict[str, int] = {}
         self.loose: dict[str, int] = {}  # creates whose id nobody knows, by title
         self.untold: list[int] = []  # those without a title
         self.deletes: dict[str, list[int]] = {}
         self.renames: dict[tuple[str, str], int] = {}
-        # Does anybody write titles? While nobody does they say nothing.
-        self.titled = bool(self.live)
-        self.foreign: set[tuple[str, str]] = set()  # titles seen that no call may turn out to write
+        self.titled = False  # while nobody writes titles they say nothing
+        self.calls: list[tuple[int, int]] = []  # of reads
+        self.ends: list[tuple[int, int]] = []
+        for session in self.live:
+            self.creates[session] = _REFUSED
+        # Choices made so far, and the one that is made the other way.
+        self.choices = 0
+        self.turned = -1
+        self.reached = 0
+        self.saved: list[_Place] = []
 
     def run(self) -> tuple[int, ...]:
+        self._read_writes()
+        self.calls.sort()
+        self.ends.sort()
+        self.calls.append((_AFTER_ALL, -1))
+        at = (0, 0)
+        to_turn: list[int] = []
+        failed = -1
+        credit = 0.0
+        while True:
+            try:
+                self._follow(*at, failed)
+            except _GiveUp:
+                if self.reached > failed:  # farther than ever: other choices than those before
+                    credit += (self.reached - max(failed, 0)) * _RETRIES
+                    failed = self.reached
+                    to_turn = list(range(self.saved[0].choices + 1, self.choices + 1))
+                if not to_turn:
+                    raise
+                self.turned = to_turn.pop()
+                self.saved = [one for one in self.saved if one.choices < self.turned]
+                credit -= failed - self.saved[-1].end
+                if credit < 0:
+                    raise
+                at = self._go_back()
+            else:
+                ops = self.ops
+                return tuple([ops[i].index for i in self.order])
+
+    def _go_back(self) -> tuple[int, int]:
+        """As it was at the last saved place."""
+        place = self.saved[-1]
+        for i in self.order[place.placed :]:
+            self.done[i] = 0
+        del self.order[place.placed :]
+        self.live, self.gone = dict(place.live), set(place.gone)
+        self.lists = dict(place.lists)
+        self.gets = {session: list(reads) for session, reads in place.gets.items()}
+        self.reaching = set()
+        self.choices = place.choices
+        return place.end, place.call
+
+    def _save(self, end: int, call: int) -> None:
+        gets = {session: tuple(reads) for session, reads in self.gets.items()}
+        place = _Place(
+            end, call, len(self.order), self.choices,
+            dict(self.live), frozenset(self.gone), dict(self.lists), gets,
+        )  # fmt: skip
+        self.saved = [*self.saved[-1:], place]
+
+    def _follow(self, first: int, c: int, failed: int) -> None:
+        """Go through the events from the ``first``th end and the ``c``th call on."""
         ops, done, live, order, lists = self.ops, self.done, self.live, self.order, self.lists
-        calls: list[tuple[int, int]] = []
-        ends: list[tuple[int, int]] = []
-        for i, op in enumerate(ops):
-            outcome = op.outcome
-            what = type(outcome)
-            if what is Ok:
-                end = op.return_ns
-                if end is not None:
-                    ends.append((end, i))
-                elif type(outcome.result) is not Created:  # type: ignore[union-attr]
-                    raise _GiveUp
-            elif what is not Info:
-                continue
-            calls.append((op.call_ns, i))
-        calls.sort()
-        ends.sort()
-        calls.append((_AFTER_ALL, -1))
-        coming = iter(calls)
-        call, j = next(coming)
-        for end, i in ends:
+        calls, ends, titled = self.calls, self.ends, self.titled
+        call, j = calls[c]
+        for e in range(first, len(ends)):
+            end, i = ends[e]
+            if not e % _SAVED and e > failed:
+                self.turned = -1
+                self._save(e, c)
             while call <= end:  # at equal times calls come before returns
                 op = ops[j]
-                outcome = op.outcome
-                if type(outcome) is not Ok:
-                    self._unknown(j, op)
-                    call, j = next(coming)
-                    continue
-                result: Any = outcome.result
+                result: Any = op.outcome.result  # type: ignore[union-attr]
                 kind = type(result)
                 if kind is Listed:
                     entries = result.entries
                     if len(entries) != len(live):
                         lists[j] = None
-                    elif not self.titled and live.keys() == set(map(_SESSION, entries)):
+                    elif not titled and live.keys() == set(map(_SESSION, entries)):
                         done[j] = 1
-                        order.append(op.index)
+                        order.append(j)
                     else:
                         self._listed(j)
-                elif kind is Found:
-                    asked = op.invocation.session
-                    title = result.title
-                    if asked in live and (title is None or not self.titled or title == live[asked]):
-                        done[j] = 1
-                        order.append(op.index)
+                else:
+                    session = op.invocation.session
+                    if kind is Found:
+                        title = result.title
+                        fits = session in live and (
+                            title is None or not titled or title == live[session]
+                        )
                     else:
-                        self._asked(j, asked)
+                        fits = session not in live
+                    if fits:
+                        done[j] = 1
+                        order.append(j)
+                    else:
+                        self._asked(j, session)
+                c += 1
+                call, j = calls[c]
+            if not done[i]:
+                self.now = end
+                self.reached = e
+                self._returned(i)
+
+    def _read_writes(self) -> None:
+        """What each write would do; when each read begins, and each answer ends."""
+        calls, ends, creates, deletes = self.calls, self.ends, self.creates, self.deletes
+        for i, op in enumerate(self.ops):
+            outcome = op.outcome
+            asked = op.invocation
+            if type(outcome) is Ok:
+                result = outcome.result
+                kind = type(result)
+                end = op.return_ns
+                if end is not None:
+                    ends.append((end, i))
+                elif kind is not Created:
+                    raise _GiveUp
+                if kind is Found or kind is Listed:
+                    calls.append((op.call_ns, i))
                 elif kind is Created:
-                    self._create(j, op, result.session)
-                elif kind is Deleted:
-                    self._open(self.deletes, op.invocation.session, j)
-                elif kind is Absent:
-                    call_kind = op.invocation.kind
-                    if call_kind not in _ABOUT_ONE:
+                    session = result.session  # type: ignore[union-attr]
+                    if (
+                        session in creates
+                        or asked.parent is not None
+                        or asked.kind is not Kind.CREATE
+                    ):
                         raise _GiveUp
-                    if call_kind is Kind.RENAME:
-                        self._refused(op)
-                    asked = op.invocation.session
-                    if asked not in live:
-                        done[j] = 1
-                        order.append(op.index)
-                    else:
-                        self._asked(j, asked)
+                    creates[session] = i
+                    if asked.title is not None:
+                        self.titled = True
+                elif kind is Deleted:
+                    deletes.setdefault(str(asked.session), []).append(i)
+                elif kind is Absent:
+                    if asked.kind not in _ABOUT_ONE:
+                        raise _GiveUp
+                    calls.append((op.call_ns, i))
+                    if asked.title is not None:
+                        self._writes_title(asked, _REFUSED)
                 elif kind is Renamed:
-                    self._rename(j, op)
+                    self._writes_title(asked, i)
                 else:
                     raise _GiveUp
-                call, j = next(coming)
-            if not done[i]:
-                self._returned(i)
-        return tuple(order)
+            elif type(outcome) is Info:
+                self._unknown(i, asked)
 
-    # -- calls -----------------------------------------------------------------------------
-
-    def _unknown(self, i: int, op: Operation) -> None:
-        kind = op.kind
+    def _unknown(self, i: int, asked: Invocation) -> None:
+        kind = asked.kind
         if kind is Kind.CREATE:
-            if op.invocation.parent is not None:
+            title = asked.title
+            if asked.parent is not None or title in self.loose:
                 raise _GiveUp
-            title = op.invocation.title
             if title is None:
                 self.untold.append(i)
-                return
-            self._writes()
-            if title in self.loose:
-                raise _GiveUp
-            self.loose[title] = i
+            else:
+                self.titled = True
+                self.loose[title] = i
         elif kind is Kind.DELETE:
-            self._open(self.deletes, op.invocation.session, i)
+            self.deletes.setdefault(str(asked.session), []).append(i)
         elif kind is Kind.RENAME:
-            self._rename(i, op)
+            self._writes_title(asked, i)
         elif kind is not Kind.GET and kind is not Kind.LIST:
             raise _GiveUp
 
-    def _create(self, i: int, op: Operation, born: str) -> None:
-        asked = op.invocation
-        if asked.parent is not None or asked.kind is not Kind.CREATE:
+    def _writes_title(self, asked: Invocation, i: int) -> None:
+        key = (str(asked.session), str(asked.title))
+        if asked.title is None or key in self.renames:
             raise _GiveUp
-        if born in self.creates or born in self.live or born in self.gone:
-            raise _GiveUp
-        if asked.title is not None:
-            self._writes()
-        self.creates[born] = i
+        self.titled = True
+        self.renames[key] = i
 
-    def _rename(self, i: int, op: Operation) -> None:
-        session, title = op.invocation.session, op.invocation.title
-        if session is None or title is None:
-            raise _GiveUp
-        self._writes()
-        if (session, title) in self.foreign or (session, title) in self.renames:
-            raise _GiveUp
-        self.renames[session, title] = i
+    def _is_open(self, i: int) -> bool:
+        return not self.done[i] and self.ops[i].call_ns <= self.now
 
-    def _refused(self, op: Operation) -> None:
-        session, title = op.invocation.session, op.invocation.title
-        if title is not None:
-            self._writes()
-            if (str(session), title) in self.foreign:
-                raise _GiveUp
-            self.renames.setdefault((str(session), title), _NEVER)
-
-    def _writes(self) -> None:
-        """Titles mean something from here on, and no answer so far can have shown one."""
-        if not self.titled:
-            if self.live or self.gone:
-                raise _GiveUp
-            self.titled = True
-
-    @staticmethod
-    def _open(opened: dict[str, list[int]], session: str | None, i: int) -> None:
-        if session is None:
-            raise _GiveUp
-        opened.setdefault(session, []).append(i)
+    # -- does a read fit? ------------------------------------------------------------------
 
     def _asked(self, i: int, session: str | None) -> None:
         """A read of one session that does not fit, or of a title that needs a closer look."""
         if self._fits(i):
             self._place(i)
         else:
-            self._open(self.gets, session, i)
+            self.gets.setdefault(str(session), []).append(i)
 
     def _listed(self, i: int) -> None:
         if self._fits(i):
@@ -250,8 +316,6 @@ class _Sweep:
             del self.lists[i]
         else:
             self.lists.setdefault(i, None)
-
-    # -- does a read fit? ------------------------------------------------------------------
 
     def _fits(self, i: int) -> bool:
         live, op = self.live, self.ops[i]
@@ -284,16 +348,15 @@ class _Sweep:
         if title is None or not self.titled:
             return True
         known = self.live[session]
-        if known is None and (session, title) not in self.renames:
-            self.foreign.add((session, title))
-            return True
+        if known is None:  # any title that no call writes
+            return (session, title) not in self.renames
         return known == title
 
     # -- returns ---------------------------------------------------------------------------
 
     def _place(self, i: int) -> None:
         self.done[i] = 1
-        self.order.append(self.ops[i].index)
+        self.order.append(i)
 
     def _returned(self, i: int) -> None:
         """The last instant for ``i``: make what it says true."""
@@ -328,27 +391,33 @@ class _Sweep:
     def _reach(self, session: str, title: str | None) -> None:
         """Make the session live under this title, by writes that are open."""
         if session not in self.live:
-            create = self.creates.get(session)
-            if create is not None:
-                if self.done[create]:
-                    raise _GiveUp
-                self._write(create)
-            elif title in self.loose:
-                self._born(session, title, self.loose.pop(title))
-            elif self.untold and not self.titled:
-                self._born(session, None, self.untold.pop())
-            else:
+            create = self._maker(session, title)
+            if create is None:
                 raise _GiveUp
+            known = self.ops[create].invocation.title
+            self._born(session, known, create)
         if session in self.live and not self._carries(session, title):
-            rename = self.renames.get((session, str(title)))
-            if rename is None or rename == _NEVER or self.done[rename]:
+            rename = self.renames.get((session, str(title)), _REFUSED)
+            if rename == _REFUSED or not self._is_open(rename):
                 raise _GiveUp
             self._write(rename)
+
+    def _maker(self, session: str, title: str | None) -> int | None:
+        """An open call that may create the session."""
+        create = self.creates.get(session)
+        if create is not None:
+            return create if create != _REFUSED and self._is_open(create) else None
+        if title is not None and title in self.loose:
+            create = self.loose[title]
+            return create if self._is_open(create) else None
+        if self.titled:
+            return None
+        return next((i for i in self.untold if self._is_open(i)), None)
 
     def _end(self, session: str) -> None:
         unknown = -1
         for delete in self.deletes.get(session, ()):
-            if not self.done[delete]:
+            if self._is_open(delete):
                 if type(self.ops[delete].outcome) is Ok:
                     self._write(delete)
                     return
@@ -390,7 +459,8 @@ class _Sweep:
             raise _GiveUp
         if kind is Kind.DELETE:
             del self.live[session]
-            self.gone.add(session)
+            if session not in self.creates:
+                self.gone.add(session)
         else:
             self.live[session] = asked.title
         self._changed(i, session)
@@ -405,26 +475,32 @@ class _Sweep:
                 continue
             shown = self._shown(i)
             if lives:
-                first = session in shown and (title is None or shown[session] not in (title, None))
-            else:
-                first = session not in shown and not self._may_end(session)
-            if first and self._is_in_reach(shown):
-                self._reach_list(i)
+                spoilt = session in shown and (title is None or shown[session] not in (title, None))
+                if spoilt:
+                    self._reach_list(i)
+            elif session not in shown:
+                self._before_birth(session, i, shown)
 
-    def _may_end(self, session: str) -> bool:
-        return any(not self.done[delete] for delete in self.deletes.get(session, ()))
+    def _before_birth(self, session: str, i: int, shown: dict[str, str | None]) -> None:
+        """Place list ``i``, which misses the session, if it comes before the create."""
+        end = self.ops[i].return_ns or _AFTER_ALL
+        calls = [self.ops[d].call_ns for d in self.deletes.get(session, ()) if not self.done[d]]
+        if not any(call <= end for call in calls):
+            self._reach_list(i)  # it will still be there
+        elif self._is_in_reach(shown):
+            self.choices += 1
+            if all(call > self.now for call in calls) is not (self.choices == self.turned):
+                self._reach_list(i)
 
     def _is_in_reach(self, shown: dict[str, str | None]) -> bool:
         """Are the creates and deletes that lead to this list open?"""
-        for session, title in shown.items():
-            if session not in self.live:
-                create = self.creates.get(session)
-                if create is None:
-                    if title not in self.loose and (self.titled or not self.untold):
-                        return False
-                elif self.done[create]:
-                    return False
-        return all(session in shown or self._may_end(session) for session in self.live)
+        return all(
+            session in self.live or self._maker(session, title) is not None
+            for session, title in shown.items()
+        ) and all(
+            session in shown or any(map(self._is_open, self.deletes.get(session, ())))
+            for session in self.live
+        )
 
     def _changed(self, i: int, session: str) -> None:
         """A write has taken effect: reads that waited for it go directly behind it."""
