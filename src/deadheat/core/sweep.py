@@ -16,6 +16,7 @@ Rules
 
 from __future__ import annotations
 
+from itertools import combinations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -50,7 +51,12 @@ _WAITING = 16
 _SAVED = 32
 # Answers gone through again, for each one gone through: a history without a legal order, and one
 # that this way does not lead through, must not cost much more for the attempt.
-_RETRIES = 1.0
+_RETRIES = 2.0
+
+
+# Of this many choices, the last ones, every set is turned; of those before, one at a time.
+_TOGETHER = 4
+_NONE: frozenset[int] = frozenset()
 
 
 class _GiveUp(Exception):
@@ -65,6 +71,13 @@ def sweep(
         return _Sweep(operations, existing, strict_delete=strict_delete).run()
     except _GiveUp:
         return None
+
+
+def _turns(first: int, last: int) -> list[frozenset[int]]:
+    """Which choices to make the other way; those to try first stand last."""
+    near = range(max(first, last - _TOGETHER + 1), last + 1)
+    sets = [frozenset(some) for n in range(len(near), 0, -1) for some in combinations(near, n)]
+    return [frozenset({one}) for one in range(first, near.start)] + sets
 
 
 class _Place(NamedTuple):
@@ -133,7 +146,7 @@ class _Sweep:
             self.creates[session] = _REFUSED
         # Choices made so far, and the one that is made the other way.
         self.choices = 0
-        self.turned = -1
+        self.turned = _NONE
         self.reached = 0
         self.saved: list[_Place] = []
 
@@ -143,7 +156,7 @@ class _Sweep:
         self.ends.sort()
         self.calls.append((_AFTER_ALL, -1))
         at = (0, 0)
-        to_turn: list[int] = []
+        to_turn: list[frozenset[int]] = []
         failed = -1
         credit = 0.0
         while True:
@@ -153,11 +166,11 @@ class _Sweep:
                 if self.reached > failed:  # farther than ever: other choices than those before
                     credit += (self.reached - max(failed, 0)) * _RETRIES
                     failed = self.reached
-                    to_turn = list(range(self.saved[0].choices + 1, self.choices + 1))
+                    to_turn = _turns(self.saved[0].choices + 1, self.choices)
                 if not to_turn:
                     raise
                 self.turned = to_turn.pop()
-                self.saved = [one for one in self.saved if one.choices < self.turned]
+                self.saved = [one for one in self.saved if one.choices < min(self.turned)]
                 credit -= failed - self.saved[-1].end
                 if credit < 0:
                     raise
@@ -195,7 +208,7 @@ class _Sweep:
         for e in range(first, len(ends)):
             end, i = ends[e]
             if not e % _SAVED and e > failed:
-                self.turned = -1
+                self.turned = _NONE
                 self._save(e, c)
             while call <= end:  # at equal times calls come before returns
                 op = ops[j]
@@ -376,16 +389,19 @@ class _Sweep:
 
     def _reach_list(self, i: int) -> None:
         """Change what keeps list ``i`` from fitting. Others may be placed on the way."""
-        live, shown = self.live, self._shown(i)
+        shown = self._shown(i)
         self.reaching.add(i)
-        for session in [s for s in live if s not in shown]:
-            if session in live:
-                self._end(session)
-        for session, title in shown.items():
-            if self.done[i]:
-                break
-            if session not in live or not self._carries(session, title):
-                self._reach(session, title)
+        while not self.done[i]:  # what is placed on the way may change more
+            extra = next((s for s in self.live if s not in shown), None)
+            if extra is not None:
+                self._end(extra)
+                continue
+            for session, title in shown.items():
+                if session not in self.live or not self._carries(session, title):
+                    self._reach(session, title)
+                    break
+            else:
+                raise _GiveUp
         self.reaching.discard(i)
 
     def _reach(self, session: str, title: str | None) -> None:
@@ -489,7 +505,7 @@ class _Sweep:
             self._reach_list(i)  # it will still be there
         elif self._is_in_reach(shown):
             self.choices += 1
-            if all(call > self.now for call in calls) is not (self.choices == self.turned):
+            if all(call > self.now for call in calls) is not (self.choices in self.turned):
                 self._reach_list(i)
 
     def _is_in_reach(self, shown: dict[str, str | None]) -> bool:
