@@ -202,13 +202,9 @@ def goals(figures: list[Figure]) -> list[tuple[bool, str]]:
         if some:
             worst = max(some, key=lambda f: f.decided)
             who = "" if clients is None else f" of {clients} clients"
-            told.append(
-                (
-                    worst.decided <= most_ms,
-                    f"{operations:,} operations{who} within {most_ms:g} ms: at most "
-                    + f"{worst.decided:.3f} ms in {len(some)} cells",
-                )
-            )
+            text = f"{operations:,} operations{who} within {most_ms:g} ms: at most "
+            text += f"{worst.decided:.3f} ms in {len(some)} cells"
+            told.append((worst.decided <= most_ms, text))
 
     slowest(10, None, 0.1)
     slowest(3_000, 30, 100)
@@ -223,13 +219,9 @@ def goals(figures: list[Figure]) -> list[tuple[bool, str]]:
     if growth:
         most, cell = max(growth, key=lambda pair: pair[0])
         over = sum(times >= 3 for times, _ in growth)
-        told.append(
-            (
-                most < 3,
-                "cost per operation grows less than 3 times from 300 to 30,000: at most "
-                + f"{most:.1f} times ({cell}); {over} of {len(growth)} cells over",
-            )
-        )
+        text = "cost per operation grows less than 3 times from 300 to 30,000: at most "
+        text += f"{most:.1f} times ({cell}); {over} of {len(growth)} cells over"
+        told.append((most < 3, text))
     told.append((not any(f.undecided for f in figures), "no cell undecided"))
     told.append((not any(f.wrong for f in figures), "no verdict wrong"))
     return told
