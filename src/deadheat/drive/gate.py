@@ -35,6 +35,9 @@ _SPIN_NS = 1_500_000
 _NAP_NS = 100_000
 # time.sleep wakes up about 60 µs late (50 µs of timer slack).
 _NAP_LATE_NS = 80_000
+# After so many reads that found bytes waiting, others get a turn first: a server that never stops
+# sending would else keep every timeout from being noticed.
+_READS_AT_ONCE = 32
 
 
 class GatedStream(httpcore.AsyncNetworkStream):
@@ -46,6 +49,7 @@ class GatedStream(httpcore.AsyncNetworkStream):
         self._gate: Gate | None = None
         self._lane = 0
         self._held = b""
+        self._reads_at_once = 0
         self.wrote_ns = 0
         self.read_ns = 0
 
@@ -103,10 +107,14 @@ class GatedStream(httpcore.AsyncNetworkStream):
         """At most ``max_bytes``; empty at the end of the stream."""
         try:
             with anyio.fail_after(timeout):
+                self._reads_at_once += 1
+                if self._reads_at_once > _READS_AT_ONCE:
+                    await anyio.lowlevel.checkpoint()
                 while True:
                     try:
                         received = self._sock.recv(max_bytes)
                     except BlockingIOError:
+                        self._reads_at_once = 0
                         await anyio.wait_readable(self._sock)
                         continue
                     self.read_ns = time.monotonic_ns()

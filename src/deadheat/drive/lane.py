@@ -4,7 +4,8 @@ Rules
 - Never more than one connection at a time, never a retry, never a redirect,
   never a proxy: one call is one request.
 - An idle connection that the server has closed is replaced before it is used.
-- An answer larger than ``_LARGEST_ANSWER`` bytes is cut off and counts as garbled.
+- An answer larger than ``_LARGEST_ANSWER`` bytes is cut off and counts as garbled, and so does
+  a compressed one, which nobody asked for: a few kilobytes may unpack to gigabytes.
 """
 
 from __future__ import annotations
@@ -95,6 +96,9 @@ class LaneTransport(httpx.AsyncBaseTransport):
             response = await connection.handle_async_request(_for_core(request))
         except tuple(_AS_HTTPX) as exc:
             raise _translated(exc) from exc
+        if any(name.lower() == b"content-encoding" for name, _ in response.headers):
+            await response.aclose()
+            raise httpx.DecodingError("a compressed answer, though none was asked for")
         return httpx.Response(
             response.status,
             headers=response.headers,
@@ -161,6 +165,7 @@ class LaneClient:
             base_url=base_url,
             transport=self._transport,
             timeout=timeout_s,
+            headers={"accept-encoding": "identity"},
             trust_env=False,  # a proxy variable must not take loopback traffic
             follow_redirects=False,
             auth=auth,
