@@ -51,7 +51,8 @@ def no_end() -> Iterator[bytes]:
 
 
 def bomb() -> Iterator[bytes]:
-    packed = gzip.compress(b" " * (64 << 20), 1)  # larger than what is read of plain answers
+    # An empty list, were it unpacked; larger than what is read of plain answers.
+    packed = gzip.compress(b"[" + b" " * (64 << 20) + b"]", 1)
     yield OK + b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(packed) + packed
 
 
