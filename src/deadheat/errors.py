@@ -5,6 +5,7 @@
     │   ├── UnknownTarget         no such target, version or program on PATH
     │   ├── RemoteRefused         not loopback, and --allow-remote was not given
     │   ├── BadArtifact           truncated, of a newer format, not an artifact
+    │   ├── BadFile               a configuration or profile with a mistake in it
     │   └── CannotSave            the folder for the examples cannot be written
     ├── TargetError             the target's                    exit 3
     │   ├── FetchFailed           the release could not be downloaded
@@ -57,6 +58,10 @@ class RemoteRefused(UserError):
 
 class BadArtifact(UserError):
     """The file is no artifact that this version can replay."""
+
+
+class BadFile(UserError):
+    """A configuration or profile cannot be read, or says what cannot be."""
 
 
 class CannotSave(UserError):
