@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from deadheat.artifact import Artifact
+    from deadheat.artifact import Artifact, Expectation
     from deadheat.core.divergence import Divergence
     from deadheat.core.stats import Rate
+    from deadheat.errors import DeadheatError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Summary:
     """What a run did. ``ended``: why it stopped. ``answered``: calls that succeeded, by kind.
 
     ``rounds``: the concurrent ones; ``missed_rounds`` of them missed their offsets.
+    ``known``: sightings of what is committed as a known bug; no findings.
     """
 
     target: str
@@ -50,6 +53,7 @@ class Summary:
     findings: tuple[Example, ...]
     rounds: int = 0
     missed_rounds: int = 0
+    known: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +71,55 @@ class Replayed:
     undecided: int
     until_first: bool
     promises: str = ""
+
+
+class Standing(StrEnum):
+    """What a committed regression came to on one target."""
+
+    SILENT = "still clean"
+    CAME_BACK = "came back"
+    OTHER = "another divergence showed"
+    KNOWN = "known, it shows"
+    GONE = "did not show: fixed or lucky?"
+    UNFINISHED = "not finished"
+    UNAVAILABLE = "its target is not available"
+
+
+RED = frozenset({Standing.CAME_BACK, Standing.OTHER})
+PROVES_NOTHING = frozenset({Standing.UNFINISHED, Standing.UNAVAILABLE})
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """One committed example, checked on one target.
+
+    ``target`` is the label that ``expect`` uses, ``name`` what a command line calls it.
+    ``why``: where it proves nothing.
+    """
+
+    path: Path
+    artifact: Artifact
+    target: str
+    name: str
+    expected: Expectation
+    standing: Standing
+    replayed: Replayed | None
+    seconds: float
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """A whole job: regressions, then the search. ``summary`` None: it never came to one.
+
+    ``error``: why the search ended early, or proves nothing.
+    """
+
+    target: str
+    seed: int
+    regressions: tuple[Regression, ...]
+    summary: Summary | None
+    error: DeadheatError | None
+    interrupted: bool
+    exit_code: int
+    seconds: float

@@ -62,3 +62,9 @@ def duration_text(seconds: float) -> str:
         return f"{minutes} min {seconds_left} s" if seconds_left else f"{minutes} min"
     hours, minutes_left = divmod(minutes, 60)
     return f"{hours} h {minutes_left} min" if minutes_left else f"{hours} h"
+
+
+def signature_text(artifact: Artifact) -> str:
+    """``ghost (create, delete, read)``."""
+    passing = "transient " if artifact.transient else ""
+    return f"{passing}{artifact.anomaly} ({', '.join(artifact.signature)})"
