@@ -2,73 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.examples import example
+from tests.running import deadheat, gone, machine, servers, start
 from tests.servers.scripted import Says, Scripted
 
 from deadheat import artifact as artifacts
 from deadheat.drive.server import free_port
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import subprocess
 
 pytestmark = pytest.mark.live
-DEADHEAT = (sys.executable, "-m", "deadheat")
-
-
-def start(folder: Path, *words: str, **env: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*DEADHEAT, *words],
-        cwd=folder,
-        env={**os.environ, "TMPDIR": str(folder), **env},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def deadheat(folder: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
-    with start(folder, *words, **env) as process:
-        out, err = process.communicate(timeout=120)
-        return subprocess.CompletedProcess(words, process.returncode, out, err)
-
-
-def machine(ran: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    """The line for machines: the last but one."""
-    line = ran.stdout.splitlines()[-2]
-    assert line.startswith("deadheat-result: "), ran.stdout
-    found: dict[str, Any] = json.loads(line.removeprefix("deadheat-result: "))
-    return found
-
-
-def servers(folder: Path) -> list[str]:
-    """Demo servers whose home is in this test's own folder."""
-    found = []
-    for one in Path("/proc").iterdir():
-        try:
-            if (
-                b"demo_server" in (one / "cmdline").read_bytes()
-                and str(folder).encode() in (one / "environ").read_bytes()
-            ):
-                found.append(one.name)
-        except OSError:
-            continue
-    return found
-
-
-def gone(folder: Path, within_s: float = 8) -> bool:
-    end = time.monotonic() + within_s
-    while servers(folder) and time.monotonic() < end:
-        time.sleep(0.05)
-    return not servers(folder)
 
 
 def test_the_demo_diverges_and_its_example_is_shown_and_replayed(tmp_path: Path) -> None:

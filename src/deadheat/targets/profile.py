@@ -51,7 +51,6 @@ from deadheat.targets.profile_wire import Exchange, ProfileWire
 from deadheat.toml_file import load
 
 _REQUEST = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/\S*)\Z")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*\Z")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 # Durations are written as people write them and kept in seconds.
@@ -216,7 +215,7 @@ class Profile(Table):
     """A whole profile. In Python: ``Profile.model_validate({...})``, with the same keys."""
 
     name: str = Field(
-        pattern=_NAME.pattern.replace(r"\Z", "$"),
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
         description="Short; the folder of its regressions is called so.",
         examples=["carts"],
     )

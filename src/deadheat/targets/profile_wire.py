@@ -11,6 +11,7 @@ Rules
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, assert_never
 from urllib.parse import quote
@@ -34,6 +35,7 @@ from deadheat.core.history import (
 )
 from deadheat.drive.target import WireRequest
 
+_PLACEHOLDER = re.compile(r"\{(id|title)\}")
 # Longer than any id in use; a server may answer anything.
 _LONGEST_ID = 512
 
@@ -77,7 +79,7 @@ class ProfileWire:
             path = path.replace("{id}", quote(_session_id(session), safe=""))
         if exchange.body is None:
             return WireRequest(exchange.method, path)
-        known = {"{id}": session or "", "{title}": invocation.title or ""}
+        known = {"{id}": session, "{title}": invocation.title}
         return WireRequest(
             exchange.method, path, json.dumps(_filled(exchange.body, known)).encode()
         )
@@ -162,12 +164,10 @@ def _title(item: Any, dotted: str | None) -> str | None:
     return title if isinstance(title, str) else None
 
 
-def _filled(body: Any, known: dict[str, str]) -> Any:
+def _filled(body: Any, known: dict[str, str | None]) -> Any:
     match body:
-        case str():
-            for word, value in known.items():
-                body = body.replace(word, value)
-            return body
+        case str():  # in one pass: what is filled in is not looked at again
+            return _PLACEHOLDER.sub(lambda found: known[found[0]] or "", body)
         case dict():
             return {key: _filled(value, known) for key, value in body.items()}
         case list():
