@@ -81,6 +81,7 @@ class Standing(StrEnum):
     OTHER = "another divergence showed"
     KNOWN = "known, it shows"
     GONE = "did not show: fixed or lucky?"
+    QUIET = "known, it did not show in the time there was"
     UNFINISHED = "not finished"
     UNAVAILABLE = "its target is not available"
 

@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.examples import example
@@ -17,7 +18,6 @@ from tests.servers.scripted import Says, Scripted
 
 from deadheat import artifact as artifacts
 from deadheat.drive.server import free_port
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import subprocess

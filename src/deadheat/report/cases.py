@@ -85,7 +85,7 @@ def regression_line(one: Regression) -> str:
     rate = None if one.replayed is None else one.replayed.rate
     head = f"{one.path.name} on {one.target}: {one.standing}"
     match one.standing:
-        case Standing.SILENT:
+        case Standing.SILENT | Standing.QUIET:
             said = f", 0 of {_trials(one)} trials"
         case Standing.CAME_BACK | Standing.KNOWN:
             said = f", in trial {_trials(one)}" if rate and rate.diverged == 1 else ""
