@@ -15,7 +15,7 @@ import traceback
 import click
 
 import deadheat
-from deadheat.cli import examples, search
+from deadheat.cli import campaign, examples, search
 from deadheat.cli.ending import tell
 from deadheat.cli.options import EXIT_CODES
 from deadheat.errors import DeadheatError, ExitCode
@@ -50,6 +50,8 @@ def targets() -> None:
 for _command in (
     search.run,
     search.ci,
+    campaign.campaign,
+    campaign.report,
     examples.replay,
     examples.shrink,
     examples.tune,

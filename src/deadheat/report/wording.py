@@ -62,3 +62,12 @@ def duration_text(seconds: float) -> str:
         return f"{minutes} min {seconds_left} s" if seconds_left else f"{minutes} min"
     hours, minutes_left = divmod(minutes, 60)
     return f"{hours} h {minutes_left} min" if minutes_left else f"{hours} h"
+
+
+def bytes_text(size: int) -> str:
+    """``512 MB``, ``1.5 GB``: powers of 1,000."""
+    if size >= 1_000_000_000:
+        return f"{size / 1e9:.1f} GB"
+    if size >= 1_000_000:
+        return f"{size / 1e6:.0f} MB"
+    return f"{size / 1e3:.0f} kB"
