@@ -23,7 +23,9 @@ LAYERS = {
     "campaign": 4,
     "testing": 4,
     "session": 5,
+    "campaigning": 5,
     "console": 5,
+    "screen": 5,
     "cli": 5,
     "pytest_plugin": 5,
     "__main__": 5,
@@ -36,7 +38,10 @@ ONLY_IN = {
     "httpcore": ("drive",),
     "h11": ("drive", "targets"),  # the demo server parses with it
     "click": ("cli",),
-    "rich": ("console",),
+    "rich": ("console", "screen"),
+    "jinja2": ("report",),
+    "markupsafe": ("report",),
+    "distributed": ("campaign",),
     "cattrs": ("artifact",),
 }
 # What core may use of the standard library: no clock, no I/O, no async, no global state.

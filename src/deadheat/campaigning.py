@@ -91,9 +91,7 @@ def _crew(order: CampaignOrder) -> tuple[Crew, Pace]:
     return LocalCrew(most), Pace(most, order.workers)
 
 
-def _result(
-    record: CampaignRecord, error: DeadheatError | None, report: Path
-) -> CampaignResult:
+def _result(record: CampaignRecord, error: DeadheatError | None, report: Path) -> CampaignResult:
     if record.ended == "interrupted" and error is None:
         return CampaignResult(record, ExitCode.INTERRUPTED, report)
     if error is None and not record.findings:

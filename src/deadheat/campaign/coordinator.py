@@ -18,11 +18,8 @@ from deadheat.campaign import protocol
 from deadheat.campaign.catalogue import Catalogue
 from deadheat.campaign.crew import STOPPING_S
 from deadheat.campaign.dealing import Dealer, Failures
-from deadheat.campaign.news import FindingState, News, NewsKind, Snapshot, WorkerState
-from deadheat.campaign.pace import Pace
-from deadheat.campaign.store import pairing_of
-from deadheat.core.coverage import Silence, parse, plateaued, possible_pairings
-from deadheat.core.history import Kind
+from deadheat.campaign.news import News, NewsKind, Snapshot, WorkerState
+from deadheat.campaign.standing import Standing, progress_line, settled_body, settled_line
 from deadheat.core.program import structure
 from deadheat.errors import (
     CannotSave,
@@ -33,13 +30,12 @@ from deadheat.errors import (
     UserError,
     VersionsDiffer,
 )
-from deadheat.report.wording import percent, size_text
-from deadheat.results import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from deadheat.campaign.crew import Crew, Said
+    from deadheat.campaign.pace import Pace
     from deadheat.campaign.store import Settings, Store
     from deadheat.results import CampaignFinding
 
@@ -52,6 +48,9 @@ _LONGEST_PURSUIT_S = 900.0
 # Of what is left, what pursuits of all that is waiting may take together.
 _PART_FOR_PURSUITS = 0.8
 _SHORTEST_PURSUIT_S = 2.0
+# After a pursuit a worker searches for so much of its length, whatever waits: a target with many
+# divergences would be shrunk all night and searched for minutes.
+_SEARCH_AFTER = 0.5
 _SHARES_AHEAD = 2
 _MOST_LEARNED = 64
 
@@ -68,6 +67,8 @@ class _Hand:
     programs: int = 0
     server_bytes: int = 0
     shares: list[int] = field(default_factory=list)
+    pursuing_since_s: float | None = None
+    searches_until_s: float = 0.0  # before it pursues another finding
     failed: protocol.Failed | None = None
 
 
@@ -89,31 +90,27 @@ class Coordinator:
         self._clock, self._tell, self._show = clock, tell, show
         self._report, self._resident_bytes = report, resident_bytes
         self._settings: Settings = store.settings
-        self._totals = store.totals()
-        self._coverage = store.coverage()
+        self._standing = Standing(store)
         self._catalogue = Catalogue(store)
         self._learned: list[int] = list(store.fact("learned") or ())
-        self._kinds = tuple(store.fact("kinds") or ())
-        self._families = bool(store.fact("families"))
         undealt = None
         if self._settings.programs is not None:
-            left = self._settings.programs - int(self._totals.get("programs", 0))
+            left = self._settings.programs - self._standing.total("programs")
             undealt = max(left - sum(share.programs for share in store.shares()), 0)
-        self._dealer = Dealer(int(self._totals.get("next_share", 0)), undealt, store.shares())
+        self._dealer = Dealer(self._standing.total("next_share"), undealt, store.shares())
         self._failures = Failures()
         self._hands: dict[str, _Hand] = {}
         self._anyone_ready = False
         self._error: DeadheatError | None = None
         self._interrupted = False
         self._began_s = clock()
-        self._before_s = self._totals.get("elapsed_s", 0.0)
+        self._before_s = self._standing.totals.get("elapsed_s", 0.0)
         self._ticked_s = self._reported_s = self._began_s
         self._sampled_s = float("-inf")
         self._plateau = False
-        self._histories = int(self._totals.get("histories", 0))
-        self._speed: list[tuple[float, int, int]] = []
+        self._histories = self._standing.total("histories")
 
-    # --- time and counts --------------------------------------------------------------------
+    # --- time --------------------------------------------------------------------
 
     def elapsed_s(self) -> float:
         """Campaign time: seconds at work, over all resumes."""
@@ -122,12 +119,6 @@ class Coordinator:
     def _left_s(self) -> float:
         seconds = self._settings.seconds
         return float("inf") if seconds is None else seconds - self.elapsed_s()
-
-    def _total(self, name: str) -> int:
-        return int(self._totals.get(name, 0))
-
-    def _add(self, name: str, more: float) -> None:
-        self._totals[name] = self._totals.get(name, 0) + more
 
     def interrupt(self) -> None:
         """Ctrl-C or SIGTERM: end soon, with everything kept. May be called from a handler."""
@@ -183,7 +174,7 @@ class Coordinator:
         if now_s - self._ticked_s < _TICK_S:
             return
         self._ticked_s = now_s
-        self._measure_speed(now_s)
+        self._standing.look(now_s)
         self._tick()
         self._say_plateau()
         snapshot = self.snapshot()
@@ -191,39 +182,33 @@ class Coordinator:
         if now_s - self._reported_s >= _REPORT_S:
             self._reported_s = now_s
             self._report()
-            self._news(NewsKind.PROGRESS, _progress_line(snapshot), snapshot.body())
+            self._news(NewsKind.PROGRESS, progress_line(snapshot), snapshot.body())
+
+    def _last_tick(self) -> None:
+        self._sampled_s = float("-inf")
+        self._tick()
 
     def _tick(self) -> None:
-        self._totals["elapsed_s"] = self.elapsed_s()
-        self._totals["next_share"] = self._dealer.number
-        self._totals["histories"] = self._histories
+        totals, coverage = self._standing.totals, self._standing.coverage
+        totals["elapsed_s"] = self.elapsed_s()
+        totals["next_share"] = self._dealer.number
+        totals["histories"] = self._histories
         sample = None
         if self.elapsed_s() - self._sampled_s >= _SAMPLE_S:
             self._sampled_s = self.elapsed_s()
-            sample = self._sample()
+            sample = self._standing.sample(
+                self.elapsed_s(), len(self._catalogue), self._workers(), self._resident_bytes()
+            )
         changed = self._catalogue.changed()
-        self._store.tick(self._totals, self._coverage, self._dealer.open(), changed, sample)
-
-    def _sample(self) -> Sample:
-        return Sample(
-            at_s=round(self.elapsed_s(), 2),
-            programs=self._total("programs"),
-            requests=self._total("requests"),
-            overlaps=len(self._coverage),
-            findings=len(self._catalogue),
-            restarts=self._total("restarts"),
-            workers=sum(hand.ready for hand in self._hands.values()),
-            server_bytes=max((hand.server_bytes for hand in self._hands.values()), default=0),
-            coordinator_bytes=self._resident_bytes(),
-        )
+        self._store.tick(totals, coverage, self._dealer.open(), changed, sample)
 
     # --- workers ----------------------------------------------------------------------------
 
     def _staff(self) -> None:
         """As many workers as wanted, unless the target has to be left alone for a while."""
         now_s = self._clock()
-        shown = self._total("hits")
-        wanted, why = self._pace.wanted(now_s, self._total("programs"), shown)
+        shown = self._standing.total("hits")
+        wanted, why = self._pace.wanted(now_s, self._standing.total("programs"), shown)
         if why:
             self._news(NewsKind.WORKERS, why)
         wanted = min(wanted, self._crew.places())
@@ -250,7 +235,7 @@ class Coordinator:
         self._crew.stop(hand.name)
         if hand.told_to_stop:
             return
-        self._add("lost_workers", 1)
+        self._standing.add("lost_workers", 1)
         self._failures.failed(self._clock())
         failed = hand.failed
         words = last_words if failed is None else f"{failed.message}\n{failed.log_tail}"
@@ -343,14 +328,16 @@ class Coordinator:
     def _ready(self, hand: _Hand, ready: protocol.Ready) -> None:
         if not self._anyone_ready:
             self._anyone_ready = True
-            self._kinds, self._families = ready.kinds, ready.families
+            self._standing.kinds, self._standing.families = ready.kinds, ready.families
             self._store.note("promises", ready.promises)
             self._store.note("kinds", ready.kinds)
             self._store.note("families", ready.families)
         hand.ready, hand.phase = True, "searching"
         for finding in self._catalogue.findings():
             self._crew.send(hand.name, self._catalogue.know(finding))
-        self._crew.send(hand.name, protocol.Seen(tuple(str(o) for o in self._coverage.seen)))
+        self._crew.send(
+            hand.name, protocol.Seen(tuple(str(o) for o in self._standing.coverage.seen))
+        )
         self._news(
             NewsKind.WORKER_STARTED,
             f"worker {hand.name} is ready, promises: {ready.promises}",
@@ -358,24 +345,12 @@ class Coordinator:
         )
 
     def _count(self, hand: _Hand, did: protocol.Did) -> None:
-        for name, more in did.counts.items():
-            self._add(name, more)
-        for kind, more in did.drawn.items():
-            self._add(f"drawn {kind}", more)
-        for kind, more in did.answered.items():
-            self._add(f"answered {kind}", more)
-        self._add("hits", sum(shown for _, shown in did.hits.values()))
-        self._add("busy_ms", did.busy_s * 1_000)
         hand.programs += did.counts.get("programs", 0)
         hand.server_bytes = did.server_bytes
         if did.counts.get("programs"):
             self._failures.worked()
-        new = self._coverage.merge(
-            {parse(text): n for text, n in did.seen.items()},
-            {pairing_of(text): Silence(*counts) for text, counts in did.silence.items()},
-        )
+        new = self._standing.count(did)
         if new:
-            self._totals["last_new"] = self._total("programs")
             news = protocol.Seen(tuple(str(overlap) for overlap in new))
             for other in self._hands.values():
                 if other is not hand and other.ready:
@@ -386,7 +361,9 @@ class Coordinator:
 
     def _found(self, text: str) -> None:
         artifact = from_json(text, "a worker's finding")
-        finding = self._catalogue.found(artifact, self.elapsed_s(), self._total("programs"))
+        finding = self._catalogue.found(
+            artifact, self.elapsed_s(), self._standing.total("programs")
+        )
         if finding is not None:
             self._broadcast(self._catalogue.know(finding))
             self._news(
@@ -414,7 +391,7 @@ class Coordinator:
             return
         self._learn(settled)
         self._broadcast(self._catalogue.know(settled))
-        self._news(NewsKind.SETTLED, _settled_line(settled), _settled_body(settled))
+        self._news(NewsKind.SETTLED, settled_line(settled), settled_body(settled))
 
     def _learn(self, settled: CampaignFinding) -> None:
         """The offsets at which it shows: mutations draw them more often from now on."""
@@ -430,14 +407,14 @@ class Coordinator:
 
     def _restarted(self, hand: _Hand, said: protocol.Restarted) -> None:
         if said.died:
-            self._add("restarts", 1)
+            self._standing.add("restarts", 1)
             last = said.log_tail.strip().splitlines()[-1:]
             line = f"the server of {hand.name} died and was started again" + "".join(
                 f": {words}" for words in last
             )
             self._news(NewsKind.RESTARTED, line, {"worker": hand.name, "log": said.log_tail})
         else:
-            self._add("recycled", 1)
+            self._standing.add("recycled", 1)
             line = f"the server of {hand.name} was given a fresh home"
             self._news(NewsKind.RECYCLED, line, {"worker": hand.name})
 
@@ -451,13 +428,15 @@ class Coordinator:
                 self._hand_a_finding(hand)
             while len(hand.shares) < _SHARES_AHEAD and (share := self._dealer.deal()) is not None:
                 hand.shares.append(share.number)
-                self._crew.send(
-                    hand.name, protocol.Share(share.number, share.programs, share.skip)
-                )
+                self._crew.send(hand.name, protocol.Share(share.number, share.programs, share.skip))
 
     def _hand_a_finding(self, hand: _Hand) -> None:
+        now_s = self._clock()
+        if hand.pursuing_since_s is not None:  # the one before has come to its end
+            took_s = now_s - hand.pursuing_since_s
+            hand.pursuing_since_s, hand.searches_until_s = None, now_s + took_s * _SEARCH_AFTER
         waiting = self._catalogue.waiting()
-        if not waiting:
+        if not waiting or (now_s < hand.searches_until_s and not self._dealer.done()):
             return
         at_once = max(1, sum(h.ready for h in self._hands.values()))
         turns = max(1.0, len(waiting) / at_once)
@@ -465,6 +444,7 @@ class Coordinator:
         if seconds < _SHORTEST_PURSUIT_S:
             return
         finding = waiting[0]
+        hand.pursuing_since_s = now_s
         self._catalogue.assign(finding.key, hand.name)
         know = self._catalogue.know(finding)
         self._crew.send(hand.name, protocol.Pursue(finding.key, know.artifact, seconds))
@@ -479,7 +459,7 @@ class Coordinator:
         while self._hands and self._clock() < until_s:
             self._kept(lambda: self._take_in(_LOOK_S))
         self._crew.close()
-        self._kept(self._tick)
+        self._kept(self._last_tick)
         self._kept(lambda: self._store.note("ended", ended))
         self._kept(lambda: self._news(NewsKind.ENDED, f"ended: {ended}", self.snapshot().body()))
         self._kept(self._report)
@@ -497,92 +477,22 @@ class Coordinator:
             self._store.event(self.elapsed_s(), kind.value, line)
         self._tell(News(kind, self.elapsed_s(), line, body or {}))
 
-    def _measure_speed(self, now_s: float) -> None:
-        self._speed.append((now_s, self._total("programs"), self._total("requests")))
-        self._speed = self._speed[-11:]
-
     def _say_plateau(self) -> None:
-        plateau = plateaued(self._total("programs"), self._total("last_new"))
+        plateau = self._standing.plateau
         if plateau and not self._plateau:
             self._news(
                 NewsKind.PLATEAU,
-                f"plateau: no new kind of overlap since program {self._total('last_new'):,} "
-                f"({len(self._coverage)} kinds seen)",
+                "plateau: no new kind of overlap since program "
+                f"{self._standing.total('last_new'):,} ({len(self._standing.coverage)} kinds seen)",
             )
         self._plateau = plateau
 
+    def _workers(self) -> tuple[WorkerState, ...]:
+        return tuple(
+            WorkerState(h.name, f"{h.phase} {h.detail}".strip(), h.programs, h.server_bytes)
+            for h in self._hands.values()
+        )
+
     def snapshot(self) -> Snapshot:
         """The campaign as it stands."""
-        per_s = (0.0, 0.0)
-        if len(self._speed) > 1:
-            (a_s, a_programs, a_requests), (b_s, b_programs, b_requests) = (
-                self._speed[0],
-                self._speed[-1],
-            )
-            per_s = ((b_programs - a_programs) / (b_s - a_s), (b_requests - a_requests) / (b_s - a_s))
-        possible = possible_pairings([Kind(kind) for kind in self._kinds], self._families)
-        return Snapshot(
-            target=self._settings.word,
-            elapsed_s=self.elapsed_s(),
-            seconds=self._settings.seconds,
-            programs=self._total("programs"),
-            budget=self._settings.programs,
-            trials=self._total("trials"),
-            requests=self._total("requests"),
-            undecided=self._total("undecided"),
-            skipped=self._total("skipped"),
-            programs_per_s=per_s[0],
-            requests_per_s=per_s[1],
-            overlaps=len(self._coverage),
-            pairings_seen=len(possible) - len(self._coverage.never(possible)),
-            pairings=len(possible),
-            plateau=self._plateau,
-            restarts=self._total("restarts"),
-            recycled=self._total("recycled"),
-            lost_workers=self._total("lost_workers"),
-            findings=tuple(self._finding_state(f) for f in self._catalogue.findings()),
-            workers=tuple(
-                WorkerState(h.name, f"{h.phase} {h.detail}".strip(), h.programs, h.server_bytes)
-                for h in self._hands.values()
-            ),
-        )
-
-    def _finding_state(self, finding: CampaignFinding) -> FindingState:
-        rate = finding.artifact.rate
-        waiting = any(finding.key == other.key for other in self._catalogue.waiting())
-        state = "done" if finding.settled else "waiting" if waiting else "shrinking"
-        return FindingState(
-            finding.key,
-            len(finding.artifact.program.calls()),
-            state,
-            rate.diverged / rate.trials if rate is not None and rate.trials else None,
-            finding.sightings,
-            finding.first_s,
-            finding.last_s,
-        )
-
-
-def _settled_line(finding: CampaignFinding) -> str:
-    rate = finding.artifact.rate
-    shown = percent(rate.diverged / rate.trials) if rate and rate.trials else "?"
-    size = size_text(finding.artifact.program)
-    return f"{finding.key} ({size}) diverges in {shown} of trials: {finding.path}"
-
-
-def _settled_body(finding: CampaignFinding) -> dict[str, object]:
-    rate = finding.artifact.rate
-    return {
-        "key": finding.key,
-        "file": str(finding.path),
-        "calls": len(finding.artifact.program.calls()),
-        "diverged": rate.diverged if rate else None,
-        "trials": rate.trials if rate else None,
-    }
-
-
-def _progress_line(snapshot: Snapshot) -> str:
-    return (
-        f"{snapshot.programs:,} programs ({snapshot.programs_per_s:.0f}/s), "
-        f"{snapshot.requests:,} requests ({snapshot.requests_per_s:.0f}/s), "
-        f"{snapshot.overlaps} kinds of overlap, {len(snapshot.findings)} divergences"
-    )
+        return self._standing.snapshot(self.elapsed_s(), self._catalogue, self._workers())

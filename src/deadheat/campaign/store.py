@@ -267,7 +267,8 @@ class Store:
             )
             database.execute("DELETE FROM shares")
             database.executemany(
-                "INSERT INTO shares VALUES (?, ?, ?)", [(s.number, s.programs, s.skip) for s in shares]
+                "INSERT INTO shares VALUES (?, ?, ?)",
+                [(s.number, s.programs, s.skip) for s in shares],
             )
             for finding in findings:
                 self._put_finding(database, finding)
@@ -409,7 +410,9 @@ def _settings(database: sqlite3.Connection, folder: Path) -> Settings:
 
 
 def _fact(database: sqlite3.Connection, name: str) -> Any:
-    row = database.execute("SELECT value FROM settings WHERE name = ?", (f"fact {name}",)).fetchone()
+    row = database.execute(
+        "SELECT value FROM settings WHERE name = ?", (f"fact {name}",)
+    ).fetchone()
     return None if row is None else json.loads(row[0])
 
 

@@ -49,9 +49,7 @@ _DOING_EVERY_S = 0.25
 _LOOK_AGAIN_S = 0.05
 
 
-def source(
-    target: Target, seed: int, share: int, learned: tuple[int, ...]
-) -> Iterable[Program]:
+def source(target: Target, seed: int, share: int, learned: tuple[int, ...]) -> Iterable[Program]:
     """The programs of one share: of the seed and the share's number, and of nothing else."""
     del learned  # fresh programs are the same after a resume; mutations are where it counts
     own = random.Random(f"{seed} share {share}").getrandbits(64)
@@ -69,9 +67,7 @@ class Worker:
         say: Callable[[protocol.Message], None],
         folder: Path,
         clock: Callable[[], float] = time.monotonic,
-        programs_of: Callable[
-            [Target, int, int, tuple[int, ...]], Iterable[Program]
-        ] = source,
+        programs_of: Callable[[Target, int, int, tuple[int, ...]], Iterable[Program]] = source,
     ) -> None:
         self._begin = begin
         self._live = live

@@ -23,6 +23,8 @@ from deadheat.report.html import campaign_page, example_page
 from deadheat.screen import CampaignView
 
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from deadheat.campaign.news import News, Snapshot
 
 # OpenCode keeps each session's files in its home, and its memory grows: some hundred programs
@@ -152,7 +154,7 @@ def _fresh(parent: Path, now: time.struct_time) -> Path:
 
 
 def _watched(order: CampaignOrder, events: str | None, *, no_progress: bool) -> CampaignResult:
-    stream = None
+    stream: TextIO | None = None
     try:
         if events == "-":
             stream = click.get_text_stream("stdout")

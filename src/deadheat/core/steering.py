@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING
 
 from deadheat.core.program import (
     Create,
-    Delete,
     Fork,
     Lane,
-    List,
     Program,
     canonical,
+    changes,
     keep,
     kind_of,
     overlapping_pairs,
@@ -128,10 +127,7 @@ def _one_twice(program: Program, rng: Random, offsets_us: Sequence[int]) -> Prog
         return program
     r = rng.choice(together)
     calls = [
-        call
-        for lane in program.rounds[r]
-        for call in lane
-        if not isinstance(call, Create | Fork)
+        call for lane in program.rounds[r] for call in lane if not isinstance(call, Create | Fork)
     ]
     if not calls:
         return program
@@ -143,20 +139,15 @@ def _one_twice(program: Program, rng: Random, offsets_us: Sequence[int]) -> Prog
 
 
 def race_shape(program: Program) -> tuple[str, ...]:
-    """The kinds of call that the program releases together, sorted; a list is a read."""
+    """The kinds of call that the program releases together, sorted; whatever looks is a read."""
     together = [
-        "read" if isinstance(call, List) or not isinstance(call, Create | Delete) and _reads(call)
-        else kind_of(call)
+        kind_of(call) if changes(call) else "read"
         for lanes in program.rounds
         if len(lanes) > 1
         for lane in lanes
         for call in lane
     ]
     return tuple(sorted(together))
-
-
-def _reads(call: object) -> bool:
-    return type(call).__name__ in ("Get", "List", "Children")
 
 
 def can_show(program: Program, minimum: tuple[str, ...]) -> bool:

@@ -52,9 +52,11 @@ def exercised(record: CampaignRecord) -> list[str]:
     """What was run, what has overlapped, what never did, and what its silence is worth."""
     totals = record.totals
     lines = [
-        f"{record.target}, seed {record.seed}: {totals.get('programs', 0):,} programs, "
-        f"{totals.get('trials', 0):,} trials, {totals.get('requests', 0):,} requests "
-        f"in {duration_text(record.elapsed_s)} ({record.ended or 'running'})",
+        (
+            f"{record.target}, seed {record.seed}: {totals.get('programs', 0):,} programs, "
+            f"{totals.get('trials', 0):,} trials, {totals.get('requests', 0):,} requests "
+            f"in {duration_text(record.elapsed_s)} ({record.ended or 'running'})"
+        ),
         f"under the promises: {record.promises}",
     ]
     possible = possible_pairings([Kind(kind) for kind in record.kinds], record.families)
@@ -72,8 +74,8 @@ def exercised(record: CampaignRecord) -> list[str]:
         rarest = silence.would_have_seen()
         if rarest is not None:
             lines.append(
-                f"least proven: {pairing_text(pairing)}: quiet in {silence.trials:,} trials; a race "
-                f"showing in {percent(rarest)} of them would have been seen (99 %)"
+                f"least proven: {pairing_text(pairing)}: quiet in {silence.trials:,} trials; a "
+                f"race showing in {percent(rarest)} of them would have been seen (99 %)"
             )
     for name, words in (
         ("undecided", "trials undecided: they prove nothing either way"),

@@ -7,6 +7,7 @@ the template draws them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from deadheat.core.coverage import Relation, Sequence, Silence, possible_pairings
@@ -14,7 +15,8 @@ from deadheat.core.history import CHANGING, Kind
 from deadheat.report.wording import bytes_text, duration_text, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence as Row
+    from collections.abc import Callable
+    from collections.abc import Sequence as Row
 
     from deadheat.artifact import RateRecord
     from deadheat.core.coverage import Overlap, Pairing
@@ -96,7 +98,7 @@ def _speed(title: str, samples: Row[Sample], value: Callable[[Sample], float]) -
     """The slope between samples; a resume has no slope."""
     points = [
         (b.at_s, max(value(b) - value(a), 0.0) / (b.at_s - a.at_s))
-        for a, b in zip(samples, samples[1:], strict=False)
+        for a, b in pairwise(samples)
         if b.at_s > a.at_s
     ]
     return _drawn(title, points, samples, "{:,.0f}".format, ())
@@ -110,7 +112,9 @@ def _drawn(
     marks: tuple[Mark, ...],
 ) -> Line:
     top = max((value for _, value in points), default=0.0) or 1.0
-    shown = [(_x(at, samples), round(HEIGHT - value / top * (HEIGHT - 6) - 2, 2)) for at, value in points]
+    shown = [
+        (_x(at, samples), round(HEIGHT - value / top * (HEIGHT - 6) - 2, 2)) for at, value in points
+    ]
     drawn = " ".join(f"{x},{y}" for x, y in shown)
     first, last = (shown[0][0], shown[-1][0]) if shown else (0.0, 0.0)
     return Line(

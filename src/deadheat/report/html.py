@@ -93,7 +93,9 @@ def campaign_page(record: CampaignRecord) -> str:
         plateau=plateaued(totals.get("programs", 0), record.last_new),
         lines=charts.lines_of(record),
         matrix=charts.matrix_of(record),
-        quiet=[(pairing_text(p), f"{s.trials:,}", percent(s.would_have_seen() or 0)) for p, s in quiet],
+        quiet=[
+            (pairing_text(p), f"{s.trials:,}", percent(s.would_have_seen() or 0)) for p, s in quiet
+        ],
         resume=shlex.join(["deadheat", "campaign", "--resume", str(record.folder)]),
     )
 
@@ -161,7 +163,8 @@ def _shown_in_campaign(finding: CampaignFinding, record: CampaignRecord) -> Show
     )
     return replace(
         shown,
-        offsets=charts.offsets_of(finding.picture),
+        # Tuning that met nothing has no picture.
+        offsets=charts.offsets_of(finding.picture) if any(d for _, d, _ in finding.picture) else (),
         search=search,
         state="" if finding.settled else "still being shrunk",
     )
@@ -179,11 +182,15 @@ def _page(template: str, **values: object) -> str:
             "form-action 'none'",
         )
     )
-    return _environment().get_template(template).render(
-        style=Markup(style),  # the package's own files
-        script=Markup(script),
-        policy=policy,
-        **values,
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            style=Markup(style),  # the package's own files
+            script=Markup(script),
+            policy=policy,
+            **values,
+        )
     )
 
 
