@@ -229,7 +229,7 @@ def from_line(line: str) -> Any:
         body = json.loads(line)
         kind = _KINDS[body.pop("say")]
         return kind(**{name: _frozen(value) for name, value in body.items()})
-    except (TypeError, KeyError, AttributeError) as exc:
+    except (TypeError, KeyError, AttributeError, ValueError) as exc:
         raise ValueError(f"no line of protocol {PROTOCOL}: {line[:80]!r}") from exc
 
 

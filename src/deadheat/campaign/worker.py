@@ -76,7 +76,7 @@ class Worker:
         self._folder = folder
         self._clock = clock
         self._programs_of = programs_of
-        self._rng = random.Random(secrets.randbits(64))
+        self._rng = random.Random(begin.seed)
         self._told_s = 0.0
         self._stopped = False
         self._pursuits: list[protocol.Pursue] = []
@@ -142,6 +142,7 @@ class Worker:
     async def _work_on(self, share: protocol.Share) -> None:
         fresh = self._fresh(share)
         self._counting.begin_share(share)
+        self._rng = random.Random(f"{self._begin.seed} mutations of {share.number}")
         while self._counting.position < share.programs and not self._stopped:
             program = self._counting.next(self._rng)
             if program is None:
