@@ -277,6 +277,22 @@ def to_json(artifact: Artifact) -> str:
     return _pretty(whole) + "\n"
 
 
+def program_text(program: Program) -> str:
+    """A program alone, as one line of JSON."""
+    return json.dumps(_CONVERTER.unstructure(program), separators=(",", ":"))
+
+
+def program_of(text: str) -> Program:
+    """What ``program_text`` wrote. Raises ``BadArtifact``."""
+    try:
+        program = _CONVERTER.structure(json.loads(text), Program)
+    except Exception as exc:  # cattrs raises many kinds
+        raise BadArtifact(f"this is no program: {_first_line(exc)}. Draw it again.") from exc
+    if wrong := problems(program):
+        raise BadArtifact(f"this program cannot be sent: {wrong[0]}. Draw it again.")
+    return program
+
+
 def _pretty(whole: dict[str, Any]) -> str:
     """Indented JSON with one operation, and one call, a line."""
 
@@ -385,11 +401,20 @@ def write(artifact: Artifact, folder: Path) -> Path:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
+            _sync_folder(folder)  # or a power cut may undo the rename
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as exc:
         raise CannotSave(_not_writable(folder, exc.strerror)) from exc
     return path
+
+
+def _sync_folder(folder: Path) -> None:
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def check_writable(folder: Path) -> None:

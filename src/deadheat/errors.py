@@ -8,7 +8,10 @@
     │   ├── NoHttp2               --http2 where it cannot be had
     │   ├── BadArtifact           truncated, of a newer format, not an artifact
     │   ├── BadFile               a configuration or profile with a mistake in it
-    │   └── CannotSave            the folder for the examples cannot be written
+    │   ├── CannotSave            the folder for the examples cannot be written, or is full
+    │   ├── StoreInUse            another campaign is writing to this folder
+    │   ├── BadStore              no campaign's folder, or of a newer deadheat
+    │   └── VersionsDiffer        a machine of the cluster runs another deadheat
     ├── TargetError             the target's                    exit 3
     │   ├── FetchFailed           the release could not be downloaded
     │   ├── StartFailed           the server did not start or never got ready
@@ -76,6 +79,18 @@ class BadFile(UserError):
 
 class CannotSave(UserError):
     """The folder for the saved examples cannot be made or written."""
+
+
+class StoreInUse(UserError):
+    """Another campaign is writing to this folder."""
+
+
+class BadStore(UserError):
+    """The folder holds no campaign that this version can go on with."""
+
+
+class VersionsDiffer(UserError):
+    """A worker would draw other programs for the same seed."""
 
 
 class TargetError(DeadheatError):

@@ -1,4 +1,4 @@
-"""What a run or a replay came to: plain values that reports are made from."""
+"""What a run, a replay or a campaign came to: plain values that reports are made from."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from deadheat.artifact import Artifact, Expectation
+    from deadheat.core.coverage import Overlap, Pairing, Silence
     from deadheat.core.divergence import Divergence
     from deadheat.core.stats import Rate
     from deadheat.errors import DeadheatError
@@ -128,3 +129,68 @@ class JobResult:
     interrupted: bool
     exit_code: int
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignFinding:
+    """One distinct divergence of a campaign, as the store has it.
+
+    ``settled``: shrunk as far as it goes. Of ``programs`` that could show it, ``hits`` did.
+    ``first_s`` and ``last_s``: campaign time. ``picture``: offset in microseconds, diverged,
+    decided trials, where offsets were tuned.
+    """
+
+    key: str
+    artifact: Artifact
+    path: Path
+    settled: bool
+    measured: bool
+    programs: int
+    hits: int
+    sightings: int
+    first_s: float
+    last_s: float
+    first_program: int
+    attempts: int = 0
+    picture: tuple[tuple[int, int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A campaign at one moment; the counts are sums since its beginning."""
+
+    at_s: float
+    programs: int
+    requests: int
+    overlaps: int
+    findings: int
+    restarts: int
+    workers: int
+    server_bytes: int
+    coordinator_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignRecord:
+    """A campaign as its store tells it. ``ended`` empty: it is running, or was cut off.
+
+    ``elapsed_s`` is time at work, over all resumes. ``last_new``: number of the program that
+    last overlapped in a new way.
+    """
+
+    target: str
+    promises: str
+    seed: int
+    folder: Path
+    began: str
+    elapsed_s: float
+    ended: str
+    kinds: tuple[str, ...]
+    families: bool
+    totals: dict[str, int]
+    findings: tuple[CampaignFinding, ...]
+    samples: tuple[Sample, ...]
+    seen: dict[Overlap, int]
+    silence: dict[Pairing, Silence]
+    last_new: int
+    log: tuple[str, ...]

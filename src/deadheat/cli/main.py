@@ -15,7 +15,7 @@ import traceback
 import click
 
 import deadheat
-from deadheat.cli import ci, examples, search
+from deadheat.cli import campaign, ci, examples, search
 from deadheat.cli.ending import tell
 from deadheat.cli.options import EXIT_CODES
 from deadheat.errors import DeadheatError, ExitCode
@@ -53,6 +53,8 @@ for _command in (
     ci.accept,
     ci.fixed,
     ci.schema,
+    campaign.campaign,
+    campaign.report,
     examples.replay,
     examples.shrink,
     examples.tune,
