@@ -23,6 +23,7 @@ LAYERS = {
     "campaign": 4,
     "testing": 4,
     "session": 5,
+    "comparison": 5,
     "console": 5,
     "cli": 5,
     "pytest_plugin": 5,

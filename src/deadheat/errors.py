@@ -12,6 +12,7 @@
     │   ├── NotThisApi            it answers, but not as this API
     │   └── TargetDied            it stopped answering for good
     ├── NothingExercised        a run that proves nothing       exit 3
+    │   └── NotComparable         two measurements that say nothing about each other
     └── ForeignSession          ours: a change to a session that this run did
                                 not create was refused          exit 4
 
@@ -96,6 +97,10 @@ class NothingExercised(DeadheatError):
     """Nothing overlapped, or a kind of call never succeeded: not a pass."""
 
     exit_code = ExitCode.TARGET
+
+
+class NotComparable(NothingExercised):
+    """The old rate and the new trials cannot be compared, or a stated fact is none."""
 
 
 class ForeignSession(DeadheatError):

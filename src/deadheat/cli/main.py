@@ -15,7 +15,7 @@ import traceback
 import click
 
 import deadheat
-from deadheat.cli import examples, search
+from deadheat.cli import examples, search, versions
 from deadheat.cli.ending import tell
 from deadheat.cli.options import EXIT_CODES
 from deadheat.errors import DeadheatError, ExitCode
@@ -54,6 +54,8 @@ for _command in (
     examples.shrink,
     examples.tune,
     examples.show,
+    versions.verify,
+    versions.bisect,
     targets,
 ):
     cli.add_command(_command)

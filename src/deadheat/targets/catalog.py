@@ -81,6 +81,24 @@ def resolve(
     )
 
 
+def several(against: str) -> tuple[str, ...]:
+    """The targets of a list: ``opencode@1.0.152,1.2.1,latest`` names three releases.
+
+    Raises ``UnknownTarget`` when one is empty or named twice.
+    """
+    words: list[str] = []
+    family = ""
+    for part in (part.strip() for part in against.split(",")):
+        bare = family and "://" not in part and not part.startswith(("demo", "opencode"))
+        word = f"{family}@{part}" if bare and part else part
+        if not word or word in words:
+            what = f"names {word} twice" if word else "has an empty name"
+            raise UnknownTarget(f"{against!r} {what}. Write opencode@1.0.152,1.2.1,latest.")
+        words.append(word)
+        family = word.partition("@")[0] if "@" in word and "://" not in word else family
+    return tuple(words)
+
+
 def demo(*, correct: bool) -> Target:
     """The bundled server, with or without its race."""
     name = "demo:correct" if correct else "demo"

@@ -1,0 +1,305 @@
+"""A saved example on several targets: event loops, signals, servers one after the other.
+
+Rules
+- A target that cannot be had or started is a row that says why, and the next one is tried.
+- SIGINT and SIGTERM stop the server that is up; what was found so far is the result.
+- Whether a target must be downloaded is seen when its turn comes.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from deadheat.campaign import verify as verifying
+from deadheat.campaign import versions
+from deadheat.campaign.replay import trials_wanted
+from deadheat.core.bisecting import Bisection
+from deadheat.core.ledger import Tally
+from deadheat.core.stats import trials_to_see
+from deadheat.core.verifying import (
+    BesideBaseline,
+    ByRecord,
+    CannotTell,
+    Conclusion,
+    Fixed,
+    NotFixed,
+    rate_to_refute,
+)
+from deadheat.drive.live import open_target
+from deadheat.drive.until import run_until
+from deadheat.errors import DeadheatError, NotComparable
+from deadheat.report.wording import percent
+from deadheat.results import Bisected, Row, Standing, Verified
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from deadheat.artifact import Artifact
+    from deadheat.console import View
+    from deadheat.core.divergence import Divergence
+    from deadheat.drive.live import LiveTarget
+    from deadheat.drive.target import Target
+
+
+class Find(Protocol):
+    """From a word to a target that the example fits; may download. Raises ``DeadheatError``."""
+
+    def __call__(self, word: str) -> Target: ...
+
+
+@dataclass(slots=True)
+class Compared:
+    """The rows so far, in order."""
+
+    rows: list[Row] = field(default_factory=list)
+    interrupted: bool = False
+
+
+def compare(
+    artifact: Artifact, words: Sequence[str], find: Find, trials: int | None, view: View
+) -> Compared:
+    """The example on each target, one after the other. ``trials`` None: as its rate asks for."""
+    result = Compared()
+    wanted = trials_wanted(artifact) if trials is None else trials
+    for word in words:
+        rows: list[Row] = []
+
+        async def work(live: LiveTarget, rows: list[Row] = rows) -> None:
+            def tell(done: int, of: int, diverged: int) -> None:
+                view.counting(f"{live.target.name}: {diverged} of {done} trials diverged, of {of}")
+
+            rows.append(
+                await versions.measure(live, artifact, wanted, tell, exactly=trials is not None)
+            )
+
+        try:
+            target = find(word)
+            interrupted, error = _on(target, view, work)
+        except KeyboardInterrupt:  # while it was being downloaded
+            interrupted, error = True, None
+        except DeadheatError as exc:
+            interrupted, error = False, exc
+        if interrupted:
+            result.interrupted = True
+            break
+        if error is not None:
+            rows = [Row(word, Standing.NOT_COMPARABLE, why=str(error))]
+        result.rows += rows
+        view.note(f"{result.rows[-1].target}: {result.rows[-1].standing}")
+    return result
+
+
+def bisect(
+    artifact: Artifact,
+    words: Sequence[str],
+    find: Find,
+    *,
+    present_first: bool,
+    confidence: float,
+    view: View,
+) -> Bisected:
+    """Where in ``words``, targets in order, the divergence comes or goes.
+
+    Raises ``NotComparable`` when an end is not what was said, ``KeyboardInterrupt`` on a
+    signal, and any other ``DeadheatError`` of an end.
+    """
+    bisection = Bisection(len(words), present_first=present_first)
+    quiet = trials_to_see(
+        rate_to_refute(_recorded(artifact), confidence),
+        1 - (1 - confidence) / 2 / bisection.tests,
+    )
+    seen: dict[int, bool | None] = {}
+    while True:
+        while (asked := bisection.next()) is not None:
+            is_end = asked in (0, len(words) - 1)
+            seen[asked] = _shows(artifact, words[asked], find, quiet, view, is_end=is_end)
+            bisection.feed(seen[asked])
+        change = bisection.change
+        if change is None:
+            raise _wrong_end(words, bisection.wrong_end, present_first, seen)
+        old, new = (change.before, change.after) if present_first else (change.after, change.before)
+        pairs = BesideBaseline(confidence, most_pairs=quiet)
+        view.note(f"{words[new]} beside {words[old]}, to be sure")
+        _beside(artifact, find(words[new]), find(words[old]), pairs, view)
+        if not isinstance(pairs.conclusion, NotFixed):
+            break
+        view.note(f"{words[new]} has it after all")
+        bisection.retract()
+    return Bisected(
+        with_it=words[old],
+        without_it=words[new],
+        skipped=tuple(words[i] for i in change.skipped),
+        fixed=present_first,
+        wrong=1 - confidence,
+        confirmed=isinstance(pairs.conclusion, Fixed),
+    )
+
+
+def _wrong_end(
+    words: Sequence[str], end: int | None, present_first: bool, seen: dict[int, bool | None]
+) -> NotComparable:
+    word = words[end or 0]
+    if end is not None and seen.get(end) is None:
+        return NotComparable(
+            f"{word} could not be tried here: too many trials missed their offsets. "
+            "Try again on a less busy machine."
+        )
+    if (end == 0) is present_first:
+        return NotComparable(
+            f"{word} is said to be bad, and did not show it in as many trials as its rate asks "
+            "for. Replay it there first, or name another --bad."
+        )
+    return NotComparable(f"{word} is said to be good, and shows it. Name another --good.")
+
+
+def _shows(
+    artifact: Artifact, word: str, find: Find, quiet: int, view: View, *, is_end: bool
+) -> bool | None:
+    """``None``: it cannot be tried, which is an error at an end."""
+    found: list[bool | None] = []
+
+    async def work(live: LiveTarget) -> None:
+        def tell(done: int, of: int) -> None:
+            view.counting(f"{live.target.name}: {done} of {of} trials quiet")
+
+        found.append(await versions.shows(live, artifact, quiet, tell))
+
+    try:
+        interrupted, error = _on(find(word), view, work)
+        if error is not None:
+            raise error
+    except DeadheatError as exc:
+        if is_end:
+            raise
+        view.note(f"{word}: skipped ({exc})")
+        return None
+    if interrupted:
+        raise KeyboardInterrupt
+    said = {True: "present", False: "not seen", None: "skipped: too many offsets missed"}
+    view.note(f"{word}: {said[found[0]]}")
+    return found[0]
+
+
+def verify(
+    artifact: Artifact,
+    target: Target,
+    baseline: Callable[[], Target | None],
+    confidence: float,
+    view: View,
+    *,
+    baseline_at_once: bool,
+) -> Verified:
+    """Is it fixed in ``target``?
+
+    By the recorded rate, unless ``baseline_at_once`` or the machines cannot be compared:
+    then beside ``baseline()``, None if there is none. Raises ``NotComparable``,
+    ``KeyboardInterrupt`` on a signal, and ``TargetError``.
+    """
+    pears = ""
+    if not baseline_at_once:
+        record = ByRecord(_recorded(artifact), confidence)
+        ended = _by_record(artifact, target, record, view)
+        if not isinstance(ended, verifying.Pears):
+            return Verified(
+                target.name,
+                _known(record.conclusion),
+                confidence,
+                ended,
+                "",
+                "",
+                (record.shown, record.trials - record.undecided),
+                (0, 0),
+            )
+        pears = ended.why
+        view.note(f"the recorded rate says nothing here: {pears}")
+    old = baseline()
+    if old is None:
+        raise NotComparable(
+            f"the recorded rate says nothing here: {pears}. Name the version that has it "
+            f"with --baseline, to measure both side by side."
+        )
+    view.note(f"measuring {target.name} beside {old.name}")
+    pairs = BesideBaseline(confidence)
+    seen = _beside(artifact, target, old, pairs, view)
+    return Verified(
+        target.name,
+        _known(pairs.conclusion),
+        confidence,
+        seen,
+        old.name,
+        pears,
+        (pairs.shown_new, pairs.pairs),
+        (pairs.shown_old, pairs.pairs),
+    )
+
+
+def _known(conclusion: Conclusion | None) -> Conclusion:
+    return CannotTell("it was stopped before the end") if conclusion is None else conclusion
+
+
+def _by_record(
+    artifact: Artifact, target: Target, record: ByRecord, view: View
+) -> verifying.Pears | Divergence | None:
+    ended: list[verifying.Pears | Divergence | None] = []
+
+    async def work(live: LiveTarget) -> None:
+        def tell() -> None:
+            view.counting(
+                f"{live.target.name}: {record.quiet} of {record.wanted} trials quiet: "
+                f"its rate is below {percent(record.below)}"
+            )
+
+        ended.append(await verifying.by_record(live, artifact, record, tell))
+
+    interrupted, error = _on(target, view, work)
+    if error is not None:
+        raise error
+    if interrupted:
+        raise KeyboardInterrupt
+    return ended[0]
+
+
+def _beside(
+    artifact: Artifact, new: Target, old: Target, pairs: BesideBaseline, view: View
+) -> Divergence | None:
+    ended: list[Divergence | None] = []
+
+    async def work() -> None:
+        view.waiting(f"starting {old.name} and {new.name}")
+        async with (
+            open_target(old, secrets.token_hex(3)) as beside,
+            open_target(new, secrets.token_hex(3)) as live,
+        ):
+
+            def tell() -> None:
+                view.counting(
+                    f"{pairs.pairs} pairs: {old.name} diverged {pairs.shown_old} times of "
+                    f"{pairs.wanted}, {new.name} {pairs.shown_new}"
+                )
+
+            ended.append(await verifying.beside(live, beside, artifact, pairs, tell))
+
+    interrupted, error = run_until(work, None)
+    if error is not None:
+        raise error
+    if interrupted:
+        raise KeyboardInterrupt
+    return ended[0]
+
+
+def _recorded(artifact: Artifact) -> Tally | None:
+    rate = artifact.rate
+    return None if rate is None else Tally(rate.trials, rate.diverged)
+
+
+def _on(
+    target: Target, view: View, work: Callable[[LiveTarget], Awaitable[None]]
+) -> tuple[bool, DeadheatError | None]:
+    async def opened() -> None:
+        view.waiting(f"starting {target.name}")
+        async with open_target(target, secrets.token_hex(3)) as live:
+            await work(live)
+
+    return run_until(opened, None)
