@@ -38,6 +38,7 @@ ONLY_IN = {
     "h11": ("drive", "targets"),  # the demo server parses with it
     "click": ("cli",),
     "rich": ("console",),
+    "jinja2": ("report",),
     "cattrs": ("artifact",),
 }
 # What core may use of the standard library: no clock, no I/O, no async, no global state.

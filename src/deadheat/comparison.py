@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from math import ceil
 from typing import TYPE_CHECKING, Protocol
 
 from deadheat.campaign import verify as verifying
@@ -17,7 +18,6 @@ from deadheat.campaign import versions
 from deadheat.campaign.replay import trials_wanted
 from deadheat.core.bisecting import Bisection
 from deadheat.core.ledger import Tally
-from deadheat.core.stats import trials_to_see
 from deadheat.core.verifying import (
     BesideBaseline,
     ByRecord,
@@ -26,6 +26,7 @@ from deadheat.core.verifying import (
     Fixed,
     NotFixed,
     rate_to_refute,
+    shown_needed,
 )
 from deadheat.drive.live import open_target
 from deadheat.drive.until import run_until
@@ -106,80 +107,52 @@ def bisect(
     signal, and any other ``DeadheatError`` of an end.
     """
     bisection = Bisection(len(words), present_first=present_first)
-    quiet = trials_to_see(
-        rate_to_refute(_recorded(artifact), confidence),
-        1 - (1 - confidence) / 2 / bisection.tests,
-    )
-    seen: dict[int, bool | None] = {}
-    while True:
-        while (asked := bisection.next()) is not None:
-            is_end = asked in (0, len(words) - 1)
-            seen[asked] = _shows(artifact, words[asked], find, quiet, view, is_end=is_end)
-            bisection.feed(seen[asked])
-        change = bisection.change
-        if change is None:
-            raise _wrong_end(words, bisection.wrong_end, present_first, seen)
-        old, new = (change.before, change.after) if present_first else (change.after, change.before)
-        pairs = BesideBaseline(confidence, most_pairs=quiet)
-        view.note(f"{words[new]} beside {words[old]}, to be sure")
-        _beside(artifact, find(words[new]), find(words[old]), pairs, view)
-        if not isinstance(pairs.conclusion, NotFixed):
-            break
-        view.note(f"{words[new]} has it after all")
-        bisection.retract()
+    sure = 1 - (1 - confidence) / bisection.tests
+    # Twice what the lowest rate to be reckoned with needs on average.
+    most = ceil(2 * shown_needed(sure) / rate_to_refute(_recorded(artifact), confidence))
+    while (asked := bisection.next()) is not None:
+        pairs = BesideBaseline(sure, most_pairs=most)
+        beside = words[bisection.beside]
+        try:
+            _beside(artifact, find(words[asked]), find(beside), pairs, view)
+        except DeadheatError as exc:
+            if asked in (0, len(words) - 1):
+                raise
+            view.note(f"{words[asked]}: skipped ({exc})")
+            bisection.feed(None)
+            continue
+        match pairs.conclusion:
+            case NotFixed():
+                present: bool | None = True
+                said = "has it"
+            case Fixed():
+                present = False
+                said = f"not seen in {pairs.pairs:,} trials, {pairs.shown_old} times on {beside}"
+            case _:
+                present = None
+                said = f"cannot be told: {beside} showed it {pairs.shown_old} times"
+        view.note(f"{words[asked]}: {said}")
+        bisection.feed(present)
+    change = bisection.change
+    if change is None:
+        raise _wrong_end(words, bisection.wrong_end or 0, bisection.beside)
+    old, new = (change.before, change.after) if present_first else (change.after, change.before)
     return Bisected(
         with_it=words[old],
         without_it=words[new],
         skipped=tuple(words[i] for i in change.skipped),
         fixed=present_first,
         wrong=1 - confidence,
-        confirmed=isinstance(pairs.conclusion, Fixed),
     )
 
 
-def _wrong_end(
-    words: Sequence[str], end: int | None, present_first: bool, seen: dict[int, bool | None]
-) -> NotComparable:
-    word = words[end or 0]
-    if end is not None and seen.get(end) is None:
+def _wrong_end(words: Sequence[str], end: int, bad: int) -> NotComparable:
+    if end == bad:
         return NotComparable(
-            f"{word} could not be tried here: too many trials missed their offsets. "
-            "Try again on a less busy machine."
+            f"{words[end]} is said to be bad, and hardly shows it here. "
+            "Replay it there first, or name another --bad."
         )
-    if (end == 0) is present_first:
-        return NotComparable(
-            f"{word} is said to be bad, and did not show it in as many trials as its rate asks "
-            "for. Replay it there first, or name another --bad."
-        )
-    return NotComparable(f"{word} is said to be good, and shows it. Name another --good.")
-
-
-def _shows(
-    artifact: Artifact, word: str, find: Find, quiet: int, view: View, *, is_end: bool
-) -> bool | None:
-    """``None``: it cannot be tried, which is an error at an end."""
-    found: list[bool | None] = []
-
-    async def work(live: LiveTarget) -> None:
-        def tell(done: int, of: int) -> None:
-            view.counting(f"{live.target.name}: {done} of {of} trials quiet")
-
-        found.append(await versions.shows(live, artifact, quiet, tell))
-
-    try:
-        interrupted, error = _on(find(word), view, work)
-        if error is not None:
-            raise error
-    except DeadheatError as exc:
-        if is_end:
-            raise
-        view.note(f"{word}: skipped ({exc})")
-        return None
-    if interrupted:
-        raise KeyboardInterrupt
-    said = {True: "present", False: "not seen", None: "skipped: too many offsets missed"}
-    view.note(f"{word}: {said[found[0]]}")
-    return found[0]
+    return NotComparable(f"{words[end]} is said to be good, and shows it. Name another --good.")
 
 
 def verify(

@@ -5,6 +5,7 @@
     │   ├── UnknownTarget         no such target, version or program on PATH
     │   ├── RemoteRefused         not loopback, and --allow-remote was not given
     │   ├── BadArtifact           truncated, of a newer format, not an artifact
+    │   ├── CannotExport          this example does not go into that kind of file
     │   └── CannotSave            the folder for the examples cannot be written
     ├── TargetError             the target's                    exit 3
     │   ├── FetchFailed           the release could not be downloaded
@@ -58,6 +59,10 @@ class RemoteRefused(UserError):
 
 class BadArtifact(UserError):
     """The file is no artifact that this version can replay."""
+
+
+class CannotExport(UserError):
+    """The example holds something that this kind of file cannot say."""
 
 
 class CannotSave(UserError):

@@ -104,7 +104,7 @@ class Bisected:
     not; ``skipped`` lie between and could not be tried.
 
     ``fixed``: the one without it is the newer. ``wrong``: at most so often (see
-    ``core.bisecting``). ``confirmed``: also beside each other.
+    ``core.bisecting``).
     """
 
     with_it: str
@@ -112,7 +112,6 @@ class Bisected:
     skipped: tuple[str, ...]
     fixed: bool
     wrong: float
-    confirmed: bool
 
 
 @dataclass(frozen=True, slots=True)

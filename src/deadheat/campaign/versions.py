@@ -3,7 +3,6 @@
 Rules
 - ``measure`` makes a number of trials fixed before the first, so its rate is unbiased; it
   goes on only for trials that missed their offsets, which nobody's answer decides.
-- ``shows`` stops at the first divergence: it is a fact, and its rate is not asked for.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deadheat.campaign.looking import look
-from deadheat.core.stats import rarest_seen, rate
-from deadheat.core.verifying import Came
+from deadheat.core.stats import rarest_seen, rate, trials_to_see
+from deadheat.core.verifying import UNKNOWN_RATE, Came
 from deadheat.results import Row, Standing
 
 if TYPE_CHECKING:
@@ -37,9 +36,12 @@ async def measure(
 ) -> Row:
     """``wanted`` trials at the artifact's offsets, so that silence says something.
 
-    ``exactly``: as many trials in all. ``tell(done, of, diverged)`` after each.
-    Raises ``TargetError``.
+    ``exactly``: as many trials in all. ``tell(done, of, diverged)`` after each. Silence that
+    does not even refute the recorded rate's lower end compares nothing. Raises ``TargetError``.
     """
+    recorded = artifact.rate
+    known = recorded is not None and recorded.diverged > 0
+    lowest = recorded.low if recorded is not None and known else UNKNOWN_RATE
     counts = dict.fromkeys(Came, 0)
     on_time = 0
     first: Divergence | None = None
@@ -64,11 +66,11 @@ async def measure(
         standing, why = Standing.PRESENT, ""
     elif counts[Came.OTHER]:
         standing, why = Standing.DIFFERENT, str(other.signature) if other is not None else ""
-    elif not quiet or (not exactly and on_time < wanted):
+    elif below is None or below > lowest:
         standing = Standing.NOT_COMPARABLE
         why = (
-            f"{on_time:,} of {sum(counts.values()):,} trials kept their offsets, "
-            f"{wanted:,} are needed"
+            f"{quiet:,} of {sum(counts.values()):,} trials were judged and kept their offsets, "
+            f"{trials_to_see(lowest, CONFIDENCE):,} are needed"
         )
     else:
         standing, why = Standing.NOT_SEEN, ""
@@ -84,24 +86,3 @@ async def measure(
         why,
         first or other,
     )
-
-
-async def shows(
-    live: LiveTarget, artifact: Artifact, quiet_wanted: int, tell: Callable[[int, int], None]
-) -> bool | None:
-    """Does it show here? False after ``quiet_wanted`` quiet trials at their offsets.
-
-    None: the machine missed too many offsets to tell. ``tell(quiet, of)`` after each.
-    Raises ``TargetError``.
-    """
-    quiet = trials = 0
-    while quiet < quiet_wanted:
-        if trials >= quiet_wanted * _AT_MOST:
-            return None
-        trials += 1
-        seen = await look(live, artifact)
-        if seen.came is Came.SHOWN:
-            return True
-        quiet += seen.came in (Came.QUIET, Came.OTHER)
-        tell(quiet, quiet_wanted)
-    return False

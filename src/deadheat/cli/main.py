@@ -15,7 +15,7 @@ import traceback
 import click
 
 import deadheat
-from deadheat.cli import examples, search, versions
+from deadheat.cli import examples, exporting, search, versions
 from deadheat.cli.ending import tell
 from deadheat.cli.options import EXIT_CODES
 from deadheat.errors import DeadheatError, ExitCode
@@ -56,6 +56,7 @@ for _command in (
     examples.show,
     versions.verify,
     versions.bisect,
+    exporting.export,
     targets,
 ):
     cli.add_command(_command)

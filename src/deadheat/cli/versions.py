@@ -107,9 +107,9 @@ def save_table(artifact: artifacts.Artifact, rows: list[Row], path: Path) -> Non
 def bisect(file: Path, good: str, bad: str, confidence: float) -> None:
     """Find the release in which a saved failing example came or went.
 
-    Walks the releases that npm has between the two. A version in which it shows is
-    bad for certain; one counts as good only after as many quiet trials as keep
-    the whole bisection within --confidence. The last two are measured side by side.
+    Walks the releases that npm has between the two. Each is tried trial by trial beside
+    one that has it: it is bad for certain once it shows it, and good only when the
+    other has shown it so often that the whole bisection keeps within --confidence.
 
     \b
     Examples:

@@ -13,7 +13,8 @@ Rules
   halving is best, with the noise all in how long a version must be quiet.
 - A version that cannot be tried is skipped, as ``git bisect skip``: the nearest one is tried
   instead, and the answer may be a few versions.
-- The version called quiet last may be looked at again in a better way (``retract``).
+- Each version is tried beside the nearest one known to have the race, in pairs of trials
+  (``core.verifying``), so that neither the recorded rate nor the machine's load matters.
 """
 
 from __future__ import annotations
@@ -34,19 +35,18 @@ class Change:
 class Bisection:
     """The place of the change in ``count`` versions in order.
 
-    The first and the last are known ends, one of them with the race: both are tried too, that
-    one first, as it is over as soon as it shows.
-    ``present_first``: the race is in the first (then a fix is looked for), else in the last.
+    The first and the last are known ends, one of them with the race (the first when
+    ``present_first``: then a fix is looked for). The other is tried first of all, beside it,
+    so that both are seen to be what was said.
     """
 
     def __init__(self, count: int, *, present_first: bool) -> None:
         if count < 2:
             raise ValueError("a bisection needs two versions; give a good and a bad one")
         self._count = count
-        self._present_first = present_first
         self._present = 0 if present_first else count - 1
-        self._quiet = [count - 1 if present_first else 0]  # the last one is nearest to the race
-        self._ends = [self._present, self._quiet[0]]
+        self._quiet = count - 1 if present_first else 0
+        self._end_is_tried = False
         self._skipped: set[int] = set()
         self._asked: int | None = None
         self.wrong_end: int | None = None
@@ -56,47 +56,47 @@ class Bisection:
         """The most answers "quiet" that the result rests on."""
         return most_tests(self._count)
 
+    @property
+    def beside(self) -> int:
+        """The nearest version known to have the race: what to try the next one beside."""
+        return self._present
+
     def next(self) -> int | None:
         """Which version to try; the same until ``feed``. None: ``change`` or ``wrong_end``."""
         if self._asked is None and self.wrong_end is None:
-            self._asked = self._ends[0] if self._ends else self._middle()
+            self._asked = self._middle() if self._end_is_tried else self._quiet
         return self._asked
 
     def feed(self, present: bool | None) -> None:
-        """Does the version that ``next`` named show the race? None: it cannot be tried.
+        """Does the version that ``next`` named show the race? None: it cannot be told.
 
-        An end that is not what was said of it, or cannot be tried, ends the bisection.
+        An end that is not what was said of it ends the bisection; so does one of which
+        nobody can tell, when it is the one with the race that did not show it.
         """
         if self._asked is None:
             raise RuntimeError("feed() without a version; call next() and try it first")
         asked, self._asked = self._asked, None
-        if self._ends:
-            self._ends.pop(0)
-            if present is not (asked == self._present):
-                self.wrong_end = asked
+        if not self._end_is_tried:
+            self._end_is_tried = True
+            if present is not False:
+                self.wrong_end = asked if present else self._present
         elif present is None:
             self._skipped.add(asked)
         elif present:
             self._present = asked
         else:
-            self._quiet.append(asked)
-
-    def retract(self) -> None:
-        """The version called quiet last has shown the race after all."""
-        self._present = self._quiet.pop()
-        if not self._quiet:
-            self.wrong_end = self._present
+            self._quiet = asked
 
     @property
     def change(self) -> Change | None:
         """Where it is, once that is known."""
-        if self._ends or self.wrong_end is not None or self._middle() is not None:
+        if not self._end_is_tried or self.wrong_end is not None or self._middle() is not None:
             return None
-        low, high = sorted((self._present, self._quiet[-1]))
+        low, high = sorted((self._present, self._quiet))
         return Change(low, high, tuple(i for i in sorted(self._skipped) if low < i < high))
 
     def _middle(self) -> int | None:
-        low, high = sorted((self._present, self._quiet[-1]))
+        low, high = sorted((self._present, self._quiet))
         open_ones = [i for i in range(low + 1, high) if i not in self._skipped]
         return open_ones[(len(open_ones) - 1) // 2] if open_ones else None
 

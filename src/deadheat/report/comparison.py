@@ -103,14 +103,8 @@ def bisected_text(found: Bisected) -> str:
     lines.append(f"{other}, the version before, {has}")
     lines.append(
         f"wrong at most {percent(found.wrong)} of the time, if one change made the difference and "
-        f"the race shows at no less than a third of its recorded rate where it is"
+        f"the race shows at no less than 1/{DRIFT} of the rate of the version tried beside it"
     )
-    if found.confirmed:
-        lines.append("and confirmed side by side, where the machine's load strikes both alike")
-    else:
-        lines.append(
-            "not confirmed side by side: the version that has it did not show it often enough"
-        )
     return "\n".join(lines)
 
 

@@ -23,6 +23,8 @@ from deadheat.targets.opencode_wire import OpenCodeWire
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from deadheat.drive.target import Wire
+
 PROFILES = ("opencode",)
 
 # word, what it is, example; shown by `deadheat targets`
@@ -81,6 +83,13 @@ def resolve(
     )
 
 
+def wire_of(profile: str) -> Wire:
+    """How a profile's calls become requests. Raises ``UnknownTarget``."""
+    if profile not in PROFILES:
+        raise UnknownTarget(f"There is no profile {profile!r}. Use one of: {', '.join(PROFILES)}.")
+    return OpenCodeWire()
+
+
 def several(against: str) -> tuple[str, ...]:
     """The targets of a list: ``opencode@1.0.152,1.2.1,latest`` names three releases.
 
@@ -135,8 +144,7 @@ def _by_address(word: str, profile: str | None, *, allow_remote: bool) -> Target
         raise UnknownTarget(
             f"{shown} needs a profile that says how to speak to it. Add --profile opencode."
         )
-    if profile not in PROFILES:
-        raise UnknownTarget(f"There is no profile {profile!r}. Use one of: {', '.join(PROFILES)}.")
+    wire = wire_of(profile)
     if not allow_remote and not _is_loopback(host):
         raise RemoteRefused(
             f"{host} is not this machine. deadheat creates and deletes sessions there; "
@@ -144,7 +152,7 @@ def _by_address(word: str, profile: str | None, *, allow_remote: bool) -> Target
         )
     return Target(
         name=shown,  # without user and password: names are printed and saved
-        wire=OpenCodeWire(),
+        wire=wire,
         base_url=url.geturl().rstrip("/"),
         promises=opencode.promises_of(None),
         kinds=frozenset(Kind),
