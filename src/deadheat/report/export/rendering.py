@@ -83,6 +83,18 @@ def why_of(artifact: Artifact) -> str:
     return named_reason(artifact.reason, artifact.about, names)
 
 
+def _blank_why(artifact: Artifact) -> str:
+    """The reason with ``{a}`` for the session called a; one that no clue names stays a name."""
+    clues = clues_of(artifact)
+    known = {clue.session for clue in clues} | {clue.parent for clue in clues}
+    known |= {name for clue in clues for name in (*dict(clue.shows), *clue.lacks)}
+    names = {
+        session: f"{{{name}}}" if name in known else name
+        for name, session in artifact.sessions.items()
+    }
+    return named_reason(artifact.reason, artifact.about, names)
+
+
 def _rendered(template: str, recipe: Recipe, name: str, *, stdlib: bool) -> str:
     artifact, start = recipe.artifact, recipe.start
     if artifact.target.profile != "opencode":
@@ -115,7 +127,7 @@ def _rendered(template: str, recipe: Recipe, name: str, *, stdlib: bool) -> str:
             get=recipe.get,
             delete=recipe.delete,
             clues=[_clue(clue) for clue in clues_of(artifact)],
-            why=why_of(artifact),
+            why=_blank_why(artifact),
             trials=recipe.trials,
             timeout_s=artifact.target.timeout_s,
             start=start,
