@@ -8,6 +8,7 @@ Rules
 
 from __future__ import annotations
 
+import random
 import secrets
 from dataclasses import dataclass, field
 from math import ceil
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from deadheat.campaign import verify as verifying
 from deadheat.campaign import versions
 from deadheat.campaign.replay import trials_wanted
+from deadheat.campaign.window import look_around, tuner_of
 from deadheat.core.bisecting import Bisection
 from deadheat.core.ledger import Tally
 from deadheat.core.verifying import (
@@ -206,6 +208,27 @@ def verify(
         (pairs.shown_new, pairs.pairs),
         (pairs.shown_old, pairs.pairs),
     )
+
+
+def window(
+    artifact: Artifact, target: Target, trials: int, view: View
+) -> tuple[tuple[int, Tally], ...]:
+    """Divergences against offset (see ``core.tuning.Tuner.picture``), as far as it came.
+
+    Raises ``TargetError``.
+    """
+    tuner = tuner_of(artifact, trials, random.Random(artifact.fingerprint))
+
+    async def work(live: LiveTarget) -> None:
+        def tell(done: int) -> None:
+            view.counting(f"{live.target.name}: {done} of {trials} trials at other offsets")
+
+        await look_around(live, tuner, tell)
+
+    _, error = _on(target, view, work)
+    if error is not None:
+        raise error
+    return tuner.picture
 
 
 def _known(conclusion: Conclusion | None) -> Conclusion:

@@ -57,6 +57,7 @@ for _command in (
     versions.verify,
     versions.bisect,
     exporting.export,
+    exporting.explain,
     targets,
 ):
     cli.add_command(_command)
