@@ -29,6 +29,7 @@ LAYERS = {
     "session": 5,
     "testing": 5,
     "campaigning": 5,
+    "comparison": 5,
     "console": 5,
     "screen": 5,
     "cli": 5,
