@@ -192,7 +192,7 @@ def test_a_users_mistake_is_one_line(tmp_path: Path, words: tuple[str, ...], wor
     (tmp_path / "file").write_text("")
     (tmp_path / "good.json").write_text(text)
     (tmp_path / "truncated.json").write_text(text[:-50])
-    (tmp_path / "newer.json").write_text(text.replace('"format_version": 2', '"format_version": 9'))
+    (tmp_path / "newer.json").write_text(text.replace('"format_version": 3', '"format_version": 9'))
     (tmp_path / "other.json").write_text(
         text.replace('"profile": "opencode"', '"profile": "another"')
     )

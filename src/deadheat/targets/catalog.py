@@ -18,6 +18,7 @@ from deadheat.drive.server import Launch
 from deadheat.drive.target import Target
 from deadheat.errors import RemoteRefused, UnknownTarget
 from deadheat.targets import demo_server, opencode
+from deadheat.targets.opencode_events import OpenCodeEvents
 from deadheat.targets.opencode_wire import OpenCodeWire
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ def _by_address(word: str, profile: str | None, *, allow_remote: bool) -> Target
         kinds=frozenset(Kind),
         families=True,
         exclusive=False,
+        events=OpenCodeEvents(),
     )
 
 
