@@ -116,23 +116,27 @@ class _Look:
         for session, made in self.made.items():
             taker = next((op for op in deletes if op.invocation.session == session), None)
             if taker is None and self.cascade:
-                above = ancestors(session, self.parents)
-                taker = next(
-                    (
-                        op
-                        for op in deletes
-                        if op.invocation.session in above
-                        and made.return_ns is not None
-                        and made.return_ns < op.call_ns
-                    ),
-                    None,
-                )
+                taker = self._cascade_that_took(session, made, deletes)
             if taker is not None:
                 yield (Change.DELETED, session, None), taker
         for op in self.ops:
             session = op.invocation.session or ""
             if _is(op, Renamed) and session in self.made:
                 yield (Change.UPDATED, session, op.invocation.title), op
+
+    def _cascade_that_took(
+        self, session: str, made: Operation, deletes: list[Operation]
+    ) -> Operation | None:
+        """A delete of one above it that certainly took it along.
+
+        Only if nothing can have struck any of them before it was there: a delete of what has
+        gone already may be answered with success, too, and takes nobody.
+        """
+        born_ns = made.return_ns
+        if born_ns is None or any(op.call_ns <= born_ns for op in self._deletes(session)):
+            return None
+        above = ancestors(session, self.parents)
+        return next((op for op in deletes if op.invocation.session in above), None)
 
     def told(self, due: Due) -> bool:
         """Has this change been announced?"""

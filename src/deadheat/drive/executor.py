@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Self
 import anyio
 import httpx
 
-from deadheat.core.announcements import owed
 from deadheat.core.history import (
     Absent,
     Created,
@@ -38,8 +37,8 @@ from deadheat.core.history import (
 )
 from deadheat.drive.lane import LaneClient
 from deadheat.drive.listening import Listener
-from deadheat.drive.marker import Marker
 from deadheat.drive.outcome import outcome_of_error
+from deadheat.drive.stream import StreamObserver
 from deadheat.drive.trial import TrialRun
 from deadheat.drive.watch import Watch, given_up_after_s
 
@@ -58,9 +57,6 @@ if TYPE_CHECKING:
 _CLEANING_ROUNDS = 3
 # To look for so many, one list costs less than a read of each.
 _LIST_RATHER_THAN_GET = 3
-# A change that is not announced before the first marker may be behind it on a stream that is not
-# quite in order: only what several markers have overtaken is missing.
-_FLUSHES = 4
 # After Ctrl-C: enough for a few deletes, and short enough not to be pressed again.
 _LAST_CLEANING_S = 1.0
 
@@ -100,16 +96,18 @@ class Executor:
         self._target = target
         self._timeout_s = target.timeout_s
         self._watch: Watch | None = None
-        self._marker: Marker | None = None
-        self._listener: Listener | None = None
+        self._stream: StreamObserver | None = None
         if tasks is not None:
             self._timeout_s = given_up_after_s(target.timeout_s)
             self._control = LaneClient(base_url, target.timeout_s)
             self._watch = Watch(target.timeout_s, self._ask_control, tasks)
             if target.events is not None:
-                self._listener = Listener(base_url, target.events, tasks)
-                title = ownership.title(0, "marker")
-                self._marker = Marker(self._listener, self._ask, self.disregard, title)
+                self._stream = StreamObserver(
+                    Listener(base_url, target.events, tasks),
+                    self._ask,
+                    self.disregard,
+                    ownership.title(0, "marker"),
+                )
         self._ownership = ownership
         self._lanes: list[LaneClient] = []
         self.observer = self._client()
@@ -133,11 +131,8 @@ class Executor:
         trace: TracebackType | None,
     ) -> None:
         with anyio.CancelScope(shield=True):
-            if self._target.launch is None:  # a managed server takes the marker with it
-                with anyio.move_on_after(_LAST_CLEANING_S):
-                    await self.deafen()
-            elif self._listener is not None:
-                self._listener.end()
+            with anyio.move_on_after(_LAST_CLEANING_S):
+                await self.deafen()
             if self._watch is not None:
                 self._watch.end()
                 await self._control.aclose()
@@ -146,17 +141,16 @@ class Executor:
 
     async def hears(self) -> bool:
         """Does the event stream announce a create and a delete?"""
-        if self._listener is None or self._marker is None or not await self._listener.begin():
-            return False
-        return await self._marker.flush() is not None and await self._marker.flush() is not None
+        stream = self._stream
+        return stream is not None and await stream.begin() and await stream.flush() is not None
 
     async def deafen(self) -> None:
         """Listen no longer."""
-        listener, self._listener = self._listener, None
-        if listener is not None:
-            listener.end()
-        if self._marker is not None:
-            await self._marker.remove()
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.stop()
+            if self._target.launch is None:  # a managed server takes the marker with it
+                await stream.remove()
 
     async def answers(self, within_s: float) -> bool:
         """Is the control request answered now, or within that time?"""
@@ -215,8 +209,8 @@ class Executor:
         stream: Stream | None = None
         if self._watch is not None:
             self._watch.controls.clear()
-        listening = self._listener is not None and await self._listener.begin()
-        connection = self._listener.connections if self._listener is not None else 0
+        if self._stream is not None:
+            await self._stream.begin()
         try:
             for r in range(len(program.rounds)):
                 await run.round(r)
@@ -230,8 +224,11 @@ class Executor:
                 await anyio.sleep(self._settle_s)
                 settled_from = len(run.operations)
                 await run.read_at_rest()
-            if listening:
-                stream = await self._heard(run, connection)
+            if self._stream is not None:
+                ours = frozenset(run.ids.values())
+                stream = self._stream.said_of(ours)
+                if not self._waited():
+                    stream = await self._stream.end(run.operations, ours, self._target.promises)
             if not self._waited() or self._target.launch is None:
                 with anyio.move_on_after(self._target.timeout_s):
                     await self._clean(run)
@@ -329,26 +326,6 @@ class Executor:
     def _waited(self) -> bool:
         """Has a call of this trial waited for too long? What follows would mostly wait, too."""
         return self._watch is not None and bool(self._watch.controls)
-
-    async def _heard(self, run: TrialRun, connection: int) -> Stream | None:
-        """What the stream said of this trial's sessions, flushed if that can be had."""
-        listener, marker = self._listener, self._marker
-        if listener is None or marker is None:
-            return None
-        ours = frozenset(run.ids.values())
-
-        def so_far(flushed_ns: int | None) -> Stream:
-            return Stream(tuple(one for one in listener.heard if one.session in ours), flushed_ns)
-
-        heard = so_far(None)
-        for _ in range(0 if self._waited() else _FLUSHES):
-            flushed_ns = await marker.flush()
-            unbroken = listener.live and listener.connections == connection
-            heard = so_far(flushed_ns if unbroken else None)
-            done = History(tuple(run.operations), stream=heard)
-            if heard.flushed_ns is None or not owed(done, self._target.promises):
-                break
-        return heard
 
     def _history(self, run: TrialRun, outside: frozenset[str], stream: Stream | None) -> History:
         """The operations with times from 0, and without what is none of the trial's business."""

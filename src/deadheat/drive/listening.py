@@ -115,10 +115,9 @@ class Listener:
         return None
 
     async def _read(self, scope: anyio.CancelScope, connected: anyio.Event) -> None:
-        with scope:
-            # A broken stream is no finding.
-            with contextlib.suppress(httpx.HTTPError, httpx.InvalidURL, httpx_sse.SSEError):
-                await self._follow(connected)
+        broken = (httpx.HTTPError, httpx.InvalidURL, httpx_sse.SSEError)  # no finding
+        with scope, contextlib.suppress(*broken):
+            await self._follow(connected)
         if self._reading is scope:
             self._reading = None
         connected.set()
