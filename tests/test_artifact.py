@@ -78,9 +78,7 @@ operations = st.builds(
 instants = st.integers(0, 2**62)
 releases = st.lists(st.builds(Release, st.integers(0, 9), instants, instants), max_size=3)
 announcements = st.builds(Announcement, st.sampled_from(Change), texts, instants, titles)
-streams = st.builds(
-    Stream, st.lists(announcements, max_size=3).map(tuple), st.none() | instants
-)
+streams = st.builds(Stream, st.lists(announcements, max_size=3).map(tuple), st.none() | instants)
 controls = st.builds(Control, instants, instants, st.none() | instants, texts)
 histories = st.builds(
     History,

@@ -109,7 +109,8 @@ class Signature:
     it says nothing: all that only look, and deletes that answer for what another one
     had deleted, are folded into ``read``. ``late`` counts as ``stale-read``: one read
     saw it, or several. Where a status is wrong, reads are ``read`` too. Where the events
-    are, it is the kinds of call that can have made the change; of a hang, those that hang.
+    are, it is the kinds of call that can have made the change; of a hang, those that hang;
+    of a server that answers nobody, none.
     ``transient``: as ``Divergence.transient``.
     """
 
@@ -119,7 +120,8 @@ class Signature:
 
     def __str__(self) -> str:
         passing = "transient " if self.transient else ""
-        return f"{passing}{self.anomaly} ({', '.join(self.calls)})"
+        calls = f" ({', '.join(self.calls)})" if self.calls else ""
+        return f"{passing}{self.anomaly}{calls}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,8 @@ class Divergence:
         kinds = {op.kind.value for op in witness}
         if self.anomaly in WRONG_STATE:
             kinds = _acts_and_looks(witness)
+        elif self.anomaly is Anomaly.UNRESPONSIVE:  # whoever was there waits
+            kinds = set()
         elif self.anomaly is Anomaly.HANG:  # who waits for those that hang says nothing
             hung = {op.kind for op in witness if isinstance(op.outcome, Info)}
             kinds = {kind.value for kind in (hung & CHANGING or hung)}
