@@ -36,6 +36,8 @@ ONLY_IN = {
     "httpx_sse": ("drive",),
     "httpcore": ("drive",),
     "h11": ("drive", "targets"),  # the demo server parses with it
+    "h2": ("drive",),
+    "ssl": ("drive",),
     "click": ("cli",),
     "rich": ("console",),
     "cattrs": ("artifact",),

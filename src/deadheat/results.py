@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deadheat.core.release import Via
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -30,7 +32,8 @@ class Example:
 class Summary:
     """What a run did. ``ended``: why it stopped. ``answered``: calls that succeeded, by kind.
 
-    ``rounds``: the concurrent ones; ``missed_rounds`` of them missed their offsets.
+    ``rounds``: the concurrent ones; ``missed_rounds`` of them missed their offsets. ``via``:
+    what the requests travelled over.
     """
 
     target: str
@@ -50,6 +53,7 @@ class Summary:
     findings: tuple[Example, ...]
     rounds: int = 0
     missed_rounds: int = 0
+    via: Via = Via.TCP
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,7 @@ class Engine:
             findings=self._shelf.examples(),
             rounds=counts.rounds,
             missed_rounds=counts.missed_rounds,
+            via=self._live.target.via,
         )
 
     def _elapsed_s(self) -> float:

@@ -10,7 +10,7 @@ import click
 from deadheat import artifact as artifacts
 from deadheat import session
 from deadheat.cli.ending import end, find, say, say_and_end
-from deadheat.cli.options import EXIT_CODES, FOLDER, PROFILE, REMOTE, Duration
+from deadheat.cli.options import EXIT_CODES, FOLDER, HTTP2, PROFILE, REMOTE, Duration
 from deadheat.console import View
 from deadheat.report import outcome
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     "-x", "--exitfirst", is_flag=True, help="Stop once the first divergence is shrunk and measured."
 )
 @PROFILE
+@HTTP2
 @REMOTE
 @FOLDER
 def run(
@@ -84,6 +85,7 @@ def run(
     "-x", "--exitfirst", is_flag=True, help="Stop once the first divergence is shrunk and measured."
 )
 @PROFILE
+@HTTP2
 @REMOTE
 @FOLDER
 def ci(

@@ -19,6 +19,8 @@ import httpx
 import httpx_sse
 
 from deadheat.core.history import Announcement
+from deadheat.drive.address import address_of
+from deadheat.drive.lane import LaneTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +62,7 @@ class Listener:
     """One server's stream, from ``begin`` to ``end``. Its reader runs in the given task group."""
 
     def __init__(self, base_url: str, wire: EventWire, tasks: TaskGroup) -> None:
-        self._url = base_url + wire.path
+        self._base_url = base_url
         self._wire = wire
         self._tasks = tasks
         self._reading: anyio.CancelScope | None = None
@@ -126,9 +128,15 @@ class Listener:
     async def _follow(self, connected: anyio.Event) -> None:
         # A quiet stream is no broken one: no limit on the time between two events.
         timeout = httpx.Timeout(_BEGINS_WITHIN_S, read=None)
+        address = address_of(self._base_url)
         async with (
-            httpx.AsyncClient(trust_env=False, verify=False, timeout=timeout) as client,
-            httpx_sse.aconnect_sse(client, "GET", self._url) as source,
+            httpx.AsyncClient(
+                base_url=address.base_url,
+                transport=LaneTransport(address),
+                trust_env=False,
+                timeout=timeout,
+            ) as client,
+            httpx_sse.aconnect_sse(client, "GET", self._wire.path) as source,
         ):
             async for event in source.aiter_sse():
                 now_ns = time.monotonic_ns()

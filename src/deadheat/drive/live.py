@@ -82,6 +82,7 @@ class LiveTarget:
         self._tasks = tasks
         self.promises: Promises = target.promises
         self.restarts = 0
+        self.base_url = ""
         self._process = process
         self._ownership = Ownership(run)
         self._executor: Executor | None = None
@@ -104,6 +105,7 @@ class LiveTarget:
 
     async def connect(self, base_url: str) -> None:
         """Look around, and see that the API works one call at a time. Raises ``NotThisApi``."""
+        self.base_url = base_url
         self._executor = Executor(base_url, self.target, self._ownership, self._tasks)
         outcome = await self._executor.look_around()
         if not (isinstance(outcome, Ok) and isinstance(outcome.result, Listed)):

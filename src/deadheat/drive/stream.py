@@ -1,125 +1,263 @@
-"""The stream as an observer of trials: it hears what is said of their sessions, whole or not.
+"""A connection that can withhold the last byte of a request: TCP or a unix socket, TLS or none.
 
 Rules
-- The marker is a session of our own, made or deleted when all else has been answered. Its
-  announcement flushes the stream: on an ordered one, what was answered before the marker was
-  asked for has been announced by then. One request a flush: made at one, deleted at the next.
-  It is no trial's session.
-- A fresh connection counts only once it has announced a marker: a server may say that it is
-  connected before it listens to itself.
-- What some say of a change after its answer (OpenCode 1.18: up to 50 ms and more on a busy
-  machine) is waited for like that, never slept for.
+- A held request is complete but for one byte, so the server cannot act on it. Over TLS it is
+  the last byte of the request's last record, which nobody can decrypt without.
+- The stream owns its socket. ``wrote_ns`` is taken before each write and ``read_ns`` after
+  each read: the truth that intervals are built from.
+- Bytes leave in the order in which they were handed in, also when some task had to wait.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import select
+import socket
+import time
+from typing import TYPE_CHECKING, Any, Protocol
 
-from deadheat.core.announcements import owed
-from deadheat.core.history import (
-    Change,
-    Created,
-    Deleted,
-    History,
-    Invocation,
-    Kind,
-    Ok,
-    Stream,
-)
+import anyio
+import httpcore
+
+from deadheat.drive.tls import Tls
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
+    import ssl
+    from collections.abc import Iterable, Sequence
 
-    from deadheat.core.history import Announcement, Operation, Outcome
-    from deadheat.core.promises import Promises
-    from deadheat.drive.listening import Listener
-
-# A change that is not announced before the first marker may be behind it on a stream that is not
-# quite in order: only what several markers have overtaken is missing.
-_FLUSHES = 4
+    from deadheat.drive.address import Address
 
 
-class StreamObserver:
-    """``ask`` sends one call and gives its outcome; ``title`` is what the marker is called.
+class Arrivals(Protocol):
+    """The gate, as a stream sees it."""
 
-    ``disregard`` hears of each marker's id before anything else is sent.
-    """
+    def arrived(self, lane: int, holder: HeldStream) -> None:
+        """This lane's request is held by that connection now."""
+        ...
 
-    def __init__(
-        self,
-        listener: Listener,
-        ask: Callable[[Invocation], Awaitable[Outcome]],
-        disregard: Callable[[str], None],
-        title: str,
-    ) -> None:
-        self._listener = listener
-        self._ask = ask
-        self._disregard = disregard
-        self._title = title
-        self._session: str | None = None
-        self._attached = 0  # the number of the connection that is known to announce
-        self._whole = False  # since the last ``begin`` nothing can have been missed, if it lasts
 
-    async def begin(self) -> bool:
-        """A trial begins: forget what was said. Is every announcement from now on heard?"""
-        listener = self._listener
-        self._whole = await listener.begin()
-        if self._whole and self._attached != listener.connections:
-            self._whole = await self.flush() is not None
-            self._attached = listener.connections if self._whole else 0
-        return self._whole
+class HeldStream(httpcore.AsyncNetworkStream):
+    """A stream over a connected, non-blocking socket."""
 
-    async def end(
-        self, operations: Sequence[Operation], sessions: Collection[str], promises: Promises
-    ) -> Stream:
-        """A trial has come to rest: what was said of ``sessions``, flushed if that can be had."""
-        flushed_ns: int | None = None
-        for _ in range(_FLUSHES if self._whole else 0):
-            flushed_ns = await self.flush()
-            if flushed_ns is None or not self._unbroken():
-                return self.said_of(sessions)
-            done = History(tuple(operations), stream=self.said_of(sessions, flushed_ns))
-            if not owed(done, promises):
-                break
-        return self.said_of(sessions, flushed_ns)
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._tls: Tls | None = None
+        self._writes_before_hold = 0
+        self._gate: Arrivals | None = None
+        self._lane = 0
+        self._unsent = b""
+        self._held = b""
+        self.wrote_ns = 0
+        self.read_ns = 0
 
-    def said_of(self, sessions: Collection[str], flushed_ns: int | None = None) -> Stream:
-        """What has been heard of them so far."""
-        said = (one for one in self._listener.heard if one.session in sessions)
-        return Stream(tuple(said), flushed_ns)
+    def arm(self, gate: Arrivals, lane: int, writes: int) -> None:
+        """Hold the last byte of the ``writes``-th write from now (1: head only, 2: with a body)."""
+        self._gate, self._lane, self._writes_before_hold = gate, lane, writes
 
-    def _unbroken(self) -> bool:
-        return self._listener.live and self._listener.connections == self._attached
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send all of ``buffer``, or all but one byte when armed."""
+        if not buffer:
+            return
+        # Answered before its last byte was out: that byte still belongs before anything new.
+        self._unsent, self._held = self._unsent + self._held, b""
+        sealed = buffer if self._tls is None else self._tls.seal(buffer)
+        if self._gate is not None:
+            self._writes_before_hold -= 1
+            if self._writes_before_hold == 0:
+                sealed, self._held = sealed[:-1], sealed[-1:]
+        self._unsent += sealed
+        self.wrote_ns = time.monotonic_ns()
+        with _as_httpcore(httpcore.WriteTimeout, httpcore.WriteError):
+            await self._flush(timeout)
+        if self._held and self._gate is not None:
+            self._gate.arrived(self._lane, self)
+            self._gate = None
 
-    async def flush(self) -> int | None:
-        """When the marker's announcement arrived; None: it did not, or nobody listens."""
-        since = len(self._listener.heard)
-        if self._session is None:
-            outcome = await self._ask(Invocation(Kind.CREATE, title=self._title))
-            if not (isinstance(outcome, Ok) and isinstance(outcome.result, Created)):
+    async def _flush(self, timeout: float | None) -> None:
+        with anyio.fail_after(timeout):
+            while self._unsent:
+                try:
+                    self._unsent = self._unsent[self._sock.send(self._unsent) :]
+                except BlockingIOError:
+                    await anyio.wait_writable(self._sock)
+
+    def prepare(self, lanes: Sequence[int]) -> None:
+        """Nothing is left to do: the byte is ready."""
+
+    def release(self, lanes: Sequence[int] = ()) -> int:
+        """Send the byte held back; the instant just before, in nanoseconds.
+
+        A send that fails is no error here: the read that is already waiting reports it.
+        Nothing held (any more) is none either: the call has failed, or was answered early.
+        """
+        del lanes  # one connection, one lane
+        last, self._held = self._held, b""
+        if not last:
+            return time.monotonic_ns()
+        return self.push(last)
+
+    def push(self, ready: bytes) -> int:
+        """Send ``ready`` (sealed, where there is TLS) at once; the instant just before."""
+        self._unsent += ready
+        self.wrote_ns = time.monotonic_ns()
+        try:
+            self._unsent = self._unsent[self._sock.send(self._unsent) :]
+        except BlockingIOError:
+            pass  # the server reads nothing: it goes before the next write, or never
+        except OSError:
+            # One byte into an empty send buffer can only fail on a dead connection;
+            # closing our side wakes the reader, which then tells.
+            with contextlib.suppress(OSError):  # closed, or never connected: nobody waits
+                self._sock.shutdown(socket.SHUT_RD)
+        return self.wrote_ns
+
+    def sealed(self, plain: bytes) -> bytes:
+        """``plain`` as it travels. What is sealed must be sent, and in this order."""
+        return plain if self._tls is None else self._tls.seal(plain)
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """At most ``max_bytes``; empty at the end of the stream."""
+        with _as_httpcore(httpcore.ReadTimeout, httpcore.ReadError), anyio.fail_after(timeout):
+            if self._tls is None:
+                return await self._receive(max_bytes)
+            while (plain := self._tls.open(max_bytes)) is None:
+                self._tls.feed(await self._receive(max_bytes))
+            return plain
+
+    def read_now(self, max_bytes: int) -> bytes | None:
+        """The same without waiting; None: nothing has come. Raises ``httpcore.ReadError``."""
+        with _as_httpcore(httpcore.ReadTimeout, httpcore.ReadError):
+            try:
+                received = self._sock.recv(max_bytes)
+            except BlockingIOError:
                 return None
-            self._session = session = outcome.result.session
-            self._disregard(session)
-            return await self._arrival(Change.CREATED, session, since)
-        session, self._session = self._session, None
-        outcome = await self._ask(Invocation(Kind.DELETE, session))
-        if not (isinstance(outcome, Ok) and isinstance(outcome.result, Deleted)):
-            return None
-        return await self._arrival(Change.DELETED, session, since)
+            if self._tls is None:
+                return received
+            self._tls.feed(received)
+            return self._tls.open(max_bytes)
 
-    async def _arrival(self, change: Change, session: str, since: int) -> int | None:
-        def told(one: Announcement) -> bool:
-            return one.change is change and one.session == session
+    async def _receive(self, max_bytes: int) -> bytes:
+        while True:
+            try:
+                received = self._sock.recv(max_bytes)
+            except BlockingIOError:
+                await anyio.wait_readable(self._sock)
+                continue
+            self.read_ns = time.monotonic_ns()
+            return received
 
-        found = await self._listener.until(told, since)
-        return None if found is None else found.arrived_ns
+    async def aclose(self) -> None:
+        """Close the socket; a task that waits on it is woken."""
+        if self._sock.fileno() >= 0:
+            anyio.notify_closing(self._sock)
+            self._sock.close()
 
-    def stop(self) -> None:
-        """Listen no longer."""
-        self._listener.end()
+    @property
+    def readable(self) -> bool:
+        """Is there anything to read? On an idle HTTP/1.1 connection: the server closed it."""
+        if self._sock.fileno() < 0:
+            return True
+        poller = select.poll()
+        poller.register(self._sock, select.POLLIN)
+        return bool(poller.poll(0))
 
-    async def remove(self) -> None:
-        """Leave nothing behind."""
-        session, self._session = self._session, None
-        if session is not None:
-            await self._ask(Invocation(Kind.DELETE, session))
+    def get_extra_info(self, info: str) -> Any:
+        """What httpcore asks for."""
+        match info:
+            case "is_readable":
+                return self.readable
+            case "ssl_object":
+                return None if self._tls is None else self._tls.object
+            case _:
+                return None
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> HeldStream:
+        """This stream itself, encrypted from now on. Raises ``Untrusted``."""
+        tls = Tls(ssl_context, server_hostname or "")
+        with (
+            _as_httpcore(httpcore.ConnectTimeout, httpcore.ConnectError),
+            anyio.fail_after(timeout),
+        ):
+            done = False
+            while not done:
+                done = tls.shake()
+                self._unsent += tls.take()
+                await self._flush(None)
+                if not done:
+                    tls.feed(await self._receive(65_536))
+        self._tls = tls
+        return self
+
+
+class _as_httpcore(contextlib.AbstractContextManager[None]):  # noqa: N801 - read as a statement
+    """What goes wrong inside becomes httpcore's error for it."""
+
+    def __init__(self, late: type[Exception], broken: type[Exception]) -> None:
+        self._late, self._broken = late, broken
+
+    def __exit__(self, kind: object, exc: BaseException | None, trace: object) -> None:
+        if isinstance(exc, TimeoutError):
+            raise self._late from exc
+        if isinstance(exc, OSError | anyio.ClosedResourceError):  # ssl.SSLError is an OSError
+            raise self._broken(str(exc)) from exc
+
+
+async def connect(
+    address: Address,
+    host: str,
+    port: int,
+    timeout: float | None = None,
+    options: Iterable[Any] = (),
+) -> HeldStream:
+    """Connect, without TLS yet. Raises httpcore's ``ConnectTimeout`` and ``ConnectError``."""
+    try:
+        with anyio.fail_after(timeout):
+            if address.socket_path is not None:
+                found: Sequence[Any] = (
+                    (socket.AF_UNIX, socket.SOCK_STREAM, 0, "", address.socket_path),
+                )
+            else:
+                found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            return HeldStream(await _first_that_answers(found, tuple(options)))
+    except TimeoutError as exc:
+        raise httpcore.ConnectTimeout from exc
+    except (OSError, OverflowError) as exc:  # OverflowError: no port number
+        raise httpcore.ConnectError(str(exc)) from exc
+
+
+async def _first_that_answers(found: Sequence[Any], options: tuple[Any, ...]) -> socket.socket:
+    """One address after the other: ``localhost`` is ::1 first where few servers listen."""
+    refused: OSError | None = None
+    for family, kind, proto, _, address in found:
+        sock = socket.socket(family, kind, proto)
+        try:
+            sock.setblocking(False)
+            if family != socket.AF_UNIX:  # Nagle off, so that the last byte leaves at once
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for option in options:
+                sock.setsockopt(*option)
+            await _connect(sock, address)
+        except OSError as exc:
+            sock.close()
+            refused = refused or exc
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise refused or OSError("the host has no address")
+
+
+async def _connect(sock: socket.socket, address: Any) -> None:
+    try:
+        sock.connect(address)
+    except BlockingIOError:
+        await anyio.wait_writable(sock)
+        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, "connection refused or unreachable") from None
