@@ -36,10 +36,15 @@ from deadheat.report.diagram import program_lines, text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from deadheat.core.program import Lane, Round
+
 _MOST_SESSIONS = 100  # a cascade of 16 children and its cousins fits five times
 _MOST_DIGITS = 7  # of an offset: up to 10 s
 # In the order of ``core.program``: what anybody knows first.
-_KINDS = (Create, Delete, Get, List, Rename, Children, Fork)
+_KINDS: tuple[type[Call], ...] = (Create, Delete, Get, List, Rename, Children, Fork)
+_OF_ONE_SESSION: dict[type[Call], Callable[[Var, int], Call]] = {
+    kind: kind for kind in (Delete, Get, Rename, Children)
+}
 
 
 class Written:
@@ -64,24 +69,27 @@ def spelled(program: Program) -> tuple[int, ...]:
     Raises ``ValueError`` for a program of more sessions, or with a longer offset, than
     the grammar has.
     """
-    choices = tuple(_spell(canonical(program)))
-    return choices
+    return tuple(_spell(canonical(program)))
 
 
 def _read(pick: Callable[[int, int], int]) -> Program:
-    rounds = []
+    rounds: list[Round] = []
     while pick(0, 1):
-        lanes = []
-        while not lanes or pick(0, 1):
-            lane = [_read_call(pick)]
-            while pick(0, 1):
-                lane.append(_read_call(pick))
-            lanes.append(tuple(lane))
+        lanes = [_read_lane(pick)]
+        while pick(0, 1):
+            lanes.append(_read_lane(pick))
         rounds.append(tuple(lanes))
     program = Program(tuple(rounds))
     if problems(program):
         reject()
     return canonical(program)
+
+
+def _read_lane(pick: Callable[[int, int], int]) -> Lane:
+    lane = [_read_call(pick)]
+    while pick(0, 1):
+        lane.append(_read_call(pick))
+    return tuple(lane)
 
 
 def _read_call(pick: Callable[[int, int], int]) -> Call:
@@ -92,12 +100,12 @@ def _read_call(pick: Callable[[int, int], int]) -> Call:
     if kind is List:
         return List(offset_us)
     var = Var(pick(0, _MOST_SESSIONS - 1))
-    if kind is Fork:
-        return Fork(var, Var(pick(0, _MOST_SESSIONS - 1)), offset_us)
     if kind is Create:
         parent = pick(0, _MOST_SESSIONS)
         return Create(var, offset_us, Var(parent - 1) if parent else None)
-    return kind(var, offset_us)
+    if kind is Fork:
+        return Fork(var, Var(pick(0, _MOST_SESSIONS - 1)), offset_us)
+    return _OF_ONE_SESSION[kind](var, offset_us)
 
 
 def _spell(program: Program) -> Iterator[int]:
