@@ -63,7 +63,7 @@ def test_the_account_and_the_artifact_speak_of_it() -> None:
     archive(build, "x", 7, 9, "archived")
     found = judged(build.history)
     assert isinstance(found, Diverged)
-    assert "archive(x) -> archived" in as_text(found.divergence, Promises())
+    assert "archive(a) -> archived" in as_text(found.divergence, Promises())
     told = json.dumps(as_dict(found.divergence, Promises()))
     assert '"own": "archive"' in told
     assert call_text(build.history.operations[1], {}) == "archive(x)"
