@@ -25,6 +25,7 @@ class Phase(StrEnum):
     SEARCHING = "searching"
     SHRINKING = "shrinking"
     TUNING = "tuning offsets"
+    WIDENING = "looking for a more reliable program"
     MEASURING = "measuring"
     REPLAYING = "replaying"
 
@@ -82,6 +83,14 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True)
+class MoreReliable:
+    """The same divergence shows clearly more often in a larger program; the file has both."""
+
+    artifact: Artifact
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Restarted:
     """The server died, or was stopped, and is up again."""
 
@@ -89,4 +98,4 @@ class Restarted:
     log_tail: str
 
 
-Event: TypeAlias = Progress | Started | Found | Shrunk | Saved | Restarted
+Event: TypeAlias = Progress | Started | Found | Shrunk | Saved | MoreReliable | Restarted
