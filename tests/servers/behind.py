@@ -22,11 +22,11 @@ SERVER = Path(__file__).resolve().parent / "elsewhere.py"
 WAYS = ("tcp", "unix", "tls", "http2")
 
 
-def certify(folder: Path) -> Path:
+def certify(folder: Path, *names: str) -> Path:
     """Make a CA and a server's certificate in ``folder``; the CA's file, for SSL_CERT_FILE."""
     ca = trustme.CA()
     ca.cert_pem.write_to_path(folder / "ca.pem")
-    issued = ca.issue_cert("127.0.0.1", "localhost")
+    issued = ca.issue_cert(*(names or ("127.0.0.1", "localhost")))
     issued.private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
     return folder / "ca.pem"
 
