@@ -7,6 +7,7 @@ Rules
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Self, assert_never
 
 from rich.console import Console
@@ -42,6 +43,7 @@ class View:
         )
         self._task = self._bar.add_task("starting", total=None)
         self._last_line_s = 0.0
+        self._counted_s = time.monotonic()
         self._last_phase: events.Phase | None = None
 
     def __enter__(self) -> Self:
@@ -73,6 +75,14 @@ class View:
         if self._live:
             self._bar.update(self._task, description=what)
 
+    def counting(self, what: str) -> None:
+        """One more of many; without a terminal a line every few seconds."""
+        if self._live:
+            self._bar.update(self._task, description=what)
+        elif time.monotonic() - self._counted_s >= _LINE_EVERY_S:
+            self._counted_s = time.monotonic()
+            self.note(what)
+
     def tell(self, event: events.Event) -> None:
         """Show one event."""
         match event:
@@ -98,6 +108,8 @@ class View:
                 self.note(f"the server died and was started again ({restarts})")
                 for row in log_tail.splitlines()[-_TAIL_LINES:]:
                     self.note(f"  its log: {row}")
+            case events.Checked(path, target, standing, _, trials):
+                self.note(f"regression {path.name} on {target}: {standing} ({trials:,} trials)")
             case _:
                 assert_never(event)
 
