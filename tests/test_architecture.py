@@ -41,6 +41,7 @@ ONLY_IN = {
     "hypothesis": ("generate", "testing", "pytest_plugin"),
     "anyio": ("drive",),
     "httpx": ("drive",),
+    "httpx_sse": ("drive",),
     "httpcore": ("drive",),
     "h11": ("drive", "targets"),  # the demo server parses with it
     "h2": ("drive",),
