@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -80,7 +79,7 @@ def test_the_correct_twin_is_silent(way: str, folder: Path, tmp_path: Path) -> N
             "run",
             url,
             *options(way),
-            *("--programs", "200", "--seed", "1"),
+            *("--programs", "100", "--seed", "1"),
             cwd=tmp_path,
             ca=folder / "ca.pem",
         )
@@ -128,10 +127,3 @@ def test_http2_needs_tls(url: str, tmp_path: Path) -> None:
     refused = deadheat("ci", url, *profile, "--http2", cwd=tmp_path)
     assert refused.returncode == 2
     assert "https://" in refused.stderr.splitlines()[-1]
-
-
-def test_the_machine_line_says_what_the_requests_went_over(folder: Path, tmp_path: Path) -> None:
-    with serving("unix", folder, correct=True) as url:
-        done = deadheat("ci", url, "--profile", "opencode", "--budget", "6s", cwd=tmp_path)
-    last = done.stdout.strip().splitlines()[-1].removeprefix("deadheat-result: ")
-    assert json.loads(last)["via"] == "unix"
