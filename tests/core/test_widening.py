@@ -130,6 +130,15 @@ class Nothing(Crowdable):
         return Simulated(0.0, self.rng).trial(program)
 
 
+def test_a_longer_program_must_earn_its_length() -> None:
+    """All show alike, whatever luck says: 20 more sessions are worth nothing here."""
+    same = Simulated(0.4, Random(8))
+    widener = Widener(TUNED, GHOST, rng=Random(8), trials=600)
+    while widener.next() is not None:
+        widener.feed(same.trial(TUNED))
+    assert len(widener.best.calls()) <= len(TUNED.calls()) + MORE_SESSIONS[0]
+
+
 def test_what_was_met_before_competes() -> None:
     other = canonical(Program((*MINIMUM.rounds, ((List(),),))))
     seen: list[Program] = []

@@ -50,6 +50,8 @@ MORE_SESSIONS = (3, 8, 20)
 WIDER_GAPS = (1.0, 2.0)
 # A lane more leaves together with the others' gap between, or with half of it.
 CLOSER_LANES = (1.0, 0.5)
+# Each call more costs every replay, and each line more a reader: a longer program must earn it.
+NEARLY = 0.8
 # A third of the trials for the sweep, as in ``tuning``.
 SWEEP_SHARE = 1 / 3
 
@@ -194,13 +196,23 @@ class Widener:
 
     @property
     def best(self) -> Program:
-        """The program that shows most often so far; the one given, while none has shown it."""
-        shown = [arm for arm in self._arms if arm.tally.diverged]
-        return max(
-            shown or self._arms[:1],
-            # The lower quartile of the posterior: few trials are not believed at once.
-            key=lambda arm: posterior_quantile(0.25, arm.tally.diverged, arm.tally.decided),
-        ).program
+        """The shortest of those that show nearly most often so far.
+
+        The one given, while none has shown it, and where nothing is worth a longer one.
+        """
+        shown = {_reliability(arm.tally): arm for arm in reversed(self._arms) if arm.tally.diverged}
+        if not shown:
+            return self._arms[0].program
+        enough = NEARLY * max(shown)
+        return min(
+            (arm.program for reliability, arm in shown.items() if reliability >= enough),
+            key=lambda program: len(program.calls()),
+        )
 
     def _drawn(self, arm: _Arm) -> float:
         return self._rng.betavariate(arm.tally.diverged + 0.5, arm.tally.quiet + 0.5)
+
+
+def _reliability(tally: Tally) -> float:
+    """The lower quartile of the rate's posterior: few trials are not believed at once."""
+    return posterior_quantile(0.25, tally.diverged, tally.decided)
