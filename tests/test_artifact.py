@@ -40,7 +40,7 @@ from deadheat.core.history import (
     Unknown,
 )
 from deadheat.core.program import canonical, structure
-from deadheat.core.release import Release
+from deadheat.core.release import Release, Via
 from deadheat.errors import BadArtifact, CannotSave
 
 if TYPE_CHECKING:
@@ -249,3 +249,11 @@ def test_sessions_are_named_by_their_creates() -> None:
         ),
     )
     assert sessions_of(execution.program, lost) == {"b": "ses_b"}
+
+
+def test_what_the_requests_went_over_is_in_the_file_where_it_is_not_plain_tcp() -> None:
+    plain = example()
+    assert '"via"' not in to_json(plain)  # an older deadheat reads it
+    for via in Via:
+        changed = replace(plain, target=replace(plain.target, via=via))
+        assert from_json(to_json(changed), "x").target.via is via
