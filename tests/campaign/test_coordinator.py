@@ -9,7 +9,7 @@ import pytest
 from tests.campaign.crewed import Clock, FakeCrew, coordinator, did, works
 from tests.campaign.test_store import SETTINGS
 from tests.examples import example
-from tests.programs import A, B, C, TWO_DELETES
+from tests.programs import TWO_DELETES, A, B, C
 
 from deadheat import artifact as artifacts
 from deadheat.artifact import RateRecord
@@ -105,9 +105,9 @@ def test_a_finding_is_on_disk_before_it_is_told_and_one_worker_pursues_it(tmp_pa
     assert len(crew.of(protocol.Pursue)) == 1
     kinds = [news.kind for news in told]
     assert kinds.count(NewsKind.FOUND) == 1
-    assert [NewsKind.FOUND, NewsKind.SMALLER, NewsKind.SETTLED] == [
+    assert [
         kind for kind in kinds if kind in (NewsKind.FOUND, NewsKind.SMALLER, NewsKind.SETTLED)
-    ]
+    ] == [NewsKind.FOUND, NewsKind.SMALLER, NewsKind.SETTLED]
 
 
 def test_a_lost_worker_loses_the_program_in_flight(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import random
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.programs import A, B, TWO_DELETES, one, programs
+from tests.programs import TWO_DELETES, A, B, one, programs
 
 from deadheat.core.program import (
     Create,

@@ -6,7 +6,7 @@ import sys
 import time
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -23,8 +23,6 @@ from deadheat.report.html import campaign_page, example_page
 from deadheat.screen import CampaignView
 
 if TYPE_CHECKING:
-    from typing import TextIO
-
     from deadheat.campaign.news import News, Snapshot
 
 # OpenCode keeps each session's files in its home, and its memory grows: some hundred programs
@@ -157,7 +155,7 @@ def _watched(order: CampaignOrder, events: str | None, *, no_progress: bool) -> 
     stream: TextIO | None = None
     try:
         if events == "-":
-            stream = click.get_text_stream("stdout")
+            stream = sys.stdout
         elif events is not None:
             stream = Path(events).open("a", encoding="utf-8")  # noqa: SIM115 - closed below
     except OSError as exc:
