@@ -37,6 +37,11 @@ def events(text: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
+def told(tmp_path: Path, kind: str) -> int:
+    log = tmp_path / "e"
+    return log.read_text().count(f'"{kind}"') if log.exists() else 0
+
+
 def programs(tmp_path: Path) -> int:
     found = list(tmp_path.glob(".deadheat/*/campaign-*/campaign.sqlite"))
     if not found:
@@ -217,13 +222,7 @@ def test_a_cluster_goes_on_when_a_worker_is_killed(tmp_path: Path) -> None:
     try:
         with start(tmp_path, *words) as run:
             try:
-                started = lambda: (
-                    (tmp_path / "e").exists()
-                    and (
-                        (tmp_path / "e").read_text().count("worker-started") == 2
-                    )
-                )
-                until(started, 90)
+                until(lambda: told(tmp_path, "worker-started") == 2, 90)
                 workers[0].kill()
                 until(lambda: "worker-lost" in (tmp_path / "e").read_text())
                 out, err = run.communicate(timeout=200)
