@@ -1,4 +1,4 @@
-"""The report in a real browser: it opens, draws, answers to mouse and keyboard, and stays inside."""
+"""The report in a real browser: it opens, answers to mouse and keyboard, and stays inside."""
 
 from __future__ import annotations
 
