@@ -184,6 +184,7 @@ def fresh_artifact(
             promises,
             target.settle_ms,
             target.timeout_s,
+            target.via,
         ),
         program=program,
         rate=None,

@@ -208,7 +208,7 @@ class Worker:
             case events.Restarted(log_tail=log_tail):
                 self._counting.since_start = 0
                 self._say(protocol.Restarted(died=True, log_tail=log_tail))
-            case events.Started() | events.Saved():
+            case events.Started() | events.Saved() | events.Checked():
                 pass
             case _:
                 assert_never(event)
