@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.e2e.test_cli import deadheat, gone, servers, start
 from tests.examples import example
+from tests.running import deadheat, gone, servers, start
 
 from deadheat import artifact as artifacts
 from deadheat.campaign.store import read_record
