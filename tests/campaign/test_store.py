@@ -124,7 +124,8 @@ def test_a_full_database_says_how_to_go_on_and_loses_nothing(tmp_path: Path) -> 
         with pytest.raises(CannotSave, match="--resume"):
             _write_until_it_is_full(store)
     with Store(tmp_path, None) as store:
-        assert store.findings() == (saved,)
+        assert store.findings()[0] == saved
+        assert all(found.path.exists() for found in store.findings())
 
 
 def test_a_full_disk_says_how_to_go_on_and_loses_nothing(tmp_path: Path) -> None:

@@ -15,7 +15,16 @@ from deadheat import session
 from deadheat.campaign.store import Settings, read_record
 from deadheat.campaigning import REPORT, CampaignOrder, CampaignResult, run_campaign
 from deadheat.cli.ending import find, tell
-from deadheat.cli.options import EXIT_CODES, FOLDER, PROFILE, REMOTE, Duration, Size
+from deadheat.cli.options import (
+    EXIT_CODES,
+    FOLDER,
+    HTTP2,
+    PROFILE,
+    REMOTE,
+    Duration,
+    Size,
+    http2_wanted,
+)
 from deadheat.console import View
 from deadheat.errors import BadArtifact, CannotSave, UserError
 from deadheat.report.campaign_text import campaign_text
@@ -79,6 +88,7 @@ _KEEP = 200
     help="And when it holds more memory than this; 0: never.",
 )  # fmt: skip
 @PROFILE
+@HTTP2
 @REMOTE
 @FOLDER
 def campaign(
@@ -118,8 +128,8 @@ def campaign(
             found = find(target, profile, allow_remote, view)  # downloads, and says what is wrong
         now = time.localtime()
         settings = Settings(
-            word=target,
-            profile=profile,
+            word=_whole(target),
+            profile=None if profile is None else _whole(profile),
             allow_remote=allow_remote,
             seed=session.random_seed() if seed is None else seed,
             seconds=seconds,
@@ -128,6 +138,7 @@ def campaign(
             recycle_programs=recycle,
             recycle_bytes=memory,
             began=time.strftime("%Y-%m-%d %H:%M:%S", now),
+            http2=http2_wanted(),
         )
         folder = _fresh(into / session.folder_name(found.name), now)
     else:
@@ -140,6 +151,11 @@ def campaign(
     if result.error is not None:
         tell(result.error)
     sys.exit(result.exit_code)
+
+
+def _whole(word: str) -> str:
+    """The name of a file, so that a resume elsewhere finds it; any other word as it is."""
+    return str(Path(word).absolute()) if word.endswith(".toml") else word
 
 
 def _fresh(parent: Path, now: time.struct_time) -> Path:
