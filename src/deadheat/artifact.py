@@ -14,8 +14,8 @@ import json
 import os
 import platform
 import re
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
@@ -46,9 +46,16 @@ if TYPE_CHECKING:
     import cattrs
 
 FORMAT = "deadheat-artifact"
-# 2: parents, children, renames, forks. 3: what the event stream said, control requests, hangs.
-# What 1 and 2 wrote is read as it is: what they do not know is empty.
-FORMAT_VERSION = 3
+# 2: parents, children, renames, forks. 3: ``expect``. 4: what the event stream said, control
+# requests, hangs. What an older one wrote is read as it is: what it does not know is empty.
+FORMAT_VERSION = 4
+
+
+class Expectation(StrEnum):
+    """What a committed example must do on one target."""
+
+    CLEAN = "clean"  # fixed there, or never broken: it must stay silent
+    DIVERGES = "diverges"  # a known bug: it is expected to show
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +139,8 @@ class Artifact:
 
     ``rate`` belongs to ``program``; ``most_reliable`` is given when another
     program shows the same divergence more often, with ``most_reliable_rate``.
-    ``sessions`` maps the program's names to the ids in ``history``.
+    ``sessions`` maps the program's names to the ids in ``history``. ``expect``: of a committed
+    one, by the target's label (``regression.label_of``).
     """
 
     anomaly: Anomaly
@@ -154,6 +162,7 @@ class Artifact:
     history: History
     origin: Origin
     environment: Environment
+    expect: dict[str, Expectation] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
@@ -237,6 +246,10 @@ def _converter() -> cattrs.Converter:
     absent = override(omit_if_default=True)  # most trials had neither
     converter.register_unstructure_hook(
         History, make_dict_unstructure_fn(History, converter, stream=absent, controls=absent)
+    )
+    converter.register_unstructure_hook(  # last: it holds all of the above
+        Artifact,
+        make_dict_unstructure_fn(Artifact, converter, expect=override(omit_if_default=True)),
     )
     return converter
 

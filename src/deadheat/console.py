@@ -94,6 +94,8 @@ class View:
                 self.note(f"the server died and was started again ({restarts})")
                 for row in log_tail.splitlines()[-_TAIL_LINES:]:
                     self.note(f"  its log: {row}")
+            case events.Checked(path, target, standing, _, trials):
+                self.note(f"regression {path.name} on {target}: {standing} ({trials:,} trials)")
             case _:
                 assert_never(event)
 

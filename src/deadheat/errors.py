@@ -7,6 +7,7 @@
     │   ├── Untrusted             the server's certificate is of no CA that we know
     │   ├── NoHttp2               --http2 where it cannot be had
     │   ├── BadArtifact           truncated, of a newer format, not an artifact
+    │   ├── BadFile               a configuration or profile with a mistake in it
     │   └── CannotSave            the folder for the examples cannot be written
     ├── TargetError             the target's                    exit 3
     │   ├── FetchFailed           the release could not be downloaded
@@ -67,6 +68,10 @@ class NoHttp2(UserError):
 
 class BadArtifact(UserError):
     """The file is no artifact that this version can replay."""
+
+
+class BadFile(UserError):
+    """A configuration or profile cannot be read, or says what cannot be."""
 
 
 class CannotSave(UserError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from deadheat.core.release import Via
@@ -10,9 +11,10 @@ from deadheat.core.release import Via
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from deadheat.artifact import Artifact
+    from deadheat.artifact import Artifact, Expectation
     from deadheat.core.divergence import Divergence
     from deadheat.core.stats import Rate
+    from deadheat.errors import DeadheatError
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Summary:
 
     ``rounds``: the concurrent ones; ``missed_rounds`` of them missed their offsets. ``via``:
     what the requests travelled over.
+    ``known``: sightings of what is committed as a known bug; no findings.
     """
 
     target: str
@@ -54,6 +57,7 @@ class Summary:
     rounds: int = 0
     missed_rounds: int = 0
     via: Via = Via.TCP
+    known: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +75,56 @@ class Replayed:
     undecided: int
     until_first: bool
     promises: str = ""
+
+
+class Standing(StrEnum):
+    """What a committed regression came to on one target."""
+
+    SILENT = "still clean"
+    CAME_BACK = "came back"
+    OTHER = "another divergence showed"
+    KNOWN = "known, it shows"
+    GONE = "did not show: fixed or lucky?"
+    QUIET = "known, it did not show in the time there was"
+    UNFINISHED = "not finished"
+    UNAVAILABLE = "its target is not available"
+
+
+RED = frozenset({Standing.CAME_BACK, Standing.OTHER})
+PROVES_NOTHING = frozenset({Standing.UNFINISHED, Standing.UNAVAILABLE})
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """One committed example, checked on one target.
+
+    ``target`` is the label that ``expect`` uses, ``name`` what a command line calls it.
+    ``why``: where it proves nothing.
+    """
+
+    path: Path
+    artifact: Artifact
+    target: str
+    name: str
+    expected: Expectation
+    standing: Standing
+    replayed: Replayed | None
+    seconds: float
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """A whole job: regressions, then the search. ``summary`` None: it never came to one.
+
+    ``error``: why the search ended early, or proves nothing.
+    """
+
+    target: str
+    seed: int
+    regressions: tuple[Regression, ...]
+    summary: Summary | None
+    error: DeadheatError | None
+    interrupted: bool
+    exit_code: int
+    seconds: float

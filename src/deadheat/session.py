@@ -14,6 +14,7 @@ import re
 import secrets
 import time
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from deadheat.campaign import events
@@ -83,7 +84,9 @@ def random_seed() -> int:
 
 
 def folder_name(target: str) -> str:
-    """The target's name as a folder: ``opencode@1.0.152``, ``127.0.0.1-4096``."""
+    """The target's name as a folder: ``opencode@1.0.152``, ``carts``, ``127.0.0.1-4096``."""
+    if target.endswith(".toml"):
+        return folder_name(PurePath(target).stem)
     return re.sub(r"[^A-Za-z0-9@._-]+", "-", target.removeprefix("http://")).strip("-")
 
 
@@ -138,7 +141,7 @@ def run(
     if summary.findings:
         return RunResult(summary, ExitCode.DIVERGED, error=error, picture=picture)
     if error is None:
-        error = _nothing_exercised(summary)
+        error = nothing_exercised(summary)
     return RunResult(summary, ExitCode.CLEAN if error is None else error.exit_code, error=error)
 
 
@@ -170,10 +173,12 @@ def replay(artifact: Artifact, target: Target, trials: int | None, view: View) -
     return ReplayResult(done[0], ExitCode.DIVERGED if shown else ExitCode.CLEAN)
 
 
-def _nothing_exercised(summary: Summary) -> NothingExercised | None:
+def nothing_exercised(summary: Summary) -> NothingExercised | None:
     """DESIGN §4: exercised, or not green."""
     if summary.programs == 0:
-        return NothingExercised("no program was run in the time given. Give it more with --for.")
+        return NothingExercised(
+            "no program was run in the time given. Give it more (--for, in CI --budget)."
+        )
     silent = sorted(kind for kind in summary.drawn if not summary.answered.get(kind))
     if silent:
         return NothingExercised(

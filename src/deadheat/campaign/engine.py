@@ -62,7 +62,10 @@ _PART_FOR_MOST_RELIABLE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long and how: ``seconds`` and ``programs`` bound the run, whichever ends first."""
+    """How long and how: ``seconds`` and ``programs`` bound the run, whichever ends first.
+
+    ``known``: signatures that are counted when they show, and are no findings.
+    """
 
     seed: int
     folder: Path
@@ -71,6 +74,7 @@ class Plan:
     exit_first: bool = False
     measure_trials: int = 200
     shrink_trials: int = 20_000
+    known: frozenset[Signature] = frozenset()
 
 
 @dataclass(slots=True)
@@ -81,6 +85,7 @@ class _Counts:
     undecided: int = 0
     rounds: int = 0
     missed_rounds: int = 0
+    known: int = 0
     drawn: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
 
@@ -138,6 +143,7 @@ class Engine:
             rounds=counts.rounds,
             missed_rounds=counts.missed_rounds,
             via=self._live.target.via,
+            known=counts.known,
         )
 
     def _elapsed_s(self) -> float:
@@ -239,6 +245,9 @@ class Engine:
         return verdict, not missed
 
     def _note(self, program: Program, divergence: Divergence, execution: Execution) -> None:
+        if divergence.signature in self._plan.known:
+            self._counts.known += 1
+            return
         new = self._shelf.note(program, divergence, self._counts.programs)
         if new is not None:
             if only_late(execution, self._live.promises):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from deadheat.artifact import Artifact
     from deadheat.core.divergence import Signature
+    from deadheat.results import Standing
 
 
 class Phase(StrEnum):
@@ -89,4 +90,15 @@ class Restarted:
     log_tail: str
 
 
-Event: TypeAlias = Progress | Started | Found | Shrunk | Saved | Restarted
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A committed regression has been run on ``target``; ``standing`` is what it came to."""
+
+    path: Path
+    target: str
+    standing: Standing
+    diverged: int
+    trials: int
+
+
+Event: TypeAlias = Progress | Started | Found | Shrunk | Saved | Restarted | Checked

@@ -32,7 +32,7 @@ import httpcore
 import httpx
 
 from deadheat.drive import tls
-from deadheat.drive.lane import LARGEST_ANSWER, translated
+from deadheat.drive.lane import LARGEST_ANSWER, compressed, translated
 from deadheat.drive.stream import HeldStream, connect
 from deadheat.errors import NoHttp2
 
@@ -301,6 +301,8 @@ class Http2Lane(httpx.AsyncBaseTransport):
         connection = await self._shared.current()
         self.stamps = exchange = Exchange(_frame_headers(request), body)
         await connection.ask(exchange, armed)
+        if compressed(exchange.answer_headers):
+            raise httpx.DecodingError("a compressed answer, though none was asked for")
         return httpx.Response(
             exchange.status,
             headers=exchange.answer_headers,

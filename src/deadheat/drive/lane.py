@@ -6,7 +6,8 @@ Rules
 - An idle connection that the server has closed is replaced before it is used, and so, in a
   round, before anything is released.
 - HTTP/1.1 has a connection for each lane; HTTP/2 (``drive.http2``) one for all of them.
-- An answer larger than ``LARGEST_ANSWER`` bytes is cut off and counts as garbled.
+- An answer larger than ``LARGEST_ANSWER`` bytes is cut off and counts as garbled, and so does a
+  compressed one, which nobody asked for: a few kilobytes may unpack to gigabytes.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from deadheat.drive.address import Address, address_of
 from deadheat.drive.stream import HeldStream, connect
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from deadheat.drive.gate import Gate
     from deadheat.drive.http2 import Http2Lane
@@ -50,6 +51,11 @@ _AS_HTTPX: dict[type[Exception], type[httpx.TransportError]] = {
 def translated(exc: Exception) -> httpx.TransportError:
     """httpx's error for httpcore's."""
     return _AS_HTTPX.get(type(exc), httpx.NetworkError)(str(exc) or type(exc).__name__)
+
+
+def compressed(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Would this answer have to be unpacked?"""
+    return any(name.lower() == b"content-encoding" for name, _ in headers)
 
 
 class _Body(httpx.AsyncByteStream):
@@ -111,6 +117,9 @@ class LaneTransport(httpx.AsyncBaseTransport):
             response = await connection.handle_async_request(_for_core(request))
         except tuple(_AS_HTTPX) as exc:
             raise translated(exc) from exc
+        if compressed(response.headers):
+            await response.aclose()
+            raise httpx.DecodingError("a compressed answer, though none was asked for")
         return httpx.Response(
             response.status,
             headers=response.headers,
@@ -190,6 +199,7 @@ class LaneClient:
             base_url=address.base_url,
             transport=self._transport,
             timeout=timeout_s,
+            headers={"accept-encoding": "identity"},
             trust_env=False,  # a proxy variable must not take loopback traffic
             follow_redirects=False,
             auth=auth,

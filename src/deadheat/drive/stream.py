@@ -17,6 +17,7 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
+import anyio.lowlevel
 import httpcore
 
 from deadheat.drive.tls import Tls
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from deadheat.drive.address import Address
+
+
+# After so many reads that found bytes waiting, others get a turn first: a server that never stops
+# sending would else keep every timeout from being noticed.
+_READS_AT_ONCE = 32
 
 
 class Arrivals(Protocol):
@@ -47,6 +53,7 @@ class HeldStream(httpcore.AsyncNetworkStream):
         self._lane = 0
         self._unsent = b""
         self._held = b""
+        self._reads_at_once = 0
         self.wrote_ns = 0
         self.read_ns = 0
 
@@ -137,10 +144,14 @@ class HeldStream(httpcore.AsyncNetworkStream):
             return self._tls.open(max_bytes)
 
     async def _receive(self, max_bytes: int) -> bytes:
+        self._reads_at_once += 1
+        if self._reads_at_once > _READS_AT_ONCE:
+            await anyio.lowlevel.checkpoint()
         while True:
             try:
                 received = self._sock.recv(max_bytes)
             except BlockingIOError:
+                self._reads_at_once = 0
                 await anyio.wait_readable(self._sock)
                 continue
             self.read_ns = time.monotonic_ns()

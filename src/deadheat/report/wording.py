@@ -85,3 +85,9 @@ def via_text(via: Via) -> str | None:
             )
         case _:
             assert_never(via)
+
+
+def signature_text(artifact: Artifact) -> str:
+    """``ghost (create, delete, read)``."""
+    passing = "transient " if artifact.transient else ""
+    return f"{passing}{artifact.anomaly} ({', '.join(artifact.signature)})"

@@ -9,6 +9,8 @@ from __future__ import annotations
 import ipaddress
 import re
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -21,6 +23,7 @@ from deadheat.errors import RemoteRefused, UnknownTarget
 from deadheat.targets import demo_server, opencode
 from deadheat.targets.opencode_events import OpenCodeEvents
 from deadheat.targets.opencode_wire import OpenCodeWire
+from deadheat.targets.profile import read_profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +53,11 @@ KINDS = (
         "a server that you run yourself, with --profile: http, https or http+unix",
         "deadheat run http://127.0.0.1:4096 --profile opencode",
     ),
+    (
+        "FILE.toml",
+        "any API described in a profile that says how to start its server",
+        "deadheat run fuzz/carts.toml",
+    ),
 )
 
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]*\Z")
@@ -65,12 +73,15 @@ def resolve(
 ) -> Target:
     """The target that ``word`` names. ``report`` hears about downloads.
 
-    Raises ``UnknownTarget``, ``RemoteRefused``, ``FetchFailed``.
+    Raises ``UnknownTarget``, ``RemoteRefused``, ``FetchFailed``, ``BadFile``.
     """
     if "://" in word:
         return _by_address(word, profile, allow_remote=allow_remote, http2=http2)
     if http2:
         raise UnknownTarget(f"--http2 goes with an https:// URL, not with {word}. Leave it out.")
+    if word.endswith(".toml") and profile in (None, word):
+        path = Path(word)
+        return read_profile(path).target(_shown(path), project=path.absolute().parent)
     if profile is not None:
         raise UnknownTarget(f"--profile goes with a URL, not with {word}. Leave it out.")
     if word in ("demo", "demo:correct"):
@@ -126,13 +137,18 @@ def _by_address(word: str, profile: str | None, *, allow_remote: bool, http2: bo
         raise UnknownTarget(
             f"{shown} needs a profile that says how to speak to it. Add --profile opencode."
         )
-    if profile not in PROFILES:
-        raise UnknownTarget(f"There is no profile {profile!r}. Use one of: {', '.join(PROFILES)}.")
+    if profile not in PROFILES and not profile.endswith(".toml"):
+        raise UnknownTarget(
+            f"There is no profile {profile!r}. Use {', '.join(PROFILES)} or a profile's FILE.toml."
+        )
     if not allow_remote and not on_socket and not _is_loopback(url.hostname or ""):
         raise RemoteRefused(
             f"{url.hostname} is not this machine. deadheat creates and deletes sessions there; "
             "add --allow-remote if that is what you want."
         )
+    if profile not in PROFILES:
+        described = read_profile(Path(profile))
+        return replace(described.target(shown, base_url=url.geturl().rstrip("/")), http2=http2)
     return Target(
         name=shown,  # without user and password: names are printed and saved
         wire=OpenCodeWire(),
@@ -144,6 +160,13 @@ def _by_address(word: str, profile: str | None, *, allow_remote: bool, http2: bo
         events=OpenCodeEvents(),
         http2=http2,
     )
+
+
+def _shown(path: Path) -> str:
+    """The file as artifacts name it: never an absolute path."""
+    here = Path.cwd()
+    absolute = path.absolute()
+    return absolute.relative_to(here).as_posix() if absolute.is_relative_to(here) else path.name
 
 
 def _is_loopback(host: str) -> bool:
