@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     import cattrs
 
 FORMAT = "deadheat-artifact"
-# 2: parents, children, renames, forks. 3: ``expect``; what the event stream said, control
-# requests, hangs. What 1 and 2 wrote is read as it is: what they do not know is empty.
-FORMAT_VERSION = 3
+# 2: parents, children, renames, forks. 3: ``expect``. 4: what the event stream said, control
+# requests, hangs. What an older one wrote is read as it is: what it does not know is empty.
+FORMAT_VERSION = 4
 
 
 class Expectation(StrEnum):
