@@ -88,16 +88,16 @@ def server_url():
     thread.join()
     sock.close()
 
-test_by_name = race_test(fixture="server_url", profile="shop.toml", budget="5s")
+test_by_name = race_test(fixture="server_url", profile="shop.toml", budget="8s")
 
 def test_by_fixture(deadheat, server_url):
-    deadheat(server_url, profile="shop.toml", budget="5s", seed=3)
+    deadheat(server_url, profile="shop.toml", budget="8s", seed=3)
 
 @pytest.fixture
 def app():
     return make_app(correct=True)
 
-test_app_of_a_fixture = race_test(fixture="app", profile="shop.toml", budget="5s")
+test_app_of_a_fixture = race_test(fixture="app", profile="shop.toml", budget="8s")
 """
     )
     ran = run(suite, "-v")
@@ -120,7 +120,7 @@ class OnlyRenames(ProgramMachine):
         super().finished(program)
 
 profile = Profile.model_validate(tomllib.loads(pathlib.Path("shop.toml").read_text()))
-test_own = race_test(make_app(correct=True), profile=profile, budget="4s", machine=OnlyRenames)
+test_own = race_test(make_app(correct=True), profile=profile, budget="8s", machine=OnlyRenames)
 
 def test_drawn():
     assert drawn
@@ -140,8 +140,8 @@ def test_it_runs_beside_xdist_and_the_async_plugins(suite: pytest.Pytester) -> N
         test_shop=HEAD
         + """
 import anyio, asyncio, pytest, trio
-test_one = race_test("demo:correct", budget="6s")
-test_two = race_test(make_app(correct=True), profile="shop.toml", budget="6s")
+test_one = race_test("demo:correct", budget="10s")
+test_two = race_test(make_app(correct=True), profile="shop.toml", budget="10s")
 
 @pytest.mark.anyio
 async def test_anyio():
@@ -150,7 +150,7 @@ async def test_anyio():
 @pytest.mark.asyncio
 async def test_asyncio(deadheat):
     with pytest.raises(Exception, match="plain `def` test"):
-        deadheat("demo:correct", budget="6s")
+        deadheat("demo:correct", budget="10s")
 
 @pytest.mark.trio
 async def test_trio():

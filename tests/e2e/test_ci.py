@@ -116,13 +116,13 @@ def test_a_known_one_that_found_no_time_is_no_error(tmp_path: Path) -> None:
 
 def test_the_configuration_is_read_and_options_go_before_it(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(
-        '[tool.deadheat]\ntarget = "demo:correct"\nbudget = "4s"\nseed = 5\njunit = "j.xml"\n'
+        '[tool.deadheat]\ntarget = "demo:correct"\nbudget = "10s"\nseed = 5\njunit = "j.xml"\n'
     )
     ran = deadheat(tmp_path, "ci")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert machine(ran)["seed"] == 5
     assert (tmp_path / "j.xml").exists()
-    other = deadheat(tmp_path, "ci", "--seed", "6", "--budget", "3s")
+    other = deadheat(tmp_path, "ci", "--seed", "6", "--budget", "9s")
     assert machine(other)["seed"] == 6
 
 
