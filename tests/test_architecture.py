@@ -40,6 +40,8 @@ ONLY_IN = {
     "httpx": ("drive",),
     "httpcore": ("drive",),
     "h11": ("drive", "targets"),  # the demo server parses with it
+    "h2": ("drive",),
+    "ssl": ("drive",),
     "click": ("cli",),
     "rich": ("console",),
     "cattrs": ("artifact",),

@@ -37,6 +37,7 @@ from deadheat.core.program import (
 
 # Not for typing only: cattrs reads these annotations when the program runs.
 from deadheat.core.promises import Promises  # noqa: TC001
+from deadheat.core.release import Via
 from deadheat.errors import BadArtifact, CannotSave
 
 if TYPE_CHECKING:
@@ -58,7 +59,10 @@ class Expectation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TargetRecord:
-    """Which server: ``name`` as on the command line, its profile, version and promises."""
+    """Which server: ``name`` as on the command line, its profile, version and promises.
+
+    ``via``: what the requests travelled over, and so what the gate held back.
+    """
 
     name: str
     profile: str
@@ -66,6 +70,7 @@ class TargetRecord:
     promises: Promises
     settle_ms: int
     timeout_s: float
+    via: Via = Via.TCP
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +232,8 @@ def _converter() -> cattrs.Converter:
     for holder in (Create, Invocation):  # most sessions have no parent: a line is long enough
         shorter = make_dict_unstructure_fn(holder, converter, parent=override(omit_if_default=True))
         converter.register_unstructure_hook(holder, shorter)
+    plain = make_dict_unstructure_fn(TargetRecord, converter, via=override(omit_if_default=True))
+    converter.register_unstructure_hook(TargetRecord, plain)
     # A union after those that its members hold.
     for union, tag in ((Call, "call"), (Result, "result"), (Outcome, "outcome")):
         configure_tagged_union(

@@ -15,7 +15,7 @@ from rich.progress import SpinnerColumn, TextColumn
 from rich.text import Text
 
 from deadheat.campaign import events
-from deadheat.report.wording import duration_text, percent
+from deadheat.report.wording import duration_text, percent, via_text
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -78,8 +78,10 @@ class View:
         match event:
             case events.Progress():
                 self._progress(event)
-            case events.Started(target, promises, seed):
+            case events.Started(target, promises, seed, _):
                 self.note(f"fuzzing {target}, seed {seed}, promises: {promises}")
+                if (note := via_text(event.via)) is not None:
+                    self.note(f"note: {note}")
             case events.Found(signature, program, calls, path):
                 self.note(f"found {signature} in program {program:,} ({calls} calls): {path}")
             case events.Shrunk(signature, calls, trials):

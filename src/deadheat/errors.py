@@ -4,6 +4,8 @@
     ├── UserError               the user's mistake              exit 2
     │   ├── UnknownTarget         no such target, version or program on PATH
     │   ├── RemoteRefused         not loopback, and --allow-remote was not given
+    │   ├── Untrusted             the server's certificate is of no CA that we know
+    │   ├── NoHttp2               --http2 where it cannot be had
     │   ├── BadArtifact           truncated, of a newer format, not an artifact
     │   ├── BadFile               a configuration or profile with a mistake in it
     │   └── CannotSave            the folder for the examples cannot be written
@@ -54,6 +56,14 @@ class UnknownTarget(UserError):
 
 class RemoteRefused(UserError):
     """The address is not loopback and nobody allowed that."""
+
+
+class Untrusted(UserError):
+    """The server's certificate is signed by nobody that this machine trusts."""
+
+
+class NoHttp2(UserError):
+    """HTTP/2 was asked for, and the package or the server does not have it."""
 
 
 class BadArtifact(UserError):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from deadheat.core.release import Via
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -32,8 +34,9 @@ class Example:
 class Summary:
     """What a run did. ``ended``: why it stopped. ``answered``: calls that succeeded, by kind.
 
-    ``rounds``: the concurrent ones; ``missed_rounds`` of them missed their offsets.
-    ``known``: sightings of what is committed as a known bug; no findings.
+    ``rounds``: the concurrent ones; ``missed_rounds`` of them missed their offsets. ``via``:
+    what the requests travelled over. ``known``: sightings of what is committed as a known bug;
+    no findings.
     """
 
     target: str
@@ -54,6 +57,7 @@ class Summary:
     rounds: int = 0
     missed_rounds: int = 0
     known: int = 0
+    via: Via = Via.TCP
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from deadheat.drive.live import open_target
 from deadheat.drive.until import run_until
 from deadheat.errors import DeadheatError, ExitCode, NothingExercised, StartFailed
 from deadheat.generate.source import ProgramSource
+from deadheat.report.wording import via_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -104,7 +105,9 @@ def run(
     async def work() -> None:
         view.waiting(events.Phase.STARTING)
         async with open_target(order.target, secrets.token_hex(3)) as live:
-            view.tell(events.Started(order.target.name, str(live.promises), order.seed))
+            view.tell(
+                events.Started(order.target.name, str(live.promises), order.seed, order.target.via)
+            )
             spent_s = time.monotonic() - began_s if order.hard else 0.0
             kept_s = _STOPPING_S if order.hard else 0.0
             seconds = None if order.seconds is None else order.seconds - spent_s - kept_s
@@ -152,6 +155,8 @@ def replay(artifact: Artifact, target: Target, trials: int | None, view: View) -
     async def work() -> None:
         view.waiting(events.Phase.STARTING)
         async with open_target(target, secrets.token_hex(3)) as live:
+            if (note := via_text(target.via)) is not None:
+                view.note(f"note: {note}")
             done.append(await replay_trials(live, artifact, trials, tell))
 
     interrupted, error = run_until(work, None)

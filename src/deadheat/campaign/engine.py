@@ -143,6 +143,7 @@ class Engine:
             rounds=counts.rounds,
             missed_rounds=counts.missed_rounds,
             known=counts.known,
+            via=self._live.target.via,
         )
 
     def _elapsed_s(self) -> float:

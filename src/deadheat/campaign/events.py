@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from deadheat.core.release import Via
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -50,6 +52,7 @@ class Started:
     target: str
     promises: str
     seed: int
+    via: Via = Via.TCP
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,6 +171,7 @@ class Shelf:
                 self._promises,
                 target.settle_ms,
                 target.timeout_s,
+                target.via,
             ),
             program=program,
             rate=None,

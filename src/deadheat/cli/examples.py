@@ -11,7 +11,7 @@ import click
 from deadheat import artifact as artifacts
 from deadheat import session
 from deadheat.cli.ending import say_and_end, target_of
-from deadheat.cli.options import EXIT_CODES, FOLDER, PROFILE, REMOTE, Duration
+from deadheat.cli.options import EXIT_CODES, FOLDER, HTTP2, PROFILE, REMOTE, Duration
 from deadheat.console import View
 from deadheat.errors import ExitCode
 from deadheat.report import outcome
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     help="Run exactly N trials.  [default: until it diverges, or as many as its rate asks for]",
 )
 @PROFILE
+@HTTP2
 @REMOTE
 def replay(
     files: tuple[Path, ...],
@@ -82,6 +83,7 @@ def replay(
 )
 @click.option("--against", metavar="TARGET", help="Another server than the recorded one.")
 @PROFILE
+@HTTP2
 @REMOTE
 @FOLDER
 def shrink(
@@ -116,6 +118,7 @@ def shrink(
 )
 @click.option("--against", metavar="TARGET", help="Another server than the recorded one.")
 @PROFILE
+@HTTP2
 @REMOTE
 @FOLDER
 def tune(

@@ -38,6 +38,25 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
 PROFILE = click.option(
     "--profile", metavar="NAME|FILE", help="How to speak to a URL: opencode, or a profile in TOML."
 )
+
+
+def _remember(ctx: click.Context, _param: click.Parameter, given: bool) -> None:
+    ctx.meta["deadheat.http2"] = given
+
+
+def http2_wanted() -> bool:
+    """Was ``--http2`` given to the command that runs?"""
+    return bool(click.get_current_context().meta.get("deadheat.http2", False))
+
+
+# Not an argument of every command: only ``ending.find`` needs it.
+HTTP2 = click.option(
+    "--http2",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember,
+    help="Speak HTTP/2 to an https:// URL: the requests of a round leave in one packet.",
+)
 REMOTE = click.option(
     "--allow-remote", is_flag=True, help="Allow a URL that is not on this machine."
 )

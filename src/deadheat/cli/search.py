@@ -9,7 +9,7 @@ import click
 from deadheat import artifact as artifacts
 from deadheat import session
 from deadheat.cli.ending import find, say_and_end
-from deadheat.cli.options import EXIT_CODES, FOLDER, PROFILE, REMOTE, Duration
+from deadheat.cli.options import EXIT_CODES, FOLDER, HTTP2, PROFILE, REMOTE, Duration
 from deadheat.console import View
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     "-x", "--exitfirst", is_flag=True, help="Stop once the first divergence is shrunk and measured."
 )
 @PROFILE
+@HTTP2
 @REMOTE
 @FOLDER
 def run(

@@ -68,6 +68,7 @@ class LiveTarget:
         self.target = target
         self.promises: Promises = target.promises
         self.restarts = 0
+        self.base_url = ""
         self._process = process
         self._ownership = Ownership(run)
         self._executor: Executor | None = None
@@ -90,6 +91,7 @@ class LiveTarget:
 
     async def connect(self, base_url: str) -> None:
         """Look around, and see that the API works one call at a time. Raises ``NotThisApi``."""
+        self.base_url = base_url
         self._executor = Executor(base_url, self.target, self._ownership)
         outcome = await self._executor.look_around()
         if not (isinstance(outcome, Ok) and isinstance(outcome.result, Listed)):

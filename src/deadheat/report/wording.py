@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
+
+from deadheat.core.release import Via
 
 if TYPE_CHECKING:
     from deadheat.artifact import Artifact, RateRecord
@@ -68,3 +70,24 @@ def signature_text(artifact: Artifact) -> str:
     """``ghost (create, delete, read)``."""
     passing = "transient " if artifact.transient else ""
     return f"{passing}{artifact.anomaly} ({', '.join(artifact.signature)})"
+
+
+def via_text(via: Via) -> str | None:
+    """What somebody who reads offsets should know of the way the requests went; None: nothing."""
+    match via:
+        case Via.TCP:
+            return None
+        case Via.UNIX:
+            return "over a unix socket: requests are held at their last byte, as over TCP"
+        case Via.TLS:
+            return (
+                "over TLS: requests are held at the last byte of their last record, which the "
+                "server has yet to decrypt; its offsets are a little less exact than the sender's"
+            )
+        case Via.HTTP2:
+            return (
+                "over HTTP/2: one connection for all lanes; requests are held whole, and those due "
+                "together leave in one packet"
+            )
+        case _:
+            assert_never(via)
