@@ -7,6 +7,7 @@ Rules
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Self, assert_never
 
 from rich.console import Console
@@ -42,6 +43,7 @@ class View:
         )
         self._task = self._bar.add_task("starting", total=None)
         self._last_line_s = 0.0
+        self._counted_s = time.monotonic()
         self._last_phase: events.Phase | None = None
 
     def __enter__(self) -> Self:
@@ -72,6 +74,14 @@ class View:
         """A step of something that has been announced; shown on a terminal only."""
         if self._live:
             self._bar.update(self._task, description=what)
+
+    def counting(self, what: str) -> None:
+        """One more of many; without a terminal a line every few seconds."""
+        if self._live:
+            self._bar.update(self._task, description=what)
+        elif time.monotonic() - self._counted_s >= _LINE_EVERY_S:
+            self._counted_s = time.monotonic()
+            self.note(what)
 
     def tell(self, event: events.Event) -> None:
         """Show one event."""

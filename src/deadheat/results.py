@@ -1,4 +1,4 @@
-"""What a run or a replay came to: plain values that reports are made from."""
+"""What a run, a replay or a campaign came to: plain values that reports are made from."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from deadheat.artifact import Artifact, Expectation
+    from deadheat.core.coverage import Overlap, Pairing, Silence
     from deadheat.core.divergence import Divergence
     from deadheat.core.stats import Rate
+    from deadheat.core.verifying import Conclusion
     from deadheat.errors import DeadheatError
 
 
@@ -35,8 +37,8 @@ class Summary:
     """What a run did. ``ended``: why it stopped. ``answered``: calls that succeeded, by kind.
 
     ``rounds``: the concurrent ones; ``missed_rounds`` of them missed their offsets. ``via``:
-    what the requests travelled over. ``known``: sightings of what is committed as a known bug;
-    no findings.
+    what the requests travelled over.
+    ``known``: sightings of what is committed as a known bug; no findings.
     """
 
     target: str
@@ -56,8 +58,8 @@ class Summary:
     findings: tuple[Example, ...]
     rounds: int = 0
     missed_rounds: int = 0
-    known: int = 0
     via: Via = Via.TCP
+    known: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +130,129 @@ class JobResult:
     interrupted: bool
     exit_code: int
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignFinding:
+    """One distinct divergence of a campaign, as the store has it.
+
+    ``settled``: shrunk as far as it goes. Of ``programs`` that could show it, ``hits`` did.
+    ``first_s`` and ``last_s``: campaign time. ``picture``: offset in microseconds, diverged,
+    decided trials, where offsets were tuned.
+    """
+
+    key: str
+    artifact: Artifact
+    path: Path
+    settled: bool
+    measured: bool
+    programs: int
+    hits: int
+    sightings: int
+    first_s: float
+    last_s: float
+    first_program: int
+    attempts: int = 0
+    picture: tuple[tuple[int, int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A campaign at one moment; the counts are sums since its beginning."""
+
+    at_s: float
+    programs: int
+    requests: int
+    overlaps: int
+    findings: int
+    restarts: int
+    workers: int
+    server_bytes: int
+    coordinator_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignRecord:
+    """A campaign as its store tells it. ``ended`` empty: it is running, or was cut off.
+
+    ``elapsed_s`` is time at work, over all resumes. ``last_new``: number of the program that
+    last overlapped in a new way.
+    """
+
+    target: str
+    promises: str
+    seed: int
+    folder: Path
+    began: str
+    elapsed_s: float
+    ended: str
+    kinds: tuple[str, ...]
+    families: bool
+    totals: dict[str, int]
+    findings: tuple[CampaignFinding, ...]
+    samples: tuple[Sample, ...]
+    seen: dict[Overlap, int]
+    silence: dict[Pairing, Silence]
+    last_new: int
+    log: tuple[str, ...]
+
+
+class Presence(StrEnum):
+    """What a version is found to be."""
+
+    PRESENT = "present"
+    NOT_SEEN = "not seen"
+    DIFFERENT = "different divergence"
+    NOT_COMPARABLE = "not comparable"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A saved example on one target. ``trials``: those that were judged, ``missed`` of them quiet
+    and off their offsets. ``below``: the rate that its silence refutes (99 %).
+    """
+
+    target: str
+    standing: Presence
+    trials: int = 0
+    diverged: int = 0
+    missed: int = 0
+    undecided: int = 0
+    rate: Rate | None = None
+    below: float | None = None
+    why: str = ""
+    seen: Divergence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bisected:
+    """Where it changed: ``with_it`` shows the divergence, ``without_it`` is its nearest that does
+    not; ``skipped`` lie between and could not be tried.
+
+    ``fixed``: the one without it is the newer. ``wrong``: at most so often (see
+    ``core.bisecting``).
+    """
+
+    with_it: str
+    without_it: str
+    skipped: tuple[str, ...]
+    fixed: bool
+    wrong: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """``conclusion``: of ``core.verifying``. ``seen``: what the new target showed, if anything.
+
+    ``baseline``: the target that was measured beside it, "" when the recorded rate was used;
+    ``pears``: why that could not be. ``old`` and ``new``: diverged, trials.
+    """
+
+    target: str
+    conclusion: Conclusion
+    confidence: float
+    seen: Divergence | None
+    baseline: str
+    pears: str
+    new: tuple[int, int]
+    old: tuple[int, int]

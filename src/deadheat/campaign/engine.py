@@ -8,6 +8,7 @@ Rules
 - A divergence of a known signature is counted, not shrunk again. One that turns
   up while another is being shrunk waits for its turn.
 - Cancelling the task at any point leaves ``summary()`` true.
+- ``watch`` sees every trial whole, after what was new in it is on disk.
 """
 
 from __future__ import annotations
@@ -100,8 +101,10 @@ class Engine:
         programs: Iterable[Program],
         clock: Callable[[], float],
         tell: Callable[[events.Event], None],
+        watch: Callable[[Program, Execution, Verdict], None] = lambda *_: None,
     ) -> None:
         self._live = live
+        self._watch = watch
         self._plan = plan
         self._programs = programs
         self._clock = clock
@@ -142,8 +145,8 @@ class Engine:
             findings=self._shelf.examples(),
             rounds=counts.rounds,
             missed_rounds=counts.missed_rounds,
-            known=counts.known,
             via=self._live.target.via,
+            known=counts.known,
         )
 
     def _elapsed_s(self) -> float:
@@ -183,7 +186,7 @@ class Engine:
             if program is None:
                 self._ended = "programs"
                 break
-            await self._search(program)
+            await self.search(program)
         return self.summary()
 
     async def shrink_again(self, artifact: Artifact, path: Path) -> Summary:
@@ -206,7 +209,12 @@ class Engine:
         self._ended = "tuned"
         return self.summary()
 
-    async def _search(self, program: Program) -> None:
+    def know(self, artifact: Artifact, path: Path) -> None:
+        """From now on a divergence of this signature is no news: counted, not pursued."""
+        self._shelf.recall(artifact, path)
+
+    async def search(self, program: Program) -> None:
+        """One trial of one program; a new divergence is told, and waits for its turn."""
         self._enter(events.Phase.SEARCHING)
         self._counts.programs += 1
         self._counts.drawn.update(kind_of(call) for call in program.calls())
@@ -241,6 +249,7 @@ class Engine:
         if isinstance(verdict, Diverged):
             for divergence in verdict.all:
                 self._note(program, divergence, execution)
+        self._watch(program, execution, verdict)
         self._report()
         return verdict, not missed
 

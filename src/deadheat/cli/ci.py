@@ -25,7 +25,7 @@ from deadheat import job, regression, session
 from deadheat.artifact import Expectation
 from deadheat.campaign.event_lines import EventLines
 from deadheat.cli.ending import find, tell
-from deadheat.cli.options import EXIT_CODES, HTTP2, REMOTE, Duration
+from deadheat.cli.options import EXIT_CODES, HTTP2, PROFILE, REMOTE, Duration
 from deadheat.console import View
 from deadheat.drive.until import process_age_s
 from deadheat.errors import CannotSave, UserError
@@ -71,9 +71,7 @@ REGRESSIONS = click.option(
     default=None,
     help="Stop once the first divergence is shrunk and measured.",
 )
-@click.option(
-    "--profile", metavar="NAME|FILE", help="How to speak to a URL: opencode, or a profile in TOML."
-)
+@PROFILE
 @HTTP2
 @REMOTE
 @click.option(

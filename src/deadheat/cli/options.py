@@ -57,6 +57,29 @@ HTTP2 = click.option(
     callback=_remember,
     help="Speak HTTP/2 to an https:// URL: the requests of a round leave in one packet.",
 )
+
+
+class Size(click.ParamType):  # type: ignore[type-arg]
+    """``500M``, ``2G``, or bytes."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Bytes, 0 or more."""
+        if isinstance(value, int):
+            return value
+        text = str(value).strip().upper().removesuffix("B")
+        units = {"K": 1024, "M": 1024**2, "G": 1024**3}
+        factor = units.get(text[-1:], 1)
+        try:
+            size = float(text[:-1] if factor > 1 else text) * factor
+        except ValueError:
+            size = -1.0
+        if not 0 <= size < float("inf"):
+            self.fail(f"{value!r} is no size. Write 500M or 2G.", param, ctx)
+        return int(size)
+
+
 REMOTE = click.option(
     "--allow-remote", is_flag=True, help="Allow a URL that is not on this machine."
 )

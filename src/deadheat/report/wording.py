@@ -66,12 +66,6 @@ def duration_text(seconds: float) -> str:
     return f"{hours} h {minutes_left} min" if minutes_left else f"{hours} h"
 
 
-def signature_text(artifact: Artifact) -> str:
-    """``ghost (create, delete, read)``."""
-    passing = "transient " if artifact.transient else ""
-    return f"{passing}{artifact.anomaly} ({', '.join(artifact.signature)})"
-
-
 def via_text(via: Via) -> str | None:
     """What somebody who reads offsets should know of the way the requests went; None: nothing."""
     match via:
@@ -91,3 +85,18 @@ def via_text(via: Via) -> str | None:
             )
         case _:
             assert_never(via)
+
+
+def signature_text(artifact: Artifact) -> str:
+    """``ghost (create, delete, read)``."""
+    passing = "transient " if artifact.transient else ""
+    return f"{passing}{artifact.anomaly} ({', '.join(artifact.signature)})"
+
+
+def bytes_text(size: int) -> str:
+    """``512 MB``, ``1.5 GB``: powers of 1,000."""
+    if size >= 1_000_000_000:
+        return f"{size / 1e9:.1f} GB"
+    if size >= 1_000_000:
+        return f"{size / 1e6:.0f} MB"
+    return f"{size / 1e3:.0f} kB"

@@ -20,11 +20,14 @@ from deadheat.drive.server import Launch
 from deadheat.drive.target import Target
 from deadheat.errors import RemoteRefused, UnknownTarget
 from deadheat.targets import demo_server, opencode
+from deadheat.targets.opencode_events import OpenCodeEvents
 from deadheat.targets.opencode_wire import OpenCodeWire
 from deadheat.targets.profile import read_profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from deadheat.drive.target import Wire
 
 PROFILES = ("opencode",)
 
@@ -95,6 +98,33 @@ def resolve(
     )
 
 
+def wire_of(profile: str) -> Wire:
+    """How a profile's calls become requests. Raises ``UnknownTarget``, ``BadFile``."""
+    if profile.endswith(".toml"):
+        return read_profile(Path(profile)).target("", base_url="http://127.0.0.1").wire
+    if profile not in PROFILES:
+        raise UnknownTarget(f"There is no profile {profile!r}. Use one of: {', '.join(PROFILES)}.")
+    return OpenCodeWire()
+
+
+def several(against: str) -> tuple[str, ...]:
+    """The targets of a list: ``opencode@1.0.152,1.2.1,latest`` names three releases.
+
+    Raises ``UnknownTarget`` when one is empty or named twice.
+    """
+    words: list[str] = []
+    family = ""
+    for part in (part.strip() for part in against.split(",")):
+        bare = family and "://" not in part and not part.startswith(("demo", "opencode"))
+        word = f"{family}@{part}" if bare and part else part
+        if not word or word in words:
+            what = f"names {word} twice" if word else "has an empty name"
+            raise UnknownTarget(f"{against!r} {what}. Write opencode@1.0.152,1.2.1,latest.")
+        words.append(word)
+        family = word.partition("@")[0] if "@" in word and "://" not in word else family
+    return tuple(words)
+
+
 def demo(*, correct: bool) -> Target:
     """The bundled server, with or without its race."""
     name = "demo:correct" if correct else "demo"
@@ -150,12 +180,13 @@ def _by_address(word: str, profile: str | None, *, allow_remote: bool, http2: bo
         )
     return Target(
         name=shown,  # without user and password: names are printed and saved
-        wire=OpenCodeWire(),
+        wire=wire_of(profile),
         base_url=url.geturl().rstrip("/"),
         promises=opencode.promises_of(None),
         kinds=frozenset(Kind),
         families=True,
         exclusive=False,
+        events=OpenCodeEvents(),
         http2=http2,
     )
 
