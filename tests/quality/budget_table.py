@@ -61,22 +61,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example: python tests/quality/budget_table.py --runs 2 --budgets 5",
+        epilog="example: python tests/quality/budget_table.py --budgets 5 --runs 2",
     )
-    parser.add_argument("--runs", type=int, default=20, help="for each target and budget")
     parser.add_argument("--budgets", type=float, nargs="*", default=[5, 15, 60])
     parser.add_argument(
-        "--targets", nargs="*", default=["demo:correct", "demo", *DEAD], help="names below dead: "
+        "--runs", type=int, nargs="*", default=[2, 1, 1], help="of each target, a number a budget"
     )
+    parser.add_argument("--targets", nargs="*", default=["demo:correct", "demo", *DEAD])
     given = parser.parse_args()
     worst_of_all = True
     print("| target | budget | runs | exit codes | median overshoot s | worst s | allowed s |")
     print("|---|---|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory(prefix="deadheat-budget-") as scratch:
         folder = Path(scratch)
-        for budget in given.budgets:
+        for budget, runs in zip(given.budgets, given.runs, strict=True):
             for target in given.targets:
-                over, codes = _runs(target, budget, given.runs, folder)
+                over, codes = _runs(target, budget, runs, folder)
                 good = over[-1] <= allowed_s(budget)
                 worst_of_all = worst_of_all and good
                 print(

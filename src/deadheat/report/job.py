@@ -13,7 +13,9 @@ from deadheat.report.cases import (
     regression_case,
     regression_line,
 )
+from deadheat.report.html import example_page
 from deadheat.report.outcome import machine_line, run_text
+from deadheat.results import RED
 
 if TYPE_CHECKING:
     from deadheat.results import JobResult
@@ -42,6 +44,14 @@ def job_text(result: JobResult) -> str:
                 f"FILE\n{SERVER_IS_NOT}"
             )
     return "\n" + "\n\n".join(parts) if parts else ""
+
+
+def job_pages(result: JobResult) -> dict[str, str]:
+    """A page a divergence, by the name of its file: what was found, and what came back."""
+    found = result.summary.findings if result.summary is not None else ()
+    shown = [(example.artifact, example.path) for example in found]
+    shown += [(one.artifact, one.path) for one in result.regressions if one.standing in RED]
+    return {f"{path.stem}.html": example_page(artifact, path) for artifact, path in shown}
 
 
 def job_machine_line(result: JobResult) -> str:
