@@ -164,6 +164,8 @@ def test_the_last_line_is_the_verdict() -> None:
     )
     assert last_line(replace(result(), interrupted=True)).startswith("interrupted")
     assert power_text(summary(programs=3, undecided=3)).startswith("nothing was judged")
+    cut_off = replace(summary(), programs=101, trials=100)
+    assert power_text(cut_off).startswith("clean: 100 programs")
 
 
 @given(st.integers(1, 10**6))

@@ -169,7 +169,8 @@ def finding_story(example: Example) -> str:
 
 def power_text(summary: Summary) -> str:
     """What silence proves (DESIGN §4): how rare a race the programs would have shown."""
-    judged = max(summary.programs - summary.undecided, 0)
+    # A program that the end of the time cut off has had no trial.
+    judged = max(min(summary.programs, summary.trials) - summary.undecided, 0)
     if not judged:
         return "nothing was judged, which proves nothing"
     known = f", {summary.known:,} sightings of known bugs" if summary.known else ""

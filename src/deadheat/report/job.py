@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from deadheat.errors import ExitCode
 from deadheat.report.cases import (
     SERVER_IS_NOT,
     UNFINISHED,
@@ -12,6 +13,7 @@ from deadheat.report.cases import (
     last_line,
     regression_case,
     regression_line,
+    regression_story,
 )
 from deadheat.report.html import example_page
 from deadheat.report.outcome import machine_line, run_text
@@ -29,7 +31,7 @@ def job_text(result: JobResult) -> str:
     for one in result.regressions:
         case = regression_case(one)
         if case.ended is Ended.FAILED:
-            parts.append(case.details)
+            parts.append(f"{one.path.name}: {regression_story(one)}")
     summary = result.summary
     if summary is not None:
         proves = result.error is None
@@ -58,6 +60,8 @@ def job_machine_line(result: JobResult) -> str:
     """``deadheat-result: {…}``, with the regressions."""
     head, _, body = machine_line(result.summary, result.exit_code).partition(" ")
     whole = json.loads(body)
+    if result.exit_code == ExitCode.DIVERGED:  # a regression alone may be what diverged
+        whole["verdict"] = "diverged"
     whole["regressions"] = [
         {
             "file": one.path.as_posix(),
