@@ -16,7 +16,7 @@ from rich.progress import SpinnerColumn, TextColumn
 from rich.text import Text
 
 from deadheat.campaign import events
-from deadheat.report.wording import duration_text, percent
+from deadheat.report.wording import duration_text, percent, via_text
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -88,8 +88,10 @@ class View:
         match event:
             case events.Progress():
                 self._progress(event)
-            case events.Started(target, promises, seed):
+            case events.Started(target, promises, seed, _):
                 self.note(f"fuzzing {target}, seed {seed}, promises: {promises}")
+                if (note := via_text(event.via)) is not None:
+                    self.note(f"note: {note}")
             case events.Found(signature, program, calls, path):
                 self.note(f"found {signature} in program {program:,} ({calls} calls): {path}")
             case events.Shrunk(signature, calls, trials):
@@ -102,6 +104,8 @@ class View:
                 self.note(f"the server died and was started again ({restarts})")
                 for row in log_tail.splitlines()[-_TAIL_LINES:]:
                     self.note(f"  its log: {row}")
+            case events.Checked(path, target, standing, _, trials):
+                self.note(f"regression {path.name} on {target}: {standing} ({trials:,} trials)")
             case _:
                 assert_never(event)
 

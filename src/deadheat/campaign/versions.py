@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from deadheat.campaign.looking import look
 from deadheat.core.stats import rarest_seen, rate, trials_to_see
 from deadheat.core.verifying import UNKNOWN_RATE, Came
-from deadheat.results import Row, Standing
+from deadheat.verdicts import Presence, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,20 +63,20 @@ async def measure(
     measured = rate(counts[Came.SHOWN], decided) if decided else None
     below = rarest_seen(quiet, CONFIDENCE) if not counts[Came.SHOWN] and quiet else None
     if counts[Came.SHOWN]:
-        standing, why = Standing.PRESENT, ""
+        presence, why = Presence.PRESENT, ""
     elif counts[Came.OTHER]:
-        standing, why = Standing.DIFFERENT, str(other.signature) if other is not None else ""
+        presence, why = Presence.DIFFERENT, str(other.signature) if other is not None else ""
     elif below is None or below > lowest:
-        standing = Standing.NOT_COMPARABLE
+        presence = Presence.NOT_COMPARABLE
         why = (
             f"{quiet:,} of {sum(counts.values()):,} trials were judged and kept their offsets, "
             f"{trials_to_see(lowest, CONFIDENCE):,} are needed"
         )
     else:
-        standing, why = Standing.NOT_SEEN, ""
+        presence, why = Presence.NOT_SEEN, ""
     return Row(
         live.target.name,
-        standing,
+        presence,
         decided,
         counts[Came.SHOWN],
         counts[Came.MISSED],

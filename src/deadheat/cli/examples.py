@@ -12,7 +12,7 @@ from deadheat import artifact as artifacts
 from deadheat import session
 from deadheat.cli import versions
 from deadheat.cli.ending import say_and_end, target_of
-from deadheat.cli.options import EXIT_CODES, FOLDER, PROFILE, REMOTE, Duration
+from deadheat.cli.options import EXIT_CODES, FOLDER, HTTP2, PROFILE, REMOTE, Duration
 from deadheat.console import View
 from deadheat.errors import ExitCode, UserError
 from deadheat.report import outcome
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     help="Also write the table of several targets as JSON.",
 )
 @PROFILE
+@HTTP2
 @REMOTE
 def replay(
     files: tuple[Path, ...],
@@ -108,6 +109,7 @@ def replay(
 )
 @click.option("--against", metavar="TARGET", help="Another server than the recorded one.")
 @PROFILE
+@HTTP2
 @REMOTE
 @FOLDER
 def shrink(
@@ -142,6 +144,7 @@ def shrink(
 )
 @click.option("--against", metavar="TARGET", help="Another server than the recorded one.")
 @PROFILE
+@HTTP2
 @REMOTE
 @FOLDER
 def tune(

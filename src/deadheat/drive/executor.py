@@ -2,7 +2,8 @@
 
 Rules
 - One warm client a lane, kept for the whole campaign, and one more, the
-  observer, for the reads at rest and for cleaning up.
+  observer, for the reads at rest and for cleaning up. The observer's connection
+  is its own, also where the lanes share one (HTTP/2).
 - Every request passes ``exchange``, which asks ``Ownership`` first.
 - Ids that were there before, or that an earlier trial left behind, are not part
   of a history. On a server that others use too, neither is any unknown id.
@@ -32,15 +33,18 @@ from deadheat.core.history import (
     Operation,
     Outcome,
 )
+from deadheat.drive.address import address_of
 from deadheat.drive.lane import LaneClient
 from deadheat.drive.outcome import outcome_of_error
 from deadheat.drive.trial import TrialRun
+from deadheat.errors import NoHttp2
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from deadheat.core.program import Program, Var
     from deadheat.drive.gate import Gate
+    from deadheat.drive.http2 import SharedConnection
     from deadheat.drive.ownership import Ownership
     from deadheat.drive.target import Target
 
@@ -51,6 +55,20 @@ _CLEANING_ROUNDS = 3
 _LIST_RATHER_THAN_GET = 3
 # After Ctrl-C: enough for a few deletes, and short enough not to be pressed again.
 _LAST_CLEANING_S = 1.0
+
+
+def _shared_connections(base_url: str, target: Target) -> tuple[SharedConnection, ...]:
+    """Two HTTP/2 connections, if the target is to be spoken to in HTTP/2. Raises ``NoHttp2``."""
+    if not target.http2:
+        return ()
+    try:
+        from deadheat.drive.http2 import SharedConnection
+    except ModuleNotFoundError as exc:
+        raise NoHttp2(
+            f"--http2 needs the package {exc.name}. Install it: pip install 'deadheat[http2]'"
+        ) from exc
+    address = address_of(base_url)
+    return SharedConnection(address), SharedConnection(address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +97,9 @@ class Executor:
         self._target = target
         self._ownership = ownership
         self._lanes: list[LaneClient] = []
-        self.observer = self._client()
+        # One connection for the lanes, one for the observer; none with HTTP/1.1.
+        self._shared = _shared_connections(base_url, target)
+        self.observer = self._client(1)
         self._outside: set[str] = set()
         self._trial = 0
         self.requests = 0
@@ -87,8 +107,9 @@ class Executor:
         self._settle_s = target.settle_ms / 1_000
         self._going: list[tuple[float, tuple[str, ...]]] = []  # to be gone by, deleted sessions
 
-    def _client(self) -> LaneClient:
-        return LaneClient(self._base_url, self._target.timeout_s)
+    def _client(self, which: int) -> LaneClient:
+        through = self._shared[which].lane() if self._shared else None
+        return LaneClient(self._base_url, self._target.timeout_s, shared=through)
 
     async def __aenter__(self) -> Self:
         return self
@@ -102,11 +123,13 @@ class Executor:
         with anyio.CancelScope(shield=True):
             for client in (self.observer, *self._lanes):
                 await client.aclose()
+            for connection in self._shared:
+                await connection.aclose()
 
     def lane(self, index: int) -> LaneClient:
         """The warm client of a lane."""
         while len(self._lanes) <= index:
-            self._lanes.append(self._client())
+            self._lanes.append(self._client(0))
         return self._lanes[index]
 
     async def look_around(self) -> Outcome:

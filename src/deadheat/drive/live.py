@@ -68,6 +68,8 @@ class LiveTarget:
         self.target = target
         self.promises: Promises = target.promises
         self.restarts = 0
+        self.base_url = ""
+        self.recycled = 0
         self._process = process
         self._ownership = Ownership(run)
         self._executor: Executor | None = None
@@ -90,6 +92,7 @@ class LiveTarget:
 
     async def connect(self, base_url: str) -> None:
         """Look around, and see that the API works one call at a time. Raises ``NotThisApi``."""
+        self.base_url = base_url
         self._executor = Executor(base_url, self.target, self._ownership)
         outcome = await self._executor.look_around()
         if not (isinstance(outcome, Ok) and isinstance(outcome.result, Listed)):
@@ -212,13 +215,27 @@ class LiveTarget:
             )
         self._down = True
 
+    @property
+    def resident_bytes(self) -> int | None:
+        """Memory of the managed server; None when it is not ours, or cannot be told."""
+        return None if self._process is None else self._process.resident_bytes()
+
+    async def recycle(self) -> None:
+        """Stop a managed server and start it with a fresh home: whatever it had leaked is gone.
+
+        No death, so it counts as a recycling. Raises ``TargetError``.
+        """
+        if self._process is not None and not self._down:
+            await self.disconnect()
+            await self.connect(await self._process.restart())
+            self.recycled += 1
+
     async def _restart(self) -> None:
         await self.disconnect()
         if self._process is None:
             return
         self.restarts += 1
-        await self._process.stop()
-        await self.connect(await self._process.start())
+        await self.connect(await self._process.restart())
 
     async def disconnect(self) -> None:
         """Close all connections."""

@@ -8,14 +8,14 @@ from deadheat.artifact import sessions_of
 from deadheat.core.verifying import DRIFT, CannotTell, Fixed, NotFixed
 from deadheat.report.diagram import diagram_of_divergence, text
 from deadheat.report.wording import percent
-from deadheat.results import Standing
+from deadheat.verdicts import Presence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from deadheat.artifact import Artifact
     from deadheat.core.stats import Rate
-    from deadheat.results import Bisected, Row, Verified
+    from deadheat.verdicts import Bisected, Row, Verified
 
 _HEAD = ("version", "trials", "diverged", "rate (95 %)", "verdict")
 
@@ -49,7 +49,7 @@ def versions_json(artifact: Artifact, rows: Iterable[Row]) -> dict[str, object]:
         "versions": [
             {
                 "target": row.target,
-                "verdict": row.standing.value,
+                "verdict": row.presence.value,
                 "why": row.why,
                 "trials": row.trials,
                 "diverged": row.diverged,
@@ -66,19 +66,19 @@ def versions_json(artifact: Artifact, rows: Iterable[Row]) -> dict[str, object]:
 
 def verdict_text(row: Row) -> str:
     """``not seen: below 1.2 % at 99 %``."""
-    match row.standing:
-        case Standing.PRESENT:
+    match row.presence:
+        case Presence.PRESENT:
             return "present"
-        case Standing.NOT_SEEN if row.below is not None:
+        case Presence.NOT_SEEN if row.below is not None:
             return f"not seen: below {percent(row.below)} at 99 %"
-        case Standing.NOT_SEEN:
+        case Presence.NOT_SEEN:
             return "not seen"
-        case Standing.DIFFERENT:
+        case Presence.DIFFERENT:
             return f"different divergence: {row.why}"
-        case Standing.NOT_COMPARABLE:
+        case Presence.NOT_COMPARABLE:
             return f"not comparable: {row.why}"
         case _:
-            assert_never(row.standing)
+            assert_never(row.presence)
 
 
 def _cells(row: Row) -> tuple[str, ...]:
