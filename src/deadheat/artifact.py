@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     import cattrs
 
 FORMAT = "deadheat-artifact"
-# 2: parents, children, renames, forks. 3: ``expect``. What 1 and 2 wrote is read as it is.
+# 2: parents, children, renames, forks. 3: ``expect``; what the event stream said, control
+# requests, hangs. What 1 and 2 wrote is read as it is: what they do not know is empty.
 FORMAT_VERSION = 3
 
 
@@ -115,6 +116,7 @@ class Explanation:
     strongest_promise_held: str
     slack_ns: int | None
     lists: tuple[ListDiff, ...]
+    heard: tuple[int, ...] = ()
 
 
 def explanation_of(divergence: Divergence) -> Explanation:
@@ -127,6 +129,7 @@ def explanation_of(divergence: Divergence) -> Explanation:
         divergence.strongest_promise_held,
         divergence.slack_ns,
         divergence.lists,
+        divergence.heard,
     )
 
 
@@ -217,6 +220,7 @@ def divergence_of(artifact: Artifact) -> Divergence:
         strongest_promise_held=artifact.explanation.strongest_promise_held,
         slack_ns=artifact.explanation.slack_ns,
         lists=artifact.explanation.lists,
+        heard=artifact.explanation.heard,
     )
 
 
@@ -239,9 +243,12 @@ def _converter() -> cattrs.Converter:
         configure_tagged_union(
             union, converter, tag_name=tag, tag_generator=lambda kind: str(kind.__name__).lower()
         )
+    absent = override(omit_if_default=True)  # most trials had neither
+    converter.register_unstructure_hook(
+        History, make_dict_unstructure_fn(History, converter, stream=absent, controls=absent)
+    )
     converter.register_unstructure_hook(  # last: it holds all of the above
-        Artifact,
-        make_dict_unstructure_fn(Artifact, converter, expect=override(omit_if_default=True)),
+        Artifact, make_dict_unstructure_fn(Artifact, converter, expect=absent)
     )
     return converter
 
@@ -300,7 +307,7 @@ def _pretty(whole: dict[str, Any]) -> str:
         flat = json.dumps(value, ensure_ascii=False)
         if not isinstance(value, dict | list) or len(flat) + 2 * depth <= 100:
             return flat
-        if isinstance(value, dict) and "invocation" in value:
+        if isinstance(value, dict) and ("invocation" in value or "arrived_ns" in value):
             return flat
         pad, end = "  " * (depth + 1), "  " * depth
         if isinstance(value, list):
@@ -367,6 +374,10 @@ def _wrong_with(artifact: Artifact) -> str | None:
     known = {op.index for op in artifact.history.operations}
     if not known.issuperset((*artifact.witness, artifact.culprit)):
         return "its witness names calls that its history does not have"
+    stream = artifact.history.stream
+    announced = 0 if stream is None else len(stream.announcements)
+    if not all(0 <= n < announced for n in artifact.explanation.heard):
+        return "its witness names announcements that its history does not have"
     return None
 
 

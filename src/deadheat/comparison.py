@@ -34,7 +34,7 @@ from deadheat.drive.live import open_target
 from deadheat.drive.until import run_until
 from deadheat.errors import DeadheatError, NotComparable
 from deadheat.report.wording import percent
-from deadheat.verdicts import Bisected, Presence, Row, Verified
+from deadheat.results import Bisected, Presence, Row, Verified
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -90,7 +90,7 @@ def compare(
         if error is not None:
             rows = [Row(word, Presence.NOT_COMPARABLE, why=str(error))]
         result.rows += rows
-        view.note(f"{result.rows[-1].target}: {result.rows[-1].presence}")
+        view.note(f"{result.rows[-1].target}: {result.rows[-1].standing}")
     return result
 
 

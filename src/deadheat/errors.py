@@ -75,12 +75,12 @@ class BadArtifact(UserError):
     """The file is no artifact that this version can replay."""
 
 
-class CannotExport(UserError):
-    """The example holds something that this kind of file cannot say."""
-
-
 class BadFile(UserError):
     """A configuration or profile cannot be read, or says what cannot be."""
+
+
+class CannotExport(UserError):
+    """The example holds something that this kind of file cannot say."""
 
 
 class CannotSave(UserError):

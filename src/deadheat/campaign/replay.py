@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 CONFIDENCE = 0.99
 # Without a recorded rate: what a race at 1 % needs, the shrinker's own floor.
 _UNKNOWN_RATE = 0.01
+# What that takes at ``CONFIDENCE``.
+UNKNOWN_RATE_TRIALS = trials_to_see(_UNKNOWN_RATE, CONFIDENCE)
 # Rates drift with the load of the machine: between two quarters of a minute the same program on
 # the same server showed 1 of 50 and 17 of 50 times. Without this 1 of 16 replays missed.
 _DRIFT = 3

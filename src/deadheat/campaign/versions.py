@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from deadheat.campaign.looking import look
 from deadheat.core.stats import rarest_seen, rate, trials_to_see
 from deadheat.core.verifying import UNKNOWN_RATE, Came
-from deadheat.verdicts import Presence, Row
+from deadheat.results import Presence, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,20 +63,20 @@ async def measure(
     measured = rate(counts[Came.SHOWN], decided) if decided else None
     below = rarest_seen(quiet, CONFIDENCE) if not counts[Came.SHOWN] and quiet else None
     if counts[Came.SHOWN]:
-        presence, why = Presence.PRESENT, ""
+        standing, why = Presence.PRESENT, ""
     elif counts[Came.OTHER]:
-        presence, why = Presence.DIFFERENT, str(other.signature) if other is not None else ""
+        standing, why = Presence.DIFFERENT, str(other.signature) if other is not None else ""
     elif below is None or below > lowest:
-        presence = Presence.NOT_COMPARABLE
+        standing = Presence.NOT_COMPARABLE
         why = (
             f"{quiet:,} of {sum(counts.values()):,} trials were judged and kept their offsets, "
             f"{trials_to_see(lowest, CONFIDENCE):,} are needed"
         )
     else:
-        presence, why = Presence.NOT_SEEN, ""
+        standing, why = Presence.NOT_SEEN, ""
     return Row(
         live.target.name,
-        presence,
+        standing,
         decided,
         counts[Came.SHOWN],
         counts[Came.MISSED],

@@ -17,12 +17,12 @@ from deadheat.console import View
 from deadheat.core.verifying import CannotTell, NotFixed
 from deadheat.errors import CannotSave, ExitCode, UnknownTarget, UserError
 from deadheat.report import comparison as report
+from deadheat.results import Presence
 from deadheat.targets import opencode
-from deadheat.verdicts import Presence
 
 if TYPE_CHECKING:
     from deadheat.drive.target import Target
-    from deadheat.verdicts import Row
+    from deadheat.results import Row
 
 
 class Confidence(click.ParamType):  # type: ignore[type-arg]
@@ -84,10 +84,10 @@ def compare(
 
 def table_code(rows: list[Row]) -> ExitCode:
     """Diverged anywhere: 1. Nothing could be compared: 3."""
-    presences = {row.presence for row in rows}
-    if presences & {Presence.PRESENT, Presence.DIFFERENT}:
+    standings = {row.standing for row in rows}
+    if standings & {Presence.PRESENT, Presence.DIFFERENT}:
         return ExitCode.DIVERGED
-    return ExitCode.CLEAN if Presence.NOT_SEEN in presences else ExitCode.TARGET
+    return ExitCode.CLEAN if Presence.NOT_SEEN in standings else ExitCode.TARGET
 
 
 def save_table(artifact: artifacts.Artifact, rows: list[Row], path: Path) -> None:

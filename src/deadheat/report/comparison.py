@@ -8,14 +8,14 @@ from deadheat.artifact import sessions_of
 from deadheat.core.verifying import DRIFT, CannotTell, Fixed, NotFixed
 from deadheat.report.diagram import diagram_of_divergence, text
 from deadheat.report.wording import percent
-from deadheat.verdicts import Presence
+from deadheat.results import Presence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from deadheat.artifact import Artifact
     from deadheat.core.stats import Rate
-    from deadheat.verdicts import Bisected, Row, Verified
+    from deadheat.results import Bisected, Row, Verified
 
 _HEAD = ("version", "trials", "diverged", "rate (95 %)", "verdict")
 
@@ -49,7 +49,7 @@ def versions_json(artifact: Artifact, rows: Iterable[Row]) -> dict[str, object]:
         "versions": [
             {
                 "target": row.target,
-                "verdict": row.presence.value,
+                "verdict": row.standing.value,
                 "why": row.why,
                 "trials": row.trials,
                 "diverged": row.diverged,
@@ -66,7 +66,7 @@ def versions_json(artifact: Artifact, rows: Iterable[Row]) -> dict[str, object]:
 
 def verdict_text(row: Row) -> str:
     """``not seen: below 1.2 % at 99 %``."""
-    match row.presence:
+    match row.standing:
         case Presence.PRESENT:
             return "present"
         case Presence.NOT_SEEN if row.below is not None:
@@ -78,7 +78,7 @@ def verdict_text(row: Row) -> str:
         case Presence.NOT_COMPARABLE:
             return f"not comparable: {row.why}"
         case _:
-            assert_never(row.presence)
+            assert_never(row.standing)
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from deadheat.drive.server import Launch
 from deadheat.drive.target import Target
 from deadheat.errors import RemoteRefused, UnknownTarget
 from deadheat.targets import demo_server, opencode
+from deadheat.targets.opencode_events import OpenCodeEvents
 from deadheat.targets.opencode_wire import OpenCodeWire
 from deadheat.targets.profile import read_profile
 
@@ -99,7 +100,9 @@ def resolve(
 
 
 def wire_of(profile: str) -> Wire:
-    """How a profile's calls become requests. Raises ``UnknownTarget``."""
+    """How a profile's calls become requests. Raises ``UnknownTarget``, ``BadFile``."""
+    if profile.endswith(".toml"):
+        return read_profile(Path(profile)).target("", base_url="http://127.0.0.1").wire
     if profile not in PROFILES:
         raise UnknownTarget(f"There is no profile {profile!r}. Use one of: {', '.join(PROFILES)}.")
     return OpenCodeWire()
@@ -177,12 +180,13 @@ def _by_address(word: str, profile: str | None, *, allow_remote: bool, http2: bo
         return replace(described.target(shown, base_url=url.geturl().rstrip("/")), http2=http2)
     return Target(
         name=shown,  # without user and password: names are printed and saved
-        wire=OpenCodeWire(),
+        wire=wire_of(profile),
         base_url=url.geturl().rstrip("/"),
         promises=opencode.promises_of(None),
         kinds=frozenset(Kind),
         families=True,
         exclusive=False,
+        events=OpenCodeEvents(),
         http2=http2,
     )
 

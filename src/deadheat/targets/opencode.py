@@ -6,6 +6,7 @@ Rules
   is right for itself, the whole is no snapshot. From 1.2 on it is one query.
 - Deleting (or forking) what is absent answers success up to some version; the
   rehearsal of ``drive.live`` sees which, so the promise here is the stronger one.
+- Each version announces a create and a delete once; the rehearsal sees that it does at all.
 - A delete takes the children one after the other, then the session: *gradual*.
 """
 
@@ -22,6 +23,7 @@ from deadheat.core.promises import (
     CascadePromise,
     ChildrenPromise,
     DeletePromise,
+    EventPromise,
     ListPromise,
     Promises,
 )
@@ -29,6 +31,7 @@ from deadheat.drive.server import Launch
 from deadheat.drive.target import Target
 from deadheat.errors import UnknownTarget
 from deadheat.targets.npm import fetch_binary, nearby, platform_package, versions_of
+from deadheat.targets.opencode_events import OpenCodeEvents
 from deadheat.targets.opencode_wire import OpenCodeWire
 
 if TYPE_CHECKING:
@@ -95,6 +98,7 @@ def promises_of(version: str | None) -> Promises:
         list=ListPromise.SNAPSHOT if snapshot else ListPromise.PER_SESSION,
         children=ChildrenPromise.CASCADE,
         cascade=CascadePromise.GRADUAL,
+        events=EventPromise.EXACTLY_ONCE,
     )
 
 
@@ -120,4 +124,5 @@ def _target(name: str, version: str | None, binary: Path) -> Target:
         kinds=frozenset(Kind),
         families=True,
         launch=launch(name, str(binary)),
+        events=OpenCodeEvents(),
     )
