@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from deadheat.core.history import Kind
+from deadheat.core.history import SESSION_KINDS
 from deadheat.core.promises import DeletePromise, ListPromise, Promises
 from deadheat.drive.address import address_of
 from deadheat.drive.server import Launch
@@ -183,7 +183,7 @@ def _by_address(word: str, profile: str | None, *, allow_remote: bool, http2: bo
         wire=wire_of(profile),
         base_url=url.geturl().rstrip("/"),
         promises=opencode.promises_of(None),
-        kinds=frozenset(Kind),
+        kinds=SESSION_KINDS,
         families=True,
         exclusive=False,
         events=OpenCodeEvents(),
