@@ -181,8 +181,8 @@ def _print_quiet(fixed: str, seconds: int, folder: Path) -> bool:
         text=True,
         check=False,
     )
-    last = done.stdout.strip().splitlines()[-1]
-    result = json.loads(last.removeprefix("deadheat-result: "))
+    machine = done.stdout.strip().splitlines()[-2]
+    result = json.loads(machine.removeprefix("deadheat-result: "))
     print(f"\n{fixed} for {seconds} s: exit {done.returncode}, {json.dumps(result)}")
     return done.returncode == 0
 

@@ -110,6 +110,8 @@ class SimulatedTarget:
     target: Target = field(default_factory=lambda: Target("simulated", OpenCodeWire()))
     promises: Promises = field(default_factory=Promises)
     restarts: int = 0
+    recycled: int = 0
+    resident_bytes: int | None = None
     requests: int = 0
     left_behind: tuple[str, ...] = ()
     now_s: float = 0.0
@@ -123,6 +125,9 @@ class SimulatedTarget:
 
     def as_live(self) -> LiveTarget:
         return cast("LiveTarget", self)
+
+    async def recycle(self) -> None:
+        self.recycled += 1
 
     async def execute(
         self, program: Program, *, patient: bool = False

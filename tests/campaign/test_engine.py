@@ -180,3 +180,16 @@ async def test_the_same_seed_makes_the_same_run(tmp_path: Path) -> None:
     assert [f.artifact.program for f in first.findings] == [
         f.artifact.program for f in second.findings
     ]
+
+
+async def test_a_known_bug_is_counted_and_no_finding(tmp_path: Path) -> None:
+    first = Run(tmp_path / "first", seconds=600, exit_first=True)
+    (found,) = (await first.engine.run()).findings
+    signature = artifacts.divergence_of(found.artifact).signature
+    folder = tmp_path / "second"
+    run = Run(folder, programs=40, known=frozenset({signature}))
+    summary = await run.engine.run()
+    assert summary.findings == ()
+    assert summary.known > 5
+    assert summary.trials == 40  # no time is spent on it
+    assert not folder.exists()

@@ -12,8 +12,9 @@ import httpx
 import pytest
 from tests.servers.scripted import Asked, Says, Scripted
 
-from deadheat.drive.gate import Gate, GatedStream
+from deadheat.drive.gate import Gate
 from deadheat.drive.lane import LaneClient
+from deadheat.drive.stream import HeldStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,7 +158,7 @@ async def test_a_call_answered_before_its_last_byte_leaves_the_next_one_whole_an
 async def test_releasing_on_a_dead_or_closed_socket_is_no_error() -> None:
     one, other = socket.socketpair()
     one.setblocking(False)
-    stream = GatedStream(one)
+    stream = HeldStream(one)
     gate = Gate([0])
     stream.arm(gate, 0, writes=1)
     await stream.write(b"abc")
@@ -171,7 +172,7 @@ async def test_releasing_on_a_dead_or_closed_socket_is_no_error() -> None:
 async def test_errors_of_the_socket_become_httpcores() -> None:
     one, other = socket.socketpair()
     one.setblocking(False)
-    stream = GatedStream(one)
+    stream = HeldStream(one)
     with pytest.raises(httpcore.ReadTimeout):
         await stream.read(10, timeout=0.01)
     other.close()

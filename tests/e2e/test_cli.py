@@ -2,64 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.examples import example
+from tests.running import deadheat, gone, machine, servers, start
 from tests.servers.scripted import Says, Scripted
 
 from deadheat import artifact as artifacts
 from deadheat.drive.server import free_port
 
+if TYPE_CHECKING:
+    import subprocess
+
 pytestmark = pytest.mark.live
-DEADHEAT = (sys.executable, "-m", "deadheat")
-
-
-def start(folder: Path, *words: str, **env: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*DEADHEAT, *words],
-        cwd=folder,
-        env={**os.environ, "TMPDIR": str(folder), **env},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def deadheat(folder: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
-    with start(folder, *words, **env) as process:
-        out, err = process.communicate(timeout=120)
-        return subprocess.CompletedProcess(words, process.returncode, out, err)
-
-
-def servers(folder: Path) -> list[str]:
-    """Demo servers whose home is in this test's own folder."""
-    found = []
-    for one in Path("/proc").iterdir():
-        try:
-            if (
-                b"demo_server" in (one / "cmdline").read_bytes()
-                and str(folder).encode() in (one / "environ").read_bytes()
-            ):
-                found.append(one.name)
-        except OSError:
-            continue
-    return found
-
-
-def gone(folder: Path, within_s: float = 8) -> bool:
-    end = time.monotonic() + within_s
-    while servers(folder) and time.monotonic() < end:
-        time.sleep(0.05)
-    return not servers(folder)
 
 
 def test_the_demo_diverges_and_its_example_is_shown_and_replayed(tmp_path: Path) -> None:
@@ -68,8 +31,8 @@ def test_the_demo_diverges_and_its_example_is_shown_and_replayed(tmp_path: Path)
     assert "ghost  a session deleted" in ran.stdout
     assert "✗ " in ran.stdout
     assert "\x1b" not in ran.stdout + ran.stderr
-    last = ran.stdout.splitlines()[-1]
-    result = json.loads(last.removeprefix("deadheat-result: "))
+    result = machine(ran)
+    assert ran.stdout.splitlines()[-1].startswith("diverged: search demo: ")
     assert (result["exit"], result["verdict"]) == (1, "diverged")
     file = result["divergences"][0]["file"]
     assert not Path(file).is_absolute()
@@ -100,7 +63,13 @@ def test_ci_stays_within_its_budget(tmp_path: Path) -> None:
     ran = deadheat(tmp_path, "ci", "demo:correct", "--budget", "6s")
     assert time.monotonic() - began < 6 + 2
     assert ran.returncode == 0, ran.stderr
-    result = json.loads(ran.stdout.splitlines()[-1].removeprefix("deadheat-result: "))
+    result = machine(ran)
+    last = ran.stdout.splitlines()[-1]
+    assert re.fullmatch(
+        r"clean: [\d,]+ programs, [\d,]+ overlapping pairs; "
+        r"a race showing in 1 of [\d,]+ programs would have been seen \(99 %\)",
+        last,
+    )
     assert result["verdict"] == "clean"
     assert result["overlaps"] > 0
     assert 0 < result["would_have_seen"] < 1
@@ -192,7 +161,7 @@ def test_a_users_mistake_is_one_line(tmp_path: Path, words: tuple[str, ...], wor
     (tmp_path / "file").write_text("")
     (tmp_path / "good.json").write_text(text)
     (tmp_path / "truncated.json").write_text(text[:-50])
-    (tmp_path / "newer.json").write_text(text.replace('"format_version": 2', '"format_version": 9'))
+    (tmp_path / "newer.json").write_text(text.replace('"format_version": 3', '"format_version": 9'))
     (tmp_path / "other.json").write_text(
         text.replace('"profile": "opencode"', '"profile": "another"')
     )
@@ -231,8 +200,9 @@ def test_a_server_that_never_gets_ready(tmp_path: Path) -> None:
     ran = deadheat(tmp_path, "ci", "opencode", "--budget", "3s", PATH=path)
     assert time.monotonic() - began < 3 + 2
     one_line(ran, 3, "--budget")
-    last = ran.stdout.splitlines()[-1].removeprefix("deadheat-result: ")
-    assert json.loads(last) == {"exit": 3, "verdict": "nothing run"}
+    result = machine(ran)
+    assert (result["exit"], result["verdict"]) == (3, "nothing run")
+    assert ran.stdout.splitlines()[-1].startswith("nothing proven: search opencode: ")
 
 
 def test_a_server_that_ends_at_once_shows_its_last_words(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ Rules
   up while another is being shrunk waits for its turn, unless it shows so much more
   often that it is the better way to spend the time: then the rarer one waits.
 - Cancelling the task at any point leaves ``summary()`` true.
+- ``watch`` sees every trial whole, after what was new in it is on disk.
 """
 
 from __future__ import annotations
@@ -66,7 +67,10 @@ _PART_FOR_MOST_RELIABLE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long and how: ``seconds`` and ``programs`` bound the run, whichever ends first."""
+    """How long and how: ``seconds`` and ``programs`` bound the run, whichever ends first.
+
+    ``known``: signatures that are counted when they show, and are no findings.
+    """
 
     seed: int
     folder: Path
@@ -75,6 +79,7 @@ class Plan:
     exit_first: bool = False
     measure_trials: int = 200
     shrink_trials: int = 20_000
+    known: frozenset[Signature] = frozenset()
 
 
 @dataclass(slots=True)
@@ -85,6 +90,7 @@ class _Counts:
     undecided: int = 0
     rounds: int = 0
     missed_rounds: int = 0
+    known: int = 0
     drawn: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
 
@@ -99,8 +105,10 @@ class Engine:
         programs: Iterable[Program],
         clock: Callable[[], float],
         tell: Callable[[events.Event], None],
+        watch: Callable[[Program, Execution, Verdict], None] = lambda *_: None,
     ) -> None:
         self._live = live
+        self._watch = watch
         self._plan = plan
         self._programs = programs
         self._clock = clock
@@ -143,6 +151,8 @@ class Engine:
             findings=self._shelf.examples(),
             rounds=counts.rounds,
             missed_rounds=counts.missed_rounds,
+            via=self._live.target.via,
+            known=counts.known,
         )
 
     def _elapsed_s(self) -> float:
@@ -182,7 +192,7 @@ class Engine:
             if program is None:
                 self._ended = "programs"
                 break
-            await self._search(program)
+            await self.search(program)
         return self.summary()
 
     async def shrink_again(self, artifact: Artifact, path: Path) -> Summary:
@@ -205,7 +215,12 @@ class Engine:
         self._ended = "tuned"
         return self.summary()
 
-    async def _search(self, program: Program) -> None:
+    def know(self, artifact: Artifact, path: Path) -> None:
+        """From now on a divergence of this signature is no news: counted, not pursued."""
+        self._shelf.recall(artifact, path)
+
+    async def search(self, program: Program) -> None:
+        """One trial of one program; a new divergence is told, and waits for its turn."""
         self._enter(events.Phase.SEARCHING)
         self._counts.programs += 1
         self._counts.drawn.update(kind_of(call) for call in program.calls())
@@ -240,10 +255,14 @@ class Engine:
         if isinstance(verdict, Diverged):
             for divergence in verdict.all:
                 self._note(program, divergence, execution)
+        self._watch(program, execution, verdict)
         self._report()
         return verdict, not missed
 
     def _note(self, program: Program, divergence: Divergence, execution: Execution) -> None:
+        if divergence.signature in self._plan.known:
+            self._counts.known += 1
+            return
         new = self._shelf.note(program, divergence, self._counts.programs)
         if new is not None:
             if only_late(execution, self._live.promises):

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from deadheat.core.release import Via
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from deadheat.artifact import Artifact
     from deadheat.core.divergence import Signature
+    from deadheat.results import Standing
 
 
 class Phase(StrEnum):
@@ -49,6 +52,7 @@ class Started:
     target: str
     promises: str
     seed: int
+    via: Via = Via.TCP
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,4 +90,15 @@ class Restarted:
     log_tail: str
 
 
-Event: TypeAlias = Progress | Started | Found | Shrunk | Saved | Restarted
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A committed regression has been run on ``target``; ``standing`` is what it came to."""
+
+    path: Path
+    target: str
+    standing: Standing
+    diverged: int
+    trials: int
+
+
+Event: TypeAlias = Progress | Started | Found | Shrunk | Saved | Restarted | Checked

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from deadheat import artifact as artifacts
-from deadheat.artifact import Artifact, Origin, RateRecord, TargetRecord
+from deadheat.artifact import Artifact, Environment, Origin, RateRecord, TargetRecord
 from deadheat.results import Example
 
 if TYPE_CHECKING:
@@ -168,35 +168,49 @@ class Shelf:
         return updated
 
     def _artifact(self, program: Program, divergence: Divergence, origin: Origin) -> Artifact:
-        target = self._target
-        return Artifact(
-            anomaly=divergence.anomaly,
-            signature=divergence.signature.calls,
-            reason=divergence.reason,
-            target=TargetRecord(
-                target.name,
-                target.wire.name,
-                target.version,
-                self._promises,
-                target.settle_ms,
-                target.timeout_s,
-            ),
-            program=program,
-            rate=None,
-            proven_minimal=False,
-            needs_race=True,
-            most_reliable=None,
-            most_reliable_rate=None,
-            transient=divergence.transient,
-            explanation=artifacts.explanation_of(divergence),
-            witness=divergence.witness,
-            culprit=divergence.culprit,
-            about=divergence.sessions,
-            sessions=artifacts.sessions_of(program, divergence.history),
-            history=divergence.history,
-            origin=origin,
-            environment=self._environment,
+        return fresh_artifact(
+            self._target, self._promises, program, divergence, origin, self._environment
         )
+
+
+def fresh_artifact(
+    target: Target,
+    promises: Promises,
+    program: Program,
+    divergence: Divergence,
+    origin: Origin,
+    environment: Environment,
+) -> Artifact:
+    """The example as it was observed: neither shrunk nor measured."""
+    return Artifact(
+        anomaly=divergence.anomaly,
+        signature=divergence.signature.calls,
+        reason=divergence.reason,
+        target=TargetRecord(
+            target.name,
+            target.wire.name,
+            target.version,
+            promises,
+            target.settle_ms,
+            target.timeout_s,
+            target.via,
+        ),
+        program=program,
+        rate=None,
+        proven_minimal=False,
+        needs_race=True,
+        most_reliable=None,
+        most_reliable_rate=None,
+        transient=divergence.transient,
+        explanation=artifacts.explanation_of(divergence),
+        witness=divergence.witness,
+        culprit=divergence.culprit,
+        about=divergence.sessions,
+        sessions=artifacts.sessions_of(program, divergence.history),
+        history=divergence.history,
+        origin=origin,
+        environment=environment,
+    )
 
 
 def _record(rate: Rate | None) -> RateRecord | None:

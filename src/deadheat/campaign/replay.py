@@ -52,17 +52,19 @@ async def replay(
     artifact: Artifact,
     trials: int | None,
     tell: Callable[[int, int, int], None],
+    out_of_time: Callable[[], bool] = lambda: False,
 ) -> Replayed:
     """Run the artifact's program. With ``trials`` exactly so many, else until it diverges.
 
-    ``tell(done, of, diverged)`` after each trial.
+    ``tell(done, of, diverged)`` after each trial. ``out_of_time`` ends it early: fewer trials
+    than wanted, which prove less.
     """
     wanted = trials_wanted(artifact) if trials is None else trials
     wanted_signature = divergence_of(artifact).signature
     done = diverged = undecided = 0
     found: Divergence | None = None
     other: Divergence | None = None
-    while done < wanted and undecided < wanted:
+    while done < wanted and undecided < wanted and not out_of_time():
         execution, death = await live.execute(artifact.program, patient=True)
         verdict = judge(execution, death, live.promises, live.target.settle_ms)
         if isinstance(verdict, Undecided):

@@ -4,6 +4,8 @@ Rules
 - The verdict is about the history alone, under the promises given.
 - Undeclared statuses and server errors are divergences of their own; for the
   rest of the judgement such an answer is unknown (its call may have happened).
+- What the event stream said is judged beside the answers (``announcements``), and so is a call
+  that never got one (``hangs``): these need no order, so an undecided one hides none of them.
 - Deterministic: a budget of steps, never a clock.
 """
 
@@ -12,6 +14,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar, assert_never
 
+from deadheat.core.announcements import misannounced
 from deadheat.core.divergence import (
     Anomaly,
     Diverged,
@@ -21,6 +24,7 @@ from deadheat.core.divergence import (
     Verdict,
 )
 from deadheat.core.explain import explain, explain_generic
+from deadheat.core.hangs import hangs
 from deadheat.core.history import (
     History,
     Info,
@@ -57,8 +61,12 @@ def check(
     """
     if model is not None:
         return _check_generic(history, model, budget)
-    loud = _declared(history)
-    quiet = silenced(history) if loud else history
+    declared = _declared(history)
+    quiet = silenced(history) if declared else history
+    loud = (*hangs(history), *declared)
+    if history.stream is not None:
+        told = misannounced(quiet, promises, budget)
+        loud = (*loud, *(replace(one, history=history) for one in told))
     verdict = legal(quiet, promises, budget)
     match verdict:
         case Impossible():

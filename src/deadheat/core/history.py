@@ -198,6 +198,54 @@ class Operation:
         return self.invocation.kind
 
 
+class Change(StrEnum):
+    """What a server may announce of a session."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """One event of the server's stream: it says that this change has been made.
+
+    ``arrived_ns``: when it was read, the latest instant at which it can have been
+    sent; nobody knows how much sooner that was. ``title``: the one it carries.
+    """
+
+    change: Change
+    session: str
+    arrived_ns: int
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What the event stream said about the sessions of one trial, in order of arrival.
+
+    ``flushed_ns``: when the announcement of a change arrived that was made after all else had
+    been answered: what has not been announced by then, on an ordered stream, never is. None:
+    nobody knows whether there was more to come (the stream broke, or ended too soon).
+    """
+
+    announcements: tuple[Announcement, ...] = ()
+    flushed_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One request on a connection of its own, made when a call had waited for ``bound_ns``.
+
+    ``return_ns`` None: it was not answered either, while that call was still open.
+    """
+
+    bound_ns: int
+    call_ns: int
+    return_ns: int | None
+    answer: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """The operations of one trial, and the reads after it came to rest.
@@ -205,11 +253,15 @@ class History:
     ``existing``: ids that were in the collection before the first operation
     and that the operations may see; they belong to nobody here. ``releases``:
     for each concurrent round, in order, when the gate let its lanes go.
+    ``stream``: None where nobody listened. ``controls``: one for each time that a
+    call had waited for too long.
     """
 
     operations: tuple[Operation, ...]
     existing: frozenset[str] = frozenset()
     releases: tuple[tuple[Release, ...], ...] = ()
+    stream: Stream | None = None
+    controls: tuple[Control, ...] = ()
 
 
 def shown_sessions(operation: Operation) -> frozenset[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
+
+from deadheat.core.release import Via
 
 if TYPE_CHECKING:
     from deadheat.artifact import Artifact, RateRecord
@@ -62,3 +64,39 @@ def duration_text(seconds: float) -> str:
         return f"{minutes} min {seconds_left} s" if seconds_left else f"{minutes} min"
     hours, minutes_left = divmod(minutes, 60)
     return f"{hours} h {minutes_left} min" if minutes_left else f"{hours} h"
+
+
+def via_text(via: Via) -> str | None:
+    """What somebody who reads offsets should know of the way the requests went; None: nothing."""
+    match via:
+        case Via.TCP:
+            return None
+        case Via.UNIX:
+            return "over a unix socket: requests are held at their last byte, as over TCP"
+        case Via.TLS:
+            return (
+                "over TLS: requests are held at the last byte of their last record, which the "
+                "server has yet to decrypt; its offsets are a little less exact than the sender's"
+            )
+        case Via.HTTP2:
+            return (
+                "over HTTP/2: one connection for all lanes; requests are held whole, and those due "
+                "together leave in one packet"
+            )
+        case _:
+            assert_never(via)
+
+
+def signature_text(artifact: Artifact) -> str:
+    """``ghost (create, delete, read)``."""
+    passing = "transient " if artifact.transient else ""
+    return f"{passing}{artifact.anomaly} ({', '.join(artifact.signature)})"
+
+
+def bytes_text(size: int) -> str:
+    """``512 MB``, ``1.5 GB``: powers of 1,000."""
+    if size >= 1_000_000_000:
+        return f"{size / 1e9:.1f} GB"
+    if size >= 1_000_000:
+        return f"{size / 1e6:.0f} MB"
+    return f"{size / 1e3:.0f} kB"
