@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from deadheat.core.release import Via
+from deadheat.core.stats import trials_to_see
 
 if TYPE_CHECKING:
     from deadheat.artifact import Artifact, RateRecord
