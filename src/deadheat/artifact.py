@@ -235,12 +235,12 @@ def _converter() -> cattrs.Converter:
         lambda kind: kind == frozenset[str], sorted
     )
     converter.register_structure_hook(Var, lambda name, _: _var(name))
-    for holder in (Create, Invocation):  # most sessions have no parent: a line is long enough
-        seldom = {"parent": override(omit_if_default=True)}
-        if holder is Invocation:
-            seldom["own"] = override(omit_if_default=True)
-        shorter = make_dict_unstructure_fn(holder, converter, **seldom)
-        converter.register_unstructure_hook(holder, shorter)
+    # Most sessions have no parent, and few calls are one's own: a line is long enough.
+    seldom = override(omit_if_default=True)
+    shorter = make_dict_unstructure_fn(Create, converter, parent=seldom)
+    converter.register_unstructure_hook(Create, shorter)
+    asked = make_dict_unstructure_fn(Invocation, converter, parent=seldom, own=seldom)
+    converter.register_unstructure_hook(Invocation, asked)
     plain = make_dict_unstructure_fn(TargetRecord, converter, via=override(omit_if_default=True))
     converter.register_unstructure_hook(TargetRecord, plain)
     # A union after those that its members hold.
