@@ -168,11 +168,9 @@ def some_order(history: History) -> bool:
     open_ = [op for op in history.operations if op.return_ns is None]
     sets = [[op for n, op in enumerate(open_) if bits >> n & 1] for bits in range(1 << len(open_))]
     return any(
-        possible(order)
+        in_time(order) and _runs(model, order)
         for some in sets
         for order in permutations([*sure, *some])
-        if in_time(order)
-        for possible in [lambda order: _runs(model, order)]
     )
 
 
