@@ -87,7 +87,7 @@ def _crew(order: CampaignOrder) -> tuple[Crew, Pace]:
 
         crew = ClusterCrew(order.cluster, order.workers)
         return crew, Pace(crew.places(), order.workers or crew.most)
-    most = order.workers or max(1, (os.cpu_count() or 1) - 1)
+    most = order.workers or os.cpu_count() or 1
     return LocalCrew(most), Pace(most, order.workers)
 
 
