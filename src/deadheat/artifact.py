@@ -48,9 +48,9 @@ if TYPE_CHECKING:
     import cattrs
 
 FORMAT = "deadheat-artifact"
-# 2: parents, children, renames, forks. 3: ``expect``; what the event stream said, control
-# requests, hangs. What 1 and 2 wrote is read as it is: what they do not know is empty.
-FORMAT_VERSION = 3
+# 2: parents, children, renames, forks. 3: ``expect``. 4: what the event stream said, control
+# requests, hangs. What an older one wrote is read as it is: what it does not know is empty.
+FORMAT_VERSION = 4
 
 
 class Expectation(StrEnum):
@@ -236,7 +236,10 @@ def _converter() -> cattrs.Converter:
     )
     converter.register_structure_hook(Var, lambda name, _: _var(name))
     for holder in (Create, Invocation):  # most sessions have no parent: a line is long enough
-        shorter = make_dict_unstructure_fn(holder, converter, parent=override(omit_if_default=True))
+        seldom = {"parent": override(omit_if_default=True)}
+        if holder is Invocation:
+            seldom["own"] = override(omit_if_default=True)
+        shorter = make_dict_unstructure_fn(holder, converter, **seldom)
         converter.register_unstructure_hook(holder, shorter)
     plain = make_dict_unstructure_fn(TargetRecord, converter, via=override(omit_if_default=True))
     converter.register_unstructure_hook(TargetRecord, plain)
