@@ -6,7 +6,8 @@ Rules
   replaces it there.
 - Time is one budget for everything. ``clock`` is an argument; the core sees none.
 - A divergence of a known signature is counted, not shrunk again. One that turns
-  up while another is being shrunk waits for its turn.
+  up while another is being shrunk waits for its turn, unless it shows so much more
+  often that it is the better way to spend the time: then the rarer one waits.
 - Cancelling the task at any point leaves ``summary()`` true.
 - ``watch`` sees every trial whole, after what was new in it is on disk.
 """
@@ -63,6 +64,9 @@ _WIDENING_TRIALS = 180
 _PART_FOR_WIDENING = 1 / 3  # of what ``tune`` is given
 # What shows in half of the trials is reliable enough.
 _RELIABLE = 0.5
+# Another finding that shows so many times as often, and so often, in the trials of a shrink is
+# likely to be a plainer sign of the same fault: it goes first. Once for each finding.
+_COMMONER, _OFTEN = 5, 10
 # The most reliable program is large and slow, and its rate is high: a wide interval will do.
 _PART_FOR_MOST_RELIABLE = 0.25
 
@@ -125,6 +129,8 @@ class Engine:
         self._searched_s = self._waited_s = 0.0  # by the search; of that for the settle time
         self._only_late: set[Signature] = set()  # first seen only by reads after the settle time
         self._patient = False
+        self._put_back: set[Signature] = set()  # findings that have waited for a commoner one
+        self._commoner: Signature | None = None  # which that is
         self._last_words = ""  # of a server that has died and is not up again
         self._shelf = Shelf(live.target, live.promises, plan)
 
@@ -285,6 +291,13 @@ class Engine:
         self._turn_ends_s = self._elapsed_s() + self._left_s() * _PART_FOR_ONE
         shrunk = await self._shrink(finding)
         self._shelf.shrunk(finding.signature, shrunk)
+        commoner, self._commoner = self._commoner, None
+        if commoner is not None:
+            self._shelf.put_back(finding.signature)
+            plainer = self._shelf.take(commoner)
+            if plainer is not None:
+                await self._pursue(plainer)
+            return
         program, divergence = shrunk.smallest, shrunk.smallest_divergence
         tuned = await self._tune(program, divergence) if program.concurrency > 1 else None
         if tuned is not None:
@@ -307,6 +320,7 @@ class Engine:
         )
         until_s = self._turn_left_s() * _KEPT_FOR_MEASURING
         best, shown = shrinker.best, False
+        before = self._shelf.seen()
         while self._turn_left_s() > until_s or self._plan.seconds is None:
             candidate = shrinker.next()
             if candidate is None:
@@ -317,6 +331,10 @@ class Engine:
             shown = shown or matching(verdict, finding.signature) is not None
             if not shown and shrinker.trials >= _SEEN_ONCE:
                 break
+            self._commoner = self._commoner_than(finding.signature, before)
+            if self._commoner is not None:
+                self._put_back.add(finding.signature)
+                break
             if shrinker.best != best:
                 fewer = len(shrinker.best.calls()) < len(best.calls())
                 best = shrinker.best
@@ -324,6 +342,16 @@ class Engine:
                 if fewer:
                     self._tell(events.Shrunk(finding.signature, len(best.calls()), shrinker.trials))
         return shrinker.result()
+
+    def _commoner_than(self, mine: Signature, before: dict[Signature, int]) -> Signature | None:
+        """A waiting finding that has shown much more often since then."""
+        if mine in self._put_back or self._shelf.waiting() is None:
+            return None
+        since = {one: seen - before.get(one, 0) for one, seen in self._shelf.seen().items()}
+        waits = {one.signature for one in self._shelf.findings() if not one.pursued}
+        enough = max(_OFTEN, _COMMONER * since[mine])
+        often = [one for one in since if one in waits and since[one] >= enough]
+        return max(often, key=lambda one: since[one], default=None)
 
     async def _tune(
         self, program: Program, divergence: Divergence, trials: int = _TUNING_TRIALS
