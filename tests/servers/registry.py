@@ -34,7 +34,7 @@ from deadheat.core.promises import CascadePromise, ChildrenPromise, EventPromise
 from deadheat.drive.server import Launch
 from deadheat.drive.target import Target
 from deadheat.targets.catalog import demo
-from deadheat.targets.opencode_events import OpenCodeEvents
+from deadheat.targets.declared_events import OPENCODE_EVENTS
 from deadheat.targets.opencode_wire import OpenCodeWire
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Race:
             kinds=self.kinds,
             families=self.promises.children is not ChildrenPromise.NONE,
             timeout_s=self.timeout_s,
-            events=OpenCodeEvents() if self.promises.events is not EventPromise.NONE else None,
+            events=OPENCODE_EVENTS if self.promises.events is not EventPromise.NONE else None,
             launch=Launch(
                 name=name,
                 argv=(*argv, "--correct") if correct else argv,

@@ -30,8 +30,8 @@ from deadheat.core.promises import (
 from deadheat.drive.server import Launch
 from deadheat.drive.target import Target
 from deadheat.errors import UnknownTarget
+from deadheat.targets.declared_events import OPENCODE_EVENTS
 from deadheat.targets.npm import fetch_binary, nearby, platform_package, versions_of
-from deadheat.targets.opencode_events import OpenCodeEvents
 from deadheat.targets.opencode_wire import OpenCodeWire
 
 if TYPE_CHECKING:
@@ -124,5 +124,5 @@ def _target(name: str, version: str | None, binary: Path) -> Target:
         kinds=SESSION_KINDS,
         families=True,
         launch=launch(name, str(binary)),
-        events=OpenCodeEvents(),
+        events=OPENCODE_EVENTS,
     )
