@@ -42,8 +42,10 @@ from deadheat.core.program import (
     Rename,
     Var,
     canonical,
+    changes,
     needs,
     overlapping_pairs,
+    var_of,
 )
 
 if TYPE_CHECKING:
@@ -126,6 +128,9 @@ class ProgramMachine(RuleBasedStateMachine):
 
     def _has_family(self) -> bool:
         return self._racing() and bool(self._family)
+
+    def _has_changed(self) -> bool:
+        return self._has_family() and bool(self._changed_last())
 
     def _may_join(self) -> bool:
         return bool(self._family) and self._may_create()
@@ -254,6 +259,18 @@ class ProgramMachine(RuleBasedStateMachine):
         """Read the head of a family."""
         self._append(Get(self._parent(number), offset_us), lane)
 
+    @precondition(_has_changed)
+    @rule(number=_numbers, head=st.booleans(), offset_us=_offsets)
+    def look_after(self, number: int, head: bool, offset_us: int) -> None:
+        """After a change of a family, the same client reads that session, or the one above."""
+        self._look_after(number, head, offset_us)
+
+    @precondition(_has_changed)
+    @rule(number=_numbers, head=st.booleans(), offset_us=_offsets)
+    def look_after_too(self, number: int, head: bool, offset_us: int) -> None:
+        """The same, a second time: what a client saw after its own change settles an order."""
+        self._look_after(number, head, offset_us)
+
     @precondition(_may_read_children)
     @rule(number=_numbers, lane=_lanes, offset_us=_offsets)
     def children(self, number: int, lane: int, offset_us: int) -> None:
@@ -314,6 +331,35 @@ class ProgramMachine(RuleBasedStateMachine):
     def _child(self, number: int) -> Var:
         below = tuple(child for family in self._family.values() for child in family)
         return below[number % len(below)]
+
+    def _above(self, session: Var) -> Var | None:
+        return next((top for top, below in self._family.items() if session in below), None)
+
+    def _changed_last(self) -> tuple[tuple[int, Call], ...]:
+        """The lanes of the open race that end with a change about a family, with that call."""
+        found: list[tuple[int, Call]] = []
+        for lane, calls in enumerate(self._race or ()):
+            last = calls[-1] if calls else None
+            if last is None or not changes(last) or len(calls) >= _LONGEST_LANE:
+                continue
+            if isinstance(last, Create | Fork):
+                related = needs(last) is not None
+            else:
+                var = var_of(last)
+                related = var in self._family or (var is not None and self._above(var) is not None)
+            if related:
+                found.append((lane, last))
+        return tuple(found)
+
+    def _look_after(self, number: int, head: bool, offset_us: int) -> None:
+        ends = self._changed_last()
+        lane, last = ends[number % len(ends)]
+        session = var_of(last)
+        if session is None:
+            return
+        above = needs(last) if isinstance(last, Create | Fork) else self._above(session)
+        read = above if head and above is not None else session
+        self._append(Get(read, offset_us), lane)
 
     def _create(self, lane: int, offset_us: int, parent: Var | None = None) -> Var:
         return self._make(Create(self._next(), offset_us, parent), lane)
