@@ -21,6 +21,7 @@ from deadheat.core.program import (
     Get,
     List,
     Program,
+    Round,
     Var,
     canonical,
     changes,
@@ -186,7 +187,7 @@ def _plain_race(program: Program, families: Families) -> bool:
     return False
 
 
-def _races(program: Program) -> list[tuple[tuple[object, ...], ...]]:
+def _races(program: Program) -> list[Round]:
     return [lanes for lanes in program.rounds if len(lanes) > 1]
 
 
