@@ -19,6 +19,9 @@ from deadheat import artifact as artifacts
 from deadheat.artifact import divergence_of, from_json, sessions_of, to_json
 from deadheat.core.history import (
     Absent,
+    Announcement,
+    Change,
+    Control,
     Created,
     Deleted,
     Fail,
@@ -32,11 +35,12 @@ from deadheat.core.history import (
     Operation,
     Renamed,
     Seen,
+    Stream,
     Undeclared,
     Unknown,
 )
 from deadheat.core.program import canonical, structure
-from deadheat.core.release import Release
+from deadheat.core.release import Release, Via
 from deadheat.errors import BadArtifact, CannotSave
 
 if TYPE_CHECKING:
@@ -73,11 +77,16 @@ operations = st.builds(
 )
 instants = st.integers(0, 2**62)
 releases = st.lists(st.builds(Release, st.integers(0, 9), instants, instants), max_size=3)
+announcements = st.builds(Announcement, st.sampled_from(Change), texts, instants, titles)
+streams = st.builds(Stream, st.lists(announcements, max_size=3).map(tuple), st.none() | instants)
+controls = st.builds(Control, instants, instants, st.none() | instants, texts)
 histories = st.builds(
     History,
     st.lists(operations, max_size=4).map(tuple),
     st.frozensets(texts, max_size=2),
     st.lists(releases.map(tuple), max_size=2).map(tuple),
+    st.none() | streams,
+    st.lists(controls, max_size=2).map(tuple),
 )
 
 
@@ -102,7 +111,7 @@ def test_what_is_written_is_read_again(program: Program, history: History, reaso
 def test_the_text_is_stable_and_readable() -> None:
     text = to_json(example())
     assert text == to_json(from_json(text, "x"))
-    assert text.startswith('{\n  "format": "deadheat-artifact",\n  "format_version": 2,\n')
+    assert text.startswith('{\n  "format": "deadheat-artifact",\n  "format_version": 4,\n')
     assert text.endswith("}\n")
     assert '"var": "a"' in text
     keys = list(json.loads(text))
@@ -154,11 +163,15 @@ def within(name: str, **fields: Any) -> str:
     return json.dumps(whole)
 
 
-def test_the_first_format_is_still_read() -> None:
-    """It knew no parents."""
+def test_the_first_formats_are_still_read() -> None:
+    """The first knew no parents; the second neither events nor control requests."""
+    whole = json.loads(to_json(example()))
     assert '"parent"' not in to_json(example())
-    old = from_json(changed(format_version=1), "x")
-    assert old.program == example().program
+    assert not {"stream", "controls"} & set(whole["history"])
+    del whole["explanation"]["heard"], whole["target"]["promises"]["events"]
+    for older in (1, 2, 3):
+        old = from_json(json.dumps(whole | {"format_version": older}), "x")
+        assert old == example()
 
 
 @pytest.mark.parametrize(
@@ -170,7 +183,7 @@ def test_the_first_format_is_still_read() -> None:
         ("[]", "no deadheat artifact"),
         ("{}", "no deadheat artifact"),
         (changed(format="other"), "no deadheat artifact"),
-        (changed(format_version=3), "Upgrade deadheat"),
+        (changed(format_version=5), "Upgrade deadheat"),
         (changed(format_version="1"), "damaged"),
         (changed(format_version=None), "damaged"),
         (changed(extra=1), "damaged"),
@@ -236,3 +249,11 @@ def test_sessions_are_named_by_their_creates() -> None:
         ),
     )
     assert sessions_of(execution.program, lost) == {"b": "ses_b"}
+
+
+def test_what_the_requests_went_over_is_in_the_file_where_it_is_not_plain_tcp() -> None:
+    plain = example()
+    assert '"via"' not in to_json(plain)  # an older deadheat reads it
+    for via in Via:
+        changed = replace(plain, target=replace(plain.target, via=via))
+        assert from_json(to_json(changed), "x").target.via is via

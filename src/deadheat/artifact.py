@@ -14,8 +14,8 @@ import json
 import os
 import platform
 import re
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, field, replace
+from enum import Enum, StrEnum
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,7 +23,8 @@ from cattrs.gen import make_dict_unstructure_fn, override
 from cattrs.preconf.json import make_converter
 from cattrs.strategies import configure_tagged_union
 
-from deadheat.core.divergence import Anomaly, Divergence, ListDiff
+from deadheat.core.checker import check
+from deadheat.core.divergence import Anomaly, Diverged, Divergence, ListDiff
 from deadheat.core.history import Created, History, Invocation, Ok, Outcome, Result
 from deadheat.core.program import (
     Call,
@@ -37,7 +38,9 @@ from deadheat.core.program import (
 
 # Not for typing only: cattrs reads these annotations when the program runs.
 from deadheat.core.promises import Promises  # noqa: TC001
+from deadheat.core.release import Via
 from deadheat.errors import BadArtifact, CannotSave
+from deadheat.migrations import migrated
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,13 +48,24 @@ if TYPE_CHECKING:
     import cattrs
 
 FORMAT = "deadheat-artifact"
-# 2: parents, children, renames, forks. What 1 wrote is read as it is.
-FORMAT_VERSION = 2
+# 2: parents, children, renames, forks. 3: ``expect``. 4: what the event stream said, control
+# requests, hangs. What an older one wrote is read as it is: what it does not know is empty.
+FORMAT_VERSION = 4
+
+
+class Expectation(StrEnum):
+    """What a committed example must do on one target."""
+
+    CLEAN = "clean"  # fixed there, or never broken: it must stay silent
+    DIVERGES = "diverges"  # a known bug: it is expected to show
 
 
 @dataclass(frozen=True, slots=True)
 class TargetRecord:
-    """Which server: ``name`` as on the command line, its profile, version and promises."""
+    """Which server: ``name`` as on the command line, its profile, version and promises.
+
+    ``via``: what the requests travelled over, and so what the gate held back.
+    """
 
     name: str
     profile: str
@@ -59,6 +73,7 @@ class TargetRecord:
     promises: Promises
     settle_ms: int
     timeout_s: float
+    via: Via = Via.TCP
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +118,7 @@ class Explanation:
     strongest_promise_held: str
     slack_ns: int | None
     lists: tuple[ListDiff, ...]
+    heard: tuple[int, ...] = ()
 
 
 def explanation_of(divergence: Divergence) -> Explanation:
@@ -115,6 +131,7 @@ def explanation_of(divergence: Divergence) -> Explanation:
         divergence.strongest_promise_held,
         divergence.slack_ns,
         divergence.lists,
+        divergence.heard,
     )
 
 
@@ -124,7 +141,8 @@ class Artifact:
 
     ``rate`` belongs to ``program``; ``most_reliable`` is given when another
     program shows the same divergence more often, with ``most_reliable_rate``.
-    ``sessions`` maps the program's names to the ids in ``history``.
+    ``sessions`` maps the program's names to the ids in ``history``. ``expect``: of a committed
+    one, by the target's label (``regression.label_of``).
     """
 
     anomaly: Anomaly
@@ -146,6 +164,7 @@ class Artifact:
     history: History
     origin: Origin
     environment: Environment
+    expect: dict[str, Expectation] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
@@ -203,6 +222,7 @@ def divergence_of(artifact: Artifact) -> Divergence:
         strongest_promise_held=artifact.explanation.strongest_promise_held,
         slack_ns=artifact.explanation.slack_ns,
         lists=artifact.explanation.lists,
+        heard=artifact.explanation.heard,
     )
 
 
@@ -216,13 +236,25 @@ def _converter() -> cattrs.Converter:
     )
     converter.register_structure_hook(Var, lambda name, _: _var(name))
     for holder in (Create, Invocation):  # most sessions have no parent: a line is long enough
-        shorter = make_dict_unstructure_fn(holder, converter, parent=override(omit_if_default=True))
+        seldom = {"parent": override(omit_if_default=True)}
+        if holder is Invocation:
+            seldom["own"] = override(omit_if_default=True)
+        shorter = make_dict_unstructure_fn(holder, converter, **seldom)
         converter.register_unstructure_hook(holder, shorter)
+    plain = make_dict_unstructure_fn(TargetRecord, converter, via=override(omit_if_default=True))
+    converter.register_unstructure_hook(TargetRecord, plain)
     # A union after those that its members hold.
     for union, tag in ((Call, "call"), (Result, "result"), (Outcome, "outcome")):
         configure_tagged_union(
             union, converter, tag_name=tag, tag_generator=lambda kind: str(kind.__name__).lower()
         )
+    absent = override(omit_if_default=True)  # most trials had neither
+    converter.register_unstructure_hook(
+        History, make_dict_unstructure_fn(History, converter, stream=absent, controls=absent)
+    )
+    converter.register_unstructure_hook(  # last: it holds all of the above
+        Artifact, make_dict_unstructure_fn(Artifact, converter, expect=absent)
+    )
     return converter
 
 
@@ -257,6 +289,22 @@ def to_json(artifact: Artifact) -> str:
     return _pretty(whole) + "\n"
 
 
+def program_text(program: Program) -> str:
+    """A program alone, as one line of JSON."""
+    return json.dumps(_CONVERTER.unstructure(program), separators=(",", ":"))
+
+
+def program_of(text: str) -> Program:
+    """What ``program_text`` wrote. Raises ``BadArtifact``."""
+    try:
+        program = _CONVERTER.structure(json.loads(text), Program)
+    except Exception as exc:  # cattrs raises many kinds
+        raise BadArtifact(f"this is no program: {_first_line(exc)}. Draw it again.") from exc
+    if wrong := problems(program):
+        raise BadArtifact(f"this program cannot be sent: {wrong[0]}. Draw it again.")
+    return program
+
+
 def _pretty(whole: dict[str, Any]) -> str:
     """Indented JSON with one operation, and one call, a line."""
 
@@ -264,7 +312,7 @@ def _pretty(whole: dict[str, Any]) -> str:
         flat = json.dumps(value, ensure_ascii=False)
         if not isinstance(value, dict | list) or len(flat) + 2 * depth <= 100:
             return flat
-        if isinstance(value, dict) and "invocation" in value:
+        if isinstance(value, dict) and ("invocation" in value or "arrived_ns" in value):
             return flat
         pad, end = "  " * (depth + 1), "  " * depth
         if isinstance(value, list):
@@ -302,7 +350,7 @@ def from_json(text: str, name: str) -> Artifact:
             "Upgrade deadheat to replay it."
         )
     try:
-        artifact = _CONVERTER.structure(whole, Artifact)
+        artifact = _CONVERTER.structure(migrated(whole, found), Artifact)
     except Exception as exc:  # cattrs raises many kinds
         raise BadArtifact(
             f"{name} is damaged: {_first_line(exc)}. Take the file from the run's folder again."
@@ -310,6 +358,18 @@ def from_json(text: str, name: str) -> Artifact:
     wrong = _wrong_with(artifact)
     if wrong is not None:
         raise BadArtifact(f"{name} cannot be replayed: {wrong}. Correct it, or run again.")
+    return artifact if "explanation" in whole else _explained(artifact)
+
+
+def _explained(artifact: Artifact) -> Artifact:
+    """An old file explains nothing; its history is still a proof, and says why by itself."""
+    if artifact.anomaly is Anomaly.CRASH:
+        return artifact
+    verdict = check(artifact.history, artifact.target.promises)
+    if isinstance(verdict, Diverged):
+        for one in verdict.all:
+            if one.witness == artifact.witness and one.anomaly == artifact.anomaly:
+                return replace(artifact, explanation=explanation_of(one))
     return artifact
 
 
@@ -331,6 +391,10 @@ def _wrong_with(artifact: Artifact) -> str | None:
     known = {op.index for op in artifact.history.operations}
     if not known.issuperset((*artifact.witness, artifact.culprit)):
         return "its witness names calls that its history does not have"
+    stream = artifact.history.stream
+    announced = 0 if stream is None else len(stream.announcements)
+    if not all(0 <= n < announced for n in artifact.explanation.heard):
+        return "its witness names announcements that its history does not have"
     return None
 
 
@@ -365,11 +429,20 @@ def write(artifact: Artifact, folder: Path) -> Path:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
+            _sync_folder(folder)  # or a power cut may undo the rename
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as exc:
         raise CannotSave(_not_writable(folder, exc.strerror)) from exc
     return path
+
+
+def _sync_folder(folder: Path) -> None:
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def check_writable(folder: Path) -> None:

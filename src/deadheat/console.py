@@ -7,6 +7,7 @@ Rules
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Self, assert_never
 
 from rich.console import Console
@@ -15,7 +16,7 @@ from rich.progress import SpinnerColumn, TextColumn
 from rich.text import Text
 
 from deadheat.campaign import events
-from deadheat.report.wording import duration_text, percent
+from deadheat.report.wording import duration_text, percent, via_text
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -42,6 +43,7 @@ class View:
         )
         self._task = self._bar.add_task("starting", total=None)
         self._last_line_s = 0.0
+        self._counted_s = time.monotonic()
         self._last_phase: events.Phase | None = None
 
     def __enter__(self) -> Self:
@@ -73,13 +75,23 @@ class View:
         if self._live:
             self._bar.update(self._task, description=what)
 
+    def counting(self, what: str) -> None:
+        """One more of many; without a terminal a line every few seconds."""
+        if self._live:
+            self._bar.update(self._task, description=what)
+        elif time.monotonic() - self._counted_s >= _LINE_EVERY_S:
+            self._counted_s = time.monotonic()
+            self.note(what)
+
     def tell(self, event: events.Event) -> None:
         """Show one event."""
         match event:
             case events.Progress():
                 self._progress(event)
-            case events.Started(target, promises, seed):
+            case events.Started(target, promises, seed, _):
                 self.note(f"fuzzing {target}, seed {seed}, promises: {promises}")
+                if (note := via_text(event.via)) is not None:
+                    self.note(f"note: {note}")
             case events.Found(signature, program, calls, path):
                 self.note(f"found {signature} in program {program:,} ({calls} calls): {path}")
             case events.Shrunk(signature, calls, trials):
@@ -88,10 +100,16 @@ class View:
                 rate = artifact.rate
                 shown = percent(rate.diverged / rate.trials) if rate and rate.trials else "?"
                 self.note(f"saved {artifact.anomaly}, diverges in {shown} of trials: {path}")
+            case events.MoreReliable(artifact, _):
+                rate = artifact.most_reliable_rate
+                shown = percent(rate.diverged / rate.trials) if rate and rate.trials else "?"
+                self.note(f"  {artifact.anomaly}: a larger program diverges in {shown} of trials")
             case events.Restarted(restarts, log_tail):
                 self.note(f"the server died and was started again ({restarts})")
                 for row in log_tail.splitlines()[-_TAIL_LINES:]:
                     self.note(f"  its log: {row}")
+            case events.Checked(path, target, standing, _, trials):
+                self.note(f"regression {path.name} on {target}: {standing} ({trials:,} trials)")
             case _:
                 assert_never(event)
 

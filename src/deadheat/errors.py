@@ -4,14 +4,22 @@
     ├── UserError               the user's mistake              exit 2
     │   ├── UnknownTarget         no such target, version or program on PATH
     │   ├── RemoteRefused         not loopback, and --allow-remote was not given
+    │   ├── Untrusted             the server's certificate is of no CA that we know
+    │   ├── NoHttp2               --http2 where it cannot be had
     │   ├── BadArtifact           truncated, of a newer format, not an artifact
-    │   └── CannotSave            the folder for the examples cannot be written
+    │   ├── CannotExport          this example does not go into that kind of file
+    │   ├── BadFile               a configuration or profile with a mistake in it
+    │   ├── CannotSave            the folder for the examples cannot be written, or is full
+    │   ├── StoreInUse            another campaign is writing to this folder
+    │   ├── BadStore              no campaign's folder, or of a newer deadheat
+    │   └── VersionsDiffer        a machine of the cluster runs another deadheat
     ├── TargetError             the target's                    exit 3
     │   ├── FetchFailed           the release could not be downloaded
     │   ├── StartFailed           the server did not start or never got ready
     │   ├── NotThisApi            it answers, but not as this API
     │   └── TargetDied            it stopped answering for good
     ├── NothingExercised        a run that proves nothing       exit 3
+    │   └── NotComparable         two measurements that say nothing about each other
     └── ForeignSession          ours: a change to a session that this run did
                                 not create was refused          exit 4
 
@@ -55,12 +63,40 @@ class RemoteRefused(UserError):
     """The address is not loopback and nobody allowed that."""
 
 
+class Untrusted(UserError):
+    """The server's certificate is signed by nobody that this machine trusts."""
+
+
+class NoHttp2(UserError):
+    """HTTP/2 was asked for, and the package or the server does not have it."""
+
+
 class BadArtifact(UserError):
     """The file is no artifact that this version can replay."""
 
 
+class BadFile(UserError):
+    """A configuration or profile cannot be read, or says what cannot be."""
+
+
+class CannotExport(UserError):
+    """The example holds something that this kind of file cannot say."""
+
+
 class CannotSave(UserError):
     """The folder for the saved examples cannot be made or written."""
+
+
+class StoreInUse(UserError):
+    """Another campaign is writing to this folder."""
+
+
+class BadStore(UserError):
+    """The folder holds no campaign that this version can go on with."""
+
+
+class VersionsDiffer(UserError):
+    """A worker would draw other programs for the same seed."""
 
 
 class TargetError(DeadheatError):
@@ -96,6 +132,10 @@ class NothingExercised(DeadheatError):
     """Nothing overlapped, or a kind of call never succeeded: not a pass."""
 
     exit_code = ExitCode.TARGET
+
+
+class NotComparable(NothingExercised):
+    """The old rate and the new trials cannot be compared, or a stated fact is none."""
 
 
 class ForeignSession(DeadheatError):

@@ -1,16 +1,22 @@
-"""What a run or a replay came to: plain values that reports are made from."""
+"""What a run, a replay or a campaign came to: plain values that reports are made from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from deadheat.core.release import Via
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from deadheat.artifact import Artifact
+    from deadheat.artifact import Artifact, Expectation
+    from deadheat.core.coverage import Overlap, Pairing, Silence
     from deadheat.core.divergence import Divergence
     from deadheat.core.stats import Rate
+    from deadheat.core.verifying import Conclusion
+    from deadheat.errors import DeadheatError
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,9 @@ class Example:
 class Summary:
     """What a run did. ``ended``: why it stopped. ``answered``: calls that succeeded, by kind.
 
-    ``rounds``: the concurrent ones; ``missed_rounds`` of them missed their offsets.
+    ``rounds``: the concurrent ones; ``missed_rounds`` of them missed their offsets. ``via``:
+    what the requests travelled over.
+    ``known``: sightings of what is committed as a known bug; no findings.
     """
 
     target: str
@@ -50,6 +58,8 @@ class Summary:
     findings: tuple[Example, ...]
     rounds: int = 0
     missed_rounds: int = 0
+    via: Via = Via.TCP
+    known: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +77,182 @@ class Replayed:
     undecided: int
     until_first: bool
     promises: str = ""
+
+
+class Standing(StrEnum):
+    """What a committed regression came to on one target."""
+
+    SILENT = "still clean"
+    CAME_BACK = "came back"
+    OTHER = "another divergence showed"
+    KNOWN = "known, it shows"
+    GONE = "did not show: fixed or lucky?"
+    QUIET = "known, it did not show in the time there was"
+    UNFINISHED = "not finished"
+    UNAVAILABLE = "its target is not available"
+
+
+RED = frozenset({Standing.CAME_BACK, Standing.OTHER})
+PROVES_NOTHING = frozenset({Standing.UNFINISHED, Standing.UNAVAILABLE})
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """One committed example, checked on one target.
+
+    ``target`` is the label that ``expect`` uses, ``name`` what a command line calls it.
+    ``why``: where it proves nothing.
+    """
+
+    path: Path
+    artifact: Artifact
+    target: str
+    name: str
+    expected: Expectation
+    standing: Standing
+    replayed: Replayed | None
+    seconds: float
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """A whole job: regressions, then the search. ``summary`` None: it never came to one.
+
+    ``error``: why the search ended early, or proves nothing.
+    """
+
+    target: str
+    seed: int
+    regressions: tuple[Regression, ...]
+    summary: Summary | None
+    error: DeadheatError | None
+    interrupted: bool
+    exit_code: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignFinding:
+    """One distinct divergence of a campaign, as the store has it.
+
+    ``settled``: shrunk as far as it goes. Of ``programs`` that could show it, ``hits`` did.
+    ``first_s`` and ``last_s``: campaign time. ``picture``: offset in microseconds, diverged,
+    decided trials, where offsets were tuned.
+    """
+
+    key: str
+    artifact: Artifact
+    path: Path
+    settled: bool
+    measured: bool
+    programs: int
+    hits: int
+    sightings: int
+    first_s: float
+    last_s: float
+    first_program: int
+    attempts: int = 0
+    picture: tuple[tuple[int, int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A campaign at one moment; the counts are sums since its beginning."""
+
+    at_s: float
+    programs: int
+    requests: int
+    overlaps: int
+    findings: int
+    restarts: int
+    workers: int
+    server_bytes: int
+    coordinator_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignRecord:
+    """A campaign as its store tells it. ``ended`` empty: it is running, or was cut off.
+
+    ``elapsed_s`` is time at work, over all resumes. ``last_new``: number of the program that
+    last overlapped in a new way.
+    """
+
+    target: str
+    promises: str
+    seed: int
+    folder: Path
+    began: str
+    elapsed_s: float
+    ended: str
+    kinds: tuple[str, ...]
+    families: bool
+    totals: dict[str, int]
+    findings: tuple[CampaignFinding, ...]
+    samples: tuple[Sample, ...]
+    seen: dict[Overlap, int]
+    silence: dict[Pairing, Silence]
+    last_new: int
+    log: tuple[str, ...]
+
+
+class Presence(StrEnum):
+    """What a version is found to be."""
+
+    PRESENT = "present"
+    NOT_SEEN = "not seen"
+    DIFFERENT = "different divergence"
+    NOT_COMPARABLE = "not comparable"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A saved example on one target. ``trials``: those that were judged, ``missed`` of them quiet
+    and off their offsets. ``below``: the rate that its silence refutes (99 %).
+    """
+
+    target: str
+    standing: Presence
+    trials: int = 0
+    diverged: int = 0
+    missed: int = 0
+    undecided: int = 0
+    rate: Rate | None = None
+    below: float | None = None
+    why: str = ""
+    seen: Divergence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bisected:
+    """Where it changed: ``with_it`` shows the divergence, ``without_it`` is its nearest that does
+    not; ``skipped`` lie between and could not be tried.
+
+    ``fixed``: the one without it is the newer. ``wrong``: at most so often (see
+    ``core.bisecting``).
+    """
+
+    with_it: str
+    without_it: str
+    skipped: tuple[str, ...]
+    fixed: bool
+    wrong: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """``conclusion``: of ``core.verifying``. ``seen``: what the new target showed, if anything.
+
+    ``baseline``: the target that was measured beside it, "" when the recorded rate was used;
+    ``pears``: why that could not be. ``old`` and ``new``: diverged, trials.
+    """
+
+    target: str
+    conclusion: Conclusion
+    confidence: float
+    seen: Divergence | None
+    baseline: str
+    pears: str
+    new: tuple[int, int]
+    old: tuple[int, int]

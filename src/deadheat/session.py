@@ -14,6 +14,7 @@ import re
 import secrets
 import time
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from deadheat.campaign import events
@@ -23,6 +24,7 @@ from deadheat.drive.live import open_target
 from deadheat.drive.until import run_until
 from deadheat.errors import DeadheatError, ExitCode, NothingExercised, StartFailed
 from deadheat.generate.source import ProgramSource
+from deadheat.report.wording import via_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -82,7 +84,9 @@ def random_seed() -> int:
 
 
 def folder_name(target: str) -> str:
-    """The target's name as a folder: ``opencode@1.0.152``, ``127.0.0.1-4096``."""
+    """The target's name as a folder: ``opencode@1.0.152``, ``carts``, ``127.0.0.1-4096``."""
+    if target.endswith(".toml"):
+        return folder_name(PurePath(target).stem)
     return re.sub(r"[^A-Za-z0-9@._-]+", "-", target.removeprefix("http://")).strip("-")
 
 
@@ -101,7 +105,9 @@ def run(
     async def work() -> None:
         view.waiting(events.Phase.STARTING)
         async with open_target(order.target, secrets.token_hex(3)) as live:
-            view.tell(events.Started(order.target.name, str(live.promises), order.seed))
+            view.tell(
+                events.Started(order.target.name, str(live.promises), order.seed, order.target.via)
+            )
             spent_s = time.monotonic() - began_s if order.hard else 0.0
             kept_s = _STOPPING_S if order.hard else 0.0
             seconds = None if order.seconds is None else order.seconds - spent_s - kept_s
@@ -135,7 +141,7 @@ def run(
     if summary.findings:
         return RunResult(summary, ExitCode.DIVERGED, error=error, picture=picture)
     if error is None:
-        error = _nothing_exercised(summary)
+        error = nothing_exercised(summary)
     return RunResult(summary, ExitCode.CLEAN if error is None else error.exit_code, error=error)
 
 
@@ -149,6 +155,8 @@ def replay(artifact: Artifact, target: Target, trials: int | None, view: View) -
     async def work() -> None:
         view.waiting(events.Phase.STARTING)
         async with open_target(target, secrets.token_hex(3)) as live:
+            if (note := via_text(target.via)) is not None:
+                view.note(f"note: {note}")
             done.append(await replay_trials(live, artifact, trials, tell))
 
     interrupted, error = run_until(work, None)
@@ -165,10 +173,12 @@ def replay(artifact: Artifact, target: Target, trials: int | None, view: View) -
     return ReplayResult(done[0], ExitCode.DIVERGED if shown else ExitCode.CLEAN)
 
 
-def _nothing_exercised(summary: Summary) -> NothingExercised | None:
+def nothing_exercised(summary: Summary) -> NothingExercised | None:
     """DESIGN §4: exercised, or not green."""
     if summary.programs == 0:
-        return NothingExercised("no program was run in the time given. Give it more with --for.")
+        return NothingExercised(
+            "no program was run in the time given. Give it more (--for, in CI --budget)."
+        )
     silent = sorted(kind for kind in summary.drawn if not summary.answered.get(kind))
     if silent:
         return NothingExercised(

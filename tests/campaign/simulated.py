@@ -110,12 +110,15 @@ class SimulatedTarget:
     target: Target = field(default_factory=lambda: Target("simulated", OpenCodeWire()))
     promises: Promises = field(default_factory=Promises)
     restarts: int = 0
+    recycled: int = 0
+    resident_bytes: int | None = None
     requests: int = 0
     left_behind: tuple[str, ...] = ()
     now_s: float = 0.0
     ran: list[Program] = field(default_factory=list)
     patient: list[bool] = field(default_factory=list)
     before: Callable[[Program], None] = lambda _program: None
+    per_lane: float = 0.0  # how much more often it shows for each lane more than two
     misses_us: int = 0  # by how much the second lane of every round leaves too late
 
     def clock(self) -> float:
@@ -124,6 +127,9 @@ class SimulatedTarget:
     def as_live(self) -> LiveTarget:
         return cast("LiveTarget", self)
 
+    async def recycle(self) -> None:
+        self.recycled += 1
+
     async def execute(
         self, program: Program, *, patient: bool = False
     ) -> tuple[Execution, Death | None]:
@@ -131,7 +137,8 @@ class SimulatedTarget:
         self.before(program)
         self.now_s += 0.01
         self.ran.append(program)
-        execution = simulate(program, lost_delete=self.rng.random() < self.rate)
+        rate = self.rate + self.per_lane * max(program.concurrency - 2, 0)
+        execution = simulate(program, lost_delete=self.rng.random() < rate)
         self.requests += execution.requests
         return replace(execution, history=self._released(execution.history, program)), None
 

@@ -15,8 +15,13 @@ if TYPE_CHECKING:
     from deadheat.core.promises import Promises
 
 
-def some_order_is_legal(history: History, promises: Promises) -> bool:
-    """Try every order that real time allows; only what failed before is not tried twice."""
+def some_order_is_legal(
+    history: History, promises: Promises, pair: tuple[int, int] | None = None
+) -> bool:
+    """Try every order that real time allows; only what failed before is not tried twice.
+
+    With a ``pair`` (of indices) only those orders in which its first comes before its second.
+    """
     if promises.list is ListPromise.PER_SESSION:
         history = split_lists(history)
     model = model_for(history, promises)
@@ -32,6 +37,8 @@ def some_order_is_legal(history: History, promises: Promises) -> bool:
         first_end = min(op.return_ns or 0 for _, op in left if _answered(op))
         for at, (_, op) in enumerate(left):
             if op.call_ns > first_end:
+                continue
+            if pair and op.index == pair[1] and any(o.index == pair[0] for _, o in left):
                 continue
             rest = left[:at] + left[at + 1 :]
             for after in model.step(state, op.invocation, op.outcome):

@@ -16,6 +16,8 @@ from tests.core.visibility import Fault, is_typical, is_visible
 
 from deadheat.core.history import (
     Absent,
+    Announcement,
+    Change,
     Created,
     Deleted,
     Found,
@@ -46,6 +48,7 @@ class Run:
     history: History
     visible: bool  # the answers show the fault
     typical: bool  # and show it as what it is, not as a look-alike (see ``is_typical``)
+    changes: tuple[Announcement, ...] = ()  # each one made, at the instant it was
 
 
 @dataclass
@@ -74,6 +77,7 @@ class Server:
     struck_ns: int = 0
     pending: list[tuple[int, Callable[[], None]]] = field(default_factory=list)
     phantom: bool = False
+    changes: list[Announcement] = field(default_factory=list)
 
     def due(self, call: _Call, kind: Kind) -> bool:
         """Does the fault strike this call?"""
@@ -128,7 +132,20 @@ class Server:
                     self.strike(call, "nobody's", now)
                 result = Listed(tuple(Seen(s, t) for s, t in sorted(shown.items())))
         self.remember(now)
+        self._note(call, result, now)
         return result
+
+    def _note(self, call: _Call, result: Result, now: int) -> None:
+        session, title = call.invocation.session or "", call.invocation.title
+        match result:
+            case Created(made):
+                self.changes.append(Announcement(Change.CREATED, made, now, title))
+            case Deleted():
+                self.changes.append(Announcement(Change.DELETED, session, now))
+            case Renamed():
+                self.changes.append(Announcement(Change.UPDATED, session, now, title))
+            case _:
+                pass
 
     def _create(self, call: _Call, now: int) -> Result:
         if self.fault is Fault.DUPLICATE_ID and self.due(call, Kind.CREATE) and self.live:
@@ -248,7 +265,8 @@ def simulate(
             now += 3 * MS
     history = History(tuple(_recorded(call) for call in done))
     visible = fault is not None and is_visible(server, history)
-    return Run(history, visible, visible and is_typical(server, history))
+    typical = visible and is_typical(server, history)
+    return Run(history, visible, typical, tuple(server.changes))
 
 
 def _let_loose(server: Server, at: Callable[[int, Callable[[int], None]], None]) -> None:

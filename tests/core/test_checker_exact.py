@@ -17,7 +17,7 @@ from tests.core.reference import flaw_of, some_order_is_legal
 from deadheat.core.checker import check
 from deadheat.core.divergence import Diverged, Linearizable
 from deadheat.core.history import Kind
-from deadheat.core.legality import Impossible, legal, searched
+from deadheat.core.legality import Impossible, decided, legal, searched
 from deadheat.core.lifetimes import Unfit, read_lives
 from deadheat.core.promises import DeletePromise, ListPromise, Promises
 from deadheat.core.search import Order, OutOfBudget
@@ -78,10 +78,15 @@ def _compare(seeds: range, most: int, *, by_hand: bool) -> Counter[str]:
             assert not isinstance(reference, OutOfBudget), seed
             expected = isinstance(reference, Order)
         assert isinstance(found, Order) is expected, f"seed {seed}: {found}"
-        if isinstance(found, Order):
-            assert not (flaw := flaw_of(found.order, history, promises)), f"seed {seed}: {flaw}"
+        # The straight way ends nearly every legal history: the decision behind it is asked, too.
+        behind = decided(history, promises, BUDGET)
+        assert isinstance(behind, Order) is expected, f"seed {seed}: {behind}"
+        for order in (found, behind):
+            if isinstance(order, Order):
+                assert not (flaw := flaw_of(order.order, history, promises)), f"{seed}: {flaw}"
         seen["legal" if expected else "impossible"] += 1
         seen["generic"] += _is_generic(history, promises)
+        seen["straight"] += found != behind
     return seen
 
 
@@ -131,8 +136,11 @@ def _cornered(corner: str, seeds: range) -> Counter[str]:
         found = legal(history, Promises(), BUDGET)
         expected = isinstance(searched(history, Promises(), BUDGET), Order)
         assert isinstance(found, Order) is expected, f"seed {seed}: {found}"
-        if isinstance(found, Order):
-            assert not (flaw := flaw_of(found.order, history, Promises())), f"{seed}: {flaw}"
+        behind = decided(history, Promises(), BUDGET)
+        assert isinstance(behind, Order) is expected, f"seed {seed}: {behind}"
+        for order in (found, behind):
+            if isinstance(order, Order):
+                assert not (flaw := flaw_of(order.order, history, Promises())), f"{seed}: {flaw}"
         seen["legal" if expected else "impossible"] += 1
         seen["generic"] += _is_generic(history, Promises())
     return seen

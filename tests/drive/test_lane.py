@@ -13,6 +13,7 @@ from deadheat.drive.executor import Executor
 from deadheat.drive.lane import LaneClient
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.server import free_port
+from deadheat.drive.stream import HeldStream
 from deadheat.drive.target import Target
 from deadheat.targets.opencode_wire import OpenCodeWire
 
@@ -38,9 +39,10 @@ async def test_an_idle_connection_that_the_server_closed_is_replaced() -> None:
             for _ in range(3):
                 outcome, *_ = await running.exchange(running.observer, LIST)
                 assert isinstance(outcome, Ok)
-                stream = running.observer.stream
+                stream = running.observer.stamps
                 server.hang_up(server.lines[-1])
-                while stream is not None and not stream.get_extra_info("is_readable"):
+                assert isinstance(stream, HeldStream)
+                while not stream.readable:
                     pass
     assert [asked.connection for asked in server.asked] == [0, 1, 2]
 

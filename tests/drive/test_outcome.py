@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def tree(kind: type[httpx.RequestError]) -> Iterator[type[httpx.RequestError]]:
     yield kind
     for below in kind.__subclasses__():
-        if below.__module__.startswith("httpx"):
+        if below.__module__.partition(".")[0] == "httpx":  # httpx_sse raises one for its streams
             yield from tree(below)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -14,52 +13,13 @@ from pathlib import Path
 
 import pytest
 from tests.examples import example
+from tests.running import deadheat, gone, machine, servers, start
 from tests.servers.scripted import Says, Scripted
 
 from deadheat import artifact as artifacts
 from deadheat.drive.server import free_port
 
 pytestmark = pytest.mark.live
-DEADHEAT = (sys.executable, "-m", "deadheat")
-
-
-def start(folder: Path, *words: str, **env: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*DEADHEAT, *words],
-        cwd=folder,
-        env={**os.environ, "TMPDIR": str(folder), **env},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def deadheat(folder: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
-    with start(folder, *words, **env) as process:
-        out, err = process.communicate(timeout=120)
-        return subprocess.CompletedProcess(words, process.returncode, out, err)
-
-
-def servers(folder: Path) -> list[str]:
-    """Demo servers whose home is in this test's own folder."""
-    found = []
-    for one in Path("/proc").iterdir():
-        try:
-            if (
-                b"demo_server" in (one / "cmdline").read_bytes()
-                and str(folder).encode() in (one / "environ").read_bytes()
-            ):
-                found.append(one.name)
-        except OSError:
-            continue
-    return found
-
-
-def gone(folder: Path, within_s: float = 8) -> bool:
-    end = time.monotonic() + within_s
-    while servers(folder) and time.monotonic() < end:
-        time.sleep(0.05)
-    return not servers(folder)
 
 
 def test_the_demo_diverges_and_its_example_is_shown_and_replayed(tmp_path: Path) -> None:
@@ -68,8 +28,8 @@ def test_the_demo_diverges_and_its_example_is_shown_and_replayed(tmp_path: Path)
     assert "ghost  a session deleted" in ran.stdout
     assert "✗ " in ran.stdout
     assert "\x1b" not in ran.stdout + ran.stderr
-    last = ran.stdout.splitlines()[-1]
-    result = json.loads(last.removeprefix("deadheat-result: "))
+    result = machine(ran)
+    assert ran.stdout.splitlines()[-1].startswith("diverged: search demo: ")
     assert (result["exit"], result["verdict"]) == (1, "diverged")
     file = result["divergences"][0]["file"]
     assert not Path(file).is_absolute()
@@ -100,7 +60,13 @@ def test_ci_stays_within_its_budget(tmp_path: Path) -> None:
     ran = deadheat(tmp_path, "ci", "demo:correct", "--budget", "6s")
     assert time.monotonic() - began < 6 + 2
     assert ran.returncode == 0, ran.stderr
-    result = json.loads(ran.stdout.splitlines()[-1].removeprefix("deadheat-result: "))
+    result = machine(ran)
+    last = ran.stdout.splitlines()[-1]
+    assert re.fullmatch(
+        r"clean: [\d,]+ programs, [\d,]+ overlapping pairs; "
+        r"a race showing in 1 of [\d,]+ programs would have been seen \(99 %\)",
+        last,
+    )
     assert result["verdict"] == "clean"
     assert result["overlaps"] > 0
     assert 0 < result["would_have_seen"] < 1
@@ -192,7 +158,7 @@ def test_a_users_mistake_is_one_line(tmp_path: Path, words: tuple[str, ...], wor
     (tmp_path / "file").write_text("")
     (tmp_path / "good.json").write_text(text)
     (tmp_path / "truncated.json").write_text(text[:-50])
-    (tmp_path / "newer.json").write_text(text.replace('"format_version": 2', '"format_version": 9'))
+    (tmp_path / "newer.json").write_text(text.replace('"format_version": 4', '"format_version": 9'))
     (tmp_path / "other.json").write_text(
         text.replace('"profile": "opencode"', '"profile": "another"')
     )
@@ -231,8 +197,9 @@ def test_a_server_that_never_gets_ready(tmp_path: Path) -> None:
     ran = deadheat(tmp_path, "ci", "opencode", "--budget", "3s", PATH=path)
     assert time.monotonic() - began < 3 + 2
     one_line(ran, 3, "--budget")
-    last = ran.stdout.splitlines()[-1].removeprefix("deadheat-result: ")
-    assert json.loads(last) == {"exit": 3, "verdict": "nothing run"}
+    result = machine(ran)
+    assert (result["exit"], result["verdict"]) == (3, "nothing run")
+    assert ran.stdout.splitlines()[-1].startswith("nothing proven: search opencode: ")
 
 
 def test_a_server_that_ends_at_once_shows_its_last_words(tmp_path: Path) -> None:
@@ -270,3 +237,28 @@ def test_a_taken_port_is_not_the_users_problem(tmp_path: Path) -> None:
         ran = deadheat(tmp_path, "run", "demo:correct", "--programs", "5", "--seed", "2")
     assert ran.returncode in (0, 3)
     assert "Traceback" not in ran.stderr
+
+
+def test_a_call_that_hangs_is_found_on_a_server_of_the_users_and_ends_the_run(
+    tmp_path: Path,
+) -> None:
+    """Two deletes that wait for each other; no later delete comes through."""
+    port = free_port()
+    planted = Path(__file__).resolve().parents[1] / "servers" / "planted.py"
+    command = [sys.executable, "-P", str(planted), "deadlock", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as it:
+        assert it.stdout is not None
+        assert "listening" in it.stdout.readline()
+        ran = deadheat(
+            tmp_path,
+            *("run", f"http://127.0.0.1:{port}", "--profile", "opencode", "--for", "60s"),
+            *("--hang-after", "1s", "--no-stream", "--seed", "1"),
+        )
+        it.terminate()
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert "hang  a call never got an answer" in ran.stdout
+    assert "no answer in 1 s; meanwhile the server answered GET /session" in ran.stdout
+    assert "has not recovered from a call that hung" in ran.stderr
+    assert "events exactly-once" not in ran.stdout
+    (file,) = (tmp_path / ".deadheat").rglob("hang-*.json")
+    assert artifacts.read(file).target.timeout_s == 1.0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,11 +16,13 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 import pytest
+from tests import readme_files
 
 from deadheat.drive.server import Launch, ServerProcess, free_port
 from deadheat.targets import demo_server
 
 README = Path(__file__).resolve().parents[2] / "README.md"
+SHOP = README.parent / "tests" / "servers" / "shop.py"
 COMMANDS = tuple(re.findall(r"^\$ (.+)$", README.read_text(encoding="utf-8"), re.MULTILINE))
 
 # What each command ends with. The two long lines with a venv are what .ci/run does itself.
@@ -32,12 +35,19 @@ EXPECTED = {
     "deadheat replay FILE --against opencode@1.2.1": 0,
     "deadheat show FILE": 0,
     "deadheat ci opencode@1.2.1 --budget 30s": 0,
+    "deadheat campaign opencode@1.0.152 --for 60s": 1,
+    "deadheat campaign --resume DIR --for 90s": 1,
+    "deadheat report DIR": 0,
+    "deadheat ci": 1,  # on the shop with its lost update
 }
 BY_CI = ("python3 -m venv .venv",)
 
 
+_CAMPAIGN = r"\S*/campaign-\d+-\d+"
+
+
 def _normal(command: str) -> str:
-    return re.sub(r"\S*\.json", "FILE", command)
+    return re.sub(_CAMPAIGN, "DIR", re.sub(r"\S*\.json", "FILE", command))
 
 
 def test_every_command_is_known_here() -> None:
@@ -91,6 +101,8 @@ def _run_beside_demo(command: str, folder: Path) -> subprocess.CompletedProcess[
 @pytest.mark.opencode
 @pytest.mark.live
 def test_every_command_does_what_it_says(tmp_path: Path) -> None:
+    readme_files.write(tmp_path, "fuzz/carts.toml", "pyproject.toml")
+    shutil.copy(SHOP, tmp_path)
     for written in COMMANDS:
         if written.startswith(BY_CI):
             continue
@@ -100,6 +112,8 @@ def test_every_command_does_what_it_says(tmp_path: Path) -> None:
             saved = sorted(tmp_path.glob(".deadheat/opencode@1.0.152/ghost-*.json"))
             assert saved, "no ghost was saved by the commands before"
             command = re.sub(r"\S*\.json", str(saved[0].relative_to(tmp_path)), command)
+        for folder in tmp_path.glob(".deadheat/*/campaign-*"):
+            command = re.sub(_CAMPAIGN, str(folder.relative_to(tmp_path)), command)
         run = _run_beside_demo if "127.0.0.1:4096" in command else _run
         done = run(command, tmp_path)
         wanted = EXPECTED[_normal(written)]

@@ -1,4 +1,9 @@
-"""A session server full of other people's sessions, whose answers can be made to lie."""
+"""A session server full of other people's sessions, whose answers can be made to lie.
+
+A lie is one of: a create answers with somebody else's id; a list leaves sessions out, or shows
+them under the tag of the trial that is running; a call is redirected to somebody else's session;
+an id that has been freed is given out again.
+"""
 
 from __future__ import annotations
 
@@ -25,16 +30,25 @@ class Crowd:
     refuses: Callable[[Asked], Says | None] = lambda _asked: None
     stored: dict[str, str] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)
+    freed: list[str] = field(default_factory=list)
     made: int = 0
+    reused: int = 0
+    redirected: int = 0
 
     def __post_init__(self) -> None:
-        self.stored.update((session, "somebody's") for session in self.foreign)
+        self.stored.update((session, f"somebody's {session}") for session in self.foreign)
 
     def __call__(self, asked: Asked) -> Says:
         refused = self.refuses(asked)
         if refused is not None:
             return refused
         session = asked.path.partition("?")[0].removeprefix("/session").strip("/")
+        if self.rng.random() < self.lies / 3:
+            self.redirected += 1
+            to = f"/session/{self.rng.choice(self.foreign)}"
+            return Says(
+                raw=f"HTTP/1.1 307 X\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n".encode()
+            )
         match asked.method:
             case "POST":
                 return self._create(json.loads(asked.body)["title"])
@@ -45,7 +59,11 @@ class Crowd:
                 return Says(body=shown) if session in self.stored else GONE
             case "DELETE":
                 self.deleted.append(session)
+                self.freed += [session] if session in self.stored else []
                 return Says() if self.stored.pop(session, None) is not None else GONE
+            case "PATCH" if session in self.stored:
+                self.stored[session] = json.loads(asked.body)["title"]
+                return Says(body={"id": session, "title": self.stored[session]})
             case _:
                 return Says(400, {"name": "BadRequest"})
 
@@ -54,6 +72,9 @@ class Crowd:
             return Says(body={"id": self.rng.choice(self.foreign), "title": title})
         self.made += 1
         session = f"ses_made{self.made}"
+        if self.freed and self.rng.random() < self.lies:
+            self.reused += 1
+            session = self.freed.pop()
         self.stored[session] = title
         return Says(body={"id": session, "title": title})
 

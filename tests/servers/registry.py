@@ -20,6 +20,7 @@ from deadheat.core.divergence import Anomaly
 from deadheat.core.history import Kind
 from deadheat.core.program import (
     Call,
+    Children,
     Create,
     Delete,
     Get,
@@ -29,10 +30,11 @@ from deadheat.core.program import (
     Var,
     structure,
 )
-from deadheat.core.promises import CascadePromise, ChildrenPromise, Promises
+from deadheat.core.promises import CascadePromise, ChildrenPromise, EventPromise, Promises
 from deadheat.drive.server import Launch
 from deadheat.drive.target import Target
 from deadheat.targets.catalog import demo
+from deadheat.targets.opencode_events import OpenCodeEvents
 from deadheat.targets.opencode_wire import OpenCodeWire
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 A, B, C, D = Var(0), Var(1), Var(2), Var(3)
 PLAIN = frozenset({Kind.CREATE, Kind.DELETE, Kind.GET, Kind.LIST})
 GRADUAL = Promises(children=ChildrenPromise.CASCADE, cascade=CascadePromise.GRADUAL)
+
+ANNOUNCED = Promises(events=EventPromise.EXACTLY_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,8 @@ class Sight:
 class Race:
     """A planted race. ``sights``: the expected one first.
 
-    ``needs_race``: it shows only where calls overlap.
+    ``needs_race``: it shows only where calls overlap. ``timeout_s``: as ``Target.timeout_s``.
+    That it has an event stream to listen to is said by its promises.
     """
 
     name: str
@@ -71,6 +76,7 @@ class Race:
     promises: Promises = field(default_factory=Promises)
     settle_ms: int = 0
     kinds: frozenset[Kind] = PLAIN
+    timeout_s: float = 10.0
 
     def target(self, *, correct: bool = False) -> Target:
         """The server with the race, or its correct twin."""
@@ -85,6 +91,8 @@ class Race:
             settle_ms=self.settle_ms,
             kinds=self.kinds,
             families=self.promises.children is not ChildrenPromise.NONE,
+            timeout_s=self.timeout_s,
+            events=OpenCodeEvents() if self.promises.events is not EventPromise.NONE else None,
             launch=Launch(
                 name=name,
                 argv=(*argv, "--correct") if correct else argv,
@@ -115,6 +123,8 @@ def _family(*lanes: tuple[Call, ...], of: int) -> Program:
     return structure(Program((((Create(A),),), *children, lanes)))
 
 
+# The control request is given a tenth of it: 100 ms, many times what these servers take.
+HANGS_AFTER_S = 1.0
 _SETTLE_MS = 50  # more than twice the longest that any of the servers takes
 _TWO_CREATES = _race((Create(A),), (Create(B),), after=0)
 _CREATE_AND_LIST = _race((Create(A),), (List(),), after=0)
@@ -166,8 +176,11 @@ RACES: tuple[Race, ...] = (
     Race(
         "stale-list",
         (
-            Sight(Anomaly.STALE_READ, (_CREATE_AND_LIST,)),
-            # With a delete in the place of the create.
+            # By a create, or by a delete: each is a signature of its own.
+            Sight(
+                Anomaly.STALE_READ,
+                (_CREATE_AND_LIST, _race((Delete(A),), (List(),), after=1)),
+            ),
             Sight(Anomaly.GHOST, misnomer="get, the last word at rest, says that it is gone"),
             Sight(Anomaly.RESURRECTION, misnomer="get, the last word at rest, says the same"),
         ),
@@ -248,14 +261,37 @@ RACES: tuple[Race, ...] = (
     Race("crash", (Sight(Anomaly.CRASH, (_TWO_CREATES,)),)),
     Race(
         "orphan",
-        (Sight(Anomaly.ORPHAN, (_race((Create(B, parent=A), Get(A)), (Delete(A),), after=1),)),),
+        (
+            Sight(
+                Anomaly.ORPHAN,
+                (
+                    _race((Create(B, parent=A), Get(A)), (Delete(A),), after=1),
+                    _race((Create(B, parent=A), List()), (Delete(A),), after=1),
+                ),
+            ),
+        ),
         promises=GRADUAL,
         kinds=PLAIN | {Kind.CHILDREN},
     ),
     Race(
         "partial-cascade",
         (
-            Sight(Anomaly.WRONG_STATUS, (_family((Delete(A),), (Delete(B),), of=1),)),
+            Sight(
+                Anomaly.WRONG_STATUS,
+                (
+                    _family((Delete(A),), (Delete(B),), of=1),
+                    # Told that the parent is gone, a read shows what is left below it.
+                    _family((Delete(A), Children(A)), (Delete(A),), of=2),
+                    _family((Delete(A), Get(B)), (Delete(A),), of=2),
+                ),
+            ),
+            Sight(  # or the parent itself
+                Anomaly.STALE_READ,
+                (
+                    _family((Delete(A), Get(A)), (Delete(A),), of=2),
+                    _family((Delete(A), List()), (Delete(A),), of=2),
+                ),
+            ),
             Sight(Anomaly.PARTIAL_CASCADE, (_family((Delete(A),), (Delete(B),), of=2),)),
         ),
         promises=GRADUAL,
@@ -276,5 +312,37 @@ RACES: tuple[Race, ...] = (
         (Sight(Anomaly.LOST_UPDATE, (_race((Rename(A),), (Rename(B),), after=2),)),),
         kinds=PLAIN | {Kind.RENAME},
     ),
+    Race(
+        "duplicate-event",
+        (Sight(Anomaly.DUPLICATE_EVENT, (_race((Delete(A),), (Delete(A),), after=1),)),),
+        promises=ANNOUNCED,
+    ),
+    Race(
+        "early-event",
+        (
+            Sight(
+                Anomaly.EARLY_EVENT,
+                (
+                    _race((Delete(A),), (Get(A),), after=1),
+                    _race((Delete(A),), (List(),), after=1),
+                ),
+            ),
+            Sight(  # two deletes of one session: both begin, and say so
+                Anomaly.DUPLICATE_EVENT, (_race((Delete(A),), (Delete(A),), after=1),)
+            ),
+        ),
+        promises=ANNOUNCED,
+    ),
+    Race(
+        "missing-event",
+        (Sight(Anomaly.MISSING_EVENT, (_race((Delete(A),), (Delete(B),), after=2),)),),
+        promises=ANNOUNCED,
+    ),
+    Race(
+        "deadlock",
+        (Sight(Anomaly.HANG, (_race((Delete(A),), (Delete(B),), after=2),)),),
+        timeout_s=HANGS_AFTER_S,
+    ),
+    Race("stall", (Sight(Anomaly.UNRESPONSIVE, (_TWO_CREATES,)),), timeout_s=HANGS_AFTER_S),
 )
 BY_NAME = {race.name: race for race in RACES}

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from deadheat.core.promises import ListPromise
+from deadheat.core.release import Via
+from deadheat.drive.address import address_of
 from deadheat.errors import RemoteRefused, UnknownTarget
 from deadheat.targets import opencode
 from deadheat.targets.catalog import KINDS, resolve
@@ -57,9 +59,9 @@ def test_a_password_is_used_and_never_named() -> None:
     [
         ("http://127.0.0.1:4096", None, "--profile opencode"),
         ("http://127.0.0.1:4096", "other", "no profile"),
-        ("https://127.0.0.1:4096", "opencode", "plain"),
-        ("ftp://127.0.0.1", "opencode", "plain"),
-        ("http://", "opencode", "plain"),
+        ("http+unix://run%2Fsock", "opencode", "%2F"),
+        ("ftp://127.0.0.1", "opencode", "no scheme of"),
+        ("http://", "opencode", "no host"),
         ("http://127.0.0.1:99999", "opencode", "no URL"),
         ("http://127.0.0.1:x", "opencode", "no URL"),
         ("http://127.0.0.1:0", "opencode", "no address"),
@@ -89,7 +91,8 @@ def test_every_kind_has_an_example_of_itself() -> None:
     for word, meaning, command in KINDS:
         assert meaning
         assert command.startswith("deadheat run ")
-        assert word.split("@")[0].lower() in command.lower() or word == "URL"
+        named = word.split("@")[0].lower().removeprefix("file")
+        assert named in command.lower() or word == "URL"
 
 
 @pytest.mark.parametrize(
@@ -123,3 +126,31 @@ def test_the_opencode_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     program.write_text("no program at all\x00")
     with pytest.raises(UnknownTarget, match="does not tell its version"):
         resolve("opencode")
+
+
+@pytest.mark.parametrize(
+    ("url", "via"),
+    [
+        ("http://127.0.0.1:1", Via.TCP),
+        ("https://127.0.0.1:1", Via.TLS),
+        ("http+unix://%2Frun%2FServer.sock", Via.UNIX),
+        ("http+unix://me:secret@%2Frun%2FServer.sock/prefix", Via.UNIX),
+    ],
+)
+def test_what_lies_below(url: str, via: Via) -> None:
+    target = resolve(url, profile="opencode")
+    assert target.via is via
+    assert "secret" not in target.name
+
+
+def test_http2_is_a_way_to_speak_to_an_https_address() -> None:
+    assert resolve("https://127.0.0.1:1", profile="opencode", http2=True).via is Via.HTTP2
+    for word, profile in (("http://127.0.0.1:1", "opencode"), ("demo", None)):
+        with pytest.raises(UnknownTarget, match="https://"):
+            resolve(word, profile=profile, http2=True)
+
+
+def test_a_socket_keeps_its_case_and_its_prefix() -> None:
+    address = address_of("http+unix://me:pw@%2Frun%2FServer.sock/prefix/")
+    assert address.socket_path == "/run/Server.sock"
+    assert address.base_url == "http://me:pw@localhost/prefix"

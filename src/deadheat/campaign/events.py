@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from deadheat.core.release import Via
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from deadheat.artifact import Artifact
     from deadheat.core.divergence import Signature
+    from deadheat.results import Standing
 
 
 class Phase(StrEnum):
@@ -23,6 +26,7 @@ class Phase(StrEnum):
     SEARCHING = "searching"
     SHRINKING = "shrinking"
     TUNING = "tuning offsets"
+    WIDENING = "looking for a more reliable program"
     MEASURING = "measuring"
     REPLAYING = "replaying"
 
@@ -49,6 +53,7 @@ class Started:
     target: str
     promises: str
     seed: int
+    via: Via = Via.TCP
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,14 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True)
+class MoreReliable:
+    """The same divergence shows clearly more often in a larger program; the file has both."""
+
+    artifact: Artifact
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Restarted:
     """The server died, or was stopped, and is up again."""
 
@@ -86,4 +99,15 @@ class Restarted:
     log_tail: str
 
 
-Event: TypeAlias = Progress | Started | Found | Shrunk | Saved | Restarted
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A committed regression has been run on ``target``; ``standing`` is what it came to."""
+
+    path: Path
+    target: str
+    standing: Standing
+    diverged: int
+    trials: int
+
+
+Event: TypeAlias = Progress | Started | Found | Shrunk | Saved | MoreReliable | Restarted | Checked

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from deadheat import artifact as artifacts
-from deadheat.artifact import Artifact, Origin, RateRecord, TargetRecord
+from deadheat.artifact import Artifact, Environment, Origin, RateRecord, TargetRecord
 from deadheat.results import Example
 
 if TYPE_CHECKING:
@@ -69,12 +69,21 @@ class Shelf:
         """The first finding that nobody has pursued yet."""
         return next((f for f in self._findings.values() if not f.pursued), None)
 
-    def take(self) -> Finding | None:
-        """The same, and from now on it counts as pursued."""
-        found = self.waiting()
+    def take(self, wanted: Signature | None = None) -> Finding | None:
+        """The same, or the ``wanted`` one; from now on it counts as pursued."""
+        found = self.waiting() if wanted is None else self._findings[wanted]
         if found is not None:
             self._findings[found.signature] = replace(found, pursued=True)
         return found
+
+    def put_back(self, signature: Signature) -> None:
+        """Its turn is over for now: it waits again, as small as it has become."""
+        found = self._findings[signature]
+        self._findings[signature] = replace(found, pursued=False)
+
+    def seen(self) -> dict[Signature, int]:
+        """How many trials have shown each finding so far."""
+        return {signature: found.seen for signature, found in self._findings.items()}
 
     def note(self, program: Program, divergence: Divergence, programs: int) -> Finding | None:
         """One more sighting. The finding if it is new, after it has been written to disk."""
@@ -159,35 +168,49 @@ class Shelf:
         return updated
 
     def _artifact(self, program: Program, divergence: Divergence, origin: Origin) -> Artifact:
-        target = self._target
-        return Artifact(
-            anomaly=divergence.anomaly,
-            signature=divergence.signature.calls,
-            reason=divergence.reason,
-            target=TargetRecord(
-                target.name,
-                target.wire.name,
-                target.version,
-                self._promises,
-                target.settle_ms,
-                target.timeout_s,
-            ),
-            program=program,
-            rate=None,
-            proven_minimal=False,
-            needs_race=True,
-            most_reliable=None,
-            most_reliable_rate=None,
-            transient=divergence.transient,
-            explanation=artifacts.explanation_of(divergence),
-            witness=divergence.witness,
-            culprit=divergence.culprit,
-            about=divergence.sessions,
-            sessions=artifacts.sessions_of(program, divergence.history),
-            history=divergence.history,
-            origin=origin,
-            environment=self._environment,
+        return fresh_artifact(
+            self._target, self._promises, program, divergence, origin, self._environment
         )
+
+
+def fresh_artifact(
+    target: Target,
+    promises: Promises,
+    program: Program,
+    divergence: Divergence,
+    origin: Origin,
+    environment: Environment,
+) -> Artifact:
+    """The example as it was observed: neither shrunk nor measured."""
+    return Artifact(
+        anomaly=divergence.anomaly,
+        signature=divergence.signature.calls,
+        reason=divergence.reason,
+        target=TargetRecord(
+            target.name,
+            target.wire.name,
+            target.version,
+            promises,
+            target.settle_ms,
+            target.timeout_s,
+            target.via,
+        ),
+        program=program,
+        rate=None,
+        proven_minimal=False,
+        needs_race=True,
+        most_reliable=None,
+        most_reliable_rate=None,
+        transient=divergence.transient,
+        explanation=artifacts.explanation_of(divergence),
+        witness=divergence.witness,
+        culprit=divergence.culprit,
+        about=divergence.sessions,
+        sessions=artifacts.sessions_of(program, divergence.history),
+        history=divergence.history,
+        origin=origin,
+        environment=environment,
+    )
 
 
 def _record(rate: Rate | None) -> RateRecord | None:

@@ -4,8 +4,9 @@ Rules
 - Of a target that may take time to settle, any read sooner than that may show what was, also
   the first ones at rest (``Promises.settling``); those after the settle time may not. What only
   the settle time excuses is not hidden: it is reported as transient.
-- A server that died during the trial is a divergence of its own, ``crash``; one that was
-  dead before anything reached it says nothing about this program.
+- A server that died during the trial is a divergence of its own, ``crash``, and one that runs
+  but answers nobody any more is ``unresponsive``; one that was dead before anything reached it
+  says nothing about this program.
 """
 
 from __future__ import annotations
@@ -90,11 +91,14 @@ def _crash(execution: Execution, death: Death) -> Divergence:
     open_calls = tuple(op.index for op in during if isinstance(op.outcome, Info))
     last = open_calls[-1:] or tuple(op.index for op in during[-1:])
     ended = "" if death.exit_code is None else f" with exit code {death.exit_code}"
+    reason = f"the server died{ended}"
+    if death.silent:
+        reason = "no answer, and the server answers nobody any more"
     return Divergence(
         history=execution.history,
-        anomaly=Anomaly.CRASH,
+        anomaly=Anomaly.UNRESPONSIVE if death.silent else Anomaly.CRASH,
         witness=open_calls or last,
         culprit=last[0] if last else 0,
         sessions=(),
-        reason=f"the server died{ended}",
+        reason=reason,
     )

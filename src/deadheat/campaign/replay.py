@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 CONFIDENCE = 0.99
 # Without a recorded rate: what a race at 1 % needs, the shrinker's own floor.
 _UNKNOWN_RATE = 0.01
+# What that takes at ``CONFIDENCE``.
+UNKNOWN_RATE_TRIALS = trials_to_see(_UNKNOWN_RATE, CONFIDENCE)
 # Rates drift with the load of the machine: between two quarters of a minute the same program on
 # the same server showed 1 of 50 and 17 of 50 times. Without this 1 of 16 replays missed.
 _DRIFT = 3
@@ -50,17 +52,19 @@ async def replay(
     artifact: Artifact,
     trials: int | None,
     tell: Callable[[int, int, int], None],
+    out_of_time: Callable[[], bool] = lambda: False,
 ) -> Replayed:
     """Run the artifact's program. With ``trials`` exactly so many, else until it diverges.
 
-    ``tell(done, of, diverged)`` after each trial.
+    ``tell(done, of, diverged)`` after each trial. ``out_of_time`` ends it early: fewer trials
+    than wanted, which prove less.
     """
     wanted = trials_wanted(artifact) if trials is None else trials
     wanted_signature = divergence_of(artifact).signature
     done = diverged = undecided = 0
     found: Divergence | None = None
     other: Divergence | None = None
-    while done < wanted and undecided < wanted:
+    while done < wanted and undecided < wanted and not out_of_time():
         execution, death = await live.execute(artifact.program, patient=True)
         verdict = judge(execution, death, live.promises, live.target.settle_ms)
         if isinstance(verdict, Undecided):

@@ -10,12 +10,23 @@ import click
 
 from deadheat import artifact as artifacts
 from deadheat import session
+from deadheat.cli import versions
 from deadheat.cli.ending import say_and_end, target_of
-from deadheat.cli.options import EXIT_CODES, FOLDER, PROFILE, REMOTE, Duration
+from deadheat.cli.options import (
+    EXIT_CODES,
+    FOLDER,
+    HANG_AFTER,
+    HTTP2,
+    NO_STREAM,
+    PROFILE,
+    REMOTE,
+    Duration,
+)
 from deadheat.console import View
-from deadheat.errors import ExitCode
+from deadheat.errors import ExitCode, UserError
 from deadheat.report import outcome
 from deadheat.report.terminal import finding_text
+from deadheat.targets.catalog import several
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,36 +37,63 @@ if TYPE_CHECKING:
 
 @click.command(epilog=EXIT_CODES)
 @click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path))
-@click.option("--against", metavar="TARGET", help="Another server than the recorded one.")
+@click.option(
+    "--against",
+    metavar="TARGET[,…]",
+    help="Another server than the recorded one; several give a table.",
+)
 @click.option(
     "--trials",
     type=click.IntRange(1),
     metavar="N",
     help="Run exactly N trials.  [default: until it diverges, or as many as its rate asks for]",
 )
+@click.option(
+    "--save-table",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also write the table of several targets as JSON.",
+)
 @PROFILE
+@HTTP2
+@HANG_AFTER
+@NO_STREAM
 @REMOTE
 def replay(
     files: tuple[Path, ...],
     against: str | None,
     trials: int | None,
+    save_table: Path | None,
     profile: str | None,
     allow_remote: bool,
 ) -> None:
     """Run saved failing examples again.
 
     Without --trials each one is run until it diverges, or until so many trials
-    were quiet that its recorded rate is refuted (99 %).
+    were quiet that its recorded rate is refuted (99 %). Against several targets the
+    servers are started one after the other, and each gets as many trials.
 
     \b
     Examples:
       deadheat replay .deadheat/opencode@1.0.152/ghost-1a2b3c4d.json
       deadheat replay ghost-1a2b3c4d.json --against opencode@1.2.1
+      deadheat replay ghost-1a2b3c4d.json --against opencode@1.0.142,1.0.152,1.2.1,latest
       deadheat replay ghost-1a2b3c4d.json --trials 500
     """
     loaded = [(path, artifacts.read(path)) for path in files]
+    words = several(against) if against and "," in against else ()
+    if save_table is not None and (not words or len(files) > 1):
+        raise UserError("--save-table goes with one file and several targets. Add --against A,B.")
     worst = ExitCode.CLEAN
     for path, artifact in loaded:
+        if words:
+            code = versions.compare(
+                path, artifact, words, trials, profile, allow_remote, save_table
+            )
+            if code is ExitCode.INTERRUPTED:
+                sys.exit(code)
+            worst = max(worst, code)
+            continue
         with View() as view:
             target = target_of(artifact, path, against, profile, allow_remote, view)
             result = session.replay(artifact, target, trials, view)
@@ -82,6 +120,9 @@ def replay(
 )
 @click.option("--against", metavar="TARGET", help="Another server than the recorded one.")
 @PROFILE
+@HTTP2
+@HANG_AFTER
+@NO_STREAM
 @REMOTE
 @FOLDER
 def shrink(
@@ -116,6 +157,9 @@ def shrink(
 )
 @click.option("--against", metavar="TARGET", help="Another server than the recorded one.")
 @PROFILE
+@HTTP2
+@HANG_AFTER
+@NO_STREAM
 @REMOTE
 @FOLDER
 def tune(

@@ -15,7 +15,7 @@ import traceback
 import click
 
 import deadheat
-from deadheat.cli import examples, search
+from deadheat.cli import campaign, ci, examples, exporting, search, versions
 from deadheat.cli.ending import tell
 from deadheat.cli.options import EXIT_CODES
 from deadheat.errors import DeadheatError, ExitCode
@@ -49,11 +49,20 @@ def targets() -> None:
 
 for _command in (
     search.run,
-    search.ci,
+    ci.ci,
+    ci.accept,
+    ci.fixed,
+    ci.schema,
+    campaign.campaign,
+    campaign.report,
     examples.replay,
     examples.shrink,
     examples.tune,
     examples.show,
+    versions.verify,
+    versions.bisect,
+    exporting.export,
+    exporting.explain,
     targets,
 ):
     cli.add_command(_command)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from deadheat.core.promises import EventPromise
+from deadheat.duration import seconds_of
+
+if TYPE_CHECKING:
+    from deadheat.drive.target import Target
 
 EXIT_CODES = """\b
 Exit codes:
@@ -27,26 +34,88 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Seconds, more than 0."""
-        if isinstance(value, int | float):
-            return float(value)
-        text = str(value).strip().lower()
-        units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-        for unit in ("ms", "s", "m", "h"):
-            if text.endswith(unit):
-                text, factor = text[: -len(unit)].strip(), units[unit]
-                break
-        else:
-            factor = 1.0
         try:
-            seconds = float(text) * factor
+            return seconds_of(value)
+        except ValueError as exc:
+            self.fail(str(exc), param, ctx)
+
+
+PROFILE = click.option(
+    "--profile", metavar="NAME|FILE", help="How to speak to a URL: opencode, or a profile in TOML."
+)
+
+
+def _remember(ctx: click.Context, _param: click.Parameter, given: bool) -> None:
+    ctx.meta["deadheat.http2"] = given
+
+
+def http2_wanted() -> bool:
+    """Was ``--http2`` given to the command that runs?"""
+    return bool(click.get_current_context().meta.get("deadheat.http2", False))
+
+
+# Not an argument of every command: only ``ending.find`` needs it.
+HTTP2 = click.option(
+    "--http2",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember,
+    help="Speak HTTP/2 to an https:// URL: the requests of a round leave in one packet.",
+)
+
+
+class Size(click.ParamType):  # type: ignore[type-arg]
+    """``500M``, ``2G``, or bytes."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Bytes, 0 or more."""
+        if isinstance(value, int):
+            return value
+        text = str(value).strip().upper().removesuffix("B")
+        units = {"K": 1024, "M": 1024**2, "G": 1024**3}
+        factor = units.get(text[-1:], 1)
+        try:
+            size = float(text[:-1] if factor > 1 else text) * factor
         except ValueError:
-            self.fail(f"{value!r} is no duration. Write 60s, 10m or 8h.", param, ctx)
-        if not 0 < seconds < float("inf"):
-            self.fail(f"{value!r} is no positive duration. Write 60s, 10m or 8h.", param, ctx)
-        return seconds
+            size = -1.0
+        if not 0 <= size < float("inf"):
+            self.fail(f"{value!r} is no size. Write 500M or 2G.", param, ctx)
+        return int(size)
 
 
-PROFILE = click.option("--profile", metavar="NAME", help="How to speak to a URL: opencode.")
+def _put(ctx: click.Context, param: click.Parameter, given: object) -> None:
+    ctx.meta[f"deadheat.{param.name}"] = given
+
+
+def observing(target: Target, recorded_s: float | None = None) -> Target:
+    """The target with what ``--hang-after`` and ``--no-stream`` say; ``recorded_s``: else after."""
+    meta = click.get_current_context().meta
+    seconds = meta.get("deadheat.hang_after") or recorded_s
+    if seconds is not None:
+        target = replace(target, timeout_s=seconds)
+    if meta.get("deadheat.no_stream"):
+        silent = replace(target.promises, events=EventPromise.NONE)
+        target = replace(target, promises=silent, events=None)
+    return target
+
+
+HANG_AFTER = click.option(
+    "--hang-after",
+    type=Duration(),
+    metavar="DURATION",
+    expose_value=False,
+    callback=_put,
+    help="A call without an answer for so long hangs, if others are answered.  [default: 10s]",
+)
+NO_STREAM = click.option(
+    "--no-stream",
+    is_flag=True,
+    expose_value=False,
+    callback=_put,
+    help="Do not listen to the target's event stream.",
+)
 REMOTE = click.option(
     "--allow-remote", is_flag=True, help="Allow a URL that is not on this machine."
 )

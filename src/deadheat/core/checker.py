@@ -4,6 +4,8 @@ Rules
 - The verdict is about the history alone, under the promises given.
 - Undeclared statuses and server errors are divergences of their own; for the
   rest of the judgement such an answer is unknown (its call may have happened).
+- What the event stream said is judged beside the answers (``announcements``), and so is a call
+  that never got one (``hangs``): these need no order, so an undecided one hides none of them.
 - Deterministic: a budget of steps, never a clock.
 """
 
@@ -12,6 +14,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar, assert_never
 
+from deadheat.core.announcements import misannounced
 from deadheat.core.divergence import (
     Anomaly,
     Diverged,
@@ -21,6 +24,7 @@ from deadheat.core.divergence import (
     Verdict,
 )
 from deadheat.core.explain import explain, explain_generic
+from deadheat.core.hangs import hangs
 from deadheat.core.history import (
     History,
     Info,
@@ -29,7 +33,8 @@ from deadheat.core.history import (
     Unknown,
     touched_sessions,
 )
-from deadheat.core.legality import Impossible, legal
+from deadheat.core.legality import Impossible, has_families, legal
+from deadheat.core.own import WithOwn, has_own
 from deadheat.core.search import NoOrder, Order, OutOfBudget, find_order
 
 if TYPE_CHECKING:
@@ -53,12 +58,24 @@ def check(
     """Judge ``history`` under ``promises``, in at most ``budget`` steps for each search.
 
     With a ``model`` of your own the generic search decides, by that model alone
-    (undeclared statuses are then its business).
+    (undeclared statuses are then its business); one that only adds calls to the sessions
+    (``with_own``) decides where there are such calls.
     """
+    own = has_own(history)
+    if isinstance(model, WithOwn) and not own:
+        model = None  # it would only search for what the specialised decision knows
+    if isinstance(model, WithOwn) and has_families(history):
+        return Undecided("calls of your own are not judged beside parents, children or forks")
     if model is not None:
         return _check_generic(history, model, budget)
-    loud = _declared(history)
-    quiet = silenced(history) if loud else history
+    if own:
+        return Undecided("only a model of yours knows this call: pass it, see core/own.py")
+    declared = _declared(history)
+    quiet = silenced(history) if declared else history
+    loud = (*hangs(history), *declared)
+    if history.stream is not None:
+        told = misannounced(quiet, promises, budget)
+        loud = (*loud, *(replace(one, history=history) for one in told))
     verdict = legal(quiet, promises, budget)
     match verdict:
         case Impossible():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from deadheat.core.history import CHANGING, Absent, Deleted, Ok
+from deadheat.core.history import CHANGING, Absent, Deleted, Info, Ok
 
 if TYPE_CHECKING:
     from deadheat.core.history import History, Operation
@@ -35,7 +35,13 @@ class Anomaly(StrEnum):
     PARTIAL_CASCADE = "partial-cascade"
     WRONG_STATUS = "wrong-status"
     SERVER_ERROR = "server-error"
+    HANG = "hang"
+    UNRESPONSIVE = "unresponsive"
     CRASH = "crash"
+    EARLY_EVENT = "early-event"
+    MISSING_EVENT = "missing-event"
+    DUPLICATE_EVENT = "duplicate-event"
+    PHANTOM_EVENT = "phantom-event"
     IMPOSSIBLE = "impossible"  # by a user's own model, which says no more
 
 
@@ -55,7 +61,13 @@ MEANING: dict[Anomaly, str] = {
     Anomaly.PARTIAL_CASCADE: "a delete of a parent took some children, then said it did nothing",
     Anomaly.WRONG_STATUS: "an answer whose status does not fit what the call did",
     Anomaly.SERVER_ERROR: "a valid call was answered with a server error",
+    Anomaly.HANG: "a call never got an answer, while the server answered others",
+    Anomaly.UNRESPONSIVE: "the server runs, but stopped answering anybody",
     Anomaly.CRASH: "the server died",
+    Anomaly.EARLY_EVENT: "a change was announced before it was made",
+    Anomaly.MISSING_EVENT: "a change answered with success was never announced",
+    Anomaly.DUPLICATE_EVENT: "one change was announced more than once",
+    Anomaly.PHANTOM_EVENT: "a change was announced that no call has made",
     Anomaly.IMPOSSIBLE: "no order of the calls explains the answers",
 }
 
@@ -77,6 +89,16 @@ WRONG_STATE = frozenset(
     }
 )
 
+# It is about what the event stream said.
+EVENTS = frozenset(
+    {
+        Anomaly.EARLY_EVENT,
+        Anomaly.MISSING_EVENT,
+        Anomaly.DUPLICATE_EVENT,
+        Anomaly.PHANTOM_EVENT,
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Signature:
@@ -86,7 +108,9 @@ class Signature:
     and one made at rest are the same. Where the state went wrong, which answer shows
     it says nothing: all that only look, and deletes that answer for what another one
     had deleted, are folded into ``read``. ``late`` counts as ``stale-read``: one read
-    saw it, or several. Where a status is wrong, reads are ``read`` too.
+    saw it, or several. Where a status is wrong, reads are ``read`` too. Where the events
+    are, it is the kinds of call that can have made the change; of a hang, those that hang;
+    of a server that answers nobody, none.
     ``transient``: as ``Divergence.transient``.
     """
 
@@ -96,7 +120,8 @@ class Signature:
 
     def __str__(self) -> str:
         passing = "transient " if self.transient else ""
-        return f"{passing}{self.anomaly} ({', '.join(self.calls)})"
+        calls = f" ({', '.join(self.calls)})" if self.calls else ""
+        return f"{passing}{self.anomaly}{calls}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +156,7 @@ class Divergence:
     ``strongest_promise_held``: the weaker promise that still held ("" as before);
     ``slack_ns``: how stale reads must be allowed to be, where that is the promise.
     ``lists``: what the lists of the witness showed against what they had to.
+    ``heard``: places in the history's stream, of the announcements that belong to it.
     """
 
     history: History
@@ -147,6 +173,7 @@ class Divergence:
     strongest_promise_held: str = ""
     slack_ns: int | None = None
     lists: tuple[ListDiff, ...] = ()
+    heard: tuple[int, ...] = ()
 
     @property
     def signature(self) -> Signature:
@@ -154,8 +181,18 @@ class Divergence:
         ops = operations_by_index(self.history)
         witness = [ops[i] for i in self.witness]
         kinds = {op.kind.value for op in witness}
-        if self.anomaly in WRONG_STATE:
+        if self.anomaly is Anomaly.CRASH:  # who else was under way when it died is chance
+            kinds = set()
+        elif self.anomaly in WRONG_STATE:
             kinds = _acts_and_looks(witness)
+        elif self.anomaly is Anomaly.UNRESPONSIVE:  # whoever was there waits
+            kinds = set()
+        elif self.anomaly is Anomaly.HANG:  # who waits for those that hang says nothing
+            hung = {op.kind for op in witness if isinstance(op.outcome, Info)}
+            kinds = {kind.value for kind in (hung & CHANGING or hung)}
+        elif self.anomaly in EVENTS:
+            changing = {op.kind.value for op in witness if op.kind in CHANGING}
+            kinds = changing - {"create", "fork"} or changing
         elif self.anomaly is Anomaly.WRONG_STATUS:  # which read belies it says nothing either
             kinds = {op.kind.value if op.kind in CHANGING else "read" for op in witness}
         if self.anomaly in (Anomaly.WRONG_STATUS, Anomaly.SERVER_ERROR) and len(kinds) == 1:

@@ -58,19 +58,19 @@ def place_nodes(nodes: Nodes, budget: int) -> Placed | Stuck | Spent:
     # A search that goes through takes one state a node. One that does not soon tries
     # very many: then it pays to find out first what is forced.
     easy = min(budget, 2 * count + 50)
-    found = _place(search, easy, {})
-    if not isinstance(found, _Deep) or easy == budget:
-        return Spent(found.steps) if isinstance(found, _Deep) else found
+    found = search_orders(search, easy, {})
+    if not isinstance(found, Deep) or easy == budget:
+        return Spent(found.steps) if isinstance(found, Deep) else found
     near = range(max(0, found.low - NEARBY), min(count, found.low + NEARBY))
     try:
         order = forced(nodes, list(near))
     except Circle:
         return Stuck(found.nodes)
-    again = _place(search, budget - easy, order)
-    return Spent(easy + again.steps) if isinstance(again, _Deep) else again
+    again = search_orders(search, budget - easy, order)
+    return Spent(easy + again.steps) if isinstance(again, Deep) else again
 
 
-class _Deep(NamedTuple):
+class Deep(NamedTuple):
     """The budget ended; how far the search had come at best."""
 
     steps: int
@@ -78,7 +78,10 @@ class _Deep(NamedTuple):
     nodes: tuple[int, ...]
 
 
-def _place(search: Steps, budget: int, order: dict[int, tuple[int, ...]]) -> Placed | Stuck | _Deep:
+def search_orders(
+    search: Steps, budget: int, order: dict[int, tuple[int, ...]]
+) -> Placed | Stuck | Deep:
+    """Search depth first; ``order``: nodes that must come before another, whatever else holds."""
     nodes = search.nodes
     count = len(nodes.start)
     start, end, members, about = nodes.start, nodes.end, nodes.members, nodes.about
@@ -96,7 +99,7 @@ def _place(search: Steps, budget: int, order: dict[int, tuple[int, ...]]) -> Pla
         memo[key] = now
         steps += 1
         if steps > budget:
-            return _Deep(steps - 1, deepest, stuck_at)
+            return Deep(steps - 1, deepest, stuck_at)
         # The nodes that may come next: begun before any other must have ended.
         pending: list[int] = []
         deadline = NEVER

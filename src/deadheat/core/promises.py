@@ -56,10 +56,17 @@ class ForkPromise(StrEnum):
     ANY = "any"  # it may make a session all the same
 
 
+class EventPromise(StrEnum):
+    """What the event stream says about changes."""
+
+    NONE = "none"  # there is none, or nobody knows
+    EXACTLY_ONCE = "exactly-once"  # each change once, in order, never before it is made
+
+
 @dataclass(frozen=True, slots=True)
 class Promises:
-    """One target's promises. The default is the strongest of each, but for ``children``:
-    most collections have none.
+    """One target's promises. The default is the strongest of each, but for ``children``
+    and ``events``: most collections have none.
 
     ``slack_ns``: how old the past may be that an *eventual* read shows, counted
     from its call; None: as old as the history. Of *quiescent* reads: for how long
@@ -73,6 +80,7 @@ class Promises:
     children: ChildrenPromise = ChildrenPromise.NONE
     cascade: CascadePromise = CascadePromise.ATOMIC
     fork: ForkPromise = ForkPromise.NEEDS_SOURCE
+    events: EventPromise = EventPromise.NONE
 
     def settling(self, settle_ns: int) -> Promises:
         """The same while every change may take ``settle_ns`` to show."""
@@ -91,10 +99,11 @@ class Promises:
         if self.reads is not ReadPromise.LINEARIZABLE and self.slack_ns is not None:
             slack = f" (within {self.slack_ns / 1e6:g} ms)"
         said = f"delete {self.delete}, list {self.list}, reads {self.reads}{slack}"
+        events = "" if self.events is EventPromise.NONE else f", events {self.events}"
         match self.children:
             case ChildrenPromise.NONE:
-                return said
+                return f"{said}{events}"
             case ChildrenPromise.ORPHAN:
-                return f"{said}, children {self.children}"
+                return f"{said}, children {self.children}{events}"
             case ChildrenPromise.CASCADE:
-                return f"{said}, children {self.children} ({self.cascade})"
+                return f"{said}, children {self.children} ({self.cascade}){events}"

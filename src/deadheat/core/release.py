@@ -11,6 +11,7 @@ Rules
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,6 +24,15 @@ NEIGHBOUR_US = 50
 # all lanes due at once: 99 % of rounds spread over less than 66 µs (2 lanes), 94 (5), 278 (20);
 # 2 lanes at different offsets over less than 33. On a busy one single rounds miss by 1 to 5 ms.
 LANE_US = 12
+
+
+class Via(StrEnum):
+    """What a round's requests travel over, and so what of them is held back."""
+
+    TCP = "tcp"  # the last byte
+    UNIX = "unix"  # the same, on a unix socket
+    TLS = "tls"  # the last byte of the last TLS record
+    HTTP2 = "http2"  # the whole request, one TLS connection for all lanes
 
 
 @dataclass(frozen=True, slots=True)

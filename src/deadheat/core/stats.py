@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, exp, lgamma, log, log1p
+from statistics import NormalDist
 
 # 60 halvings of [0, 1] end below 1e-18: far below the spacing of rates in any count of trials.
 _HALVINGS = 60
@@ -59,6 +60,33 @@ def rate(diverged: int, trials: int, confidence: float = 0.95) -> Rate:
     low = 0.0 if diverged == 0 else beta_quantile(tail, diverged, trials - diverged + 1)
     high = 1.0 if diverged == trials else beta_quantile(1 - tail, diverged + 1, trials - diverged)
     return Rate(diverged, trials, low, high, confidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """One rate divided by another, and the interval that holds the true ratio."""
+
+    estimate: float
+    low: float
+    high: float
+    confidence: float
+
+
+def rate_ratio(one: Rate, other: Rate, confidence: float = 0.95) -> Ratio:
+    """How many times as often ``one`` shows as ``other``.
+
+    The log interval of Katz et al. (Biometrics 34, 1978), with half a divergence added on both
+    sides (Walter, Biometrika 62, 1975), so that none at all is no division by zero.
+    Raises ``ValueError`` when either has no trials.
+    """
+    _check_confidence(confidence)
+    if not (one.trials and other.trials):
+        raise ValueError("a rate without trials has no ratio; run some first")
+    x, n, y, m = one.diverged + 0.5, one.trials + 0.5, other.diverged + 0.5, other.trials + 0.5
+    estimate = (x / n) / (y / m)
+    spread = max(1 / x - 1 / n + 1 / y - 1 / m, 0.0) ** 0.5
+    z = NormalDist().inv_cdf(1 - (1 - confidence) / 2)
+    return Ratio(estimate, estimate * exp(-z * spread), estimate * exp(z * spread), confidence)
 
 
 def trials_to_see(p: float, confidence: float = 0.95) -> int:

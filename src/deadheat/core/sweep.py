@@ -1,225 +1,252 @@
 """The straight way: one sweep over the events that builds a legal order, or gives up.
 
 Most legal histories need no search. Reads are placed as soon as they fit, which
-costs nothing, as they change nothing (Lowe 2017); writes as late as their answer,
-or when a read that is about to return needs them.
+costs nothing, as they change nothing (Lowe 2017); writes as late as they may be
+(``reach``). Where that was a choice and the sweep ends in a dead end, it goes back to
+a state saved on the way and makes some of the last choices the other way, a few times.
 
 Rules
 - Sound: what it returns is a legal order in real time, step by step. It never
   says that there is none; None means that the full decision has to look.
-- Gives up on what it would have to think about: a title that is known here and not
-  there, an id of two creates.
+- Gives up on an id of two creates, and a call that has to do with parents or forks.
+- This is what every trial of a healthy server goes through: plain records, and
+  branches on exact types instead of patterns, where each operation passes.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import combinations
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from deadheat.core.history import (
     Absent,
     Created,
     Deleted,
-    Fail,
     Found,
     Info,
+    Invocation,
     Kind,
     Listed,
+    Ok,
     Operation,
     Renamed,
 )
+from deadheat.core.reach import AFTER_ALL, NONE, REFUSED, GiveUp, Reach
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+_SESSION = attrgetter("session")
+_ABOUT_ONE = frozenset({Kind.GET, Kind.DELETE, Kind.RENAME})  # what "absent" is about: its session
+# The state is saved every so many answers, so that a choice can be made the other way.
+_SAVED = 32
+# Answers gone through again, for each one gone through: a history without a legal order, and one
+# that this way does not lead through, must not cost much more for the attempt.
+_RETRIES = 2.0
+# Of this many choices, the last ones, every set is turned; of those before, one at a time.
+_TOGETHER = 4
 
 
-class _GiveUp(Exception):
-    """This history needs the full decision."""
-
-
-def sweep(operations: Sequence[Operation], *, strict_delete: bool) -> tuple[int, ...] | None:
+def sweep(
+    operations: Sequence[Operation], existing: Iterable[str] = (), *, strict_delete: bool
+) -> tuple[int, ...] | None:
     """The indices of a legal order, or None when this way does not lead to one."""
     try:
-        return _Sweep(operations, strict_delete=strict_delete).run()
-    except _GiveUp:
+        return _Sweep(operations, existing, strict_delete=strict_delete).run()
+    except GiveUp:
         return None
 
 
-class _Sweep:
-    __slots__ = (
-        "creates",
-        "deletes",
-        "done",
-        "gone",
-        "live",
-        "loose",
-        "ops",
-        "order",
-        "renames",
-        "shown",
-        "strict",
-        "waiting",
-    )
+def _turns(first: int, last: int) -> list[frozenset[int]]:
+    """Which choices to make the other way; those to try first stand last."""
+    near = range(max(first, last - _TOGETHER + 1), last + 1)
+    sets = [frozenset(some) for n in range(len(near), 0, -1) for some in combinations(near, n)]
+    return [frozenset({one}) for one in range(first, near.start)] + sets
 
-    def __init__(self, operations: Sequence[Operation], *, strict_delete: bool) -> None:
-        self.ops = operations
-        self.strict = strict_delete
-        self.live: dict[str, str | None] = {}
-        self.gone: set[str] = set()
-        self.order: list[int] = []
-        self.done = bytearray(len(operations))
-        self.waiting: dict[int, None] = {}  # reads that do not fit yet
-        self.shown: dict[int, dict[str, str | None]] = {}
-        # Writes that are open, by what they would do.
-        self.creates: dict[str, int] = {}
-        self.loose: dict[str, int] = {}  # creates whose id nobody knows, by title
-        self.deletes: dict[str, list[int]] = {}
-        self.renames: dict[tuple[str, str], int] = {}
+
+class _Place(NamedTuple):
+    """Where the sweep was once; ``end`` and ``call`` are the next events."""
+
+    end: int
+    call: int
+    placed: int
+    choices: int
+    live: dict[str, str | None]
+    gone: frozenset[str]
+    lists: dict[int, dict[str, str | None] | None]
+    gets: dict[str, tuple[int, ...]]
+
+
+class _Sweep(Reach):
+    __slots__ = ("calls", "ends", "reached", "saved")
+
+    def __init__(
+        self, operations: Sequence[Operation], existing: Iterable[str], *, strict_delete: bool
+    ) -> None:
+        super().__init__(operations, existing, strict_delete=strict_delete)
+        self.calls: list[tuple[int, int]] = []  # of reads
+        self.ends: list[tuple[int, int]] = []
+        self.reached = 0
+        self.saved: list[_Place] = []
 
     def run(self) -> tuple[int, ...]:
-        events: list[tuple[int, int, int]] = []
+        self._read_writes()
+        self.calls.sort()
+        self.ends.sort()
+        self.calls.append((AFTER_ALL, -1))
+        at = (0, 0)
+        to_turn: list[frozenset[int]] = []
+        failed = -1
+        credit = 0.0
+        while True:
+            try:
+                self._follow(*at, failed)
+            except GiveUp:
+                if self.reached > failed:  # farther than ever: other choices than those before
+                    credit += (self.reached - max(failed, 0)) * _RETRIES
+                    failed = self.reached
+                    to_turn = _turns(self.saved[0].choices + 1, self.choices)
+                if not to_turn:
+                    raise
+                self.turned = to_turn.pop()
+                self.saved = [one for one in self.saved if one.choices < min(self.turned)]
+                credit -= failed - self.saved[-1].end
+                if credit < 0:
+                    raise
+                at = self._go_back()
+            else:
+                ops = self.ops
+                return tuple([ops[i].index for i in self.order])
+
+    def _go_back(self) -> tuple[int, int]:
+        """As it was at the last saved place."""
+        place = self.saved[-1]
+        for i in self.order[place.placed :]:
+            self.done[i] = 0
+        del self.order[place.placed :]
+        self.live, self.gone = dict(place.live), set(place.gone)
+        self.lists = dict(place.lists)
+        self.gets = {session: list(reads) for session, reads in place.gets.items()}
+        self.reaching = set()
+        self.choices = place.choices
+        return place.end, place.call
+
+    def _save(self, end: int, call: int) -> None:
+        gets = {session: tuple(reads) for session, reads in self.gets.items()}
+        place = _Place(
+            end, call, len(self.order), self.choices,
+            dict(self.live), frozenset(self.gone), dict(self.lists), gets,
+        )  # fmt: skip
+        self.saved = [*self.saved[-1:], place]
+
+    def _follow(self, first: int, c: int, failed: int) -> None:
+        """Go through the events from the ``first``th end and the ``c``th call on."""
+        ops, done, live, order, lists = self.ops, self.done, self.live, self.order, self.lists
+        calls, ends, titled = self.calls, self.ends, self.titled
+        call, j = calls[c]
+        for e in range(first, len(ends)):
+            end, i = ends[e]
+            if not e % _SAVED and e > failed:
+                self.turned = NONE
+                self._save(e, c)
+            while call <= end:  # at equal times calls come before returns
+                op = ops[j]
+                result: Any = op.outcome.result  # type: ignore[union-attr]
+                kind = type(result)
+                if kind is Listed:
+                    entries = result.entries
+                    if len(entries) != len(live):
+                        lists[j] = None
+                    elif not titled and live.keys() == set(map(_SESSION, entries)):
+                        done[j] = 1
+                        order.append(j)
+                    else:
+                        self.listed(j)
+                else:
+                    session = op.invocation.session
+                    if kind is Found:
+                        title = result.title
+                        fits = session in live and (
+                            title is None or not titled or title == live[session]
+                        )
+                    else:
+                        fits = session not in live
+                    if fits:
+                        done[j] = 1
+                        order.append(j)
+                    else:
+                        self.asked(j, session)
+                c += 1
+                call, j = calls[c]
+            if not done[i]:
+                self.now = end
+                self.reached = e
+                self.returned(i)
+
+    def _read_writes(self) -> None:
+        """What each write would do; when each read begins, and each answer ends."""
+        calls, ends, creates, deletes = self.calls, self.ends, self.creates, self.deletes
         for i, op in enumerate(self.ops):
             outcome = op.outcome
-            if type(outcome) is Fail:
-                continue
-            events.append((op.call_ns, 0, i))  # at equal times calls come before returns
-            if type(outcome) is not Info:
-                if op.return_ns is None:
-                    raise _GiveUp
-                events.append((op.return_ns, 1, i))
-        events.sort()
-        done, called, returned = self.done, self._called, self._returned
-        for _, end, i in events:
-            if not end:
-                called(i)
-            elif not done[i]:
-                returned(i)
-        return tuple(self.order)
+            asked = op.invocation
+            if type(outcome) is Ok:
+                result = outcome.result
+                kind = type(result)
+                end = op.return_ns
+                if end is not None:
+                    ends.append((end, i))
+                elif kind is not Created:
+                    raise GiveUp
+                if kind is Found or kind is Listed:
+                    calls.append((op.call_ns, i))
+                elif kind is Created:
+                    session = result.session  # type: ignore[union-attr]
+                    if (
+                        session in creates
+                        or asked.parent is not None
+                        or asked.kind is not Kind.CREATE
+                    ):
+                        raise GiveUp
+                    creates[session] = i
+                    if asked.title is not None:
+                        self.titled = True
+                elif kind is Deleted:
+                    deletes.setdefault(str(asked.session), []).append(i)
+                elif kind is Absent:
+                    if asked.kind not in _ABOUT_ONE:
+                        raise GiveUp
+                    calls.append((op.call_ns, i))
+                    if asked.title is not None:
+                        self._writes_title(asked, REFUSED)
+                elif kind is Renamed:
+                    self._writes_title(asked, i)
+                else:
+                    raise GiveUp
+            elif type(outcome) is Info:
+                self._unknown(i, asked)
 
-    def _called(self, i: int) -> None:
-        op = self.ops[i]
-        session, outcome = op.invocation.session, op.outcome
-        if type(outcome) is Info:
-            self._open(op.kind, session, op.invocation.title, i)
-            return
-        result = outcome.result  # type: ignore[union-attr]
-        match result:
-            case Listed(entries):
-                shown = {entry.session: entry.title for entry in entries}
-                if len(shown) != len(entries):
-                    raise _GiveUp
-                self.shown[i] = shown
-                self._read(i)
-            case Found() | Absent():
-                self._read(i)
-            case Created(born):
-                if born in self.creates:
-                    raise _GiveUp
-                self.creates[born] = i
-            case Deleted() | Renamed():
-                self._open(op.kind, session, op.invocation.title, i)
-            case _:
-                raise _GiveUp
-
-    def _open(self, kind: Kind, session: str | None, title: str | None, i: int) -> None:
+    def _unknown(self, i: int, asked: Invocation) -> None:
+        kind = asked.kind
         if kind is Kind.CREATE:
-            if title in self.loose:
-                raise _GiveUp
-            if title is not None:
-                self.loose[title] = i
-        elif session is not None and kind is Kind.DELETE:
-            self.deletes.setdefault(session, []).append(i)
-        elif session is not None and kind is Kind.RENAME and title is not None:
-            self.renames[session, title] = i
-
-    def _read(self, i: int) -> None:
-        if self._fits(i):
-            self._place(i)
-        else:
-            self.waiting[i] = None
-
-    def _fits(self, i: int) -> bool:
-        shown = self.shown.get(i)
-        if shown is not None:
-            return shown == self.live
-        op = self.ops[i]
-        session, result = op.invocation.session, op.outcome.result  # type: ignore[union-attr]
-        if type(result) is Found:
-            return session in self.live and result.title in (None, self.live[session])
-        return session not in self.live
-
-    def _place(self, i: int) -> None:
-        self.done[i] = 1
-        self.order.append(self.ops[i].index)
-
-    def _returned(self, i: int) -> None:
-        if i not in self.waiting:
-            self._write(i)
-            return
-        shown, op = self.shown.get(i), self.ops[i]
-        if shown is not None:
-            for session in [s for s in self.live if s not in shown]:
-                self._end(session)
-            for session, title in shown.items():
-                self._reach(session, title)
-        elif type(op.outcome.result) is Found:  # type: ignore[union-attr]
-            self._reach(str(op.invocation.session), op.outcome.result.title)  # type: ignore[union-attr]
-        else:
-            self._end(str(op.invocation.session))
-        if not self.done[i]:
-            raise _GiveUp
-
-    def _reach(self, session: str, title: str | None) -> None:
-        """Make the session live under this title, by writes that are open."""
-        if session not in self.live:
-            create = self.creates.get(session)
-            if create is not None and not self.done[create]:
-                self._write(create)
-            elif create is None and title is not None and title in self.loose:
-                self._born(session, title, self.loose.pop(title))
+            title = asked.title
+            if asked.parent is not None or title in self.loose:
+                raise GiveUp
+            if title is None:
+                self.untold.append(i)
             else:
-                raise _GiveUp
-        if title is not None and self.live.get(session) != title:
-            rename = self.renames.get((session, title))
-            if rename is None or self.done[rename]:
-                raise _GiveUp
-            self._write(rename)
+                self.titled = True
+                self.loose[title] = i
+        elif kind is Kind.DELETE:
+            self.deletes.setdefault(str(asked.session), []).append(i)
+        elif kind is Kind.RENAME:
+            self._writes_title(asked, i)
+        elif kind is not Kind.GET and kind is not Kind.LIST:
+            raise GiveUp
 
-    def _end(self, session: str) -> None:
-        for delete in self.deletes.get(session, ()):
-            if not self.done[delete]:
-                self._write(delete)
-                return
-        raise _GiveUp
-
-    def _born(self, session: str, title: str | None, i: int) -> None:
-        if session in self.live or session in self.gone:
-            raise _GiveUp
-        self.live[session] = title
-        self._changed(i)
-
-    def _write(self, i: int) -> None:
-        op = self.ops[i]
-        session, title = str(op.invocation.session), op.invocation.title
-        match op.kind:
-            case Kind.CREATE:
-                self._born(op.outcome.result.session, title, i)  # type: ignore[union-attr]
-                return
-            case Kind.DELETE if session in self.live:
-                del self.live[session]
-                self.gone.add(session)
-            case Kind.DELETE if not self.strict:
-                self._place(i)  # somebody else had removed it
-                return
-            case Kind.RENAME if session in self.live:
-                self.live[session] = title
-            case _:
-                raise _GiveUp
-        self._changed(i)
-
-    def _changed(self, i: int) -> None:
-        """A write has taken effect: reads that waited for it go directly behind it."""
-        self._place(i)
-        if self.waiting:
-            for read in [read for read in self.waiting if self._fits(read)]:
-                del self.waiting[read]
-                self._place(read)
+    def _writes_title(self, asked: Invocation, i: int) -> None:
+        key = (str(asked.session), str(asked.title))
+        if asked.title is None or key in self.renames:
+            raise GiveUp
+        self.titled = True
+        self.renames[key] = i

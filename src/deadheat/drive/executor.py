@@ -2,10 +2,13 @@
 
 Rules
 - One warm client a lane, kept for the whole campaign, and one more, the
-  observer, for the reads at rest and for cleaning up.
+  observer, for the reads at rest and for cleaning up. The observer's connection
+  is its own, also where the lanes share one (HTTP/2).
 - Every request passes ``exchange``, which asks ``Ownership`` first.
 - Ids that were there before, or that an earlier trial left behind, are not part
   of a history. On a server that others use too, neither is any unknown id.
+- Where the target has an event stream somebody listens to it, and each trial ends with a flush
+  (``marker``); a call that waits for too long is watched (``watch``), and ends its trial.
 - What a trial made is cleaned away after it; what refuses to go is left behind,
   counted, and out of every later history. Where a delete may take its time
   (``Target.settle_ms``) a later trial looks whether it has gone.
@@ -31,16 +34,25 @@ from deadheat.core.history import (
     Ok,
     Operation,
     Outcome,
+    Stream,
 )
+from deadheat.drive.address import address_of
+from deadheat.drive.hearing import StreamObserver
 from deadheat.drive.lane import LaneClient
+from deadheat.drive.listening import Listener
 from deadheat.drive.outcome import outcome_of_error
 from deadheat.drive.trial import TrialRun
+from deadheat.drive.watch import Watch, given_up_after_s
+from deadheat.errors import NoHttp2
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from anyio.abc import TaskGroup
+
     from deadheat.core.program import Program, Var
     from deadheat.drive.gate import Gate
+    from deadheat.drive.http2 import SharedConnection
     from deadheat.drive.ownership import Ownership
     from deadheat.drive.target import Target
 
@@ -51,6 +63,20 @@ _CLEANING_ROUNDS = 3
 _LIST_RATHER_THAN_GET = 3
 # After Ctrl-C: enough for a few deletes, and short enough not to be pressed again.
 _LAST_CLEANING_S = 1.0
+
+
+def _shared_connections(base_url: str, target: Target) -> tuple[SharedConnection, ...]:
+    """Two HTTP/2 connections, if the target is to be spoken to in HTTP/2. Raises ``NoHttp2``."""
+    if not target.http2:
+        return ()
+    try:
+        from deadheat.drive.http2 import SharedConnection
+    except ModuleNotFoundError as exc:
+        raise NoHttp2(
+            f"--http2 needs the package {exc.name}. Install it: pip install 'deadheat[http2]'"
+        ) from exc
+    address = address_of(base_url)
+    return SharedConnection(address), SharedConnection(address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +98,39 @@ class Execution:
 
 
 class Executor:
-    """Sends programs to one server. An async context manager, used by one task at a time."""
+    """Sends programs to one server. An async context manager, used by one task at a time.
 
-    def __init__(self, base_url: str, target: Target, ownership: Ownership) -> None:
+    ``tasks``: where its listener and its watch run; without, it has neither.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        target: Target,
+        ownership: Ownership,
+        tasks: TaskGroup | None = None,
+    ) -> None:
         self._base_url = base_url
         self._target = target
+        self._timeout_s = target.timeout_s
+        self._watch: Watch | None = None
+        self._stream: StreamObserver | None = None
+        if tasks is not None:
+            self._timeout_s = given_up_after_s(target.timeout_s)
+            self._control = LaneClient(base_url, target.timeout_s)
+            self._watch = Watch(target.timeout_s, self._ask_control, tasks)
+            if target.events is not None:
+                self._stream = StreamObserver(
+                    Listener(base_url, target.events, tasks),
+                    self._ask,
+                    self.disregard,
+                    ownership.title(0, "marker"),
+                )
         self._ownership = ownership
         self._lanes: list[LaneClient] = []
-        self.observer = self._client()
+        # One connection for the lanes, one for the observer; none with HTTP/1.1.
+        self._shared = _shared_connections(base_url, target)
+        self.observer = self._client(1)
         self._outside: set[str] = set()
         self._trial = 0
         self.requests = 0
@@ -87,8 +138,9 @@ class Executor:
         self._settle_s = target.settle_ms / 1_000
         self._going: list[tuple[float, tuple[str, ...]]] = []  # to be gone by, deleted sessions
 
-    def _client(self) -> LaneClient:
-        return LaneClient(self._base_url, self._target.timeout_s)
+    def _client(self, which: int) -> LaneClient:
+        through = self._shared[which].lane() if self._shared else None
+        return LaneClient(self._base_url, self._timeout_s, shared=through)
 
     async def __aenter__(self) -> Self:
         return self
@@ -100,13 +152,58 @@ class Executor:
         trace: TracebackType | None,
     ) -> None:
         with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(_LAST_CLEANING_S):
+                await self.deafen()
+            if self._watch is not None:
+                self._watch.end()
+                await self._control.aclose()
             for client in (self.observer, *self._lanes):
                 await client.aclose()
+            for connection in self._shared:
+                await connection.aclose()
+
+    async def hears(self) -> bool:
+        """Does the event stream announce a create and a delete?"""
+        stream = self._stream
+        return stream is not None and await stream.begin() and await stream.flush() is not None
+
+    async def deafen(self) -> None:
+        """Listen no longer."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.stop()
+            if self._target.launch is None:  # a managed server takes the marker with it
+                await stream.remove()
+
+    async def answers(self, within_s: float) -> bool:
+        """Is the control request answered now, or within that time?"""
+        if self._watch is None:
+            return True
+        try:
+            with anyio.move_on_after(within_s):
+                await self._ask_control()
+                return True
+        except httpx.RequestError:
+            pass
+        return False
+
+    async def _ask(self, invocation: Invocation) -> Outcome:
+        outcome, *_ = await self.exchange(self.observer, invocation)
+        return outcome
+
+    async def _ask_control(self) -> str:
+        launch = self._target.launch
+        path = None if launch is None else launch.probe
+        if path is None:
+            path = self._target.wire.encode(Invocation(Kind.LIST)).path
+        self.requests += 1
+        answer, *_ = await self._control.send("GET", path, None)
+        return f"GET {path.partition('?')[0]} with {answer.status_code}"
 
     def lane(self, index: int) -> LaneClient:
         """The warm client of a lane."""
         while len(self._lanes) <= index:
-            self._lanes.append(self._client())
+            self._lanes.append(self._client(0))
         return self._lanes[index]
 
     async def look_around(self) -> Outcome:
@@ -132,16 +229,32 @@ class Executor:
         outside = frozenset(self._outside)
         run = TrialRun(self, program, self._trial, self._ownership)
         settled_from: int | None = None
+        stream: Stream | None = None
+        if self._watch is not None:
+            self._watch.controls.clear()
+        if self._stream is not None:
+            await self._stream.begin()
         try:
             for r in range(len(program.rounds)):
                 await run.round(r)
-            await run.read_at_rest()
-            if self._target.settle_ms and (patient or not run.looks_settled()):
+                if self._waited():
+                    break
+            if not self._waited():
+                await run.read_at_rest()
+            if not self._waited() and (
+                self._target.settle_ms and (patient or not run.looks_settled())
+            ):
                 await anyio.sleep(self._settle_s)
                 settled_from = len(run.operations)
                 await run.read_at_rest()
-            with anyio.move_on_after(self._target.timeout_s):
-                await self._clean(run)
+            if self._stream is not None:
+                ours = frozenset(run.ids.values())
+                stream = self._stream.said_of(ours)
+                if not self._waited():
+                    stream = await self._stream.end(run.operations, ours, self._target.promises)
+            if not self._waited() or self._target.launch is None:
+                with anyio.move_on_after(self._target.timeout_s):
+                    await self._clean(run)
         except BaseException:
             if self._target.launch is None:  # a managed server takes all that is left with it
                 with anyio.CancelScope(shield=True), anyio.move_on_after(_LAST_CLEANING_S):
@@ -151,7 +264,7 @@ class Executor:
             program,
             # An id that this trial was given is its own, also where a server gives out freed ids
             # again; what becomes of that within one trial is the checker's business.
-            self._history(run, outside - set(run.ids.values())),
+            self._history(run, outside - set(run.ids.values()), stream),
             tuple(sorted(run.ids.items())),
             self.requests - requests_before,
             run.unbound,
@@ -169,12 +282,16 @@ class Executor:
         request = self._target.wire.encode(invocation)
         self.requests += 1
         started_ns = time.monotonic_ns()
+        watched = None if self._watch is None else self._watch.began()
         try:
             answer, call_ns, return_ns = await client.send(
                 request.method, request.path, request.body, held
             )
         except httpx.RequestError as exc:
             return outcome_of_error(exc), started_ns, None, None
+        finally:
+            if self._watch is not None and watched is not None:
+                self._watch.ended(watched)
         outcome = self._target.wire.decode(invocation, answer.status_code, answer.content)
         if isinstance(outcome, Ok) and isinstance(outcome.result, Created):
             self._ownership.adopt(outcome.result.session)
@@ -229,9 +346,21 @@ class Executor:
         outcome, *_ = await self.exchange(self.observer, Invocation(Kind.GET, session))
         return isinstance(outcome, Ok) and isinstance(outcome.result, Absent)
 
-    def _history(self, run: TrialRun, outside: frozenset[str]) -> History:
+    def _waited(self) -> bool:
+        """Has a call of this trial waited for too long? What follows would mostly wait, too."""
+        return self._watch is not None and bool(self._watch.controls)
+
+    def _history(self, run: TrialRun, outside: frozenset[str], stream: Stream | None) -> History:
         """The operations with times from 0, and without what is none of the trial's business."""
         start = min((op.call_ns for op in run.operations), default=0)
+        controls = () if self._watch is None else tuple(self._watch.controls)
+        if stream is not None:
+            stream = Stream(
+                tuple(
+                    replace(one, arrived_ns=one.arrived_ns - start) for one in stream.announcements
+                ),
+                None if stream.flushed_ns is None else stream.flushed_ns - start,
+            )
         return History(
             tuple(
                 self._projected(
@@ -246,6 +375,15 @@ class Executor:
                 for op in run.operations
             ),
             releases=tuple(run.releases),
+            stream=stream,
+            controls=tuple(
+                replace(
+                    one,
+                    call_ns=one.call_ns - start,
+                    return_ns=None if one.return_ns is None else one.return_ns - start,
+                )
+                for one in controls
+            ),
         )
 
     def _projected(self, op: Operation, trial: int, outside: frozenset[str]) -> Operation:

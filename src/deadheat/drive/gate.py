@@ -1,32 +1,26 @@
-"""The gate: hold back the last byte of each lane's request, then let them all go.
+"""The gate: hold back the end of each lane's request, then let them all go.
 
 Rules
-- A held request is complete but for one byte, so the server cannot act on it;
-  the task that sent it is already waiting for the answer when the gate opens.
-- Release is one tight loop over plain ``send`` calls, each at its offset. For a
-  wait longer than ``_SPIN_NS`` the loop sleeps first, so that answers that
-  arrive meanwhile are read in time.
-- The stream owns its socket. ``wrote_ns`` is taken before each write and
-  ``read_ns`` after each read: the truth that intervals are built from.
+- A held request is complete but for its last byte (``drive.stream``), or not sent at all yet
+  (``drive.http2``), so the server cannot act on it; the task that sent it is already waiting
+  for the answer when the gate opens.
+- Release is one tight loop over plain ``send`` calls, each at its offset. Lanes of one
+  connection that are due together leave in one ``send``. For a wait longer than ``_SPIN_NS``
+  the loop sleeps first, so that answers that arrive meanwhile are read in time.
 """
 
 from __future__ import annotations
 
-import contextlib
-import select
-import socket
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 import anyio.lowlevel
-import httpcore
 
 from deadheat.core.release import Release
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 # anyio.sleep on a busy 2-core machine wakes up to about 1 ms late; the rest is spun.
 _SPIN_NS = 1_500_000
@@ -37,187 +31,33 @@ _NAP_NS = 100_000
 _NAP_LATE_NS = 80_000
 
 
-class GatedStream(httpcore.AsyncNetworkStream):
-    """A TCP stream that can withhold the last byte of a request."""
+class Holder(Protocol):
+    """A connection that holds the ends of requests."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._writes_before_hold = 0
-        self._gate: Gate | None = None
-        self._lane = 0
-        self._held = b""
-        self.wrote_ns = 0
-        self.read_ns = 0
+    def prepare(self, lanes: Sequence[int]) -> None:
+        """Make the ends of these lanes ready; ``release`` follows before anything else runs."""
+        ...
 
-    def arm(self, gate: Gate, lane: int, writes: int) -> None:
-        """Hold the last byte of the ``writes``-th write from now (1: head only, 2: with a body)."""
-        self._gate, self._lane, self._writes_before_hold = gate, lane, writes
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send all of ``buffer``, or all but one byte when armed."""
-        if not buffer:
-            return
-        # Answered before its last byte was out: that byte still belongs before anything new.
-        buffer, self._held = self._held + buffer, b""
-        if self._gate is not None:
-            self._writes_before_hold -= 1
-            if self._writes_before_hold == 0:
-                buffer, self._held = buffer[:-1], buffer[-1:]
-        self.wrote_ns = time.monotonic_ns()
-        try:
-            with anyio.fail_after(timeout):
-                while buffer:
-                    try:
-                        buffer = buffer[self._sock.send(buffer) :]
-                    except BlockingIOError:
-                        await anyio.wait_writable(self._sock)
-        except TimeoutError as exc:
-            raise httpcore.WriteTimeout from exc
-        except (OSError, anyio.ClosedResourceError) as exc:
-            raise httpcore.WriteError(str(exc)) from exc
-        if self._held and self._gate is not None:
-            self._gate.arrived(self._lane, self)
-            self._gate = None
-
-    def release(self) -> int:
-        """Send the byte held back; the instant just before, in nanoseconds.
-
-        A send that fails is no error here: the read that is already waiting reports it.
-        Nothing held (any more) is none either: the call has failed, or was answered early.
-        """
-        last, self._held = self._held, b""
-        released_ns = time.monotonic_ns()
-        if not last:
-            return released_ns
-        self.wrote_ns = released_ns
-        try:
-            self._sock.send(last)
-        except OSError:
-            # One byte into an empty send buffer can only fail on a dead connection;
-            # closing our side wakes the reader, which then tells.
-            with contextlib.suppress(OSError):  # closed, or never connected: nobody waits
-                self._sock.shutdown(socket.SHUT_RD)
-        return released_ns
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """At most ``max_bytes``; empty at the end of the stream."""
-        try:
-            with anyio.fail_after(timeout):
-                while True:
-                    try:
-                        received = self._sock.recv(max_bytes)
-                    except BlockingIOError:
-                        await anyio.wait_readable(self._sock)
-                        continue
-                    self.read_ns = time.monotonic_ns()
-                    return received
-        except TimeoutError as exc:
-            raise httpcore.ReadTimeout from exc
-        except (OSError, anyio.ClosedResourceError) as exc:
-            raise httpcore.ReadError(str(exc)) from exc
-
-    async def aclose(self) -> None:
-        """Close the socket; a task that waits on it is woken."""
-        if self._sock.fileno() >= 0:
-            anyio.notify_closing(self._sock)
-            self._sock.close()
-
-    def get_extra_info(self, info: str) -> Any:
-        """What httpcore asks for: is the idle connection readable (then the server closed it)?"""
-        if info == "is_readable":
-            if self._sock.fileno() < 0:
-                return True
-            poller = select.poll()
-            poller.register(self._sock, select.POLLIN)
-            return bool(poller.poll(0))
-        return None
-
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """Not here: a TLS record cannot be split at its last byte."""
-        del ssl_context, server_hostname, timeout
-        raise httpcore.UnsupportedProtocol("the gate holds plain TCP only")
-
-
-class GatedBackend(httpcore.AsyncNetworkBackend):
-    """Opens ``GatedStream`` connections and remembers the last one."""
-
-    def __init__(self) -> None:
-        self.stream: GatedStream | None = None
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> GatedStream:
-        """Connect with Nagle off, so that the last byte leaves at once."""
-        del local_address
-        try:
-            with anyio.fail_after(timeout):
-                found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-                sock = await _first_that_answers(found, tuple(socket_options or ()))
-        except TimeoutError as exc:
-            raise httpcore.ConnectTimeout from exc
-        except (OSError, OverflowError) as exc:  # OverflowError: no port number
-            raise httpcore.ConnectError(str(exc)) from exc
-        self.stream = GatedStream(sock)
-        return self.stream
-
-
-async def _first_that_answers(found: Sequence[Any], options: tuple[Any, ...]) -> socket.socket:
-    """One address after the other: ``localhost`` is ::1 first where few servers listen."""
-    refused: OSError | None = None
-    for family, kind, proto, _, address in found:
-        sock = socket.socket(family, kind, proto)
-        try:
-            sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for option in options:
-                sock.setsockopt(*option)
-            await _connect(sock, address)
-        except OSError as exc:
-            sock.close()
-            refused = refused or exc
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
-    raise refused or OSError("the host has no address")
-
-
-async def _connect(sock: socket.socket, address: Any) -> None:
-    try:
-        sock.connect(address)
-    except BlockingIOError:
-        await anyio.wait_writable(sock)
-        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if error:
-            raise OSError(error, "connection refused or unreachable") from None
+    def release(self, lanes: Sequence[int]) -> int:
+        """Send the ends of these lanes; the instant just before, in nanoseconds. Never raises."""
+        ...
 
 
 class Gate:
     """Collects the held requests of one round, one a lane, and releases them.
 
-    ``offsets_us``: for each lane, how long after the opening its byte goes out.
+    ``offsets_us``: for each lane, how long after the opening its end goes out.
     """
 
     def __init__(self, offsets_us: Sequence[int]) -> None:
         self._offsets_us = tuple(offsets_us)
         self._missing = set(range(len(self._offsets_us)))
-        self._held: list[tuple[int, int, GatedStream]] = []  # offset, lane
+        self._held: list[tuple[int, int, Holder]] = []  # offset, lane
         self._all_here = anyio.Event()
 
-    def arrived(self, lane: int, stream: GatedStream) -> None:
-        """Called by a stream that holds its last byte now."""
-        self._held.append((self._offsets_us[lane], lane, stream))
+    def arrived(self, lane: int, holder: Holder) -> None:
+        """Called by a connection that holds the end of this lane's request now."""
+        self._held.append((self._offsets_us[lane], lane, holder))
         self.absent(lane)
 
     def absent(self, lane: int) -> None:
@@ -231,15 +71,36 @@ class Gate:
         await self._all_here.wait()
         await anyio.lowlevel.checkpoint()  # lets the last writer reach its read
         releases: list[Release] = []
+        groups = self._groups()
+        ready = self._prepared(groups, 0)
         opened_ns = time.monotonic_ns()
-        for offset_us, lane, stream in sorted(self._held, key=lambda held: held[0]):
-            wanted_ns = offset_us * 1_000
+        for n, (wanted_ns, lanes, holder) in enumerate(groups):
             left_ns = opened_ns + wanted_ns - time.monotonic_ns()
             if left_ns > _SPIN_NS:
                 await anyio.sleep((left_ns - _SPIN_NS) / 1e9)
+            if n == ready:
+                ready = self._prepared(groups, n)
             _wait_until(opened_ns + wanted_ns)
-            releases.append(Release(lane, wanted_ns, stream.release() - opened_ns))
+            achieved_ns = holder.release(lanes) - opened_ns
+            releases += [Release(lane, wanted_ns, achieved_ns) for lane in lanes]
         return tuple(releases)
+
+    def _groups(self) -> list[tuple[int, list[int], Holder]]:
+        """What leaves in one ``send`` each: its offset in ns, its lanes, who holds them."""
+        groups: dict[tuple[int, int], tuple[list[int], Holder]] = {}
+        for offset_us, lane, holder in self._held:
+            groups.setdefault((offset_us, id(holder)), ([], holder))[0].append(lane)
+        in_order = sorted(groups.items(), key=lambda group: group[0][0])
+        return [(key[0] * 1_000, *group) for key, group in in_order]
+
+    @staticmethod
+    def _prepared(groups: list[tuple[int, list[int], Holder]], n: int) -> int:
+        """Prepare group ``n``, and those after it before which nothing is slept; the next one."""
+        first_ns = groups[n][0] if groups else 0
+        while n < len(groups) and groups[n][0] - first_ns <= _SPIN_NS:
+            groups[n][2].prepare(groups[n][1])
+            n += 1
+        return n
 
 
 def _wait_until(due_ns: int) -> None:

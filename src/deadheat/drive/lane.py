@@ -3,26 +3,34 @@
 Rules
 - Never more than one connection at a time, never a retry, never a redirect,
   never a proxy: one call is one request.
-- An idle connection that the server has closed is replaced before it is used.
-- An answer larger than ``_LARGEST_ANSWER`` bytes is cut off and counts as garbled.
+- An idle connection that the server has closed is replaced before it is used, and so, in a
+  round, before anything is released.
+- HTTP/1.1 has a connection for each lane; HTTP/2 (``drive.http2``) one for all of them.
+- An answer larger than ``LARGEST_ANSWER`` bytes is cut off and counts as garbled, and so does a
+  compressed one, which nobody asked for: a few kilobytes may unpack to gigabytes.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 import httpcore
 import httpx
 
-from deadheat.drive.gate import Gate, GatedBackend, GatedStream
+from deadheat.drive import tls
+from deadheat.drive.address import Address, address_of
+from deadheat.drive.stream import HeldStream, connect
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
+
+    from deadheat.drive.gate import Gate
+    from deadheat.drive.http2 import Http2Lane
 
 # A list of 10,000 OpenCode sessions is about 3 MB; ten times that is no session list.
-_LARGEST_ANSWER = 32 * 1024 * 1024
+LARGEST_ANSWER = 32 * 1024 * 1024
 
 _AS_HTTPX: dict[type[Exception], type[httpx.TransportError]] = {
     httpcore.ConnectTimeout: httpx.ConnectTimeout,
@@ -40,8 +48,14 @@ _AS_HTTPX: dict[type[Exception], type[httpx.TransportError]] = {
 }
 
 
-def _translated(exc: Exception) -> httpx.TransportError:
+def translated(exc: Exception) -> httpx.TransportError:
+    """httpx's error for httpcore's."""
     return _AS_HTTPX.get(type(exc), httpx.NetworkError)(str(exc) or type(exc).__name__)
+
+
+def compressed(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Would this answer have to be unpacked?"""
+    return any(name.lower() == b"content-encoding" for name, _ in headers)
 
 
 class _Body(httpx.AsyncByteStream):
@@ -53,48 +67,59 @@ class _Body(httpx.AsyncByteStream):
         try:
             async for chunk in self._response.aiter_stream():
                 size += len(chunk)
-                if size > _LARGEST_ANSWER:
+                if size > LARGEST_ANSWER:
                     raise httpx.DecodingError("answer larger than 32 MiB")
                 yield chunk
         except tuple(_AS_HTTPX) as exc:
-            raise _translated(exc) from exc
+            raise translated(exc) from exc
 
     async def aclose(self) -> None:
         await self._response.aclose()
 
 
+class Stamps(Protocol):
+    """When the last byte of a request was written, and the last of its answer read."""
+
+    wrote_ns: int
+    read_ns: int
+
+
 class LaneTransport(httpx.AsyncBaseTransport):
     """An httpx transport over one httpcore connection whose socket the gate may hold."""
 
-    def __init__(self, origin: httpx.URL) -> None:
+    def __init__(self, address: Address) -> None:
+        url = httpx.URL(address.base_url)
+        self._address = address
         self._origin = httpcore.URL(
-            scheme=origin.raw_scheme, host=origin.raw_host, port=origin.port, target=b"/"
+            scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=b"/"
         ).origin
-        self._backend = GatedBackend()
+        self._stream: HeldStream | None = None
         self._connection: httpcore.AsyncHTTPConnection | None = None
         self._armed: tuple[Gate, int] | None = None
 
     @property
-    def stream(self) -> GatedStream | None:
+    def stamps(self) -> HeldStream | None:
         """The connection's stream, once there is one."""
-        return self._backend.stream
+        return self._stream
 
     def arm(self, gate: Gate, lane: int) -> None:
         """Hold the next request at ``gate``, as its lane number ``lane``."""
         self._armed = (gate, lane)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request; raises ``httpx.TransportError`` only."""
+        """Send one request; raises ``httpx.TransportError``, and ``Untrusted`` over TLS."""
         armed, self._armed = self._armed, None
         try:
-            connection = await self._ready(request)
-            stream = self._backend.stream
+            connection, stream = await self._ready(request)
             body = await request.aread()
-            if armed is not None and stream is not None:
+            if armed is not None:
                 stream.arm(*armed, writes=2 if body else 1)
             response = await connection.handle_async_request(_for_core(request))
         except tuple(_AS_HTTPX) as exc:
-            raise _translated(exc) from exc
+            raise translated(exc) from exc
+        if compressed(response.headers):
+            await response.aclose()
+            raise httpx.DecodingError("a compressed answer, though none was asked for")
         return httpx.Response(
             response.status,
             headers=response.headers,
@@ -102,18 +127,24 @@ class LaneTransport(httpx.AsyncBaseTransport):
             extensions=response.extensions,
         )
 
-    async def _ready(self, request: httpx.Request) -> httpcore.AsyncHTTPConnection:
-        current = self._connection
+    async def _ready(
+        self, request: httpx.Request
+    ) -> tuple[httpcore.AsyncHTTPConnection, HeldStream]:
+        current, stream = self._connection, self._stream
         if current is not None and (current.is_closed() or current.has_expired()):
             await current.aclose()
             self._connection = current = None
-        if current is None:
+        if current is None or stream is None:
             timeout = request.extensions.get("timeout", {}).get("connect")
             host, port = self._origin.host.decode(), self._origin.port
-            await self._backend.connect_tcp(host, port, timeout)
-            current = httpcore.AsyncHTTPConnection(self._origin, network_backend=_Prepared(self))
+            self._stream = stream = await connect(self._address, host, port, timeout)
+            current = httpcore.AsyncHTTPConnection(
+                self._origin,
+                ssl_context=tls.context("http/1.1") if self._origin.scheme == b"https" else None,
+                network_backend=_Connected(stream),
+            )
             self._connection = current
-        return current
+        return current, stream
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -123,17 +154,14 @@ class LaneTransport(httpx.AsyncBaseTransport):
             self._connection = None
 
 
-class _Prepared(httpcore.AsyncNetworkBackend):
+class _Connected(httpcore.AsyncNetworkBackend):
     """Hands httpcore the stream that is already connected, so that it can be armed before use."""
 
-    def __init__(self, transport: LaneTransport) -> None:
-        self._transport = transport
+    def __init__(self, stream: HeldStream) -> None:
+        self._stream = stream
 
-    async def connect_tcp(self, *_args: object, **_kwargs: object) -> GatedStream:
-        stream = self._transport.stream
-        if stream is None:
-            raise httpcore.ConnectError("no connection")
-        return stream
+    async def connect_tcp(self, *_args: object, **_kwargs: object) -> HeldStream:
+        return self._stream
 
 
 def _for_core(request: httpx.Request) -> httpcore.Request:
@@ -152,24 +180,35 @@ def _for_core(request: httpx.Request) -> httpcore.Request:
 
 
 class LaneClient:
-    """One client of the server: at most one call in flight."""
+    """One client of the server: at most one call in flight.
 
-    def __init__(self, base_url: str, timeout_s: float, auth: httpx.Auth | None = None) -> None:
-        self._transport = LaneTransport(httpx.URL(base_url))
+    ``url``: as ``drive.address`` reads it. ``shared``: an HTTP/2 lane to go through instead.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        timeout_s: float,
+        auth: httpx.Auth | None = None,
+        shared: Http2Lane | None = None,
+    ) -> None:
+        address = address_of(url)
+        self._transport: LaneTransport | Http2Lane = shared or LaneTransport(address)
         self._timeout_s = timeout_s
         self._http = httpx.AsyncClient(
-            base_url=base_url,
+            base_url=address.base_url,
             transport=self._transport,
             timeout=timeout_s,
+            headers={"accept-encoding": "identity"},
             trust_env=False,  # a proxy variable must not take loopback traffic
             follow_redirects=False,
             auth=auth,
         )
 
     @property
-    def stream(self) -> GatedStream | None:
-        """See ``LaneTransport.stream``."""
-        return self._transport.stream
+    def stamps(self) -> Stamps | None:
+        """When its latest request was whole, and its answer in hand."""
+        return self._transport.stamps
 
     async def send(
         self, method: str, path: str, body: bytes | None, held: tuple[Gate, int] | None = None
@@ -177,7 +216,7 @@ class LaneClient:
         """One request, held at a gate (as its lane number …) when ``held`` is given.
 
         Returns the whole answer with ``call_ns`` and ``return_ns`` as DESIGN §4
-        defines them. Raises ``httpx.RequestError``.
+        defines them. Raises ``httpx.RequestError``; over TLS ``Untrusted`` and ``NoHttp2``.
         """
         if held is not None:
             self._transport.arm(*held)
@@ -188,11 +227,11 @@ class LaneClient:
                 answer = await self._http.request(method, path, content=body, headers=headers)
         except TimeoutError as exc:
             raise httpx.ReadTimeout(f"no whole answer within {self._timeout_s:g} s") from exc
-        stream = self.stream
+        stamps = self.stamps
         after_ns = time.monotonic_ns()
-        if stream is None or not before_ns <= stream.wrote_ns <= stream.read_ns <= after_ns:
+        if stamps is None or not before_ns <= stamps.wrote_ns <= stamps.read_ns <= after_ns:
             return answer, before_ns, after_ns
-        return answer, stream.wrote_ns, stream.read_ns
+        return answer, stamps.wrote_ns, stamps.read_ns
 
     async def aclose(self) -> None:
         """Close the connection."""

@@ -4,7 +4,11 @@ Rules
 - Before anything races, one session is created, read, listed and deleted in
   order; what does not work alone is not worth racing, and is said so. A target
   that may take time to settle is given that time.
-- A managed server that has died is started again, so the search goes on.
+- A managed server that has died is started again, so the search goes on; one in which a call
+  hangs is, too, as what hangs there may hold up every later trial. A server that we do not manage
+  is rehearsed again then, and the run ends if it has not recovered.
+- A server that answers nobody, not even the control request, is given its bound once more: a
+  slow machine comes back, and then nothing is said of it.
 - A server that we do not manage and that nobody can reach any more ends the run.
 """
 
@@ -16,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from deadheat.core.hangs import answers_nobody, hangs
 from deadheat.core.history import (
     Absent,
     Created,
@@ -31,7 +36,7 @@ from deadheat.core.history import (
     Result,
     Undeclared,
 )
-from deadheat.core.promises import DeletePromise, ForkPromise, Promises
+from deadheat.core.promises import DeletePromise, EventPromise, ForkPromise, Promises
 from deadheat.drive.executor import Execution, Executor
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.server import ServerProcess
@@ -39,6 +44,8 @@ from deadheat.errors import NotThisApi, StartFailed, TargetDied
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from anyio.abc import TaskGroup
 
     from deadheat.core.program import Program
     from deadheat.drive.target import Target
@@ -55,19 +62,29 @@ _SILENT_IN_A_ROW = 5
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """The managed server ended during a trial."""
+    """The managed server ended during a trial; ``silent``: it runs, and answers nobody."""
 
     exit_code: int | None
     log_tail: str
+    silent: bool = False
 
 
 class LiveTarget:
     """What the engine talks to. Made by ``open_target``."""
 
-    def __init__(self, target: Target, process: ServerProcess | None, run: str) -> None:
+    def __init__(
+        self,
+        target: Target,
+        process: ServerProcess | None,
+        run: str,
+        tasks: TaskGroup | None = None,
+    ) -> None:
         self.target = target
+        self._tasks = tasks
         self.promises: Promises = target.promises
         self.restarts = 0
+        self.base_url = ""
+        self.recycled = 0
         self._process = process
         self._ownership = Ownership(run)
         self._executor: Executor | None = None
@@ -90,7 +107,8 @@ class LiveTarget:
 
     async def connect(self, base_url: str) -> None:
         """Look around, and see that the API works one call at a time. Raises ``NotThisApi``."""
-        self._executor = Executor(base_url, self.target, self._ownership)
+        self.base_url = base_url
+        self._executor = Executor(base_url, self.target, self._ownership, self._tasks)
         outcome = await self._executor.look_around()
         if not (isinstance(outcome, Ok) and isinstance(outcome.result, Listed)):
             raise self._refused("listing its sessions", outcome)
@@ -132,6 +150,10 @@ class LiveTarget:
             self.promises = replace(self.promises, delete=DeletePromise.IDEMPOTENT)
         if Kind.FORK in self.target.kinds:
             await self._rehearse_fork(executor, session)
+        if self.promises.events is not EventPromise.NONE and not await executor.hears():
+            # No stream, or one that says nothing: nothing is promised of it then.
+            self.promises = replace(self.promises, events=EventPromise.NONE)
+            await executor.deafen()
 
     async def _rehearse_fork(self, executor: Executor, gone: str) -> None:
         """What does a fork of a session do that is not there any more?"""
@@ -176,7 +198,13 @@ class LiveTarget:
         lost = any(not isinstance(op.outcome, Ok) for op in execution.history.operations)
         ended = self._process is not None and not self._process.alive
         death = await self._death() if lost or ended else None
+        if death is None and answers_nobody(execution.history):
+            death = await self._silence()
         if death is None:
+            if hangs(execution.history):
+                self._deaths_in_a_row = 0
+                self._down = True
+                return execution, None
             if answered:
                 self._deaths_in_a_row = 0
             else:
@@ -199,6 +227,13 @@ class LiveTarget:
             return None
         return Death(process.exit_code, process.log_tail())
 
+    async def _silence(self) -> Death | None:
+        """Does the managed server still answer nobody, a whole bound later?"""
+        process, executor = self._process, self._executor
+        if process is None or executor is None or await executor.answers(self.target.timeout_s):
+            return None
+        return Death(process.exit_code, process.log_tail(), silent=process.alive)
+
     def _nobody_answers(self) -> None:
         self._deaths_in_a_row += 1
         if self._process is None:
@@ -212,13 +247,41 @@ class LiveTarget:
             )
         self._down = True
 
+    @property
+    def resident_bytes(self) -> int | None:
+        """Memory of the managed server; None when it is not ours, or cannot be told."""
+        return None if self._process is None else self._process.resident_bytes()
+
+    async def recycle(self) -> None:
+        """Stop a managed server and start it with a fresh home: whatever it had leaked is gone.
+
+        No death, so it counts as a recycling. Raises ``TargetError``.
+        """
+        if self._process is not None and not self._down:
+            await self.disconnect()
+            await self.connect(await self._process.restart())
+            self.recycled += 1
+
     async def _restart(self) -> None:
         await self.disconnect()
         if self._process is None:
+            await self._look_again()
             return
         self.restarts += 1
-        await self._process.stop()
-        await self.connect(await self._process.start())
+        await self.connect(await self._process.restart())
+
+    async def _look_again(self) -> None:
+        """A call hung on a server that is not ours to start again: is it fit for more?
+
+        What still waits there may hold up calls that are innocent.
+        """
+        try:
+            await self.connect(self.base_url)
+        except NotThisApi as exc:
+            raise TargetDied(
+                f"{self.target.name} has not recovered from a call that hung ({exc}) "
+                "Start the server again, then replay what was saved."
+            ) from exc
 
     async def disconnect(self) -> None:
         """Close all connections."""
@@ -241,18 +304,25 @@ async def open_target(target: Target, run: str) -> AsyncIterator[LiveTarget]:
     ``run`` is a random token that marks this run's sessions. Raises ``TargetError``.
     """
     process = ServerProcess(target.launch) if target.launch is not None else None
-    live = LiveTarget(target, process, run)
-    try:
-        if process is not None:
-            base_url = await process.start()
-        elif target.base_url is not None:
-            base_url = target.base_url
-        else:
-            raise StartFailed(f"{target.name} has neither a command nor an address. Give one.")
-        await live.connect(base_url)
-        yield live
-    finally:
-        with anyio.CancelScope(shield=True):
-            await live.disconnect()
+    failure: Exception | None = None
+    async with anyio.create_task_group() as tasks:
+        live = LiveTarget(target, process, run, tasks)
+        try:
             if process is not None:
-                await process.stop()
+                base_url = await process.start()
+            elif target.base_url is not None:
+                base_url = target.base_url
+            else:
+                raise StartFailed(f"{target.name} has neither a command nor an address. Give one.")
+            await live.connect(base_url)
+            yield live
+        except Exception as exc:  # noqa: BLE001 - raised below; the task group would wrap it
+            failure = exc
+        finally:
+            with anyio.CancelScope(shield=True):
+                await live.disconnect()
+                if process is not None:
+                    await process.stop()
+            tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure

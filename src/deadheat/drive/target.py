@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from deadheat.core.history import Kind
 from deadheat.core.promises import Promises
+from deadheat.core.release import Via
+from deadheat.drive.address import address_of
 
 if TYPE_CHECKING:
     from deadheat.core.history import Invocation, Outcome
+    from deadheat.drive.listening import EventWire
     from deadheat.drive.server import Launch
 
 
@@ -51,6 +54,9 @@ class Target:
     ``launch`` how to start it (None: the user runs it, at ``base_url``).
     ``exclusive``: nobody else uses it, so an unknown session is a phantom.
     ``kinds``: the calls that it has; ``families``: its sessions may have a parent.
+    ``events``: its event stream, None: it has none. ``timeout_s``: for how long a call may go
+    without an answer before it counts as hanging (``core.hangs``).
+    ``http2``: one connection for all lanes, at an https URL (``drive.http2``).
     ``settle_ms``: how long the target may take to come to rest by its own word: for so long
     after a change reads may show what was. What shows only then is reported as *transient*.
     A trial waits it out where the first reads at rest do not agree with what was answered;
@@ -68,4 +74,13 @@ class Target:
     kinds: frozenset[Kind] = PLAIN
     families: bool = False
     settle_ms: int = 0
+    http2: bool = False
     timeout_s: float = 10.0  # OpenCode answers within 0.1 s; 10 s is a hang (DESIGN §4)
+    events: EventWire | None = None
+
+    @property
+    def via(self) -> Via:
+        """What its requests travel over. A server that we start listens on plain TCP."""
+        if self.http2:
+            return Via.HTTP2
+        return Via.TCP if self.base_url is None else address_of(self.base_url).via

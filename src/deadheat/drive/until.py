@@ -8,7 +8,12 @@ Rules
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -16,7 +21,8 @@ import anyio
 from deadheat.errors import DeadheatError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
+    from types import FrameType
 
 
 def run_until(
@@ -62,3 +68,38 @@ def _first_known(group: BaseExceptionGroup[BaseException]) -> DeadheatError | No
             if found is not None:
                 return found
     return None
+
+
+def process_age_s() -> float:
+    """For how long this process has run, its imports included; 0 where nobody can tell.
+
+    ``/proc/self/stat``, field 22: the start in ticks since boot (proc(5)).
+    """
+    try:
+        after_name = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        started_s = int(after_name[22 - 3]) / os.sysconf("SC_CLK_TCK")
+        return max(time.clock_gettime(time.CLOCK_BOOTTIME) - started_s, 0.0)
+    except (OSError, ValueError, IndexError, AttributeError):
+        return 0.0
+
+
+@contextmanager
+def alarm(seconds: float, error: DeadheatError) -> Iterator[None]:
+    """Raise ``error`` in blocking work (a download) that takes longer than this.
+
+    By SIGALRM, which only the main thread gets; elsewhere there is no limit.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(_number: int, _frame: FrameType | None) -> None:
+        raise error
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

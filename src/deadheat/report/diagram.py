@@ -10,7 +10,8 @@ Rules
 - One line a call, in reading order; lanes of one round share a bracket; a later
   call of the same lane is indented under the first.
 - Of the reads at rest only those that the witness needs are shown.
-- The culprit's line ends with the reason.
+- What the server announced has lines of its own, below the program, where it matters.
+- The culprit's line ends with the reason; where an announcement is wrong, that one's does.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from deadheat.core.history import (
     Absent,
+    Answered,
     Begun,
     Created,
     Deleted,
@@ -32,6 +34,7 @@ from deadheat.core.history import (
     Offspring,
     Ok,
     Operation,
+    Own,
     Renamed,
     Undeclared,
     Unknown,
@@ -70,6 +73,7 @@ def diagram_of(artifact: Artifact) -> tuple[Line, ...]:
         artifact.witness,
         artifact.culprit,
         named_reason(artifact.reason, artifact.about, names),
+        artifact.explanation.heard,
     )
 
 
@@ -85,6 +89,7 @@ def diagram_of_divergence(
         divergence.witness,
         divergence.culprit,
         named_reason(divergence.reason, divergence.sessions, names),
+        divergence.heard,
     )
 
 
@@ -102,17 +107,34 @@ def history_lines(
     witness: tuple[int, ...],
     culprit: int,
     reason: str,
+    heard: tuple[int, ...] = (),
 ) -> tuple[Line, ...]:
-    """The program's lines with answers, then the reads at rest that matter."""
+    """The program's lines with answers, the announcements and the reads at rest that matter."""
     by_place = {op.place: op for op in history.operations if op.place is not None}
     answers = {place: answer_text(op, names) for place, op in by_place.items()}
-    notes = {place: f"✗ {reason}" for place, op in by_place.items() if op.index == culprit}
+    blamed = -1 if heard else culprit
+    notes = {place: f"✗ {reason}" for place, op in by_place.items() if op.index == blamed}
     lines = list(_lines(program, answers, notes))
+    lines += _announced(history, heard, names, f"✗ {reason}")
     for op in history.operations:
         if op.at_rest and (op.index in witness or op.index == culprit):
-            note = f"✗ {reason}" if op.index == culprit else ""
+            note = f"✗ {reason}" if op.index == blamed else ""
             lines.append(Line(call_text(op, names), "", answer_text(op, names), note))
     return tuple(lines)
+
+
+def _announced(
+    history: History, heard: tuple[int, ...], names: Mapping[str, str], note: str
+) -> list[Line]:
+    """The event stream's lines; the note goes to the last one."""
+    said = () if history.stream is None else history.stream.announcements
+    lines: list[Line] = []
+    for n in heard:
+        one = said[n]
+        told = f"announced: {names.get(one.session, one.session)} {one.change}"
+        arrived = f"at {one.arrived_ns / 1e6:.1f} ms"
+        lines.append(Line(told, "", arrived, note if n == heard[-1] else ""))
+    return lines
 
 
 def _lines(
@@ -174,6 +196,10 @@ def call_text(op: Operation, names: Mapping[str, str]) -> str:
             return "list()"
         case Kind.GET | Kind.DELETE | Kind.RENAME | Kind.CHILDREN | Kind.FORK:
             return f"{op.kind.value}({name})"
+        case Kind.OWN:
+            own = op.invocation.own or Own("own")
+            words = (*([name] if name else ()), *own.arguments)
+            return f"{own.name}({', '.join(words)})"
         case _:
             assert_never(op.kind)
 
@@ -207,6 +233,8 @@ def answer_text(op: Operation, names: Mapping[str, str]) -> str:
             return f"[{', '.join(sorted(shown))}]"
         case Undeclared(status, detail):
             return f"{status} {detail}".strip()
+        case Answered(value):
+            return f"{op.status or ''} {value}".strip()
         case Begun():
             return "begun"
         case _:

@@ -11,7 +11,7 @@ from deadheat.core.stats import rarest_seen
 from deadheat.errors import ExitCode
 from deadheat.report.diagram import diagram_of_divergence, text
 from deadheat.report.terminal import clean_text, finding_text
-from deadheat.report.wording import duration_text, percent, rate_text
+from deadheat.report.wording import duration_text, percent, rate_text, via_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,6 +60,8 @@ def _exercised(summary: Summary, *, interrupted: bool) -> str:
             f"offsets by more than {NEIGHBOUR_US} µs + {LANE_US} µs a lane: "
             "they say nothing about offsets"
         )
+    if (note := via_text(summary.via)) is not None:
+        words.append(note)
     if summary.restarts:
         words.append(f"the server was started again {summary.restarts} times")
     if summary.left_behind:
@@ -71,7 +73,7 @@ def _exercised(summary: Summary, *, interrupted: bool) -> str:
 
 def _judged(summary: Summary) -> int:
     """Programs that were judged; meant for clean runs, in which each had one trial."""
-    return max(summary.programs - summary.undecided, 0)
+    return max(min(summary.programs, summary.trials) - summary.undecided, 0)
 
 
 def _verdict(summary: Summary, exit_code: int) -> str:
@@ -103,6 +105,7 @@ def machine_line(summary: Summary | None, exit_code: int) -> str:
             "undecided": summary.undecided,
             "rounds": summary.rounds,
             "missed_rounds": summary.missed_rounds,
+            "via": summary.via.value,
             "seconds": round(summary.elapsed_s, 2),
             "would_have_seen": round(rarest_seen(_judged(summary), 0.99), 6)
             if exit_code == ExitCode.CLEAN and _judged(summary)

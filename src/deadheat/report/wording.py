@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
+
+from deadheat.core.release import Via
+from deadheat.core.stats import trials_to_see
 
 if TYPE_CHECKING:
     from deadheat.artifact import Artifact, RateRecord
@@ -20,7 +23,7 @@ def percent(fraction: float) -> str:
 
 
 def rate_text(rate: RateRecord) -> str:
-    """``diverges in 11.5 % of trials (95 %: 8–16 %, 200 trials)``."""
+    """``diverges in 11.5 % of trials (95 % Clopper–Pearson: 8–16 %, 200 trials)``."""
     low, high = percent(rate.low).removesuffix(" %"), percent(rate.high)
     if rate.trials and not rate.diverged:
         return (
@@ -29,9 +32,22 @@ def rate_text(rate: RateRecord) -> str:
         )
     return (
         f"diverges in {percent(rate.diverged / rate.trials)} of trials "
-        f"({rate.confidence:.0%}: {low}–{high}, {rate.trials:,} trials)".replace("%:", " %:", 1)
+        f"({rate.confidence * 100:g} % Clopper–Pearson: {low}–{high}, {rate.trials:,} trials)"
         if rate.trials
         else "not measured"
+    )
+
+
+def fixed_text(rate: RateRecord) -> str | None:
+    """How many quiet replays would be needed to call it fixed; None for a rate that may be 0.
+
+    At the lower end of the interval: fewer would prove less than they seem to.
+    """
+    if not rate.diverged:
+        return None
+    enough, surely = (trials_to_see(rate.low, confidence) for confidence in (0.95, 0.99))
+    return (
+        f"to call it fixed: {enough:,} replays in a row without it (95 % sure), {surely:,} (99 %)"
     )
 
 
@@ -62,3 +78,39 @@ def duration_text(seconds: float) -> str:
         return f"{minutes} min {seconds_left} s" if seconds_left else f"{minutes} min"
     hours, minutes_left = divmod(minutes, 60)
     return f"{hours} h {minutes_left} min" if minutes_left else f"{hours} h"
+
+
+def via_text(via: Via) -> str | None:
+    """What somebody who reads offsets should know of the way the requests went; None: nothing."""
+    match via:
+        case Via.TCP:
+            return None
+        case Via.UNIX:
+            return "over a unix socket: requests are held at their last byte, as over TCP"
+        case Via.TLS:
+            return (
+                "over TLS: requests are held at the last byte of their last record, which the "
+                "server has yet to decrypt; its offsets are a little less exact than the sender's"
+            )
+        case Via.HTTP2:
+            return (
+                "over HTTP/2: one connection for all lanes; requests are held whole, and those due "
+                "together leave in one packet"
+            )
+        case _:
+            assert_never(via)
+
+
+def signature_text(artifact: Artifact) -> str:
+    """``ghost (create, delete, read)``."""
+    passing = "transient " if artifact.transient else ""
+    return f"{passing}{artifact.anomaly} ({', '.join(artifact.signature)})"
+
+
+def bytes_text(size: int) -> str:
+    """``512 MB``, ``1.5 GB``: powers of 1,000."""
+    if size >= 1_000_000_000:
+        return f"{size / 1e9:.1f} GB"
+    if size >= 1_000_000:
+        return f"{size / 1e6:.0f} MB"
+    return f"{size / 1e3:.0f} kB"

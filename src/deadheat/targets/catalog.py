@@ -9,19 +9,25 @@ from __future__ import annotations
 import ipaddress
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from deadheat.core.history import Kind
+from deadheat.core.history import SESSION_KINDS
 from deadheat.core.promises import DeletePromise, ListPromise, Promises
+from deadheat.drive.address import address_of
 from deadheat.drive.server import Launch
 from deadheat.drive.target import Target
 from deadheat.errors import RemoteRefused, UnknownTarget
 from deadheat.targets import demo_server, opencode
+from deadheat.targets.opencode_events import OpenCodeEvents
 from deadheat.targets.opencode_wire import OpenCodeWire
+from deadheat.targets.profile import read_profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from deadheat.drive.target import Wire
 
 PROFILES = ("opencode",)
 
@@ -45,8 +51,13 @@ KINDS = (
     ("opencode", "the opencode on your PATH, started and stopped", "deadheat run opencode"),
     (
         "URL",
-        "a server that you run yourself, with --profile",
+        "a server that you run yourself, with --profile: http, https or http+unix",
         "deadheat run http://127.0.0.1:4096 --profile opencode",
+    ),
+    (
+        "FILE.toml",
+        "any API described in a profile that says how to start its server",
+        "deadheat run fuzz/carts.toml",
     ),
 )
 
@@ -58,14 +69,20 @@ def resolve(
     *,
     profile: str | None = None,
     allow_remote: bool = False,
+    http2: bool = False,
     report: Callable[[str], None] = lambda _line: None,
 ) -> Target:
     """The target that ``word`` names. ``report`` hears about downloads.
 
-    Raises ``UnknownTarget``, ``RemoteRefused``, ``FetchFailed``.
+    Raises ``UnknownTarget``, ``RemoteRefused``, ``FetchFailed``, ``BadFile``.
     """
     if "://" in word:
-        return _by_address(word, profile, allow_remote=allow_remote)
+        return _by_address(word, profile, allow_remote=allow_remote, http2=http2)
+    if http2:
+        raise UnknownTarget(f"--http2 goes with an https:// URL, not with {word}. Leave it out.")
+    if word.endswith(".toml") and profile in (None, word):
+        path = Path(word)
+        return read_profile(path).target(_shown(path), project=path.absolute().parent)
     if profile is not None:
         raise UnknownTarget(f"--profile goes with a URL, not with {word}. Leave it out.")
     if word in ("demo", "demo:correct"):
@@ -79,6 +96,33 @@ def resolve(
         f"{word!r} names no target. Write demo, opencode@1.0.152 or a URL; "
         "`deadheat targets` shows them all."
     )
+
+
+def wire_of(profile: str) -> Wire:
+    """How a profile's calls become requests. Raises ``UnknownTarget``, ``BadFile``."""
+    if profile.endswith(".toml"):
+        return read_profile(Path(profile)).target("", base_url="http://127.0.0.1").wire
+    if profile not in PROFILES:
+        raise UnknownTarget(f"There is no profile {profile!r}. Use one of: {', '.join(PROFILES)}.")
+    return OpenCodeWire()
+
+
+def several(against: str) -> tuple[str, ...]:
+    """The targets of a list: ``opencode@1.0.152,1.2.1,latest`` names three releases.
+
+    Raises ``UnknownTarget`` when one is empty or named twice.
+    """
+    words: list[str] = []
+    family = ""
+    for part in (part.strip() for part in against.split(",")):
+        bare = family and "://" not in part and not part.startswith(("demo", "opencode"))
+        word = f"{family}@{part}" if bare and part else part
+        if not word or word in words:
+            what = f"names {word} twice" if word else "has an empty name"
+            raise UnknownTarget(f"{against!r} {what}. Write opencode@1.0.152,1.2.1,latest.")
+        words.append(word)
+        family = word.partition("@")[0] if "@" in word and "://" not in word else family
+    return tuple(words)
 
 
 def demo(*, correct: bool) -> Target:
@@ -99,40 +143,59 @@ def demo(*, correct: bool) -> Target:
     )
 
 
-def _by_address(word: str, profile: str | None, *, allow_remote: bool) -> Target:
+def _by_address(word: str, profile: str | None, *, allow_remote: bool, http2: bool) -> Target:
     try:
         url = urlsplit(word)
-        host, port = url.hostname, url.port
+        port = url.port
     except ValueError as exc:
         raise UnknownTarget(f"{word} is no URL ({exc}). Write http://HOST:PORT.") from exc
     shown = url._replace(netloc=url.netloc.rpartition("@")[2]).geturl().rstrip("/")
     if url.query or url.fragment or port == 0 or any(c.isspace() for c in word):
         raise UnknownTarget(f"{shown} is no address of a server. Write http://HOST:PORT.")
-    if url.scheme != "http" or not host:
+    try:
+        on_socket = address_of(word).socket_path is not None
+    except ValueError as exc:
         raise UnknownTarget(
-            f"{shown}: only http://HOST:PORT can be raced so far (the gate holds plain TCP). "
-            "Put a plain-HTTP port in front of the server."
-        )
+            f"{shown} is no address of a server ({exc}). Write http://HOST:PORT, "
+            "https://HOST:PORT or http+unix://%2Fpath%2Fto.sock."
+        ) from exc
+    if http2 and url.scheme != "https":
+        raise UnknownTarget(f"--http2 goes with an https:// URL, not with {shown}. Leave it out.")
     if profile is None:
         raise UnknownTarget(
             f"{shown} needs a profile that says how to speak to it. Add --profile opencode."
         )
-    if profile not in PROFILES:
-        raise UnknownTarget(f"There is no profile {profile!r}. Use one of: {', '.join(PROFILES)}.")
-    if not allow_remote and not _is_loopback(host):
+    if profile not in PROFILES and not profile.endswith(".toml"):
+        raise UnknownTarget(
+            f"There is no profile {profile!r}. Use {', '.join(PROFILES)} or a profile's FILE.toml."
+        )
+    if not allow_remote and not on_socket and not _is_loopback(url.hostname or ""):
         raise RemoteRefused(
-            f"{host} is not this machine. deadheat creates and deletes sessions there; "
+            f"{url.hostname} is not this machine. deadheat creates and deletes sessions there; "
             "add --allow-remote if that is what you want."
+        )
+    if profile not in PROFILES:
+        return read_profile(Path(profile)).target(
+            shown, base_url=url.geturl().rstrip("/"), http2=http2
         )
     return Target(
         name=shown,  # without user and password: names are printed and saved
-        wire=OpenCodeWire(),
+        wire=wire_of(profile),
         base_url=url.geturl().rstrip("/"),
         promises=opencode.promises_of(None),
-        kinds=frozenset(Kind),
+        kinds=SESSION_KINDS,
         families=True,
         exclusive=False,
+        events=OpenCodeEvents(),
+        http2=http2,
     )
+
+
+def _shown(path: Path) -> str:
+    """The file as artifacts name it: never an absolute path."""
+    here = Path.cwd()
+    absolute = path.absolute()
+    return absolute.relative_to(here).as_posix() if absolute.is_relative_to(here) else path.name
 
 
 def _is_loopback(host: str) -> bool:

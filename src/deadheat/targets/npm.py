@@ -35,7 +35,7 @@ from platformdirs import user_cache_path
 from deadheat.errors import FetchFailed, UnknownTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 # npm view asks for some kilobytes; npm pack loads about 50 MB.
 VIEW_WITHIN_S = 120
@@ -149,6 +149,27 @@ def fetch_binary(package: str, version: str, member: str, report: Callable[[str]
                 "make room in the cache directory, or set DEADHEAT_CACHE_DIR to another one"
             ) from error
     return binary
+
+
+def versions_of(package: str) -> tuple[str, ...]:
+    """Every release that npm has of a package, in order; no pre-release. Blocks.
+
+    Raises UnknownTarget when npm has no such package, and FetchFailed.
+    """
+    try:
+        told = _npm("view", package, "versions", within_s=VIEW_WITHIN_S)
+    except _NpmError as error:
+        if error.code in _MISSING:
+            raise UnknownTarget(f"npm has no package {package}; check the target's name") from None
+        raise _failure(package, "latest", error.code) from None
+    existing = [told] if isinstance(told, str) else told if isinstance(told, list) else []
+    return released(str(one) for one in existing)
+
+
+def released(versions: Iterable[str]) -> tuple[str, ...]:
+    """The releases among them, oldest first."""
+    found = sorted((n, one) for one in versions if (n := _numbers(one)) is not None)
+    return tuple(one for _, one in found)
 
 
 def _download(
@@ -270,13 +291,9 @@ def _failure(package: str, version: str, code: str) -> FetchFailed | UnknownTarg
 
 def _no_such_version(package: str, version: str) -> FetchFailed | UnknownTarget:
     try:
-        told = _npm("view", package, "versions", within_s=VIEW_WITHIN_S)
-    except _NpmError as error:
-        if error.code in _MISSING:
-            return UnknownTarget(f"npm has no package {package}; check the target's name")
-        return _failure(package, version, error.code)
-    existing = [told] if isinstance(told, str) else told if isinstance(told, list) else []
-    near = nearby(version, [str(one) for one in existing])
+        near = nearby(version, versions_of(package))
+    except (FetchFailed, UnknownTarget) as error:
+        return error
     return UnknownTarget(
         f"{package} has no version {version}; name one that exists, "
         f"for example {', '.join(near) or 'latest'}"

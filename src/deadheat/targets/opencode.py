@@ -6,6 +6,7 @@ Rules
   is right for itself, the whole is no snapshot. From 1.2 on it is one query.
 - Deleting (or forking) what is absent answers success up to some version; the
   rehearsal of ``drive.live`` sees which, so the promise here is the stronger one.
+- Each version announces a create and a delete once; the rehearsal sees that it does at all.
 - A delete takes the children one after the other, then the session. Up to 1.1 anybody may
   see that happen: *gradual*. From 1.2 on each call ran to its end before the next one, so
   parent and children went at one instant: *atomic*, and a later release that shows a
@@ -20,18 +21,20 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deadheat.core.history import Kind
+from deadheat.core.history import SESSION_KINDS
 from deadheat.core.promises import (
     CascadePromise,
     ChildrenPromise,
     DeletePromise,
+    EventPromise,
     ListPromise,
     Promises,
 )
 from deadheat.drive.server import Launch
 from deadheat.drive.target import Target
 from deadheat.errors import UnknownTarget
-from deadheat.targets.npm import fetch_binary, platform_package
+from deadheat.targets.npm import fetch_binary, nearby, platform_package, versions_of
+from deadheat.targets.opencode_events import OpenCodeEvents
 from deadheat.targets.opencode_wire import OpenCodeWire
 
 if TYPE_CHECKING:
@@ -75,6 +78,20 @@ def installed() -> Target:
     return _target("opencode", match.group() if match else None, Path(binary))
 
 
+def versions_between(one: str, other: str) -> tuple[str, ...]:
+    """Every release that npm has from ``one`` to ``other``, oldest first, both included.
+
+    Raises ``UnknownTarget`` for one that npm does not have, and ``FetchFailed``.
+    """
+    known = versions_of(platform_package())
+    for version in (one, other):
+        if version not in known:
+            near = ", ".join(nearby(version, known))
+            raise UnknownTarget(f"npm has no OpenCode {version}. Name one it has, such as {near}.")
+    low, high = sorted((known.index(one), known.index(other)))
+    return known[low : high + 1]
+
+
 def promises_of(version: str | None) -> Promises:
     """What this release promises; an unknown one is taken for an old one (the weaker promise)."""
     match = _VERSION.match(version or "")
@@ -84,6 +101,20 @@ def promises_of(version: str | None) -> Promises:
         list=ListPromise.SNAPSHOT if snapshot else ListPromise.PER_SESSION,
         children=ChildrenPromise.CASCADE,
         cascade=CascadePromise.ATOMIC if snapshot else CascadePromise.GRADUAL,
+        events=EventPromise.EXACTLY_ONCE,
+    )
+
+
+def launch(name: str, program: str) -> Launch:
+    """How ``program``, an OpenCode of any version, is started."""
+    return Launch(
+        name=name,
+        argv=(program, "serve", "--hostname", "127.0.0.1", "--port", "{port}"),
+        env=_SWITCHES,
+        git=True,
+        ready_line="opencode server listening on http://",
+        ready_within_s=_READY_WITHIN_S,
+        probe="/session",
     )
 
 
@@ -93,15 +124,8 @@ def _target(name: str, version: str | None, binary: Path) -> Target:
         wire=OpenCodeWire(),
         version=version,
         promises=promises_of(version),
-        kinds=frozenset(Kind),
+        kinds=SESSION_KINDS,
         families=True,
-        launch=Launch(
-            name=name,
-            argv=(str(binary), "serve", "--hostname", "127.0.0.1", "--port", "{port}"),
-            env=_SWITCHES,
-            git=True,
-            ready_line="opencode server listening on http://",
-            ready_within_s=_READY_WITHIN_S,
-            probe="/session",
-        ),
+        launch=launch(name, str(binary)),
+        events=OpenCodeEvents(),
     )

@@ -91,9 +91,19 @@ class Collection:
     Every method may raise ``Refused``; anything else that it raises is a 500.
     """
 
+    announces = False  # has it an event stream?
+
     def __init__(self, correct: bool) -> None:
         self.correct = correct
         self.stored: dict[str, Session] = {}
+        self.listeners: set[asyncio.Queue[Json]] = set()
+
+    def announce(self, change: str, session: Session) -> None:
+        """Tell whoever listens that this change has been made."""
+        for listener in self.listeners:
+            listener.put_nowait(
+                {"type": f"session.{change}", "properties": {"info": dict(session)}}
+            )
 
     def fresh_id(self) -> str:
         """An id that nobody has or had."""
@@ -101,9 +111,14 @@ class Collection:
 
     async def create(self, title: str | None) -> Session:
         """A new session, complete before anybody can see it."""
-        sid = self.fresh_id()
-        self.stored[sid] = new_session(sid, title)
-        return self.stored[sid]
+        session = new_session(self.fresh_id(), title)
+        self.add(session)
+        return session
+
+    def add(self, session: Session) -> None:
+        """Store a new session and announce it, in one step."""
+        self.stored[session["id"]] = session
+        self.announce("created", session)
 
     async def get(self, sid: str) -> Session:
         """One session. Raises ``Missing``."""
@@ -119,8 +134,8 @@ class Collection:
         """A new session below another one. Raises ``Missing`` when that is not there."""
         if parent not in self.stored:
             raise Missing(parent)
-        session = await Collection.create(self, title)  # no step in between
-        session["parentID"] = parent
+        session = new_session(self.fresh_id(), title) | {"parentID": parent}
+        self.add(session)
         return session
 
     async def children(self, sid: str) -> Sessions:
@@ -139,9 +154,11 @@ class Collection:
 
     def take(self, sid: str) -> None:
         """Remove a session and all below it, in one step. No error when it is not there."""
-        self.stored.pop(sid, None)
+        gone = self.stored.pop(sid, None)
         for child in self.below(sid):
             self.take(child)
+        if gone is not None:
+            self.announce("deleted", gone)
 
     async def delete(self, sid: str) -> None:
         """Remove a session and all below it.
@@ -164,6 +181,7 @@ class Collection:
             raise Missing(sid)
         if title is not None:
             self.stored[sid] = {**self.stored[sid], "title": title}
+            self.announce("updated", self.stored[sid])
         return self.stored[sid]
 
 
@@ -255,9 +273,27 @@ class Client:
             await self._linger()
             return False
         method, path = request.method.decode("ascii"), request.target.decode("ascii")
+        if self._sessions.announces and (method, path) == ("GET", "/event"):
+            await self._stream()
+            return False
         given = await answer(self._sessions, method, path, body)
         await self._send(request.method, given)
         return self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
+
+    async def _stream(self) -> None:
+        """Server-sent events, until either side ends the connection."""
+        told: asyncio.Queue[Json] = asyncio.Queue()
+        self._sessions.listeners.add(told)
+        headers = [("content-type", "text/event-stream"), ("cache-control", "no-cache")]
+        self._writer.write(self._http.send(h11.Response(status_code=200, headers=headers)) or b"")
+        told.put_nowait({"type": "server.connected", "properties": {}})
+        try:
+            while True:
+                line = f"data: {json.dumps(await told.get())}\n\n".encode()
+                self._writer.write(self._http.send(h11.Data(data=line)) or b"")
+                await self._writer.drain()
+        finally:
+            self._sessions.listeners.discard(told)
 
     async def _body(self) -> bytes | None:
         """The whole body; None as soon as it is too large."""

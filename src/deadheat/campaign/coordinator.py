@@ -1,0 +1,499 @@
+"""The coordinator: owns the store, deals the work, decides what is new, and when it ends.
+
+Rules
+- It sends no request itself and races with nobody: workers do that, in processes of their own.
+- ``clock`` is monotonic and an argument; campaign time is time at work, over all resumes.
+- Whatever ends it (time, programs, Ctrl-C, a broken target, a full disk), workers are told to
+  stop, what they still say is written, and none is left running.
+"""
+
+from __future__ import annotations
+
+import queue
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, assert_never
+
+from deadheat.artifact import from_json
+from deadheat.campaign import protocol
+from deadheat.campaign.catalogue import Catalogue
+from deadheat.campaign.crew import STOPPING_S
+from deadheat.campaign.dealing import Dealer, Failures
+from deadheat.campaign.news import News, NewsKind, Snapshot, WorkerState
+from deadheat.campaign.standing import Standing, progress_line, settled_body, settled_line
+from deadheat.core.program import structure
+from deadheat.errors import (
+    CannotSave,
+    DeadheatError,
+    ExitCode,
+    StartFailed,
+    TargetError,
+    UserError,
+    VersionsDiffer,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deadheat.campaign.crew import Crew, Said
+    from deadheat.campaign.pace import Pace
+    from deadheat.campaign.store import Settings, Store
+    from deadheat.results import CampaignFinding
+
+_TICK_S = 1.0
+_SAMPLE_S = 10.0
+_REPORT_S = 15.0
+_LOOK_S = 0.1
+# One finding may be shrunk for so long: at 30 trials a second the shrinker's own budget.
+_LONGEST_PURSUIT_S = 900.0
+# Of what is left, what pursuits of all that is waiting may take together.
+_PART_FOR_PURSUITS = 0.8
+_SHORTEST_PURSUIT_S = 2.0
+# After a pursuit a worker searches for so much of its length, whatever waits: a target with many
+# divergences would be shrunk all night and searched for minutes.
+_SEARCH_AFTER = 0.5
+_SHARES_AHEAD = 2
+_MOST_LEARNED = 64
+
+
+@dataclass(slots=True)
+class _Hand:
+    """One worker, as the coordinator sees it."""
+
+    name: str
+    ready: bool = False
+    told_to_stop: bool = False
+    phase: str = "starting"
+    detail: str = ""
+    programs: int = 0
+    server_bytes: int = 0
+    shares: list[int] = field(default_factory=list)
+    pursuing_since_s: float | None = None
+    searches_until_s: float = 0.0  # before it pursues another finding
+    failed: protocol.Failed | None = None
+
+
+class Coordinator:
+    """One run of a campaign; ``run`` may be called once."""
+
+    def __init__(
+        self,
+        store: Store,
+        crew: Crew,
+        pace: Pace,
+        clock: Callable[[], float],
+        tell: Callable[[News], None],
+        show: Callable[[Snapshot], None],
+        report: Callable[[], None],
+        resident_bytes: Callable[[], int],
+    ) -> None:
+        self._store, self._crew, self._pace = store, crew, pace
+        self._clock, self._tell, self._show = clock, tell, show
+        self._report, self._resident_bytes = report, resident_bytes
+        self._settings: Settings = store.settings
+        self._standing = Standing(store)
+        self._catalogue = Catalogue(store)
+        self._learned: list[int] = list(store.fact("learned") or ())
+        undealt = None
+        if self._settings.programs is not None:
+            left = self._settings.programs - self._standing.total("programs")
+            undealt = max(left - sum(share.programs for share in store.shares()), 0)
+        self._dealer = Dealer(self._standing.total("next_share"), undealt, store.shares())
+        self._failures = Failures()
+        self._hands: dict[str, _Hand] = {}
+        self._anyone_ready = False
+        self._error: DeadheatError | None = None
+        self._interrupted = False
+        self._began_s = clock()
+        self._before_s = self._standing.totals.get("elapsed_s", 0.0)
+        self._ticked_s = self._reported_s = self._began_s
+        self._sampled_s = float("-inf")
+        self._plateau = False
+        self._histories = self._standing.total("histories")
+
+    # --- time --------------------------------------------------------------------
+
+    def elapsed_s(self) -> float:
+        """Campaign time: seconds at work, over all resumes."""
+        return self._before_s + self._clock() - self._began_s
+
+    def _left_s(self) -> float:
+        seconds = self._settings.seconds
+        return float("inf") if seconds is None else seconds - self.elapsed_s()
+
+    def interrupt(self) -> None:
+        """Ctrl-C or SIGTERM: end soon, with everything kept. May be called from a handler."""
+        self._interrupted = True
+
+    # --- the loop ---------------------------------------------------------------------------
+
+    def run(self) -> DeadheatError | None:
+        """Work until it ends; the error that it ended in, if any. Everything is in the store."""
+        self._news(NewsKind.OPENED, f"campaign on {self._settings.word}: {self._store.folder}")
+        ended = "error"
+        try:
+            self._store.note("ended", "")
+            while not (ended := self._ended()):
+                self._staff()
+                self._take_in(_LOOK_S)
+                self._deal()
+                self._look_around()
+        except DeadheatError as exc:
+            self._error, ended = exc, "error"
+        finally:
+            self._wind_up(ended)
+        return self._error
+
+    def _ended(self) -> str:
+        if self._error is not None:
+            return "error"
+        if self._interrupted:
+            return "interrupted"
+        if self._left_s() <= 0:
+            return "time"
+        if self._dealer.done() and not self._catalogue.waiting() and not self._catalogue.pursued():
+            return "programs"
+        return ""
+
+    def _take_in(self, wait_s: float) -> None:
+        """All that has been said; waits a moment if that is nothing."""
+        try:
+            said = self._crew.said.get(timeout=wait_s)
+        except queue.Empty:
+            return
+        while True:
+            self._hear(said)
+            try:
+                said = self._crew.said.get_nowait()
+            except queue.Empty:
+                return
+            if self._clock() - self._ticked_s > _TICK_S:  # never too busy to write down
+                self._look_around()
+
+    def _look_around(self) -> None:
+        now_s = self._clock()
+        if now_s - self._ticked_s < _TICK_S:
+            return
+        self._ticked_s = now_s
+        self._standing.look(now_s)
+        self._tick()
+        self._say_plateau()
+        snapshot = self.snapshot()
+        self._show(snapshot)
+        if now_s - self._reported_s >= _REPORT_S:
+            self._reported_s = now_s
+            self._report()
+            self._news(NewsKind.PROGRESS, progress_line(snapshot), snapshot.body())
+
+    def _last_tick(self) -> None:
+        self._sampled_s = float("-inf")
+        self._tick()
+
+    def _tick(self) -> None:
+        totals, coverage = self._standing.totals, self._standing.coverage
+        totals["elapsed_s"] = self.elapsed_s()
+        totals["next_share"] = self._dealer.number
+        totals["histories"] = self._histories
+        sample = None
+        if self.elapsed_s() - self._sampled_s >= _SAMPLE_S:
+            self._sampled_s = self.elapsed_s()
+            sample = self._standing.sample(
+                self.elapsed_s(), len(self._catalogue), self._workers(), self._resident_bytes()
+            )
+        changed = self._catalogue.changed()
+        self._store.tick(totals, coverage, self._dealer.open(), changed, sample)
+
+    # --- workers ----------------------------------------------------------------------------
+
+    def _staff(self) -> None:
+        """As many workers as wanted, unless the target has to be left alone for a while."""
+        now_s = self._clock()
+        shown = self._standing.total("hits")
+        wanted, why = self._pace.wanted(now_s, self._standing.total("programs"), shown)
+        if why:
+            self._news(NewsKind.WORKERS, why)
+        wanted = min(wanted, self._crew.places())
+        while len(self._hands) < wanted and now_s >= self._failures.not_before_s:
+            name = self._crew.start()
+            if name is None:
+                break
+            self._hands[name] = _Hand(name)
+        surplus = [h for h in self._hands.values() if not h.told_to_stop][wanted:]
+        for hand in surplus:
+            if not self._catalogue.busy(hand.name):
+                self._stop(hand)
+
+    def _stop(self, hand: _Hand) -> None:
+        hand.told_to_stop = True
+        self._crew.send(hand.name, protocol.Stop())
+
+    def _gone(self, hand: _Hand, last_words: str) -> None:
+        del self._hands[hand.name]
+        self._dealer.give_back(hand.shares)
+        for finding in self._catalogue.lost(hand.name):
+            line = f"{finding.key} is kept as it is: workers that shrink it are lost"
+            self._news(NewsKind.SETTLED, line, {"key": finding.key})
+        self._crew.stop(hand.name)
+        if hand.told_to_stop:
+            return
+        self._standing.add("lost_workers", 1)
+        self._failures.failed(self._clock())
+        failed = hand.failed
+        words = last_words if failed is None else f"{failed.message}\n{failed.log_tail}"
+        first = words.strip().splitlines()[:1] or ["it was killed"]
+        self._news(
+            NewsKind.WORKER_LOST, f"worker {hand.name} is lost: {first[0]}", {"worker": hand.name}
+        )
+        self._store.write_text("last-words.txt", words.strip() + "\n")
+        self._judge_failure(failed, words)
+
+    def _judge_failure(self, failed: protocol.Failed | None, words: str) -> None:
+        """Is there any sense in another try? Raises the error that ends the campaign."""
+        code = None if failed is None else failed.exit_code
+        said = "a worker was lost" if failed is None else failed.message
+        if code == ExitCode.USER:
+            raise UserError(said)
+        if code == ExitCode.TARGET and failed is not None and not self._anyone_ready:
+            raise StartFailed(said, failed.log_tail)
+        if code == ExitCode.INTERNAL:
+            raise DeadheatError(f"{said} Report it with {self._store.folder / 'last-words.txt'}.")
+        if self._failures.hopeless():
+            raise StartFailed(
+                f"{self._settings.word} keeps dying, {self._failures.in_a_row} times in a row "
+                f"before one program was run ({said}). Look at "
+                f"{self._store.folder / 'last-words.txt'}.",
+                words,
+            )
+
+    # --- what workers say -------------------------------------------------------------------
+
+    def _hear(self, said: Said) -> None:
+        hand = self._hands.get(said.worker)
+        if hand is None:
+            return
+        if said.line is None:
+            self._gone(hand, said.last_words)
+            return
+        message: protocol.Message = protocol.from_line(said.line)
+        match message:
+            case protocol.Hello():
+                self._greet(hand, message)
+            case protocol.Ready():
+                self._ready(hand, message)
+            case protocol.Did():
+                self._count(hand, message)
+            case protocol.Found(artifact=artifact):
+                self._found(artifact)
+            case protocol.Sighting(artifact=artifact):
+                self._store.keep_history(artifact, self._histories)
+                self._histories += 1
+            case protocol.Better():
+                self._better(message)
+            case protocol.Doing(phase, detail):
+                hand.phase, hand.detail = phase, detail
+            case protocol.Restarted():
+                self._restarted(hand, message)
+            case protocol.Failed():
+                hand.failed = message
+            case protocol.Ended():
+                hand.told_to_stop = True
+            case _:
+                assert_never(message)
+
+    def _greet(self, hand: _Hand, hello: protocol.Hello) -> None:
+        ours = protocol.versions()
+        if hello.versions != ours:
+            differ = [name for name in ours if hello.versions.get(name) != ours[name]]
+            theirs = ", ".join(f"{name} {hello.versions.get(name, '?')}" for name in differ)
+            wanted = ", ".join(f"{name} {ours[name]}" for name in differ)
+            raise VersionsDiffer(
+                f"the worker on {hello.host} has {theirs}, and this machine has {wanted}. Install "
+                "the same there: pip install "
+                f"'deadheat[cluster]=={ours['deadheat']}' 'hypothesis=={ours['hypothesis']}' "
+                f"with Python {ours['python']}."
+            )
+        settings = self._settings
+        self._crew.send(
+            hand.name,
+            protocol.Begin(
+                settings.word,
+                settings.profile,
+                settings.allow_remote,
+                settings.seed,
+                settings.recycle_programs,
+                settings.recycle_bytes,
+                tuple(self._learned),
+                settings.http2,
+            ),
+        )
+
+    def _ready(self, hand: _Hand, ready: protocol.Ready) -> None:
+        if not self._anyone_ready:
+            self._anyone_ready = True
+            self._standing.kinds, self._standing.families = ready.kinds, ready.families
+            self._store.note("promises", ready.promises)
+            self._store.note("kinds", ready.kinds)
+            self._store.note("families", ready.families)
+        hand.ready, hand.phase = True, "searching"
+        for finding in self._catalogue.findings():
+            self._crew.send(hand.name, self._catalogue.know(finding))
+        self._crew.send(
+            hand.name, protocol.Seen(tuple(str(o) for o in self._standing.coverage.seen))
+        )
+        self._news(
+            NewsKind.WORKER_STARTED,
+            f"worker {hand.name} is ready, promises: {ready.promises}",
+            {"worker": hand.name},
+        )
+
+    def _count(self, hand: _Hand, did: protocol.Did) -> None:
+        hand.programs += did.counts.get("programs", 0)
+        hand.server_bytes = did.server_bytes
+        if did.counts.get("programs"):
+            self._failures.worked()
+        new = self._standing.count(did)
+        if new:
+            news = protocol.Seen(tuple(str(overlap) for overlap in new))
+            for other in self._hands.values():
+                if other is not hand and other.ready:
+                    self._crew.send(other.name, news)
+        self._catalogue.hit(did.hits.items(), self.elapsed_s())
+        if self._dealer.moved(did.share, did.position, did.drawn_here) and did.share in hand.shares:
+            hand.shares.remove(did.share)
+
+    def _found(self, text: str) -> None:
+        artifact = from_json(text, "a worker's finding")
+        finding = self._catalogue.found(
+            artifact, self.elapsed_s(), self._standing.total("programs")
+        )
+        if finding is not None:
+            self._broadcast(self._catalogue.know(finding))
+            self._news(
+                NewsKind.FOUND,
+                f"found {finding.key} in program {finding.first_program:,} "
+                f"({len(artifact.program.calls())} calls): {finding.path}",
+                {"key": finding.key, "file": str(finding.path), "programs": finding.first_program},
+            )
+
+    def _better(self, said: protocol.Better) -> None:
+        if not said.finished:
+            before = self._catalogue.get(said.key)
+            after = self._catalogue.better(said)
+            if before is not None and after is not None and after is not before:
+                calls = len(after.artifact.program.calls())
+                body: dict[str, object] = {"key": said.key, "calls": calls}
+                self._news(NewsKind.SMALLER, f"  {said.key}: {calls} calls", body)
+            return
+        settled, known = self._catalogue.settle(said)
+        if settled is None:
+            for finding in known:
+                self._broadcast(protocol.Forget(finding.key))
+                line = f"{finding.key} is one that was known before"
+                self._news(NewsKind.KNOWN, line, {"key": finding.key})
+            return
+        self._learn(settled)
+        self._broadcast(self._catalogue.know(settled))
+        self._news(NewsKind.SETTLED, settled_line(settled), settled_body(settled))
+
+    def _learn(self, settled: CampaignFinding) -> None:
+        """The offsets at which it shows: mutations draw them more often from now on."""
+        offsets = [call.offset_us for call in settled.artifact.program.calls() if call.offset_us]
+        if settled.artifact.program != structure(settled.artifact.program):
+            self._learned = [*self._learned, *offsets][-_MOST_LEARNED:]
+            self._store.note("learned", self._learned)
+
+    def _broadcast(self, order: protocol.Order) -> None:
+        for hand in self._hands.values():
+            if hand.ready:
+                self._crew.send(hand.name, order)
+
+    def _restarted(self, hand: _Hand, said: protocol.Restarted) -> None:
+        if said.died:
+            self._standing.add("restarts", 1)
+            last = said.log_tail.strip().splitlines()[-1:]
+            line = f"the server of {hand.name} died and was started again" + "".join(
+                f": {words}" for words in last
+            )
+            self._news(NewsKind.RESTARTED, line, {"worker": hand.name, "log": said.log_tail})
+        else:
+            self._standing.add("recycled", 1)
+            line = f"the server of {hand.name} was given a fresh home"
+            self._news(NewsKind.RECYCLED, line, {"worker": hand.name})
+
+    # --- dealing ----------------------------------------------------------------------------
+
+    def _deal(self) -> None:
+        for hand in self._hands.values():
+            if not hand.ready or hand.told_to_stop:
+                continue
+            if not self._catalogue.busy(hand.name):
+                self._hand_a_finding(hand)
+            while len(hand.shares) < _SHARES_AHEAD and (share := self._dealer.deal()) is not None:
+                hand.shares.append(share.number)
+                self._crew.send(hand.name, protocol.Share(share.number, share.programs, share.skip))
+
+    def _hand_a_finding(self, hand: _Hand) -> None:
+        now_s = self._clock()
+        if hand.pursuing_since_s is not None:  # the one before has come to its end
+            took_s = now_s - hand.pursuing_since_s
+            hand.pursuing_since_s, hand.searches_until_s = None, now_s + took_s * _SEARCH_AFTER
+        waiting = self._catalogue.waiting()
+        if not waiting or (now_s < hand.searches_until_s and not self._dealer.done()):
+            return
+        at_once = max(1, sum(h.ready for h in self._hands.values()))
+        turns = max(1.0, len(waiting) / at_once)
+        seconds = min(_LONGEST_PURSUIT_S, self._left_s() * _PART_FOR_PURSUITS / turns)
+        if seconds < _SHORTEST_PURSUIT_S:
+            return
+        finding = waiting[0]
+        hand.pursuing_since_s = now_s
+        self._catalogue.assign(finding.key, hand.name)
+        know = self._catalogue.know(finding)
+        self._crew.send(hand.name, protocol.Pursue(finding.key, know.artifact, seconds))
+
+    # --- the end ----------------------------------------------------------------------------
+
+    def _wind_up(self, ended: str) -> None:
+        """Workers gone, everything written. An error of writing is kept, and stops nothing."""
+        for hand in self._hands.values():
+            self._stop(hand)
+        until_s = self._clock() + STOPPING_S
+        while self._hands and self._clock() < until_s:
+            self._kept(lambda: self._take_in(_LOOK_S))
+        self._crew.close()
+        self._kept(self._last_tick)
+        self._kept(lambda: self._store.note("ended", ended))
+        self._kept(lambda: self._news(NewsKind.ENDED, f"ended: {ended}", self.snapshot().body()))
+        self._kept(self._report)
+
+    def _kept(self, do: Callable[[], None]) -> None:
+        try:
+            do()
+        except (CannotSave, TargetError, UserError) as exc:
+            self._error = self._error or exc
+
+    # --- telling ----------------------------------------------------------------------------
+
+    def _news(self, kind: NewsKind, line: str, body: dict[str, object] | None = None) -> None:
+        if kind is not NewsKind.PROGRESS:
+            self._store.event(self.elapsed_s(), kind.value, line)
+        self._tell(News(kind, self.elapsed_s(), line, body or {}))
+
+    def _say_plateau(self) -> None:
+        plateau = self._standing.plateau
+        if plateau and not self._plateau:
+            self._news(
+                NewsKind.PLATEAU,
+                "plateau: no new kind of overlap since program "
+                f"{self._standing.total('last_new'):,} ({len(self._standing.coverage)} kinds seen)",
+            )
+        self._plateau = plateau
+
+    def _workers(self) -> tuple[WorkerState, ...]:
+        return tuple(
+            WorkerState(h.name, f"{h.phase} {h.detail}".strip(), h.programs, h.server_bytes)
+            for h in self._hands.values()
+        )
+
+    def snapshot(self) -> Snapshot:
+        """The campaign as it stands."""
+        return self._standing.snapshot(self.elapsed_s(), self._catalogue, self._workers())

@@ -1,0 +1,156 @@
+"""A live target as Hypothesis sees it: what a saved program does now, and what a search finds.
+
+Rules
+- Whatever diverges is an artifact on disk before Hypothesis hears of it.
+- A saved program is run as many times as the rate in its artifact asks for (``replay``);
+  without an artifact, as a race at the shrinker's floor would need.
+- Each question opens the target and closes it again; nothing is sent in between.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+from deadheat import artifact as artifacts
+from deadheat.campaign.engine import Engine, Plan
+from deadheat.campaign.findings import Shelf
+from deadheat.campaign.judge import judge
+from deadheat.campaign.replay import UNKNOWN_RATE_TRIALS, replay
+from deadheat.core.divergence import Diverged
+from deadheat.core.program import Program, canonical
+from deadheat.drive.live import LiveTarget, open_target
+from deadheat.drive.until import run_until
+from deadheat.errors import BadArtifact, NothingExercised
+from deadheat.generate.machine import ProgramMachine
+from deadheat.generate.native import Evidence
+from deadheat.generate.source import ProgramSource
+from deadheat.report.terminal import finding_text
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from deadheat.artifact import Artifact
+    from deadheat.drive.target import Target
+
+
+class LiveOracle:
+    """Implements ``generate.native.Oracle`` against one target.
+
+    ``folder``: where examples are saved. ``seconds``: for one search (None: until its
+    programs are run). ``out_of_time`` ends a replay, as ``NothingExercised``: what has not been
+    silent for long enough is not forgotten. Every method raises ``DeadheatError``, and
+    ``KeyboardInterrupt`` when a signal came; what had been found by then is in ``folder``.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        folder: Path,
+        *,
+        seed: int,
+        seconds: float | None = None,
+        machine: type[ProgramMachine] = ProgramMachine,
+        out_of_time: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.trials = 0
+        self._target = target
+        self._folder = folder
+        self._seed = seed
+        self._seconds = seconds
+        self._machine = machine
+        self._out_of_time = out_of_time
+
+    def replay(self, program: Program) -> Evidence | None:
+        """Run it until it diverges, or until it should have."""
+        found: list[Evidence] = []
+
+        async def work(live: LiveTarget) -> None:
+            known = self._saved(program)
+            evidence = (
+                await self._again(live, *known) if known else await self._unknown(live, program)
+            )
+            if evidence is not None:
+                found.append(evidence)
+
+        self._with_target(work)
+        return found[0] if found else None
+
+    def search(self, programs: int) -> Evidence | None:
+        """The product's search, shrink, tune and measure, to the first divergence."""
+        found: list[Evidence] = []
+
+        async def work(live: LiveTarget) -> None:
+            plan = Plan(
+                self._seed, self._folder, seconds=self._seconds, programs=programs, exit_first=True
+            )
+            source = ProgramSource(
+                self._seed,
+                self._machine,
+                kinds=self._target.kinds,
+                families=self._target.families,
+            )
+            engine = Engine(live, plan, source, time.monotonic, lambda _event: None)
+            summary = await engine.run()
+            self.trials += summary.trials
+            for example in summary.findings[:1]:
+                text = finding_text(example.artifact, example.path)
+                found.append(Evidence(example.artifact.program, text))
+
+        self._with_target(work)
+        return found[0] if found else None
+
+    def _with_target(self, work: Callable[[LiveTarget], Awaitable[None]]) -> None:
+        async def opened() -> None:
+            async with open_target(self._target, secrets.token_hex(3)) as live:
+                await work(live)
+
+        interrupted, error = run_until(opened, None)
+        if error is not None:
+            raise error
+        if interrupted:
+            raise KeyboardInterrupt
+
+    def _saved(self, program: Program) -> tuple[Artifact, Path] | None:
+        """Its artifact, if it is still there and can be read."""
+        wanted = canonical(program)
+        for path in sorted(self._folder.glob("*.json")):
+            try:
+                artifact = artifacts.read(path)
+            except BadArtifact:
+                continue  # somebody else's file, or of another version
+            if artifact.target.name == self._target.name and canonical(artifact.program) == wanted:
+                return artifact, path
+        return None
+
+    async def _again(self, live: LiveTarget, artifact: Artifact, path: Path) -> Evidence | None:
+        replayed = await replay(live, artifact, None, lambda *_: None, self._out_of_time)
+        self.trials += replayed.rate.trials
+        if replayed.divergence is None:
+            if replayed.rate.trials < replayed.wanted_trials:
+                raise _no_time(replayed.rate.trials, replayed.wanted_trials)
+            return None
+        return Evidence(artifact.program, finding_text(artifact, path))
+
+    async def _unknown(self, live: LiveTarget, program: Program) -> Evidence | None:
+        shelf = Shelf(self._target, live.promises, Plan(self._seed, self._folder))
+        for number in range(UNKNOWN_RATE_TRIALS):
+            if self._out_of_time():
+                raise _no_time(number, UNKNOWN_RATE_TRIALS)
+            self.trials += 1
+            execution, death = await live.execute(program, patient=True)
+            verdict = judge(execution, death, live.promises, self._target.settle_ms)
+            if isinstance(verdict, Diverged):
+                shelf.note(program, verdict.divergence, 0)
+                (example,) = shelf.examples()
+                return Evidence(program, finding_text(example.artifact, example.path))
+        return None
+
+
+def _no_time(trials: int, wanted: int) -> NothingExercised:
+    return NothingExercised(
+        f"what diverged last time was silent in {trials:,} trials, and {wanted:,} are needed "
+        "(99 %). Give it a larger budget."
+    )

@@ -1,0 +1,35 @@
+"""Where the race window seems to be: a saved example at many offsets, live.
+
+Rule: the tuner (``core.tuning``) chooses what to try, so that most trials go where it shows;
+the shares it ends with are a picture, not measured rates.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deadheat.artifact import divergence_of
+from deadheat.campaign.judge import judge
+from deadheat.core.release import missed_rounds
+from deadheat.core.tuning import Tuner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from deadheat.artifact import Artifact
+    from deadheat.drive.live import LiveTarget
+
+
+async def look_around(live: LiveTarget, tuner: Tuner, tell: Callable[[int], None]) -> None:
+    """Feed ``tuner`` until its trials are spent. ``tell(done)``. Raises ``TargetError``."""
+    while (program := tuner.next()) is not None:
+        execution, death = await live.execute(program, patient=True)
+        verdict = judge(execution, death, live.promises, live.target.settle_ms)
+        tuner.feed(verdict, on_time=not missed_rounds(execution.history.releases))
+        tell(tuner.trials)
+
+
+def tuner_of(artifact: Artifact, trials: int, rng: Random) -> Tuner:
+    """Looks for the recorded divergence around the recorded program."""
+    return Tuner(artifact.program, divergence_of(artifact).signature, rng=rng, trials=trials)

@@ -1,0 +1,300 @@
+"""``ci``, and what goes with it: ``accept``, ``fixed``, ``schema``.
+
+Rules
+- An option goes before the configuration, which goes before the default.
+- The last line of stdout is the verdict; the one before it is for machines.
+- GitHub is told when it asks: GITHUB_ACTIONS and GITHUB_STEP_SUMMARY, as it sets them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from deadheat import artifact as artifacts
+from deadheat import config as configs
+from deadheat import job, regression, session
+from deadheat.artifact import Expectation
+from deadheat.campaign.event_lines import EventLines
+from deadheat.cli.ending import find, tell
+from deadheat.cli.options import EXIT_CODES, HANG_AFTER, HTTP2, NO_STREAM, PROFILE, REMOTE, Duration
+from deadheat.console import View
+from deadheat.drive.until import process_age_s
+from deadheat.errors import CannotSave, UserError
+from deadheat.report import github, junit
+from deadheat.report.job import job_machine_line, job_pages, job_text, verdict_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from deadheat.campaign.events import Event
+    from deadheat.drive.target import Target
+    from deadheat.results import JobResult
+
+T = TypeVar("T")
+
+CONFIG = click.option(
+    "--config",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Configuration.  [default: deadheat.toml or [tool.deadheat] in pyproject.toml]",
+)
+REGRESSIONS = click.option(
+    "--regressions",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the committed examples.  [default: fuzz/regressions]",
+)
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("target", required=False)
+@CONFIG
+@click.option(
+    "--budget",
+    type=Duration(),
+    help="Hard limit on everything: downloads, start, regressions, search, shrinking.  "
+    "[default: 60s]",
+)
+@click.option("--seed", type=int, help="Which programs are drawn.  [default: 0]")
+@click.option(
+    "-x",
+    "--exitfirst",
+    is_flag=True,
+    default=None,
+    help="Stop once the first divergence is shrunk and measured.",
+)
+@PROFILE
+@HTTP2
+@HANG_AFTER
+@NO_STREAM
+@REMOTE
+@click.option(
+    "--into",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for what is found.  [default: .deadheat]",
+)
+@REGRESSIONS
+@click.option("--junit", metavar="FILE", type=click.Path(dir_okay=False), help="Write JUnit XML.")
+@click.option(
+    "--report",
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="Write an HTML page for each divergence.",
+)
+@click.option(
+    "--events", metavar="FILE|-", help="Write what happens as NDJSON; - is stdout (text to stderr)."
+)
+def ci(
+    target: str | None,
+    file: Path | None,
+    budget: float | None,
+    seed: int | None,
+    exitfirst: bool | None,
+    profile: str | None,
+    allow_remote: bool,
+    into: Path | None,
+    regressions: Path | None,
+    junit: str | None,
+    report: str | None,
+    events: str | None,
+) -> None:
+    """A bounded job: committed regressions first, then a search with what is left.
+
+    Everything that is not given is read from the configuration. A hard time limit, a fixed seed,
+    no colour. The last line is the verdict; the one before it is `deadheat-result: ` and one
+    JSON object.
+
+    \b
+    Examples:
+      deadheat ci
+      deadheat ci opencode@1.2.1 --budget 60s --junit junit.xml
+      deadheat ci demo --budget 20s --exitfirst
+    """
+    began_s = time.monotonic() - process_age_s()
+    found = configs.read_config(file)
+    config = found.config
+    named = _first(target, config.target)
+    if named is None:
+        raise UserError(
+            "There is no target. Write `deadheat ci TARGET`, or target = … under [tool.deadheat] "
+            "in pyproject.toml."
+        )
+    folder = into if into is not None else Path(config.into)
+    artifacts.check_writable(folder)
+    outputs = _Outputs(junit or config.junit, report or config.report, events or config.events)
+    used = _first(profile, config.profile)
+    remote = allow_remote or config.allow_remote
+
+    def into_of(searched: Target) -> Path:
+        return folder / session.folder_name(searched.name)
+
+    with outputs, View(plain=True) as view:
+
+        def find_it(word: str) -> Target:
+            return find(word, used if "://" in word else None, remote, view)
+
+        order = job.JobOrder(
+            find=find_it,
+            target=named,
+            regressions=regressions if regressions is not None else Path(config.regressions),
+            into=into_of,
+            seed=config.seed if seed is None else seed,
+            ends_s=began_s + (budget if budget is not None else config.budget),
+            exit_first=config.exitfirst if exitfirst is None else exitfirst,
+        )
+        result = job.run(order, view, outputs.event)
+        outputs.write(result)
+    sys.exit(result.exit_code)
+
+
+def _first(given: T | None, configured: T | None) -> T | None:
+    return given if given is not None else configured
+
+
+class _Outputs:
+    """Where the job is told: stdout, and whatever else was asked for."""
+
+    def __init__(self, junit_file: str | None, report: str | None, events: str | None) -> None:
+        self._junit = Path(junit_file) if junit_file else None
+        self._report = Path(report) if report else None
+        self._events_to = events
+        self._events: EventLines | None = None
+        self._open = ExitStack()
+
+    def __enter__(self) -> None:
+        for path in (self._junit, Path(self._events_to or "-")):
+            if path is not None and str(path) != "-":
+                artifacts.check_writable(path.parent)
+        if self._report is not None:
+            artifacts.check_writable(self._report)
+        if self._events_to == "-":
+            self._events = EventLines(sys.stdout, time.monotonic)
+        elif self._events_to is not None:
+            file = Path(self._events_to)
+            with _saving(file):
+                file.parent.mkdir(parents=True, exist_ok=True)
+                opened = self._open.enter_context(file.open("w", encoding="utf-8"))
+            self._events = EventLines(opened, time.monotonic)
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def event(self, event: Event) -> None:
+        """Write it down, if somebody wants it."""
+        if self._events is not None:
+            self._events.tell(event)
+
+    def write(self, result: JobResult) -> None:
+        """Everything that there is to say at the end."""
+        said = (job_text(result), job_machine_line(result), verdict_line(result))
+        for part in said:
+            click.echo(part, err=self._events_to == "-")
+        if result.error is not None:
+            tell(result.error)
+        if self._junit is not None:
+            with _saving(self._junit):
+                self._junit.parent.mkdir(parents=True, exist_ok=True)
+                self._junit.write_text(junit.junit_xml(result), encoding="utf-8")
+        if self._report is not None:
+            with _saving(self._report):
+                self._report.mkdir(parents=True, exist_ok=True)
+                for name, page in job_pages(result).items():
+                    (self._report / name).write_text(page, encoding="utf-8")
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            commands = github.workflow_commands(result)
+            if commands:
+                click.echo(commands, err=self._events_to == "-")
+        if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+            with _saving(Path(summary)), Path(summary).open("a", encoding="utf-8") as shown:
+                shown.write(github.summary_markdown(result))
+
+
+@contextlib.contextmanager
+def _saving(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise CannotSave(f"{path} cannot be written ({exc.strerror}). Name another file.") from exc
+
+
+def _moved(
+    files: tuple[Path, ...],
+    on: tuple[str, ...],
+    config: Path | None,
+    regressions: Path | None,
+    expected: Expectation,
+) -> None:
+    folder = regressions or Path(configs.read_config(config).config.regressions)
+    for path in files:
+        there = regression.commit(path, folder, on, expected)
+        artifact = artifacts.read(there)
+        says = ", ".join(f"{label}: {what}" for label, what in artifact.expect.items())
+        click.echo(f"{there}  {says}")
+
+
+FILES = click.argument(
+    "files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path)
+)
+ON = click.option(
+    "--on", multiple=True, metavar="TARGET", help="Where.  [default: where it was found]"
+)
+
+
+@click.command()
+@FILES
+@ON
+@CONFIG
+@REGRESSIONS
+def accept(
+    files: tuple[Path, ...], on: tuple[str, ...], file: Path | None, regressions: Path | None
+) -> None:
+    """Commit found examples as known bugs: `deadheat ci` stays green while they show.
+
+    Moves FILE into fuzz/regressions/… and writes what is expected into it: `diverges`.
+
+    \b
+    Examples:
+      deadheat accept .deadheat/carts/lost-update-1a2b3c4d.json
+      deadheat accept ghost-1a2b3c4d.json --on opencode@1.0.152 --on opencode@1.0.142
+    """
+    _moved(files, on, file, regressions, Expectation.DIVERGES)
+
+
+@click.command()
+@FILES
+@ON
+@CONFIG
+@REGRESSIONS
+def fixed(
+    files: tuple[Path, ...], on: tuple[str, ...], file: Path | None, regressions: Path | None
+) -> None:
+    """Say that the bug of an example is fixed: from now on `deadheat ci` is red when it shows.
+
+    FILE may be committed already (then it is turned round) or not yet (then it is moved there).
+
+    \b
+    Examples:
+      deadheat fixed fuzz/regressions/carts/lost-update-1a2b3c4d.json
+      deadheat fixed fuzz/regressions/opencode/ghost-1a2b3c4d.json --on opencode@1.2.1
+    """
+    _moved(files, on, file, regressions, Expectation.CLEAN)
+
+
+@click.command()
+@click.argument("name", type=click.Choice(sorted(configs.SCHEMAS)))
+def schema(name: str) -> None:
+    """Print the JSON Schema of a configuration or a profile, for an editor.
+
+    \b
+    Example:
+      deadheat schema profile > profile.schema.json
+    """
+    click.echo(json.dumps(configs.schema(name), indent=2))

@@ -1,0 +1,183 @@
+"""``export`` and ``explain``: a saved example for people, with deadheat or without."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, assert_never
+
+import click
+
+from deadheat import artifact as artifacts
+from deadheat import comparison
+from deadheat.campaign.replay import trials_wanted
+from deadheat.cli.ending import target_of
+from deadheat.cli.options import EXIT_CODES, PROFILE, REMOTE
+from deadheat.console import View
+from deadheat.errors import BadArtifact, CannotSave, UserError
+from deadheat.report import outcome
+from deadheat.report.explanation import explanation_text, window_text
+from deadheat.report.export.har import har
+from deadheat.report.export.markdown import markdown
+from deadheat.report.export.recipe import Recipe, TableRow
+from deadheat.report.export.rendering import curl_lines, pytest_file, script
+from deadheat.targets.catalog import wire_of
+from deadheat.targets.requests import reading, sent_of, start_of, steps_of
+
+if TYPE_CHECKING:
+    from deadheat.core.history import Operation
+    from deadheat.report.export.recipe import Request
+
+
+class Form(StrEnum):
+    """What can be made of an example."""
+
+    SCRIPT = "script"
+    PYTEST = "pytest"
+    CURL = "curl"
+    MARKDOWN = "markdown"
+    HAR = "har"
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--as",
+    "form",
+    type=click.Choice([form.value for form in Form]),
+    required=True,
+    help="script: one Python file that reproduces by itself. pytest: a test for the target's own "
+    "repository. curl: lines for a shell. markdown: a bug report. har: the recorded trial.",
+)
+@click.option("--stdlib", is_flag=True, help="A script that does without httpx.")
+@click.option(
+    "--table",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Versions for the bug report, as `replay --save-table` wrote them.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Where to write it.  [default: standard output]",
+)
+def export(file: Path, form: str, stdlib: bool, table: Path | None, output: Path | None) -> None:
+    """Write a saved failing example as a file for somebody without deadheat.
+
+    \b
+    Examples:
+      deadheat export ghost-1a2b3c4d.json --as script -o repro.py
+      deadheat export ghost-1a2b3c4d.json --as script --stdlib -o repro.py
+      deadheat export ghost-1a2b3c4d.json --as markdown --table versions.json
+      deadheat export ghost-1a2b3c4d.json --as pytest -o test_ghost.py
+    """
+    kind = Form(form)
+    if stdlib and kind is not Form.SCRIPT:
+        raise UserError("--stdlib goes with --as script. Leave it out.")
+    if table is not None and kind is not Form.MARKDOWN:
+        raise UserError("--table goes with --as markdown. Leave it out.")
+    artifact = artifacts.read(file)
+    wire = wire_of(artifact.target.profile)
+    list_all, get, delete = reading(artifact, wire)
+    recipe = Recipe(
+        artifact,
+        steps_of(artifact, wire),
+        list_all,
+        get,
+        delete,
+        start_of(artifact),
+        trials_wanted(artifact),
+        file.name,
+        () if table is None else read_table(table),
+    )
+    name = "repro.py" if output is None else output.name
+    match kind:
+        case Form.SCRIPT:
+            text = script(recipe, name, stdlib=stdlib)
+        case Form.PYTEST:
+            text = pytest_file(recipe, "test_repro.py" if output is None else name)
+        case Form.CURL:
+            text = curl_lines(recipe, "repro.sh" if output is None else name)
+        case Form.MARKDOWN:
+            text = markdown(recipe, "repro.py", with_script=True)
+        case Form.HAR:
+
+            def request_of(op: Operation) -> Request:
+                return sent_of(wire, op)
+
+            text = har(recipe, request_of)
+        case _:
+            assert_never(kind)
+    if output is None:
+        sys.stdout.write(text)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise CannotSave(
+            f"{output} cannot be written ({exc.strerror}). Name another file with --output."
+        ) from exc
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--window",
+    type=click.IntRange(20),
+    metavar="N",
+    help="Also run N trials at other offsets: at which does it show?",
+)
+@click.option("--against", metavar="TARGET", help="With --window: another server.")
+@PROFILE
+@REMOTE
+def explain(
+    file: Path, window: int | None, against: str | None, profile: str | None, allow_remote: bool
+) -> None:
+    """Explain a saved failing example in plain words.
+
+    Which answer no order of the calls can place, the longest order that works, why
+    every other place is none, and where the race window seems to be. Runs nothing,
+    unless --window is given.
+
+    \b
+    Examples:
+      deadheat explain ghost-1a2b3c4d.json
+      deadheat explain ghost-1a2b3c4d.json --window 600
+
+    Exits with 0.
+    """
+    artifact = artifacts.read(file)
+    if window is None and (against or profile):
+        raise UserError("--against and --profile go with --window. Add --window 600.")
+    click.echo(explanation_text(artifact))
+    if window is None:
+        return
+    with View() as view:
+        target = target_of(artifact, file, against, profile, allow_remote, view)
+        picture = comparison.window(artifact, target, window, view)
+    click.echo(f"\non {target.name}:")
+    click.echo(window_text(picture, outcome.offset_picture(picture)))
+
+
+def read_table(path: Path) -> tuple[TableRow, ...]:
+    """What ``replay --save-table`` wrote. Raises ``BadArtifact``."""
+    try:
+        whole: Any = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(
+            TableRow(
+                str(row["target"]),
+                int(row["trials"]),
+                int(row["diverged"]),
+                str(row["verdict"]) + (f": {row['why']}" if row["why"] else ""),
+            )
+            for row in whole["versions"]
+        )
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise BadArtifact(
+            f"{path} is no table of versions. Write one with `deadheat replay FILE "
+            "--against A,B --save-table TABLE`."
+        ) from exc

@@ -1,0 +1,301 @@
+"""A saved example on several targets: event loops, signals, servers one after the other.
+
+Rules
+- A target that cannot be had or started is a row that says why, and the next one is tried.
+- SIGINT and SIGTERM stop the server that is up; what was found so far is the result.
+- Whether a target must be downloaded is seen when its turn comes.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+from dataclasses import dataclass, field
+from math import ceil
+from typing import TYPE_CHECKING, Protocol
+
+from deadheat.campaign import verify as verifying
+from deadheat.campaign import versions
+from deadheat.campaign.replay import trials_wanted
+from deadheat.campaign.window import look_around, tuner_of
+from deadheat.core.bisecting import Bisection
+from deadheat.core.ledger import Tally
+from deadheat.core.verifying import (
+    BesideBaseline,
+    ByRecord,
+    CannotTell,
+    Conclusion,
+    Fixed,
+    NotFixed,
+    rate_to_refute,
+    shown_needed,
+)
+from deadheat.drive.live import open_target
+from deadheat.drive.until import run_until
+from deadheat.errors import DeadheatError, NotComparable
+from deadheat.report.wording import percent
+from deadheat.results import Bisected, Presence, Row, Verified
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from deadheat.artifact import Artifact
+    from deadheat.console import View
+    from deadheat.core.divergence import Divergence
+    from deadheat.drive.live import LiveTarget
+    from deadheat.drive.target import Target
+
+
+class Find(Protocol):
+    """From a word to a target that the example fits; may download. Raises ``DeadheatError``."""
+
+    def __call__(self, word: str) -> Target: ...
+
+
+@dataclass(slots=True)
+class Compared:
+    """The rows so far, in order."""
+
+    rows: list[Row] = field(default_factory=list)
+    interrupted: bool = False
+
+
+def compare(
+    artifact: Artifact, words: Sequence[str], find: Find, trials: int | None, view: View
+) -> Compared:
+    """The example on each target, one after the other. ``trials`` None: as its rate asks for."""
+    result = Compared()
+    wanted = trials_wanted(artifact) if trials is None else trials
+    for word in words:
+        rows: list[Row] = []
+
+        async def work(live: LiveTarget, rows: list[Row] = rows) -> None:
+            def tell(done: int, of: int, diverged: int) -> None:
+                view.counting(f"{live.target.name}: {diverged} of {done} trials diverged, of {of}")
+
+            rows.append(
+                await versions.measure(live, artifact, wanted, tell, exactly=trials is not None)
+            )
+
+        try:
+            target = find(word)
+            interrupted, error = _on(target, view, work)
+        except KeyboardInterrupt:  # while it was being downloaded
+            interrupted, error = True, None
+        except DeadheatError as exc:
+            interrupted, error = False, exc
+        if interrupted:
+            result.interrupted = True
+            break
+        if error is not None:
+            rows = [Row(word, Presence.NOT_COMPARABLE, why=str(error))]
+        result.rows += rows
+        view.note(f"{result.rows[-1].target}: {result.rows[-1].standing}")
+    return result
+
+
+def bisect(
+    artifact: Artifact,
+    words: Sequence[str],
+    find: Find,
+    *,
+    present_first: bool,
+    confidence: float,
+    view: View,
+) -> Bisected:
+    """Where in ``words``, targets in order, the divergence comes or goes.
+
+    Raises ``NotComparable`` when an end is not what was said, ``KeyboardInterrupt`` on a
+    signal, and any other ``DeadheatError`` of an end.
+    """
+    bisection = Bisection(len(words), present_first=present_first)
+    sure = 1 - (1 - confidence) / bisection.tests
+    # Twice what the lowest rate to be reckoned with needs on average.
+    most = ceil(2 * shown_needed(sure) / rate_to_refute(_recorded(artifact), confidence))
+    while (asked := bisection.next()) is not None:
+        pairs = BesideBaseline(sure, most_pairs=most)
+        beside = words[bisection.beside]
+        try:
+            _beside(artifact, find(words[asked]), find(beside), pairs, view)
+        except DeadheatError as exc:
+            if asked in (0, len(words) - 1):
+                raise
+            view.note(f"{words[asked]}: skipped ({exc})")
+            bisection.feed(None)
+            continue
+        match pairs.conclusion:
+            case NotFixed():
+                present: bool | None = True
+                said = "has it"
+            case Fixed():
+                present = False
+                said = f"not seen in {pairs.pairs:,} trials, {pairs.shown_old} times on {beside}"
+            case _:
+                present = None
+                said = f"cannot be told: {beside} showed it {pairs.shown_old} times"
+        view.note(f"{words[asked]}: {said}")
+        bisection.feed(present)
+    change = bisection.change
+    if change is None:
+        raise _wrong_end(words, bisection.wrong_end or 0, bisection.beside)
+    old, new = (change.before, change.after) if present_first else (change.after, change.before)
+    return Bisected(
+        with_it=words[old],
+        without_it=words[new],
+        skipped=tuple(words[i] for i in change.skipped),
+        fixed=present_first,
+        wrong=1 - confidence,
+    )
+
+
+def _wrong_end(words: Sequence[str], end: int, bad: int) -> NotComparable:
+    if end == bad:
+        return NotComparable(
+            f"{words[end]} is said to be bad, and hardly shows it here. "
+            "Replay it there first, or name another --bad."
+        )
+    return NotComparable(f"{words[end]} is said to be good, and shows it. Name another --good.")
+
+
+def verify(
+    artifact: Artifact,
+    target: Target,
+    baseline: Callable[[], Target | None],
+    confidence: float,
+    view: View,
+    *,
+    baseline_at_once: bool,
+) -> Verified:
+    """Is it fixed in ``target``?
+
+    By the recorded rate, unless ``baseline_at_once`` or the machines cannot be compared:
+    then beside ``baseline()``, None if there is none. Raises ``NotComparable``,
+    ``KeyboardInterrupt`` on a signal, and ``TargetError``.
+    """
+    pears = ""
+    if not baseline_at_once:
+        record = ByRecord(_recorded(artifact), confidence)
+        ended = _by_record(artifact, target, record, view)
+        if not isinstance(ended, verifying.Pears):
+            return Verified(
+                target.name,
+                _known(record.conclusion),
+                confidence,
+                ended,
+                "",
+                "",
+                (record.shown, record.trials - record.undecided),
+                (0, 0),
+            )
+        pears = ended.why
+        view.note(f"the recorded rate says nothing here: {pears}")
+    old = baseline()
+    if old is None:
+        raise NotComparable(
+            f"the recorded rate says nothing here: {pears}. Name the version that has it "
+            f"with --baseline, to measure both side by side."
+        )
+    view.note(f"measuring {target.name} beside {old.name}")
+    pairs = BesideBaseline(confidence)
+    seen = _beside(artifact, target, old, pairs, view)
+    return Verified(
+        target.name,
+        _known(pairs.conclusion),
+        confidence,
+        seen,
+        old.name,
+        pears,
+        (pairs.shown_new, pairs.pairs),
+        (pairs.shown_old, pairs.pairs),
+    )
+
+
+def window(
+    artifact: Artifact, target: Target, trials: int, view: View
+) -> tuple[tuple[int, Tally], ...]:
+    """Divergences against offset (see ``core.tuning.Tuner.picture``), as far as it came.
+
+    Raises ``TargetError``.
+    """
+    tuner = tuner_of(artifact, trials, random.Random(artifact.fingerprint))
+
+    async def work(live: LiveTarget) -> None:
+        def tell(done: int) -> None:
+            view.counting(f"{live.target.name}: {done} of {trials} trials at other offsets")
+
+        await look_around(live, tuner, tell)
+
+    _, error = _on(target, view, work)
+    if error is not None:
+        raise error
+    return tuner.picture
+
+
+def _known(conclusion: Conclusion | None) -> Conclusion:
+    return CannotTell("it was stopped before the end") if conclusion is None else conclusion
+
+
+def _by_record(
+    artifact: Artifact, target: Target, record: ByRecord, view: View
+) -> verifying.Pears | Divergence | None:
+    ended: list[verifying.Pears | Divergence | None] = []
+
+    async def work(live: LiveTarget) -> None:
+        def tell() -> None:
+            view.counting(
+                f"{live.target.name}: {record.quiet} of {record.wanted} trials quiet: "
+                f"its rate is below {percent(record.below)}"
+            )
+
+        ended.append(await verifying.by_record(live, artifact, record, tell))
+
+    interrupted, error = _on(target, view, work)
+    if error is not None:
+        raise error
+    if interrupted:
+        raise KeyboardInterrupt
+    return ended[0]
+
+
+def _beside(
+    artifact: Artifact, new: Target, old: Target, pairs: BesideBaseline, view: View
+) -> Divergence | None:
+    ended: list[Divergence | None] = []
+
+    async def work() -> None:
+        view.waiting(f"starting {old.name} and {new.name}")
+        async with (
+            open_target(old, secrets.token_hex(3)) as beside,
+            open_target(new, secrets.token_hex(3)) as live,
+        ):
+
+            def tell() -> None:
+                view.counting(
+                    f"{pairs.pairs} pairs: {old.name} diverged {pairs.shown_old} times of "
+                    f"{pairs.wanted}, {new.name} {pairs.shown_new}"
+                )
+
+            ended.append(await verifying.beside(live, beside, artifact, pairs, tell))
+
+    interrupted, error = run_until(work, None)
+    if error is not None:
+        raise error
+    if interrupted:
+        raise KeyboardInterrupt
+    return ended[0]
+
+
+def _recorded(artifact: Artifact) -> Tally | None:
+    rate = artifact.rate
+    return None if rate is None else Tally(rate.trials, rate.diverged)
+
+
+def _on(
+    target: Target, view: View, work: Callable[[LiveTarget], Awaitable[None]]
+) -> tuple[bool, DeadheatError | None]:
+    async def opened() -> None:
+        view.waiting(f"starting {target.name}")
+        async with open_target(target, secrets.token_hex(3)) as live:
+            await work(live)
+
+    return run_until(opened, None)

@@ -1,0 +1,47 @@
+"""Where a server listens, as a URL says it: ``http://``, ``https://`` or ``http+unix://``.
+
+Rules
+- Everything but a socket's path is httpx's: the host, the port, user and password.
+- The socket's path is percent-encoded in the place of the host, as curl's and requests'
+  users write it: ``http+unix://%2Frun%2Fserver.sock``. httpx is told ``http://localhost``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from deadheat.core.release import Via
+
+SCHEMES = ("http", "https", "http+unix")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """``base_url``: what httpx is told. ``socket_path``: connect to this file instead."""
+
+    base_url: str
+    socket_path: str | None = None
+
+    @property
+    def via(self) -> Via:
+        """What lies below HTTP/1.1."""
+        if self.socket_path is not None:
+            return Via.UNIX
+        return Via.TLS if self.base_url.startswith("https://") else Via.TCP
+
+
+def address_of(url: str) -> Address:
+    """Take a URL apart. Raises ``ValueError`` for one that names no server."""
+    parts = urlsplit(url)
+    if parts.scheme not in SCHEMES:
+        raise ValueError(f"no scheme of {', '.join(SCHEMES)}")
+    if parts.scheme != "http+unix":
+        if not parts.hostname:
+            raise ValueError("no host")
+        return Address(parts.geturl().rstrip("/"))
+    user, at, place = parts.netloc.rpartition("@")  # not ``hostname``, which is in lower case
+    path = unquote(place)
+    if not path.startswith("/") or "\0" in path:
+        raise ValueError("no absolute path of a socket, with %2F for each /")
+    return Address(f"http://{user}{at}localhost{parts.path}".rstrip("/"), path)

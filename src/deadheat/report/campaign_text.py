@@ -1,0 +1,105 @@
+"""The last words of a campaign, for a terminal.
+
+Rule: a clean night says what it would have seen, for each pair of calls that overlapped.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deadheat.core.coverage import plateaued, possible_pairings
+from deadheat.core.history import Kind
+from deadheat.core.stats import rarest_seen
+from deadheat.report.terminal import finding_text
+from deadheat.report.wording import duration_text, percent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from deadheat.core.coverage import Pairing, Silence
+    from deadheat.results import CampaignFinding, CampaignRecord
+
+
+def campaign_text(record: CampaignRecord, report: Path, *, proves: bool) -> str:
+    """Every divergence, then what was exercised, then how to go on."""
+    parts: list[str] = []
+    if record.findings:
+        parts.append(f"{len(record.findings)} distinct divergences")
+        parts += [f"{finding_text(f.artifact, f.path)}\n{seen_text(f)}" for f in record.findings]
+    elif proves:
+        programs = record.totals.get("programs", 0)
+        rarest = percent(rarest_seen(programs, 0.99))
+        parts.append(
+            f"clean: 0 of {programs:,} programs diverged; a race showing in {rarest} of these "
+            "programs would have been seen (99 %)"
+        )
+    else:
+        parts.append("no divergence seen, which proves nothing here")
+    parts.append("\n".join(exercised(record)))
+    parts.append(f"report  {report}\nresume  deadheat campaign --resume {record.folder}")
+    return "\n" + "\n\n".join(parts)
+
+
+def seen_text(finding: CampaignFinding) -> str:
+    """How often the search met it."""
+    able = f"{finding.hits:,} of {finding.programs:,} programs that could show it did"
+    return f"in the search: {able}; first after {duration_text(finding.first_s)}, last after " + (
+        duration_text(finding.last_s)
+    )
+
+
+def exercised(record: CampaignRecord) -> list[str]:
+    """What was run, what has overlapped, what never did, and what its silence is worth."""
+    totals = record.totals
+    lines = [
+        (
+            f"{record.target}, seed {record.seed}: {totals.get('programs', 0):,} programs, "
+            f"{totals.get('trials', 0):,} trials, {totals.get('requests', 0):,} requests "
+            f"in {duration_text(record.elapsed_s)} ({record.ended or 'running'})"
+        ),
+        f"under the promises: {record.promises}",
+    ]
+    possible = possible_pairings([Kind(kind) for kind in record.kinds], record.families)
+    never = [p for p in possible if p not in {overlap.pairing for overlap in record.seen}]
+    lines.append(
+        f"{len(possible) - len(never)} of {len(possible)} pairs of calls have overlapped, "
+        f"in {len(record.seen)} ways"
+        + (f"; never: {', '.join(map(pairing_text, never[:6]))}" if never else "")
+        + (f" and {len(never) - 6} more" if len(never) > 6 else "")
+    )
+    if plateaued(totals.get("programs", 0), record.last_new):
+        lines.append(f"plateau: nothing new since program {record.last_new:,}")
+    quiet = sorted(quiet_pairs(record), key=lambda one: one[1].trials)
+    for pairing, silence in quiet[:3]:
+        rarest = silence.would_have_seen()
+        if rarest is not None:
+            lines.append(
+                f"least proven: {pairing_text(pairing)}: quiet in {silence.trials:,} trials; a "
+                f"race showing in {percent(rarest)} of them would have been seen (99 %)"
+            )
+    for name, words in (
+        ("undecided", "trials undecided: they prove nothing either way"),
+        ("skipped", "programs left out: bound to show what is known"),
+        ("restarts", "times the server died and was started again"),
+        ("lost_workers", "workers were lost"),
+    ):
+        if totals.get(name):
+            lines.append(f"{totals[name]:,} {words}")
+    return lines
+
+
+def quiet_pairs(record: CampaignRecord) -> list[tuple[Pairing, Silence]]:
+    """Those that have overlapped and never in a trial that diverged."""
+    return [(p, s) for p, s in record.silence.items() if s.trials and not s.diverged]
+
+
+def pairing_text(pairing: Pairing) -> str:
+    """``delete + get, same session``."""
+    about = {
+        "same": "same session",
+        "family": "parent and child",
+        "other": "other session",
+        "all": "",
+    }[pairing.relation.value]
+    pair = f"{pairing.first} then {pairing.second}"
+    return f"{pair}, {about}" if about else pair

@@ -1,0 +1,218 @@
+"""A job as cases, one a regression and one for the search: what JUnit and GitHub are given.
+
+Rule: the words are those of the terminal, so that who knows one report knows all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from deadheat.artifact import sessions_of
+from deadheat.core.divergence import MEANING
+from deadheat.core.stats import rarest_seen
+from deadheat.report.diagram import diagram_of_divergence, text
+from deadheat.report.terminal import finding_text
+from deadheat.report.wording import percent, rate_text, signature_text
+from deadheat.results import RED, Standing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from deadheat.results import Example, JobResult, Regression, Summary
+
+# A race seen in one of so many; the figures on either side are as good, so two digits will do.
+_DIGITS = 2
+SERVER_IS_NOT = (
+    "The programs are the same for this seed and version; the server's timing is not: the same "
+    "program may diverge in one run and not in the next."
+)
+UNFINISHED = (
+    "unfinished: the budget was over before it was shrunk and measured. "
+    "Go on with `deadheat shrink FILE`."
+)
+
+
+class Ended(StrEnum):
+    """How a case ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"  # a divergence that must not be
+    ERROR = "error"  # it proves nothing
+    SKIPPED = "skipped"  # another case ended the job first
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """``message``: one line. ``details``: the whole story, with the diagram."""
+
+    name: str
+    ended: Ended
+    message: str
+    details: str
+    seconds: float
+    file: Path | None = None
+
+
+def cases_of(result: JobResult) -> tuple[Case, ...]:
+    """Regressions in the order in which they were checked, then the search."""
+    return (*map(regression_case, result.regressions), search_case(result))
+
+
+def regression_case(one: Regression) -> Case:
+    """One committed example on one target."""
+    ended = (
+        Ended.FAILED
+        if one.standing in RED
+        else Ended.ERROR
+        if one.standing in (Standing.UNFINISHED, Standing.UNAVAILABLE)
+        else Ended.PASSED
+    )
+    message = regression_line(one)
+    return Case(
+        f"regression {one.path.stem} on {one.target}",
+        ended,
+        message,
+        f"{message}\n{regression_story(one)}".rstrip(),
+        one.seconds,
+        one.path,
+    )
+
+
+def regression_line(one: Regression) -> str:
+    """``ghost-1a2b3c4d.json on opencode@1.2.1: still clean, 0 of 430 trials``."""
+    rate = None if one.replayed is None else one.replayed.rate
+    head = f"{one.path.name} on {one.target}: {one.standing}"
+    match one.standing:
+        case Standing.SILENT | Standing.QUIET:
+            said = f", 0 of {_trials(one)} trials"
+        case Standing.CAME_BACK | Standing.KNOWN:
+            said = f", in trial {_trials(one)}" if rate and rate.diverged == 1 else ""
+        case Standing.GONE:
+            chance = "" if rate is None else f" ({percent(rarest_seen(rate.trials, 0.99))}, 99 %)"
+            said = (
+                f" 0 of {_trials(one)} trials, enough to refute its recorded rate{chance}. "
+                f"If it is fixed: deadheat fixed {one.path} --on {one.target}"
+            )
+        case Standing.OTHER:
+            other = None if one.replayed is None else one.replayed.other
+            said = f": {other.anomaly}" if other is not None else ""
+        case Standing.UNFINISHED | Standing.UNAVAILABLE:
+            said = f": {one.why}"
+    return head + said
+
+
+def _trials(one: Regression) -> str:
+    return f"{one.replayed.rate.trials if one.replayed is not None else 0:,}"
+
+
+def regression_story(one: Regression, *, reachable: bool = True) -> str:
+    """What it showed, if that is red; how to replay it, if its server is ``reachable``."""
+    against = "" if one.name == one.artifact.target.name else f" --against {one.name}"
+    if one.replayed is None:
+        return ""
+    shown = one.replayed.divergence or one.replayed.other
+    if shown is None or one.standing is Standing.KNOWN:
+        return ""
+    artifact = one.artifact
+    sessions = sessions_of(artifact.program, shown.history)
+    recorded = "without a rate" if artifact.rate is None else rate_text(artifact.rate)
+    lines = [
+        MEANING[shown.anomaly],
+        "",
+        text(diagram_of_divergence(artifact.program, shown, sessions)),
+        "",
+        f"under the promises: {one.replayed.promises}",
+        f"recorded on {artifact.target.name}: {recorded}",
+    ]
+    if reachable:
+        lines.append(f"replay  deadheat replay {one.path}{against}")
+    return "\n".join(lines)
+
+
+def search_case(result: JobResult) -> Case:
+    """The search: what it found, or what its silence proves."""
+    summary = result.summary
+    name = f"search {result.target}"
+    seconds = 0.0 if summary is None else summary.elapsed_s
+    if summary is not None and summary.findings:
+        said = _many(len(summary.findings), "divergence")
+        found = ", ".join(finding_line(example) for example in summary.findings)
+        stories = "\n\n".join(finding_story(example) for example in summary.findings)
+        details = f"{stories}\n\nseed {result.seed}. {SERVER_IS_NOT}"
+        return Case(name, Ended.FAILED, f"{said}: {found}", details, seconds)
+    if summary is None and result.error is None:
+        if result.interrupted:
+            return Case(name, Ended.ERROR, "interrupted", "interrupted", seconds)
+        why = "not run: a regression was red first"
+        return Case(name, Ended.SKIPPED, why, why, seconds)
+    if result.error is not None:
+        return Case(name, Ended.ERROR, str(result.error), str(result.error), seconds)
+    assert summary is not None
+    if result.interrupted:
+        return Case(name, Ended.ERROR, "interrupted", power_text(summary), seconds)
+    return Case(name, Ended.PASSED, power_text(summary), power_text(summary), seconds)
+
+
+def finding_line(example: Example) -> str:
+    """``ghost (create, delete, read)``."""
+    return signature_text(example.artifact)
+
+
+def finding_story(example: Example) -> str:
+    """The whole finding, and whether it is finished."""
+    story = finding_text(example.artifact, example.path)
+    return story if example.finished else f"{story}\n{UNFINISHED}"
+
+
+def power_text(summary: Summary) -> str:
+    """What silence proves (DESIGN §4): how rare a race the programs would have shown."""
+    # A program that the end of the time cut off has had no trial.
+    judged = max(min(summary.programs, summary.trials) - summary.undecided, 0)
+    if not judged:
+        return "nothing was judged, which proves nothing"
+    known = f", {summary.known:,} sightings of known bugs" if summary.known else ""
+    return (
+        f"clean: {judged:,} programs, {summary.overlaps:,} overlapping pairs{known}; a race "
+        f"showing in 1 of {one_of(judged):,} programs would have been seen (99 %)"
+    )
+
+
+def one_of(programs: int) -> int:
+    """The largest N, in two digits, such that a race in 1 of N programs would have been seen."""
+    exact = 1 / rarest_seen(programs, 0.99)
+    whole = max(int(exact + 1e-9), 1)
+    unit: int = 10 ** max(len(str(whole)) - _DIGITS, 0)
+    return whole // unit * unit
+
+
+def last_line(result: JobResult) -> str:
+    """The verdict in one line."""
+    failed = [case for case in cases_of(result) if case.ended is Ended.FAILED]
+    broken = [case for case in cases_of(result) if case.ended is Ended.ERROR]
+    if result.interrupted:
+        return "interrupted: this is what was found until then"
+    if failed:
+        return f"diverged: {'; '.join(_short(case) for case in failed)}"
+    if broken:
+        return f"nothing proven: {'; '.join(_short(case) for case in broken)}"
+    assert result.summary is not None
+    return power_text(result.summary)
+
+
+def _short(case: Case) -> str:
+    return f"{case.name}: {case.message}" if case.file is None else case.message
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def totals(cases: Iterable[Case]) -> dict[Ended, int]:
+    """How many ended how."""
+    counted = dict.fromkeys(Ended, 0)
+    for case in cases:
+        counted[case.ended] += 1
+    return counted

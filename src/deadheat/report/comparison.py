@@ -1,0 +1,153 @@
+"""Versions, bisections and verifications as text for a terminal, and as plain values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from deadheat.artifact import sessions_of
+from deadheat.core.verifying import DRIFT, CannotTell, Fixed, NotFixed
+from deadheat.report.diagram import diagram_of_divergence, text
+from deadheat.report.wording import percent
+from deadheat.results import Presence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from deadheat.artifact import Artifact
+    from deadheat.core.stats import Rate
+    from deadheat.results import Bisected, Row, Verified
+
+_HEAD = ("version", "trials", "diverged", "rate (95 %)", "verdict")
+
+
+def versions_table(rows: Iterable[Row]) -> str:
+    """A row a version, columns aligned."""
+    table = [_HEAD, *map(_cells, rows)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(_HEAD))]
+    right = (False, True, True, False, False)
+    lines = [
+        "  ".join(
+            cell.rjust(width) if to_the_right else cell.ljust(width)
+            for cell, width, to_the_right in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in table
+    ]
+    return "\n".join(lines)
+
+
+def versions_markdown(rows: Iterable[Row]) -> str:
+    """The same as a Markdown table."""
+    lines = ["| " + " | ".join(cells) + " |" for cells in (_HEAD, *map(_cells, rows))]
+    return "\n".join([lines[0], "|---|---|---|---|---|", *lines[1:]])
+
+
+def versions_json(artifact: Artifact, rows: Iterable[Row]) -> dict[str, object]:
+    """Plain values, stable keys."""
+    return {
+        "anomaly": artifact.anomaly.value,
+        "recorded_on": artifact.target.name,
+        "versions": [
+            {
+                "target": row.target,
+                "verdict": row.standing.value,
+                "why": row.why,
+                "trials": row.trials,
+                "diverged": row.diverged,
+                "low": None if row.rate is None else round(row.rate.low, 6),
+                "high": None if row.rate is None else round(row.rate.high, 6),
+                "below": None if row.below is None else round(row.below, 6),
+                "missed": row.missed,
+                "undecided": row.undecided,
+            }
+            for row in rows
+        ],
+    }
+
+
+def verdict_text(row: Row) -> str:
+    """``not seen: below 1.2 % at 99 %``."""
+    match row.standing:
+        case Presence.PRESENT:
+            return "present"
+        case Presence.NOT_SEEN if row.below is not None:
+            return f"not seen: below {percent(row.below)} at 99 %"
+        case Presence.NOT_SEEN:
+            return "not seen"
+        case Presence.DIFFERENT:
+            return f"different divergence: {row.why}"
+        case Presence.NOT_COMPARABLE:
+            return f"not comparable: {row.why}"
+        case _:
+            assert_never(row.standing)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    measured = "-" if row.rate is None else _rate(row.rate)
+    return (row.target, f"{row.trials:,}", f"{row.diverged:,}", measured, verdict_text(row))
+
+
+def _rate(rate: Rate) -> str:
+    low, high = percent(rate.low).removesuffix(" %"), percent(rate.high)
+    return f"{percent(rate.estimate)} ({low}–{high})"
+
+
+def bisected_text(found: Bisected) -> str:
+    """The version named, and how often that is wrong."""
+    first = "first good" if found.fixed else "first bad"
+    named = found.without_it if found.fixed else found.with_it
+    other = found.with_it if found.fixed else found.without_it
+    lines = [f"{first}: {named}"]
+    if found.skipped:
+        lines = [f"{first}: one of {', '.join((*found.skipped, named))}"]
+    has = "still shows it" if found.fixed else "does not show it"
+    lines.append(f"{other}, the version before, {has}")
+    lines.append(
+        f"wrong at most {percent(found.wrong)} of the time, if one change made the difference and "
+        f"the race shows at no less than 1/{DRIFT} of the rate of the version tried beside it"
+    )
+    return "\n".join(lines)
+
+
+def verified_text(artifact: Artifact, path: str, found: Verified) -> str:
+    """Fixed, not fixed, or what is missing."""
+    sure = f"{percent(found.confidence)}"
+    match found.conclusion:
+        case NotFixed():
+            head = [f"not fixed  {path} diverges on {found.target}"]
+        case Fixed():
+            head = [f"fixed  {path} on {found.target} ({sure})"]
+        case CannotTell(why):
+            head = [f"cannot tell  {path} on {found.target}: {why}"]
+        case _:
+            assert_never(found.conclusion)
+    lines = [*head, _counts(found)]
+    if isinstance(found.conclusion, Fixed):
+        lines.append(_would_have(found.conclusion))
+    if found.seen is not None:
+        sessions = sessions_of(artifact.program, found.seen.history)
+        if not isinstance(found.conclusion, NotFixed):
+            lines.append(f"but another divergence shows there: {found.seen.signature}")
+        lines += ["", text(diagram_of_divergence(artifact.program, found.seen, sessions))]
+    return "\n".join(lines)
+
+
+def _counts(found: Verified) -> str:
+    diverged, trials = found.new
+    here = f"{diverged:,} of {trials:,} trials diverged"
+    if not found.baseline:
+        return here
+    old_diverged, old_trials = found.old
+    why = f" (the recorded rate says nothing here: {found.pears})" if found.pears else ""
+    return (
+        f"{here}, {old_diverged:,} of {old_trials:,} on {found.baseline} in between, "
+        f"trial by trial{why}"
+    )
+
+
+def _would_have(fixed: Fixed) -> str:
+    if fixed.below is None:
+        return f"a race at 1/{DRIFT} of the old version's rate or more would have been seen"
+    return (
+        f"a race showing in {percent(fixed.below)} of trials or more would have been seen "
+        f"(1/{DRIFT} of the lowest rate that fits what was recorded)"
+    )

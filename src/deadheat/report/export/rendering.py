@@ -1,0 +1,229 @@
+"""A recipe as a script, a pytest file or curl lines, by the templates beside this module.
+
+Rules
+- What is written needs nothing of deadheat: httpx at most, or the standard library.
+- Everything of the artifact goes into Python through ``repr``, into comments on one line and
+  into shell through ``shlex``: a server that answers strange texts writes no code.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from deadheat.core.divergence import MEANING
+from deadheat.core.program import describe, kind_of, makes, needs, var_of
+from deadheat.errors import CannotExport
+from deadheat.report.diagram import diagram_of, named_reason, text
+from deadheat.report.export.clues import Clue, clues_of
+from deadheat.report.wording import rate_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deadheat.artifact import Artifact
+    from deadheat.report.export.recipe import Recipe, Request, Step
+
+
+def script(recipe: Recipe, name: str, *, stdlib: bool) -> str:
+    """A Python file that reproduces by itself. Raises ``CannotExport``."""
+    return _rendered("script.py.j2", recipe, name, stdlib=stdlib)
+
+
+def pytest_file(recipe: Recipe, name: str) -> str:
+    """A test for the target's own repository. Raises ``CannotExport``."""
+    return _rendered("pytest.py.j2", recipe, name, stdlib=True)
+
+
+def curl_lines(recipe: Recipe, name: str) -> str:
+    """The calls for a shell; raced ones in the background."""
+    artifact = recipe.artifact
+    made = [call for call in artifact.program.calls() if makes(call) is not None]
+    names = sorted(var.name for call in made if (var := makes(call)) is not None)
+    head = [
+        title_of(artifact),
+        *text(diagram_of(artifact), indent="  ").splitlines(),
+    ]
+    return (
+        environment()
+        .get_template("curl.sh.j2")
+        .render(
+            head=[_one_line(line) for line in head],
+            why=_one_line(why_of(artifact)),
+            name=name,
+            file=_one_line(recipe.file),
+            rounds=_rounds(recipe, _curl),
+            list_path=recipe.list_all.path,
+            cleaning=[_curl_line(recipe.delete, {"a": name}) + " >/dev/null" for name in names],
+        )
+    )
+
+
+def title_of(artifact: Artifact) -> str:
+    """``ghost: a session deleted with success is still there (two … at once)``."""
+    together = artifact.program.concurrency
+    raced = [
+        kind_of(call)
+        for lanes in artifact.program.rounds
+        if len(lanes) > 1
+        for lane in lanes
+        for call in lane
+    ]
+    kinds = " and ".join(sorted(set(raced)))
+    how = f" ({kinds} at the same time)" if together > 1 else ""
+    return f"{artifact.anomaly}: {MEANING[artifact.anomaly]}{how}"
+
+
+def why_of(artifact: Artifact) -> str:
+    """The recorded reason, with the program's names."""
+    names = {session: name for name, session in artifact.sessions.items()}
+    return named_reason(artifact.reason, artifact.about, names)
+
+
+def _blank_why(artifact: Artifact) -> str:
+    """The reason with ``{a}`` for the session called a; one that no clue names stays a name."""
+    clues = clues_of(artifact)
+    known = {clue.session for clue in clues} | {clue.parent for clue in clues}
+    known |= {name for clue in clues for name in (*dict(clue.shows), *clue.lacks)}
+    names = {
+        session: f"{{{name}}}" if name in known else name
+        for name, session in artifact.sessions.items()
+    }
+    return named_reason(artifact.reason, artifact.about, names)
+
+
+def _rendered(template: str, recipe: Recipe, name: str, *, stdlib: bool) -> str:
+    artifact, start = recipe.artifact, recipe.start
+    if artifact.target.profile != "opencode":
+        raise CannotExport(
+            f"a script cannot read the answers of the profile {artifact.target.profile} yet. "
+            "Use --as curl or --as markdown."
+        )
+    if artifact.target.settle_ms:
+        raise CannotExport(
+            "this example waits for the target's settle time, which a script does not. "
+            "Use `deadheat replay`."
+        )
+    return (
+        environment()
+        .get_template(template)
+        .render(
+            title=_in_docstring(title_of(artifact)),
+            diagram=_in_docstring(text(diagram_of(artifact))),
+            reason=_in_docstring(why_of(artifact)),
+            deadheat=artifact.environment.deadheat,
+            target=_in_docstring(artifact.target.name),
+            rate="its rate was not measured" if artifact.rate is None else rate_text(artifact.rate),
+            name=name,
+            test_name=re.sub(
+                r"\W+", "_", f"{artifact.anomaly} {' '.join(artifact.signature)}"
+            ).strip("_"),
+            stdlib=stdlib,
+            rounds=_rounds(recipe, _call),
+            list_all=recipe.list_all,
+            get=recipe.get,
+            delete=recipe.delete,
+            clues=[_clue(clue) for clue in clues_of(artifact)],
+            why=_blank_why(artifact),
+            trials=recipe.trials,
+            timeout_s=artifact.target.timeout_s,
+            start=start,
+            start_name=_in_docstring(
+                "" if start is None else f"{start.package} {start.version}".strip() or "the server"
+            ),
+            start_argv=None if start is None else repr(list(start.argv)),
+            start_env=None if start is None else repr(dict(start.env)),
+        )
+    )
+
+
+def environment() -> Environment:
+    """Where the templates are."""
+    # No HTML here, and what goes into code goes through repr.
+    made = Environment(
+        loader=PackageLoader("deadheat.report.export"),
+        autoescape=False,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters["py"] = repr
+    return made
+
+
+def _rounds(recipe: Recipe, spelt: Callable[[Step], str]) -> list[list[list[str]]]:
+    by_place = {step.place: step for step in recipe.steps}
+    return [
+        [[spelt(by_place[r, l, i]) for i in range(len(lane))] for l, lane in enumerate(lanes)]
+        for r, lanes in enumerate(recipe.artifact.program.rounds)
+    ]
+
+
+def _call(step: Step) -> str:
+    """The arguments of a ``Call`` in the script."""
+    call, request = step.call, step.request
+    var, needed = var_of(call), needs(call) if makes(call) is not None else None
+    values = (
+        describe(call),
+        kind_of(call),
+        None if var is None else var.name,
+        request.method,
+        request.path,
+        request.body,
+        call.offset_us,
+        None if needed is None else needed.name,
+    )
+    return ", ".join(map(repr, values))
+
+
+def _clue(clue: Clue) -> str:
+    values = (
+        clue.kind,
+        clue.answer,
+        clue.session,
+        clue.parent,
+        clue.shows,
+        clue.lacks,
+        clue.at_rest,
+        clue.after,
+    )
+    return ", ".join(map(repr, values))
+
+
+def _curl(step: Step) -> str:
+    """One line; what it makes goes into a shell variable, as the lane's own process allows."""
+    line = _curl_line(step.request, {}, title=describe(step.call))
+    made = makes(step.call)
+    wait = f"sleep {step.call.offset_us / 1e6:.6f}; " if step.call.offset_us else ""
+    return wait + (line if made is None else f"{made.name}=$({line} | id)")
+
+
+def _curl_line(request: Request, names: dict[str, str], title: str = "") -> str:
+    def filled(part: str) -> str:
+        # A session's name becomes a variable of the shell, outside of the single quotes.
+        pieces = re.split(r"\{([a-z][0-9]*)\}", part.replace("{title}", title))
+        quoted = [
+            f'"${names.get(piece, piece)}"' if n % 2 else shlex.quote(piece)
+            for n, piece in enumerate(pieces)
+            if piece
+        ]
+        return "".join(quoted)
+
+    words = ["call", "--request", request.method, '"$BASE"' + filled(request.path)]
+    if request.body is not None:
+        words += ["--header", "'content-type: application/json'", "--data", filled(request.body)]
+    return " ".join(words)
+
+
+def _one_line(line: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in line)
+
+
+def _in_docstring(lines: str) -> str:
+    """Nothing that ends the docstring, or that Python would read as an escape."""
+    shown = "\n".join(_one_line(line) for line in lines.splitlines())
+    return shown.replace("\\", "/").replace('"""', "'''")

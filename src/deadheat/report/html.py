@@ -1,0 +1,214 @@
+"""Reports as one HTML file each: a campaign, or one failing example.
+
+Rules
+- Self-contained: no network, no other file. The page's own policy (CSP) allows the one style and
+  the one script that it carries, by their hashes, and nothing else.
+- Jinja2 with autoescape on, always: what a server said stays text.
+- The templates draw; what they draw is decided in ``lanes`` and ``charts``.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shlex
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from deadheat.core.coverage import plateaued
+from deadheat.core.divergence import MEANING
+from deadheat.report import charts, lanes
+from deadheat.report.campaign_text import exercised, pairing_text, quiet_pairs
+from deadheat.report.diagram import named_reason, program_lines, text
+from deadheat.report.wording import duration_text, percent, rate_text, size_text, standing_text
+
+if TYPE_CHECKING:
+    from deadheat.artifact import Artifact
+    from deadheat.results import CampaignFinding, CampaignRecord
+
+# The policy forbids style attributes, so every place on a scale is a class.
+_POSITIONS = "".join(f".at{n}{{left:{n}%}}" for n in range(101))
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A number that is looked at first."""
+
+    value: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One failing example, ready to be drawn."""
+
+    anchor: str
+    key: str
+    anomaly: str
+    meaning: str
+    standing: str
+    size: str
+    rate: str
+    interval: charts.Interval | None
+    drawing: lanes.Drawing
+    proof: tuple[str, ...]
+    counterfactual: str
+    held: str
+    promises: str
+    transient: str
+    more_reliable: str
+    more_reliable_rate: str
+    offsets: tuple[charts.Bar, ...]
+    replay: str
+    made_by: str
+    state: str = ""
+    search: str = ""
+
+
+def example_page(artifact: Artifact, path: Path) -> str:
+    """One failing example as a page of its own."""
+    shown = shown_of(artifact, path, "example")
+    title = f"{artifact.anomaly} on {artifact.target.name}"
+    return _page("example.html.j2", title=title, finding=shown, running=False)
+
+
+def campaign_page(record: CampaignRecord) -> str:
+    """A campaign, also while it runs; then the page loads itself again now and then."""
+    quiet = sorted(quiet_pairs(record), key=lambda pair: pair[1].trials)
+    totals = record.totals
+    return _page(
+        "campaign.html.j2",
+        title=f"deadheat campaign on {record.target}",
+        record=record,
+        running=not record.ended,
+        tiles=_tiles(record),
+        findings=[_shown_in_campaign(finding, record) for finding in record.findings],
+        exercised=exercised(record),
+        plateau=plateaued(totals.get("programs", 0), record.last_new),
+        lines=charts.lines_of(record),
+        matrix=charts.matrix_of(record),
+        quiet=[
+            (pairing_text(p), f"{s.trials:,}", percent(s.would_have_seen() or 0)) for p, s in quiet
+        ],
+        resume=shlex.join(["deadheat", "campaign", "--resume", str(record.folder)]),
+    )
+
+
+def _tiles(record: CampaignRecord) -> tuple[Tile, ...]:
+    totals = record.totals
+    elapsed_s = record.elapsed_s or 1.0
+    return (
+        Tile(str(len(record.findings)), "distinct divergences"),
+        Tile(duration_text(record.elapsed_s), "at work"),
+        Tile(f"{totals.get('programs', 0):,}", "programs"),
+        Tile(f"{totals.get('requests', 0):,}", "requests"),
+        Tile(f"{totals.get('requests', 0) / elapsed_s:,.0f}", "requests a second"),
+        Tile(str(len(record.seen)), "kinds of overlap"),
+        Tile(f"{totals.get('restarts', 0):,}", "server deaths"),
+        Tile(f"{totals.get('recycled', 0):,}", "servers recycled"),
+    )
+
+
+def shown_of(artifact: Artifact, path: Path, anchor: str, key: str = "") -> Shown:
+    """Everything about one failing example that is drawn."""
+    names = {session: name for name, session in artifact.sessions.items()}
+
+    def named(line: str) -> str:
+        return named_reason(line, artifact.about, names)
+
+    rate, reliable = artifact.rate, artifact.most_reliable
+    explained, settle_ms = artifact.explanation, artifact.target.settle_ms
+    passing = f"it went away within the target's settle time ({settle_ms} ms)"
+    environment = artifact.environment
+    return Shown(
+        anchor=anchor,
+        key=key or f"{artifact.anomaly} ({', '.join(artifact.signature)})",
+        anomaly=artifact.anomaly.value,
+        meaning=MEANING[artifact.anomaly],
+        standing=standing_text(artifact),
+        size=size_text(artifact.program),
+        rate="its rate was not measured" if rate is None else rate_text(rate),
+        interval=charts.interval_of(rate) if rate is not None and rate.trials else None,
+        drawing=lanes.drawing_of(artifact),
+        proof=tuple(named(line) for line in explained.proof),
+        counterfactual=named(explained.counterfactual),
+        held=explained.strongest_promise_held,
+        promises=str(artifact.target.promises),
+        transient=passing if artifact.transient else "",
+        more_reliable="" if reliable is None else text(program_lines(reliable), indent=""),
+        more_reliable_rate=""
+        if artifact.most_reliable_rate is None
+        else rate_text(artifact.most_reliable_rate),
+        offsets=(),
+        replay=shlex.join(["deadheat", "replay", str(path)]),
+        made_by=f"deadheat {environment.deadheat}, seed {artifact.origin.seed}, "
+        f"{environment.system}, {environment.cores} cores",
+    )
+
+
+def _shown_in_campaign(finding: CampaignFinding, record: CampaignRecord) -> Shown:
+    anchor = f"f-{finding.artifact.fingerprint}"
+    shown = shown_of(finding.artifact, finding.path, anchor, finding.key)
+    share = f" ({percent(finding.hits / finding.programs)})" if finding.programs else ""
+    search = (
+        f"{finding.hits:,} of the {finding.programs:,} programs that could show it did{share}; "
+        f"first after {duration_text(finding.first_s)} (program {finding.first_program:,}), "
+        f"last {duration_text(max(record.elapsed_s - finding.last_s, 0))} before the end"
+    )
+    return replace(
+        shown,
+        # Tuning that met nothing has no picture.
+        offsets=charts.offsets_of(finding.picture) if any(d for _, d, _ in finding.picture) else (),
+        search=search,
+        state="" if finding.settled else "still being shrunk",
+    )
+
+
+def _page(template: str, **values: object) -> str:
+    style, script = _asset("page.css") + _POSITIONS, _asset("page.js")
+    policy = "; ".join(
+        (
+            "default-src 'none'",
+            f"style-src '{_hash(style)}'",
+            f"script-src '{_hash(script)}'",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            style=Markup(style),  # the package's own files
+            script=Markup(script),
+            policy=policy,
+            **values,
+        )
+    )
+
+
+def _asset(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return "sha256-" + base64.b64encode(digest).decode()
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,0 +1,266 @@
+"""The event stream of a live server: what is heard, flushed, dropped and connected again."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from tests.programs import TWO_DELETES
+from tests.servers.crowd import Crowd
+from tests.servers.registry import BY_NAME
+from tests.servers.scripted import Asked, Says, Scripted
+
+from deadheat.campaign.judge import judge
+from deadheat.core.divergence import Anomaly, Diverged, Linearizable
+from deadheat.core.history import Change, History, Info
+from deadheat.core.program import Create, Program, Var
+from deadheat.core.promises import EventPromise, Promises
+from deadheat.drive.live import LiveTarget, open_target
+from deadheat.drive.target import Target
+from deadheat.targets.opencode_events import OpenCodeEvents
+from deadheat.targets.opencode_wire import OpenCodeWire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deadheat.drive.executor import Execution
+
+pytestmark = [pytest.mark.live, pytest.mark.anyio]
+
+ONCE = Promises(events=EventPromise.EXACTLY_ONCE)
+HEAD = b"HTTP/1.1 200 X\r\ncontent-type: text/event-stream\r\n\r\n"
+CONNECTED = b'data: {"type": "server.connected", "properties": {}}\n\n'
+
+
+def said(history: History) -> list[tuple[Change, str]]:
+    assert history.stream is not None
+    return [(one.change, one.session) for one in history.stream.announcements]
+
+
+async def test_each_change_is_heard_and_the_stream_is_flushed() -> None:
+    async with open_target(BY_NAME["missing-event"].target(correct=True), "run") as live:
+        assert live.promises.events is EventPromise.EXACTLY_ONCE
+        for _ in range(3):
+            done, death = await live.execute(TWO_DELETES)
+            assert isinstance(judge(done, death, live.promises), Linearizable)
+            ids = dict(done.sessions).values()
+            assert sorted(said(done.history)) == sorted(
+                (change, one) for change in (Change.CREATED, Change.DELETED) for one in ids
+            )
+            assert done.history.stream is not None
+            assert done.history.stream.flushed_ns is not None
+            ops = done.history.operations
+            assert done.history.stream.flushed_ns > max(op.return_ns or 0 for op in ops)
+
+
+async def test_a_target_without_a_stream_promises_nothing_of_it() -> None:
+    """The crowd answers 404 to everything that it does not know."""
+    with Scripted(Crowd(random.Random(0))) as server:
+        target = Target(
+            "x", OpenCodeWire(), base_url=server.base_url, promises=ONCE, exclusive=False,
+            events=OpenCodeEvents(),
+        )  # fmt: skip
+        async with open_target(target, "run") as live:
+            assert live.promises.events is EventPromise.NONE
+            done, _ = await live.execute(TWO_DELETES)
+            assert done.history.stream is None
+
+
+class Loose:
+    """A crowd with an event stream on a socket of its own, which a test may break off."""
+
+    def __init__(self) -> None:
+        self.crowd = Crowd(random.Random(0))
+        self.server: Scripted | None = None
+        self.streams: list[int] = []
+        self.silent: Callable[[str], bool] = lambda _event: False
+
+    def __call__(self, asked: Asked) -> Says:
+        if asked.path == "/event":
+            self.streams.append(asked.connection)
+            return Says(raw=HEAD + CONNECTED)
+        before = dict(self.crowd.stored)
+        says = self.crowd(asked)
+        for change, ids in (
+            ("created", self.crowd.stored.keys() - before.keys()),
+            ("deleted", before.keys() - self.crowd.stored.keys()),
+        ):
+            for session in ids:
+                self.tell(change, session)
+        return says
+
+    def tell(self, change: str, session: str) -> None:
+        event = f'{{"type": "session.{change}", "properties": {{"info": {{"id": "{session}"}}}}}}'
+        if self.server is not None and self.streams and not self.silent(event):
+            self.server.lines[self.streams[-1]].sock.sendall(f"data: {event}\n\n".encode())
+
+    def target(self) -> Target:
+        assert self.server is not None
+        return Target(
+            "x", OpenCodeWire(), base_url=self.server.base_url, promises=ONCE, exclusive=False,
+            events=OpenCodeEvents(),
+        )  # fmt: skip
+
+    def break_off(self) -> None:
+        assert self.server is not None
+        self.server.hang_up(self.server.lines[self.streams[-1]])
+
+
+async def _run(live: LiveTarget) -> Execution:
+    done, death = await live.execute(TWO_DELETES)
+    assert death is None
+    return done
+
+
+async def test_a_dropped_stream_is_no_finding_and_is_heard_again() -> None:
+    loose = Loose()
+    with Scripted(loose) as server:
+        loose.server = server
+        async with open_target(loose.target(), "run") as live:
+            assert isinstance(judge(await _run(live), None, live.promises), Linearizable)
+            deletes = 0
+
+            def breaks(event: str) -> bool:
+                nonlocal deletes
+                deletes += "deleted" in event
+                if deletes == 1:
+                    loose.break_off()
+                return deletes >= 1
+
+            loose.silent = breaks
+            broken = await _run(live)
+            assert broken.history.stream is not None
+            assert broken.history.stream.flushed_ns is None
+            assert isinstance(judge(broken, None, live.promises), Linearizable)
+            loose.silent = lambda _event: False
+            again = await _run(live)
+            assert again.history.stream is not None
+            assert again.history.stream.flushed_ns is not None
+            assert len(said(again.history)) == 4
+            assert len(loose.streams) == 2
+    assert set(loose.crowd.stored) == set(loose.crowd.foreign)  # the marker has gone, too
+
+
+async def test_one_that_is_never_announced_is_missing() -> None:
+    loose = Loose()
+    with Scripted(loose) as server:
+        loose.server = server
+        async with open_target(loose.target(), "run") as live:
+            first = True
+
+            def once(event: str) -> bool:
+                nonlocal first
+                loses, first = first and "deleted" in event, first and "deleted" not in event
+                return loses
+
+            loose.silent = once
+            verdict = judge(await _run(live), None, live.promises)
+    assert isinstance(verdict, Diverged)
+    assert [one.anomaly for one in verdict.all] == [Anomaly.MISSING_EVENT]
+
+
+# -- hangs -------------------------------------------------------------------------------------
+
+
+def held(
+    crowd: Crowd, event: threading.Event, *, all_of_them: bool
+) -> Callable[[Asked], Says | None]:
+    """The second delete of the race is not answered; ``all_of_them``: nobody is, from then on."""
+    deletes = 0
+
+    def refuse(asked: Asked) -> Says | None:
+        nonlocal deletes
+        deletes += asked.method == "DELETE"
+        if deletes == 2 and asked.method == "DELETE":
+            if all_of_them:
+                event.wait(3)  # under the server's lock
+            else:
+                crowd.stored.pop(asked.path.rpartition("/")[2])
+                return Says(after=event)
+        return None
+
+    return refuse
+
+
+@pytest.mark.parametrize("all_of_them", [False, True])
+async def test_a_call_hangs_only_while_others_are_answered(all_of_them: bool) -> None:
+    crowd = Crowd(random.Random(0))
+    ended = threading.Event()
+    with Scripted(crowd) as server:
+        target = Target(
+            "x", OpenCodeWire(), base_url=server.base_url, exclusive=False, timeout_s=0.5
+        )
+        async with open_target(target, "run") as live:
+            crowd.refuses = held(crowd, ended, all_of_them=all_of_them)
+            began_s = time.monotonic()
+            if all_of_them:
+                threading.Timer(0.9, ended.set).start()
+            done, death = await live.execute(TWO_DELETES)
+            took_s = time.monotonic() - began_s
+            ended.set()
+    assert death is None
+    assert took_s < 3
+    (control,) = done.history.controls
+    verdict = judge(done, death, Promises())
+    if all_of_them:  # a slow machine comes back, and nothing is said of it
+        assert control.return_ns is None
+        assert isinstance(verdict, Linearizable)
+        return
+    assert control.return_ns is not None
+    assert isinstance(verdict, Diverged)
+    assert verdict.divergence.anomaly is Anomaly.HANG
+    hung = [op for op in done.history.operations if isinstance(op.outcome, Info)]
+    assert [op.index for op in hung] == [verdict.divergence.culprit]
+    assert not any(op.at_rest for op in done.history.operations)  # nothing more was asked
+
+
+async def test_slow_but_within_the_bound_is_no_hang() -> None:
+    crowd = Crowd(random.Random(0))
+    ended = threading.Event()
+    with Scripted(crowd) as server:
+        target = Target(
+            "x", OpenCodeWire(), base_url=server.base_url, exclusive=False, timeout_s=1.0
+        )
+        async with open_target(target, "run") as live:
+            crowd.refuses = held(crowd, ended, all_of_them=False)
+            threading.Timer(0.5, ended.set).start()
+            done, death = await live.execute(TWO_DELETES)
+    assert done.history.controls == ()
+    assert isinstance(judge(done, death, Promises()), Linearizable)
+
+
+async def test_a_managed_server_is_recycled_after_a_hang() -> None:
+    async with open_target(BY_NAME["deadlock"].target(), "run") as live:
+        for _ in range(20):
+            done, death = await live.execute(TWO_DELETES)
+            verdict = judge(done, death, live.promises)
+            if isinstance(verdict, Diverged):
+                break
+        assert isinstance(verdict, Diverged)
+        assert verdict.divergence.anomaly is Anomaly.HANG
+        assert live.restarts == 0
+        with anyio.fail_after(20):
+            done, _ = await live.execute(TWO_DELETES)
+        assert live.restarts == 1
+        assert done.requests > 0
+
+
+async def test_a_managed_server_that_stands_still_is_unresponsive_and_recycled() -> None:
+    two_creates = Program((((Create(Var(0)),), (Create(Var(1)),)),))
+    async with open_target(BY_NAME["stall"].target(), "run") as live:
+        for _ in range(20):
+            done, death = await live.execute(two_creates)
+            if death is not None:
+                break
+        assert death is not None
+        assert death.silent
+        verdict = judge(done, death, live.promises)
+        assert isinstance(verdict, Diverged)
+        assert verdict.divergence.anomaly is Anomaly.UNRESPONSIVE
+        again, _ = await live.execute(two_creates)
+        assert live.restarts == 1
+        assert again.requests > 0

@@ -1,0 +1,261 @@
+"""The pytest plugin, in pytests of their own: what a user sees, with and without it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.live
+SHOP = Path(__file__).parent / "servers" / "shop.py"
+# The shop's API for a server that somebody else starts.
+PROFILE = re.sub(
+    r"\[server\].*?(?=\[calls\])", "", SHOP.with_suffix(".toml").read_text(), flags=re.DOTALL
+)
+HEAD = "from deadheat.testing import race_test\nfrom shop import make_app\n"
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A user's suite: the shop, its profile, nothing of this repo's configuration."""
+    for name in ("CI", "GITHUB_ACTIONS"):  # either makes Hypothesis keep no examples
+        monkeypatch.delenv(name, raising=False)
+    pytester.makepyfile(shop=SHOP.read_text())
+    pytester.path.joinpath("shop.toml").write_text(PROFILE)
+    pytester.makeini(
+        "[pytest]\npythonpath = .\nasyncio_default_fixture_loop_scope = function\n"
+        "addopts = --strict-markers --strict-config\nfilterwarnings = error\n"
+    )
+    return pytester
+
+
+def run(suite: pytest.Pytester, *words: str) -> pytest.RunResult:
+    return suite.runpytest_subprocess(*words, timeout=110)
+
+
+def test_a_race_is_a_failure_with_its_diagram_and_is_tried_first_the_next_time(
+    suite: pytest.Pytester,
+) -> None:
+    suite.makepyfile(
+        test_shop=HEAD
+        + "test_carts = race_test(make_app(correct=False), profile='shop.toml', budget='12s')\n"
+    )
+    ran = run(suite)
+    ran.assert_outcomes(failed=1)
+    shown = ran.stdout.str()
+    assert "_ test_carts _" in shown
+    assert "✗ " in shown
+    assert "┌ " in shown
+    assert "again   pytest 'test_shop.py::test_carts'" in shown
+    assert re.search(r"saved   \.deadheat/carts/[a-z-]+-[0-9a-f]{8}\.json", shown)
+    assert "testing.py" not in shown  # no frame of ours
+    assert (suite.path / ".hypothesis").exists()
+    # From the example database: at once, and without a search.
+    again = run(suite, "--lf", "-q", "--deadheat-budget", "60s", "--durations=1")
+    again.assert_outcomes(failed=1)
+    assert "it diverged before, and again in trial" in again.stdout.str()
+    took = re.search(r"([\d.]+)s call", again.stdout.str())
+    assert took is not None
+    assert float(took[1]) < 20
+    # Fixed: silent for as long as its rate asks for, then forgotten.
+    suite.makepyfile(
+        test_shop=HEAD
+        + "test_carts = race_test(make_app(correct=True), profile='shop.toml', budget='12s')\n"
+    )
+    calm = run(suite)
+    calm.assert_outcomes(passed=1)
+    assert re.search(r"test_carts: clean: [\d,]+ programs", calm.stdout.str())
+
+
+def test_a_fixture_of_the_users_gives_the_target(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        test_shop=HEAD
+        + """
+import pytest, threading, uvicorn, socket, time
+
+@pytest.fixture(scope="module")
+def server_url():
+    sock = socket.socket(proto=socket.IPPROTO_TCP)
+    sock.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(make_app(correct=True), log_level="error"))
+    thread = threading.Thread(target=server.run, args=([sock],), daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+    sock.close()
+
+test_by_name = race_test(fixture="server_url", profile="shop.toml", budget="8s")
+
+def test_by_fixture(deadheat, server_url):
+    deadheat(server_url, profile="shop.toml", budget="8s", seed=3)
+
+@pytest.fixture
+def app():
+    return make_app(correct=True)
+
+test_app_of_a_fixture = race_test(fixture="app", profile="shop.toml", budget="8s")
+"""
+    )
+    ran = run(suite, "-v")
+    ran.assert_outcomes(passed=3)
+    assert ran.stdout.str().count(": clean: ") == 3
+
+
+def test_a_machine_of_the_users_own_and_the_seed(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        test_shop=HEAD
+        + """
+from deadheat.testing import Profile, ProgramMachine
+import json, pathlib, tomllib
+
+from deadheat.testing import Get, precondition, rule
+from hypothesis import strategies as st
+
+drawn = []
+
+class GetsTwice(ProgramMachine):
+    @precondition(lambda self: self.racing())
+    @rule(session=ProgramMachine.live, lane=st.integers(0, 2))
+    def get_twice(self, session, lane):
+        self.append(Get(session, 11), lane)
+        self.append(Get(session, 13), lane)
+
+    def program(self):
+        drawn.append(str(super().program()))
+        return super().program()
+
+profile = Profile.model_validate(tomllib.loads(pathlib.Path("shop.toml").read_text()))
+test_own = race_test(make_app(correct=True), profile=profile, budget="8s", machine=GetsTwice)
+
+def test_drawn():
+    assert any("11)" in program and "13)" in program for program in drawn)
+    pathlib.Path("drawn.json").write_text(json.dumps(drawn[:20]))
+"""
+    )
+    written = []
+    for words in ((), ("--hypothesis-seed=5",), ("--hypothesis-seed=5",)):
+        run(suite, *words).assert_outcomes(passed=2)
+        written.append((suite.path / "drawn.json").read_text())
+    assert written[1] == written[2]
+    assert written[0] != written[1]
+
+
+def test_it_runs_beside_xdist_and_the_async_plugins(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        test_shop=HEAD
+        + """
+import anyio, asyncio, pytest, trio
+test_one = race_test("demo:correct", budget="10s")
+test_two = race_test(make_app(correct=True), profile="shop.toml", budget="10s")
+
+@pytest.mark.anyio
+async def test_anyio():
+    await anyio.sleep(0)
+
+@pytest.mark.asyncio
+async def test_asyncio(deadheat):
+    with pytest.raises(Exception, match="plain `def` test"):
+        deadheat("demo:correct", budget="10s")
+
+@pytest.mark.trio
+async def test_trio():
+    await trio.sleep(0)
+"""
+    )
+    ran = run(suite, "-n", "2", "-q", "-k", "not trio")
+    ran.assert_outcomes(passed=4)
+    run(suite, "-q", "-k", "trio").assert_outcomes(passed=2, deselected=4)
+
+
+def test_without_the_plugin_nothing_of_it_is_left(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        test_plain="""
+import sys
+def test_nothing_is_imported(request):
+    assert not [name for name in sys.modules if name.startswith("deadheat")]
+    assert "deadheat" not in request.config.getini("markers").__str__()
+"""
+    )
+    ran = run(suite, "-p", "no:deadheat")
+    ran.assert_outcomes(passed=1)
+    assert "deadheat" not in ran.stdout.str().replace(str(suite.path), "").split("plugins:")[1]
+    for words, wanted in ((("--help",), False), (("--fixtures",), False), (("--markers",), False)):
+        said = run(suite, *words, "-p", "no:deadheat").stdout.str()
+        assert ("--deadheat-budget" in said) is wanted
+        assert "make by race_test" not in said
+        with_it = run(suite, *words).stdout.str()
+        assert "deadheat" in with_it
+    assert not (suite.path / ".deadheat").exists()
+
+
+def test_with_it_nothing_heavy_is_imported_before_it_is_asked_for(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        test_plain="""
+import sys
+def test_nothing_is_imported():
+    ours = {name for name in sys.modules if name.startswith("deadheat")}
+    assert ours <= {"deadheat", "deadheat.pytest_plugin"}
+"""
+    )
+    run(suite).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("race_test('nonsense')", "deadheat targets"),
+        ("race_test('http://127.0.0.1:9', profile='shop.toml', budget='5s')", "no connection"),
+        ("race_test(make_app(correct=True), budget='5s')", "needs profile="),
+        ("race_test(make_app(correct=True), profile='none.toml')", "does not exist"),
+        ("race_test(42)", "is no target"),
+    ],
+)
+def test_what_proves_nothing_fails_in_one_line(
+    suite: pytest.Pytester, line: str, said: str
+) -> None:
+    suite.makepyfile(test_shop=f"{HEAD}test_it = {line}\n")
+    ran = run(suite)
+    ran.assert_outcomes(failed=1)
+    assert said in ran.stdout.str()
+    assert "Traceback" not in ran.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("race_test('demo', bugdet='5s')", "bugdet"),
+        ("race_test('demo', budget='soon')", "is no duration"),
+        ("race_test()", "takes a target"),
+    ],
+)
+def test_a_wrong_option_is_told_where_it_is_written(
+    suite: pytest.Pytester, line: str, said: str
+) -> None:
+    suite.makepyfile(test_shop=f"{HEAD}test_it = {line}\n")
+    ran = run(suite)
+    ran.assert_outcomes(errors=1)
+    assert said in ran.stdout.str()
+
+
+def test_a_bad_budget_on_the_command_line(suite: pytest.Pytester) -> None:
+    ran = run(suite, "--deadheat-budget", "soon")
+    assert ran.ret == pytest.ExitCode.USAGE_ERROR
+    assert "Write 60s" in ran.stderr.str()
+
+
+def test_marked_so_that_it_can_be_left_out_and_x_stops(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        test_shop=HEAD
+        + """
+test_race = race_test(make_app(correct=False), profile="shop.toml", budget="10s")
+def test_after(): pass
+"""
+    )
+    run(suite, "-m", "not deadheat").assert_outcomes(passed=1, deselected=1)
+    ran = run(suite, "-x", "-q")
+    ran.assert_outcomes(failed=1)
+    assert "stopping after 1 failures" in ran.stdout.str()
