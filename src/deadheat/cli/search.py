@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option(
     "--seed",
     type=int,
-    help="Draw the same programs again (on a server slower than 3 ms, offsets follow its latency).  [default: random]",
+    help="Draw the same programs again (offsets follow a slow server).  [default: random]",
 )
 @click.option(
     "-x", "--exitfirst", is_flag=True, help="Stop once the first divergence is shrunk and measured."
