@@ -58,8 +58,7 @@ class JobOrder:
     """What is asked for. ``ends_s``: on ``time.monotonic``'s clock.
 
     ``find(word)`` makes a target of a name, and may raise any ``DeadheatError``; with
-    ``others`` False only the job's own target is checked. ``first``: examples to try before
-    the committed ones, expected to be clean.
+    ``others`` False only the job's own target is checked.
     """
 
     find: Callable[[str], Target]
@@ -70,7 +69,6 @@ class JobOrder:
     ends_s: float
     exit_first: bool = False
     others: bool = True
-    first: tuple[tuple[Path, Artifact], ...] = ()
     machine: type[ProgramMachine] = ProgramMachine
 
 
@@ -153,9 +151,8 @@ class _Job:
         order = self._order
         own = label_of(target.name, target.wire.name)
         due: dict[str, list[_Due]] = {own: []}
-        seen = [(path, artifact) for path, artifact in order.first]
-        seen += committed(order.regressions, group_of(target.name, target.wire.name))
-        for path, artifact in seen:
+        group = group_of(target.name, target.wire.name)
+        for path, artifact in committed(order.regressions, group):
             if artifact.target.profile != target.wire.name:
                 raise BadArtifact(
                     f"{path} is for the profile {artifact.target.profile}, and {target.name} "

@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from hypothesis import settings
 from hypothesis.stateful import (
     Bundle,
     consumes,
@@ -35,12 +34,14 @@ from hypothesis.stateful import (
     rule,
 )
 
-from deadheat import artifact as artifacts
 from deadheat import job, session
+from deadheat.campaign.oracle import LiveOracle
 from deadheat.console import View
+from deadheat.core.program import Children, Create, Delete, Fork, Get, List, Rename
 from deadheat.duration import seconds_of
-from deadheat.errors import BadArtifact, ExitCode, NothingExercised, UserError
+from deadheat.errors import ExitCode, NothingExercised, UserError
 from deadheat.generate.machine import ProgramMachine
+from deadheat.generate.native import Evidence, RaceFound, falsify
 from deadheat.report.cases import (
     SERVER_IS_NOT,
     UNFINISHED,
@@ -58,17 +59,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     import pytest
-    from hypothesis.database import ExampleDatabase
 
-    from deadheat.artifact import Artifact
+    from deadheat.core.program import Program
     from deadheat.drive.target import Target
     from deadheat.results import Example, JobResult
 
+# As in ``job``: what stopping a server takes.
+_STOPPING_S = 0.6
+
 __all__ = [
     "Bundle",
+    "Children",
+    "Create",
+    "Delete",
+    "Fork",
+    "Get",
+    "List",
     "Profile",
     "ProgramMachine",
     "RaceFound",
+    "Rename",
     "consumes",
     "initialize",
     "invariant",
@@ -77,10 +87,6 @@ __all__ = [
     "race_test",
     "rule",
 ]
-
-
-class RaceFound(AssertionError):
-    """A divergence: the text is the lane diagram and how to see it again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,33 +147,103 @@ def race(request: pytest.FixtureRequest, target: Any, options: Options) -> None:
     __tracebackhide__ = True
     began_s = time.monotonic()
     root = request.config.rootpath
-    known = _Known(request.node.nodeid, root)
-    with _target(target, options, root) as found, View(quiet=True) as view:
-        folder = _short(root / options.into) / session.folder_name(found.name)
-        first = known.recall(found, folder)
-        budget = request.config.getoption("--deadheat-budget", None) or options.budget
-        order = job.JobOrder(
-            find=lambda _name: found,
-            target=found.name,
-            regressions=_short(root / options.regressions),
-            into=lambda _target: folder,
-            seed=_seed(request, options.seed),
-            ends_s=began_s + seconds_of(budget),
-            exit_first=options.exit_first,
-            others=False,
-            first=first,
-            machine=options.machine,
-        )
+    with _target(target, options, root) as found:
+        oracle = _Oracle(request, found, options, began_s)
         try:
-            result = job.run(order, view)
+            falsify(oracle, name=request.node.nodeid, test=request.node.name)
         except RuntimeError as exc:
             if "Already running" not in str(exc):
                 raise
             raise UserError(
                 "deadheat runs an event loop of its own. Call it from a plain `def` test."
             ) from None
-    known.learn(result)
-    _judge(request, result, found)
+        except RaceFound as exc:
+            raise RaceFound(str(exc)) from None  # its notes show the diagram once more
+    request.node.user_properties.append(("deadheat", oracle.said))
+
+
+class _Oracle:
+    """Implements ``generate.native.Oracle`` by whole jobs, each within the budget."""
+
+    def __init__(
+        self, request: pytest.FixtureRequest, target: Target, options: Options, began_s: float
+    ) -> None:
+        root = request.config.rootpath
+        budget = request.config.getoption("--deadheat-budget", None) or options.budget
+        self._request = request
+        self._target = target
+        self._options = options
+        self._folder = _short(root / options.into) / session.folder_name(target.name)
+        self._regressions = _short(root / options.regressions)
+        self._seed = _seed(request, options.seed)
+        self._ends_s = began_s + seconds_of(budget)
+        self.said = ""
+
+    def replay(self, program: Program) -> Evidence | None:
+        """What Hypothesis's database has kept, run live."""
+        live = LiveOracle(
+            self._target,
+            self._folder,
+            seed=self._seed,
+            out_of_time=lambda: time.monotonic() > self._ends_s - _STOPPING_S,
+        )
+        evidence = live.replay(program)
+        if evidence is None:
+            return None
+        came_back = f"it diverged before, and again in trial {live.trials}"
+        return Evidence(evidence.program, f"{evidence.text}\n\n{came_back}\n{self._again()}")
+
+    def search(self, programs: int) -> Evidence | None:
+        """The committed regressions, then the search, within the budget (not ``programs``).
+
+        Raises ``RaceFound`` itself for what is no new example.
+        """
+        del programs
+        order = job.JobOrder(
+            find=lambda _name: self._target,
+            target=self._target.name,
+            regressions=self._regressions,
+            into=lambda _target: self._folder,
+            seed=self._seed,
+            ends_s=self._ends_s,
+            exit_first=self._options.exit_first,
+            others=False,
+            machine=self._options.machine,
+        )
+        with View(quiet=True) as view:
+            result = job.run(order, view)
+        if result.interrupted:
+            raise KeyboardInterrupt
+        if result.exit_code == ExitCode.DIVERGED:
+            found = result.summary.findings if result.summary is not None else ()
+            story = self._story(result)
+            if not found:
+                raise RaceFound(story)
+            return Evidence(found[0].artifact.program, story)
+        if result.error is not None:
+            raise result.error
+        for one in result.regressions:
+            if one.standing in PROVES_NOTHING:
+                raise NothingExercised(regression_case(one).message)
+        assert result.summary is not None
+        gone = [one for one in result.regressions if one.standing is Standing.GONE]
+        words = [power_text(result.summary), *(regression_case(one).message for one in gone)]
+        self.said = "; ".join(words)
+        return None
+
+    def _again(self) -> str:
+        return f"again   pytest {self._request.node.nodeid!r}\nseed {self._seed}. {SERVER_IS_NOT}"
+
+    def _story(self, result: JobResult) -> str:
+        reachable = self._target.launch is not None  # else it is gone when the test is over
+        parts = [
+            f"{regression_case(one).message}\n{regression_story(one, reachable=reachable)}"
+            for one in result.regressions
+            if one.standing in RED
+        ]
+        for example in result.summary.findings if result.summary is not None else ():
+            parts += [_finding(example, reachable=reachable)]
+        return "\n\n".join([*parts, self._again()])
 
 
 def _seed(request: pytest.FixtureRequest, given: int) -> int:
@@ -215,76 +291,6 @@ def _at(url: str, options: Options, root: Path, *, exclusive: bool) -> Target:
         case body:
             profile = Profile.model_validate(body)
     return profile.target(profile.name, base_url=url, exclusive=exclusive)
-
-
-class _Known:
-    """What Hypothesis's example database knows of this test; nothing where there is none."""
-
-    def __init__(self, nodeid: str, root: Path) -> None:
-        self._key = b"deadheat " + nodeid.encode()
-        self._root = root
-        self._database: ExampleDatabase | None = settings().database
-        self._stored: dict[Path, bytes] = {}
-
-    def recall(self, target: Target, folder: Path) -> tuple[tuple[Path, Artifact], ...]:
-        """Examples that diverged before, each again in its file."""
-        found: list[tuple[Path, Artifact]] = []
-        for stored in sorted(self._database.fetch(self._key)) if self._database else ():
-            try:
-                artifact = artifacts.from_json(stored.decode(), "an example in the database")
-            except (BadArtifact, UnicodeDecodeError):
-                self._forget(stored)
-                continue
-            if artifact.target.profile != target.wire.name:
-                self._forget(stored)
-                continue
-            path = artifacts.write(artifact, folder)
-            self._stored[path] = stored
-            found.append((path, artifact))
-        return tuple(found)
-
-    def learn(self, result: JobResult) -> None:
-        """Keep what diverged, drop what has been silent for long enough."""
-        for one in result.regressions:
-            if one.standing is Standing.SILENT and one.path in self._stored:
-                self._forget(self._stored[one.path])
-        for example in result.summary.findings if result.summary is not None else ():
-            if self._database is not None:
-                self._database.save(self._key, artifacts.to_json(example.artifact).encode())
-
-    def _forget(self, stored: bytes) -> None:
-        if self._database is not None:
-            self._database.delete(self._key, stored)
-
-
-def _judge(request: pytest.FixtureRequest, result: JobResult, target: Target) -> None:
-    __tracebackhide__ = True
-    if result.interrupted:
-        raise KeyboardInterrupt
-    if result.exit_code == ExitCode.DIVERGED:
-        raise RaceFound(_story(request, result, target))
-    if result.error is not None:
-        raise result.error
-    for one in result.regressions:
-        if one.standing in PROVES_NOTHING:
-            raise NothingExercised(regression_case(one).message)
-    assert result.summary is not None
-    gone = [one for one in result.regressions if one.standing is Standing.GONE]
-    words = [power_text(result.summary), *(regression_case(one).message for one in gone)]
-    request.node.user_properties.append(("deadheat", "; ".join(words)))
-
-
-def _story(request: pytest.FixtureRequest, result: JobResult, target: Target) -> str:
-    reachable = target.launch is not None  # else it is gone when the test is over
-    again = f"again   pytest {request.node.nodeid!r}"
-    parts = [
-        f"{regression_case(one).message}\n{regression_story(one, reachable=reachable)}"
-        for one in result.regressions
-        if one.standing in RED
-    ]
-    for example in result.summary.findings if result.summary is not None else ():
-        parts += [_finding(example, reachable=reachable)]
-    return "\n\n".join([*parts, f"{again}\nseed {result.seed}. {SERVER_IS_NOT}"])
 
 
 def _finding(example: Example, *, reachable: bool) -> str:

@@ -49,7 +49,18 @@ def standings(ran: CompletedProcess[str]) -> dict[str, str]:
 def test_one_that_came_back_is_red_with_its_diagram_in_seconds(tmp_path: Path) -> None:
     commit(tmp_path, SELDOM, demo="clean")
     began = time.monotonic()
-    ran = deadheat(tmp_path, "ci", "demo", "--budget", "60s", "-x", "--junit", "out/junit.xml")
+    ran = deadheat(
+        tmp_path,
+        "ci",
+        "demo",
+        "--budget",
+        "60s",
+        "-x",
+        "--junit",
+        "out/junit.xml",
+        "--report",
+        "pages",
+    )
     assert time.monotonic() - began < 20
     assert ran.returncode == 1, ran.stdout + ran.stderr
     assert standings(ran) == {"demo": "came-back"}
@@ -62,6 +73,8 @@ def test_one_that_came_back_is_red_with_its_diagram_in_seconds(tmp_path: Path) -
         "search",
     ]
     assert "┌ delete(" in (next(suite.iter("failure")).text or "")
+    (page,) = (tmp_path / "pages").iterdir()
+    assert "<svg" in page.read_text()
     assert gone(tmp_path)
 
 
@@ -116,13 +129,13 @@ def test_a_known_one_that_found_no_time_is_no_error(tmp_path: Path) -> None:
 
 def test_the_configuration_is_read_and_options_go_before_it(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(
-        '[tool.deadheat]\ntarget = "demo:correct"\nbudget = "4s"\nseed = 5\njunit = "j.xml"\n'
+        '[tool.deadheat]\ntarget = "demo:correct"\nbudget = "10s"\nseed = 5\njunit = "j.xml"\n'
     )
     ran = deadheat(tmp_path, "ci")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert machine(ran)["seed"] == 5
     assert (tmp_path / "j.xml").exists()
-    other = deadheat(tmp_path, "ci", "--seed", "6", "--budget", "3s")
+    other = deadheat(tmp_path, "ci", "--seed", "6", "--budget", "9s")
     assert machine(other)["seed"] == 6
 
 

@@ -81,6 +81,10 @@ EVERY = result(
 )
 
 
+# -x: a red regression, and no search.
+FIRST = replace(result(regression(Standing.CAME_BACK)), summary=None)
+
+
 def test_each_regression_and_the_search_is_a_case() -> None:
     cases = cases_of(EVERY)
     assert [case.ended for case in cases] == [
@@ -104,7 +108,7 @@ def test_each_regression_and_the_search_is_a_case() -> None:
 
 
 @pytest.mark.parametrize(
-    "job", [EVERY, result(), result(regression(Standing.SILENT)), result(error=True)]
+    "job", [EVERY, result(), result(regression(Standing.SILENT)), result(error=True), FIRST]
 )
 def test_the_junit_file_is_one_that_jenkins_and_gitlab_read(job: JobResult) -> None:
     text = junit_xml(job)
@@ -113,6 +117,12 @@ def test_the_junit_file_is_one_that_jenkins_and_gitlab_read(job: JobResult) -> N
     assert int(suite.get("tests", "")) == len(cases_of(job))
     failed = [case for case in cases_of(job) if case.ended is Ended.FAILED]
     assert [failure.text for failure in suite.iter("failure")] == [c.details for c in failed]
+
+
+def test_a_search_that_a_red_regression_made_needless_is_skipped() -> None:
+    assert [case.ended for case in cases_of(FIRST)] == [Ended.FAILED, Ended.SKIPPED]
+    assert len(github.workflow_commands(FIRST).split("\n")) == 1
+    assert "search" not in last_line(FIRST)
 
 
 def test_the_schema_bites() -> None:
@@ -154,6 +164,8 @@ def test_the_last_line_is_the_verdict() -> None:
     )
     assert last_line(replace(result(), interrupted=True)).startswith("interrupted")
     assert power_text(summary(programs=3, undecided=3)).startswith("nothing was judged")
+    cut_off = replace(summary(), programs=101, trials=100)
+    assert power_text(cut_off).startswith("clean: 100 programs")
 
 
 @given(st.integers(1, 10**6))

@@ -322,6 +322,7 @@ class Coordinator:
                 settings.recycle_programs,
                 settings.recycle_bytes,
                 tuple(self._learned),
+                settings.http2,
             ),
         )
 

@@ -30,6 +30,7 @@ from deadheat.core.release import missed_rounds
 from deadheat.core.shrinker import Shrinker
 from deadheat.core.stats import rate
 from deadheat.core.tuning import Tuner
+from deadheat.core.widening import Widener
 from deadheat.results import Summary
 
 if TYPE_CHECKING:
@@ -61,6 +62,11 @@ _PART_FOR_WAITING = 1 / 3
 # Another finding that shows so many times as often, and so often, in the trials of a shrink is
 # likely to be a plainer sign of the same fault: it goes first. Once for each finding.
 _COMMONER, _OFTEN = 5, 10
+# About fifteen programs compete: four trials each, and twice as many for the best.
+_WIDENING_TRIALS = 180
+_PART_FOR_WIDENING = 1 / 3  # of what ``tune`` is given
+# What shows in half of the trials is reliable enough.
+_RELIABLE = 0.5
 # The most reliable program is large and slow, and its rate is high: a wide interval will do.
 _PART_FOR_MOST_RELIABLE = 0.25
 
@@ -207,11 +213,14 @@ class Engine:
         """Look for the offsets at which it shows most; measure the winner on fresh trials."""
         finding = self._shelf.recall(artifact, path)
         self._patient = True  # as it may be needed
-        tuned = await self._tune(finding.program, finding.divergence, trials)
+        for_widening = round(trials * _PART_FOR_WIDENING)
+        tuned = await self._tune(finding.program, finding.divergence, trials - for_widening)
         program, divergence = tuned or (finding.program, finding.divergence)
         measured = await self._measure(program, divergence, finding.signature)
         saved = self._shelf.measured(finding.signature, measured, None)
         self._tell(events.Saved(saved.artifact, saved.path))
+        also = (artifact.most_reliable,) if artifact.most_reliable is not None else ()
+        await self._widen(measured, finding.signature, also, for_widening)
         self._ended = "tuned"
         return self.summary()
 
@@ -294,16 +303,10 @@ class Engine:
         if tuned is not None:
             program, divergence = tuned
         measured = await self._measure(program, divergence, finding.signature)
-        reliable: Measured | None = None
-        if shrunk.most_reliable.concurrency > 1 and _differs(shrunk.most_reliable, shrunk.smallest):
-            reliable = await self._measure(
-                shrunk.most_reliable,
-                shrunk.most_reliable_divergence,
-                finding.signature,
-                _PART_FOR_MOST_RELIABLE,
-            )
-        saved = self._shelf.measured(finding.signature, measured, reliable)
+        saved = self._shelf.measured(finding.signature, measured, None)
         self._tell(events.Saved(saved.artifact, saved.path))
+        also = (shrunk.most_reliable,) if _differs(shrunk.most_reliable, shrunk.smallest) else ()
+        await self._widen(measured, finding.signature, also)
 
     async def _shrink(self, finding: Finding) -> Shrunk:
         self._enter(events.Phase.SHRINKING)
@@ -362,20 +365,54 @@ class Engine:
             rng=random.Random(f"{self._plan.seed} tune {wanted}"),
             trials=trials,
         )
+        best = await self._best_of(tuner, wanted, trials)
+        self.picture = tuner.picture
+        return best
+
+    async def _widen(
+        self,
+        measured: Measured,
+        wanted: Signature,
+        also: tuple[Program, ...],
+        trials: int = _WIDENING_TRIALS,
+    ) -> None:
+        """Look for a program that shows clearly more often, whatever its size, and keep it too."""
+        low = 0.0 if measured.rate is None else measured.rate.low
+        if measured.program.concurrency < 2 or measured.rate is None or low > _RELIABLE:
+            return
+        self._enter(events.Phase.WIDENING)
+        widener = Widener(
+            measured.program,
+            wanted,
+            rng=random.Random(f"{self._plan.seed} widen {wanted}"),
+            also=also,
+            trials=trials,
+        )
+        best = await self._best_of(widener, wanted, trials)
+        if best is None or best[0] == measured.program:
+            return
+        reliable = await self._measure(*best, wanted, _PART_FOR_MOST_RELIABLE)
+        saved = self._shelf.measured(wanted, measured, reliable)
+        if saved.artifact.most_reliable is not None:
+            self._tell(events.MoreReliable(saved.artifact, saved.path))
+
+    async def _best_of(
+        self, contest: Tuner | Widener, wanted: Signature, trials: int
+    ) -> tuple[Program, Divergence] | None:
+        """Run a contest of programs, in half of the time left; its winner, if it was seen to."""
         until_s = self._turn_left_s() / 2
         observed: dict[Program, Divergence] = {}
         while self._turn_left_s() > until_s or self._plan.seconds is None:
-            candidate = tuner.next()
+            candidate = contest.next()
             if candidate is None:
                 break
             verdict, on_time = await self._trial(candidate)
-            tuner.feed(verdict, on_time=on_time)
+            contest.feed(verdict, on_time=on_time)
             found = matching(verdict, wanted)
             if found is not None and on_time:
                 observed[canonical(candidate)] = found
-            self._detail = f"{tuner.trials} of {trials} trials"
-        self.picture = tuner.picture
-        best = canonical(tuner.best)
+            self._detail = f"{contest.trials} of {trials} trials"
+        best = canonical(contest.best)
         return (best, observed[best]) if best in observed else None
 
     async def _measure(

@@ -22,7 +22,7 @@ from deadheat.core.divergence import Diverged
 from deadheat.core.program import Program, canonical
 from deadheat.drive.live import LiveTarget, open_target
 from deadheat.drive.until import run_until
-from deadheat.errors import BadArtifact
+from deadheat.errors import BadArtifact, NothingExercised
 from deadheat.generate.machine import ProgramMachine
 from deadheat.generate.native import Evidence
 from deadheat.generate.source import ProgramSource
@@ -40,8 +40,9 @@ class LiveOracle:
     """Implements ``generate.native.Oracle`` against one target.
 
     ``folder``: where examples are saved. ``seconds``: for one search (None: until its
-    programs are run). Every method raises ``DeadheatError``, and ``KeyboardInterrupt`` when
-    a signal came; what had been found by then is in ``folder``.
+    programs are run). ``out_of_time`` ends a replay, as ``NothingExercised``: what has not been
+    silent for long enough is not forgotten. Every method raises ``DeadheatError``, and
+    ``KeyboardInterrupt`` when a signal came; what had been found by then is in ``folder``.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class LiveOracle:
         seed: int,
         seconds: float | None = None,
         machine: type[ProgramMachine] = ProgramMachine,
+        out_of_time: Callable[[], bool] = lambda: False,
     ) -> None:
         self.trials = 0
         self._target = target
@@ -59,6 +61,7 @@ class LiveOracle:
         self._seed = seed
         self._seconds = seconds
         self._machine = machine
+        self._out_of_time = out_of_time
 
     def replay(self, program: Program) -> Evidence | None:
         """Run it until it diverges, or until it should have."""
@@ -130,15 +133,19 @@ class LiveOracle:
         return None
 
     async def _again(self, live: LiveTarget, artifact: Artifact, path: Path) -> Evidence | None:
-        replayed = await replay(live, artifact, None, lambda *_: None)
+        replayed = await replay(live, artifact, None, lambda *_: None, self._out_of_time)
         self.trials += replayed.rate.trials
         if replayed.divergence is None:
+            if replayed.rate.trials < replayed.wanted_trials:
+                raise _no_time(replayed.rate.trials, replayed.wanted_trials)
             return None
         return Evidence(artifact.program, finding_text(artifact, path))
 
     async def _unknown(self, live: LiveTarget, program: Program) -> Evidence | None:
         shelf = Shelf(self._target, live.promises, Plan(self._seed, self._folder))
-        for _ in range(UNKNOWN_RATE_TRIALS):
+        for number in range(UNKNOWN_RATE_TRIALS):
+            if self._out_of_time():
+                raise _no_time(number, UNKNOWN_RATE_TRIALS)
             self.trials += 1
             execution, death = await live.execute(program, patient=True)
             verdict = judge(execution, death, live.promises, self._target.settle_ms)
@@ -147,3 +154,10 @@ class LiveOracle:
                 (example,) = shelf.examples()
                 return Evidence(program, finding_text(example.artifact, example.path))
         return None
+
+
+def _no_time(trials: int, wanted: int) -> NothingExercised:
+    return NothingExercised(
+        f"what diverged last time was silent in {trials:,} trials, and {wanted:,} are needed "
+        "(99 %). Give it a larger budget."
+    )

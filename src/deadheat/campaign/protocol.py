@@ -46,6 +46,7 @@ class Begin:
     recycle_programs: int
     recycle_bytes: int
     learned: tuple[int, ...] = ()
+    http2: bool = False
 
 
 @dataclass(frozen=True, slots=True)

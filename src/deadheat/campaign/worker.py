@@ -208,7 +208,7 @@ class Worker:
             case events.Restarted(log_tail=log_tail):
                 self._counting.since_start = 0
                 self._say(protocol.Restarted(died=True, log_tail=log_tail))
-            case events.Started() | events.Saved() | events.Checked():
+            case events.Started() | events.Saved() | events.MoreReliable() | events.Checked():
                 pass
             case _:
                 assert_never(event)
@@ -238,7 +238,12 @@ def main() -> None:
     threading.Thread(target=_listen, args=(sys.stdin, inbox), daemon=True).start()
 
     async def work() -> None:
-        target = resolve(begin.word, profile=begin.profile, allow_remote=begin.allow_remote)
+        target = resolve(
+            begin.word,
+            profile=begin.profile,
+            allow_remote=begin.allow_remote,
+            http2=begin.http2,
+        )
         with tempfile.TemporaryDirectory(prefix="deadheat-worker-") as folder:
             async with open_target(target, secrets.token_hex(3)) as live:
                 kinds = tuple(sorted(kind.value for kind in target.kinds))

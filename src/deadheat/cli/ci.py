@@ -25,12 +25,12 @@ from deadheat import job, regression, session
 from deadheat.artifact import Expectation
 from deadheat.campaign.event_lines import EventLines
 from deadheat.cli.ending import find, tell
-from deadheat.cli.options import EXIT_CODES, HTTP2, PROFILE, REMOTE, Duration
+from deadheat.cli.options import EXIT_CODES, HANG_AFTER, HTTP2, NO_STREAM, PROFILE, REMOTE, Duration
 from deadheat.console import View
 from deadheat.drive.until import process_age_s
 from deadheat.errors import CannotSave, UserError
 from deadheat.report import github, junit
-from deadheat.report.job import job_machine_line, job_text, verdict_line
+from deadheat.report.job import job_machine_line, job_pages, job_text, verdict_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +73,8 @@ REGRESSIONS = click.option(
 )
 @PROFILE
 @HTTP2
+@HANG_AFTER
+@NO_STREAM
 @REMOTE
 @click.option(
     "--into",
@@ -81,6 +83,12 @@ REGRESSIONS = click.option(
 )
 @REGRESSIONS
 @click.option("--junit", metavar="FILE", type=click.Path(dir_okay=False), help="Write JUnit XML.")
+@click.option(
+    "--report",
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="Write an HTML page for each divergence.",
+)
 @click.option(
     "--events", metavar="FILE|-", help="Write what happens as NDJSON; - is stdout (text to stderr)."
 )
@@ -95,6 +103,7 @@ def ci(
     into: Path | None,
     regressions: Path | None,
     junit: str | None,
+    report: str | None,
     events: str | None,
 ) -> None:
     """A bounded job: committed regressions first, then a search with what is left.
@@ -120,7 +129,7 @@ def ci(
         )
     folder = into if into is not None else Path(config.into)
     artifacts.check_writable(folder)
-    outputs = _Outputs(junit or config.junit, events or config.events)
+    outputs = _Outputs(junit or config.junit, report or config.report, events or config.events)
     used = _first(profile, config.profile)
     remote = allow_remote or config.allow_remote
 
@@ -153,8 +162,9 @@ def _first(given: T | None, configured: T | None) -> T | None:
 class _Outputs:
     """Where the job is told: stdout, and whatever else was asked for."""
 
-    def __init__(self, junit_file: str | None, events: str | None) -> None:
+    def __init__(self, junit_file: str | None, report: str | None, events: str | None) -> None:
         self._junit = Path(junit_file) if junit_file else None
+        self._report = Path(report) if report else None
         self._events_to = events
         self._events: EventLines | None = None
         self._open = ExitStack()
@@ -163,6 +173,8 @@ class _Outputs:
         for path in (self._junit, Path(self._events_to or "-")):
             if path is not None and str(path) != "-":
                 artifacts.check_writable(path.parent)
+        if self._report is not None:
+            artifacts.check_writable(self._report)
         if self._events_to == "-":
             self._events = EventLines(sys.stdout, time.monotonic)
         elif self._events_to is not None:
@@ -191,13 +203,18 @@ class _Outputs:
             with _saving(self._junit):
                 self._junit.parent.mkdir(parents=True, exist_ok=True)
                 self._junit.write_text(junit.junit_xml(result), encoding="utf-8")
+        if self._report is not None:
+            with _saving(self._report):
+                self._report.mkdir(parents=True, exist_ok=True)
+                for name, page in job_pages(result).items():
+                    (self._report / name).write_text(page, encoding="utf-8")
         if os.environ.get("GITHUB_ACTIONS") == "true":
             commands = github.workflow_commands(result)
             if commands:
                 click.echo(commands, err=self._events_to == "-")
         if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-            with _saving(Path(summary)), Path(summary).open("a", encoding="utf-8") as page:
-                page.write(github.summary_markdown(result))
+            with _saving(Path(summary)), Path(summary).open("a", encoding="utf-8") as shown:
+                shown.write(github.summary_markdown(result))
 
 
 @contextlib.contextmanager

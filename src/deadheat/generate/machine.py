@@ -289,6 +289,24 @@ class ProgramMachine(RuleBasedStateMachine):
     def rest(self) -> None:
         """Nothing; some rule must always be possible."""
 
+    # --- for rules of your own --------------------------------------------------------------
+
+    def racing(self) -> bool:
+        """Is a race open? What is appended then overlaps with the other lanes."""
+        return self._racing()
+
+    def append(self, call: Call, lane: int = 0) -> None:
+        """Add a call on a session that some rule has made, to the open race or as a round.
+
+        In a race ``lane`` is where it should go; it goes where its session is known.
+        """
+        if isinstance(call, Create | Fork):
+            raise ValueError("the machine names what it makes: call create(…) or fork(…)")
+        if isinstance(call, Delete):
+            self._delete(call.var, lane, call.offset_us)
+        else:
+            self._append(call, lane)
+
     # --- the program ------------------------------------------------------------------------
 
     def program(self) -> Program:

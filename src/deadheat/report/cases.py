@@ -41,6 +41,7 @@ class Ended(StrEnum):
     PASSED = "passed"
     FAILED = "failed"  # a divergence that must not be
     ERROR = "error"  # it proves nothing
+    SKIPPED = "skipped"  # another case ended the job first
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +144,10 @@ def search_case(result: JobResult) -> Case:
         details = f"{stories}\n\nseed {result.seed}. {SERVER_IS_NOT}"
         return Case(name, Ended.FAILED, f"{said}: {found}", details, seconds)
     if summary is None and result.error is None:
-        why = "interrupted" if result.interrupted else "not run: a regression was red first"
-        return Case(name, Ended.ERROR, why, why, seconds)
+        if result.interrupted:
+            return Case(name, Ended.ERROR, "interrupted", "interrupted", seconds)
+        why = "not run: a regression was red first"
+        return Case(name, Ended.SKIPPED, why, why, seconds)
     if result.error is not None:
         return Case(name, Ended.ERROR, str(result.error), str(result.error), seconds)
     assert summary is not None
@@ -166,7 +169,8 @@ def finding_story(example: Example) -> str:
 
 def power_text(summary: Summary) -> str:
     """What silence proves (DESIGN §4): how rare a race the programs would have shown."""
-    judged = max(summary.programs - summary.undecided, 0)
+    # A program that the end of the time cut off has had no trial.
+    judged = max(min(summary.programs, summary.trials) - summary.undecided, 0)
     if not judged:
         return "nothing was judged, which proves nothing"
     known = f", {summary.known:,} sightings of known bugs" if summary.known else ""

@@ -13,14 +13,14 @@ from deadheat.report.cases import SERVER_IS_NOT, Ended, cases_of, last_line
 if TYPE_CHECKING:
     from deadheat.results import JobResult
 
-_MARK = {Ended.PASSED: "✅", Ended.FAILED: "❌", Ended.ERROR: "⚠️"}
+_MARK = {Ended.PASSED: "✅", Ended.FAILED: "❌", Ended.ERROR: "⚠️", Ended.SKIPPED: "➖"}
 
 
 def workflow_commands(result: JobResult) -> str:
     """One workflow command a case that is not green."""
     lines: list[str] = []
     for case in cases_of(result):
-        if case.ended is Ended.PASSED:
+        if case.ended in (Ended.PASSED, Ended.SKIPPED):
             continue
         where = f"file={_property(case.file.as_posix())}," if case.file is not None else ""
         title = _property(f"deadheat: {case.name}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from deadheat.errors import ExitCode
 from deadheat.report.cases import (
     SERVER_IS_NOT,
     UNFINISHED,
@@ -12,8 +13,11 @@ from deadheat.report.cases import (
     last_line,
     regression_case,
     regression_line,
+    regression_story,
 )
+from deadheat.report.html import example_page
 from deadheat.report.outcome import machine_line, run_text
+from deadheat.results import RED
 
 if TYPE_CHECKING:
     from deadheat.results import JobResult
@@ -27,7 +31,7 @@ def job_text(result: JobResult) -> str:
     for one in result.regressions:
         case = regression_case(one)
         if case.ended is Ended.FAILED:
-            parts.append(case.details)
+            parts.append(f"{one.path.name}: {regression_story(one)}")
     summary = result.summary
     if summary is not None:
         proves = result.error is None
@@ -44,10 +48,20 @@ def job_text(result: JobResult) -> str:
     return "\n" + "\n\n".join(parts) if parts else ""
 
 
+def job_pages(result: JobResult) -> dict[str, str]:
+    """A page a divergence, by the name of its file: what was found, and what came back."""
+    found = result.summary.findings if result.summary is not None else ()
+    shown = [(example.artifact, example.path) for example in found]
+    shown += [(one.artifact, one.path) for one in result.regressions if one.standing in RED]
+    return {f"{path.stem}.html": example_page(artifact, path) for artifact, path in shown}
+
+
 def job_machine_line(result: JobResult) -> str:
     """``deadheat-result: {…}``, with the regressions."""
     head, _, body = machine_line(result.summary, result.exit_code).partition(" ")
     whole = json.loads(body)
+    if result.exit_code == ExitCode.DIVERGED:  # a regression alone may be what diverged
+        whole["verdict"] = "diverged"
     whole["regressions"] = [
         {
             "file": one.path.as_posix(),

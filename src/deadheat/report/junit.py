@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
+from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from deadheat.report.cases import SERVER_IS_NOT, Ended, cases_of
 
@@ -35,6 +35,8 @@ def junit_xml(result: JobResult) -> str:
                 error = Error(_clean(case.message), "nothing-proven")
                 error.text = _clean(case.details)
                 shown.result = [error]
+            case Ended.SKIPPED:
+                shown.result = [Skipped(_clean(case.message))]
             case Ended.PASSED:
                 shown.system_out = _clean(case.details)
         suite.add_testcase(shown)

@@ -73,7 +73,7 @@ def _exercised(summary: Summary, *, interrupted: bool) -> str:
 
 def _judged(summary: Summary) -> int:
     """Programs that were judged; meant for clean runs, in which each had one trial."""
-    return max(summary.programs - summary.undecided, 0)
+    return max(min(summary.programs, summary.trials) - summary.undecided, 0)
 
 
 def _verdict(summary: Summary, exit_code: int) -> str:

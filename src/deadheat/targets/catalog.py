@@ -9,12 +9,11 @@ from __future__ import annotations
 import ipaddress
 import re
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from deadheat.core.history import Kind
+from deadheat.core.history import SESSION_KINDS
 from deadheat.core.promises import DeletePromise, ListPromise, Promises
 from deadheat.drive.address import address_of
 from deadheat.drive.server import Launch
@@ -176,14 +175,15 @@ def _by_address(word: str, profile: str | None, *, allow_remote: bool, http2: bo
             "add --allow-remote if that is what you want."
         )
     if profile not in PROFILES:
-        described = read_profile(Path(profile))
-        return replace(described.target(shown, base_url=url.geturl().rstrip("/")), http2=http2)
+        return read_profile(Path(profile)).target(
+            shown, base_url=url.geturl().rstrip("/"), http2=http2
+        )
     return Target(
         name=shown,  # without user and password: names are printed and saved
         wire=wire_of(profile),
         base_url=url.geturl().rstrip("/"),
         promises=opencode.promises_of(None),
-        kinds=frozenset(Kind),
+        kinds=SESSION_KINDS,
         families=True,
         exclusive=False,
         events=OpenCodeEvents(),

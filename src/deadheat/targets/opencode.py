@@ -18,7 +18,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deadheat.core.history import Kind
+from deadheat.core.history import SESSION_KINDS
 from deadheat.core.promises import (
     CascadePromise,
     ChildrenPromise,
@@ -121,7 +121,7 @@ def _target(name: str, version: str | None, binary: Path) -> Target:
         wire=OpenCodeWire(),
         version=version,
         promises=promises_of(version),
-        kinds=frozenset(Kind),
+        kinds=SESSION_KINDS,
         families=True,
         launch=launch(name, str(binary)),
         events=OpenCodeEvents(),

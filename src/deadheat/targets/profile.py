@@ -241,6 +241,7 @@ class Profile(Table):
         base_url: str | None = None,
         project: Path | None = None,
         exclusive: bool = False,
+        http2: bool = False,
     ) -> Target:
         """A target of this API: at ``base_url``, else the one that ``server`` starts.
 
@@ -266,6 +267,7 @@ class Profile(Table):
             kinds=PLAIN | ({Kind.RENAME} if self.calls.rename is not None else set()),
             settle_ms=round(settle_s * 1_000),
             timeout_s=self.timeout,
+            http2=http2,
         )
 
     def wire(self) -> ProfileWire:
