@@ -68,7 +68,7 @@ class OpenCodeWire:
             case Kind.FORK:
                 return WireRequest("POST", f"{_path(invocation)}/fork", _json({}))
             case Kind.OWN:
-                raise NotImplementedError("no target sends calls of one's own yet")
+                raise ValueError("OpenCode's API has no call of one's own")
             case _:
                 assert_never(invocation.kind)
 
@@ -113,7 +113,7 @@ def _result(invocation: Invocation, answer: Any) -> Result:
                 raise ValueError("another session answered")
             return Renamed()
         case Kind.OWN:
-            raise NotImplementedError("no target sends calls of one's own yet")
+            raise ValueError("OpenCode's API has no call of one's own")
         case _:
             assert_never(invocation.kind)
 
