@@ -7,7 +7,10 @@ Rules
 - Deleting (or forking) what is absent answers success up to some version; the
   rehearsal of ``drive.live`` sees which, so the promise here is the stronger one.
 - Each version announces a create and a delete once; the rehearsal sees that it does at all.
-- A delete takes the children one after the other, then the session: *gradual*.
+- A delete takes the children one after the other, then the session. Up to 1.1 anybody may
+  see that happen: *gradual*. From 1.2 on each call ran to its end before the next one, so
+  parent and children went at one instant: *atomic*, and a later release that shows a
+  cascade half done has lost that.
 """
 
 from __future__ import annotations
@@ -97,7 +100,7 @@ def promises_of(version: str | None) -> Promises:
         delete=DeletePromise.EXACTLY_ONCE,
         list=ListPromise.SNAPSHOT if snapshot else ListPromise.PER_SESSION,
         children=ChildrenPromise.CASCADE,
-        cascade=CascadePromise.GRADUAL,
+        cascade=CascadePromise.ATOMIC if snapshot else CascadePromise.GRADUAL,
         events=EventPromise.EXACTLY_ONCE,
     )
 

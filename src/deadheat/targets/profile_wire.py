@@ -135,7 +135,7 @@ def _result(invocation: Invocation, exchange: Exchange, body: bytes) -> Result:
             return Deleted()
         case Kind.RENAME:
             return Renamed()
-        case Kind.CHILDREN | Kind.FORK:
+        case Kind.CHILDREN | Kind.FORK | Kind.OWN:
             raise ValueError("no profile has this call so far")
         case _:
             assert_never(invocation.kind)
