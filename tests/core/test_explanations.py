@@ -264,12 +264,13 @@ def test_text_names_sessions_and_marks_the_culprit() -> None:
 
 def test_a_call_that_only_looked_is_a_read_in_the_signature() -> None:
     """The second delete of one session finds it still there, or again; a 404 changes nothing."""
-    for answers, kinds in (
+    cases: tuple[tuple[tuple[Result, ...], tuple[str, ...]], ...] = (
         ((Deleted(),), ("create", "delete")),
         ((Deleted(), Deleted()), ("create", "delete", "read")),
         ((Absent(),), ("create", "read")),
         ((), ("create",)),
-    ):
+    )
+    for answers, kinds in cases:
         build = Build().create("x", 0, 1)
         for n, answer in enumerate(answers):
             build.delete("x", 2 + 2 * n, 3 + 2 * n, answer)
