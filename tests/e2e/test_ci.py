@@ -49,18 +49,8 @@ def standings(ran: CompletedProcess[str]) -> dict[str, str]:
 def test_one_that_came_back_is_red_with_its_diagram_in_seconds(tmp_path: Path) -> None:
     commit(tmp_path, SELDOM, demo="clean")
     began = time.monotonic()
-    ran = deadheat(
-        tmp_path,
-        "ci",
-        "demo",
-        "--budget",
-        "60s",
-        "-x",
-        "--junit",
-        "out/junit.xml",
-        "--report",
-        "pages",
-    )
+    outputs = ("--junit", "out/junit.xml", "--report", "pages")
+    ran = deadheat(tmp_path, "ci", "demo", "--budget", "60s", "-x", *outputs)
     assert time.monotonic() - began < 20
     assert ran.returncode == 1, ran.stdout + ran.stderr
     assert standings(ran) == {"demo": "came-back"}
