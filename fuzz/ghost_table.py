@@ -4,6 +4,10 @@ Runs `deadheat run` as a user would, once for each version and seed, until the
 ghost is shrunk, measured and saved (then it is interrupted) or `--for` is over;
 replays each saved example on its own version and on a fixed one; fuzzes the
 fixed version; prints Markdown tables. Exit 1 when a stated expectation fails.
+
+With --beside the Python of another checkout's environment (an older deadheat, say), only the
+search is run, on 1.0.152, by both in turns: time and requests to the minimal ghost, before and
+after. Nothing but the command line of the other one is used.
 """
 
 from __future__ import annotations
@@ -32,12 +36,16 @@ MINIMUM = structure(
         )
     )
 )
+# As the summary of a run ends, also of an interrupted one.
+_REQUESTS = re.compile(r" ([\d,]+) requests, .* overlaps in ")
 _SAVED = re.compile(r"^saved ghost, .*: (?P<path>.+\.json)$")
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One run. ``found_s``: from the start of the process to the measured example."""
+    """One run. ``found_s``: from the start of the process to the measured example, which took
+    so many ``requests``, all told.
+    """
 
     version: str
     seed: int
@@ -47,13 +55,17 @@ class Attempt:
     rate: str
     trials: int
     path: Path | None
+    requests: int
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example: python fuzz/ghost_table.py --short",
+        epilog=(
+            "examples:\n  python fuzz/ghost_table.py --short\n"
+            "  python fuzz/ghost_table.py --beside ../before/.venv/bin/python --seeds 10"
+        ),
     )
     parser.add_argument("--for", dest="seconds", type=int, default=120, help="for each seed")
     parser.add_argument("--seeds", type=int, default=10, help="for 1.0.152 (others: 3)")
@@ -61,7 +73,10 @@ def main() -> int:
     parser.add_argument("--fixed", default="1.2.1", help="a version without the bug")
     parser.add_argument("--quiet-for", type=int, default=600, help="seconds on the fixed version")
     parser.add_argument("--short", action="store_true", help="one seed, 30 s of silence: for CI")
+    parser.add_argument("--beside", type=Path, metavar="PYTHON", help="of another checkout")
     given = parser.parse_args()
+    if given.beside is not None:
+        return _compare(given.beside, given.seeds, given.seconds)
     if given.short:
         given.seeds, given.others, given.quiet_for = 1, [], 30
 
@@ -69,7 +84,10 @@ def main() -> int:
         folder = Path(scratch)
         plan = [("1.0.152", seed) for seed in range(1, given.seeds + 1)]
         plan += [(version, seed) for version in given.others for seed in (1, 2, 3)]
-        attempts = [_attempt(v, seed, given.seconds, folder / f"{v}-{seed}") for v, seed in plan]
+        attempts = [
+            _attempt(v, seed, given.seconds, folder / f"{v}-{seed}", sys.executable)
+            for v, seed in plan
+        ]
         _print_found(attempts, given.seconds)
         replayed = _print_replays(attempts, given.fixed)
         quiet = _print_quiet(given.fixed, given.quiet_for, folder)
@@ -79,21 +97,55 @@ def main() -> int:
     return 0 if quiet and replayed and len(hits) >= 0.9 * len(attempts) else 1
 
 
-def _deadheat(*words: str) -> list[str]:
-    return [sys.executable, "-m", "deadheat", *words]
+def _deadheat(*words: str, python: str = sys.executable) -> list[str]:
+    return [python, "-m", "deadheat", *words]
 
 
-def _attempt(version: str, seed: int, seconds: int, folder: Path) -> Attempt:
+def _compare(beside: Path, seeds: int, seconds: int) -> int:
+    """Both checkouts in turns, first one first, then the other, as the load drifts."""
+    here, there = sys.executable, str(beside.absolute())  # not resolved: a venv's is a link
+    found: dict[str, list[Attempt]] = {here: [], there: []}
+    with tempfile.TemporaryDirectory(prefix="deadheat-table-") as scratch:
+        for seed in range(1, seeds + 1):
+            order = (here, there) if seed % 2 else (there, here)
+            for python in order:
+                folder = Path(scratch) / f"{seed}-{python == here:d}"
+                found[python].append(_attempt("1.0.152", seed, seconds, folder, python))
+    print(
+        f"\n| checkout | seeds | minimal ghost within {seconds} s | proven | median s "
+        "| min-max s | median requests |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    for name, python in (("this one", here), ("the other", there)):
+        own = [a for a in found[python] if a.minimal and a.found_s is not None]
+        times = [a.found_s for a in own if a.found_s is not None]
+        shown = (
+            f"{statistics.median(times):.0f} | {min(times):.0f}-{max(times):.0f} "
+            f"| {statistics.median(a.requests for a in own):,.0f}"
+            if own
+            else "- | - | -"
+        )
+        print(
+            f"| {name} | {len(found[python])} | {len(own)} "
+            f"| {sum(a.proven for a in own)} | {shown} |"
+        )
+    return 0
+
+
+def _attempt(version: str, seed: int, seconds: int, folder: Path, python: str) -> Attempt:
     began_s = time.monotonic()
     process = subprocess.Popen(
         _deadheat(
             *("run", f"opencode@{version}", "--for", f"{seconds}s"),
             *("--seed", str(seed), "--into", str(folder)),
+            python=python,
         ),
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        cwd=folder.parent,  # not a checkout: `-m` would import what lies there
     )
+    assert process.stdout is not None
     assert process.stderr is not None
     found_s: float | None = None
     path: Path | None = None
@@ -102,9 +154,12 @@ def _attempt(version: str, seed: int, seconds: int, folder: Path) -> Attempt:
         if match and found_s is None:
             found_s, path = time.monotonic() - began_s, Path(match["path"])
             process.send_signal(signal.SIGINT)
+    said = process.stdout.read()  # short, and only at the end
     process.wait()
+    counted = _REQUESTS.findall(said)
+    requests = int(counted[-1].replace(",", "")) if counted else 0
     if path is None:
-        return _said(Attempt(version, seed, None, False, False, "-", 0, None))
+        return _said(Attempt(version, seed, None, False, False, "-", 0, None, requests))
     found = artifacts.read(path)
     rate = found.rate
     shown = "-" if rate is None else f"{rate.diverged}/{rate.trials}"
@@ -118,6 +173,7 @@ def _attempt(version: str, seed: int, seconds: int, folder: Path) -> Attempt:
             shown,
             found.origin.trials_to_shrink,
             path,
+            requests,
         )
     )
 

@@ -6,7 +6,9 @@ the smallest, and the most reliable one (more sessions, another order, other off
 means one shared httpx.AsyncClient and asyncio.gather over the lanes, as anybody would write it.
 All trials are judged by the same checker, and what counts is a divergence of the example's kind.
 
-Without FILE it first finds an example itself (`deadheat run`, --search seconds).
+Without FILE it first finds an example itself (`deadheat run`, --search seconds). The offsets at
+which it shows most belong to the machine and its load, so the example is tuned here and now
+(`deadheat tune`, --tune trials) before anything is compared.
 Exit 0 when both goals are met, 1 when not.
 """
 
@@ -129,31 +131,41 @@ def main() -> int:
     parser.add_argument("--target", default="opencode@1.0.152", help="default: %(default)s")
     parser.add_argument("--anomaly", default="ghost", help="to look for without FILE")
     parser.add_argument("--search", type=int, default=90, help="seconds, without FILE")
+    parser.add_argument("--tune", type=int, default=600, help="trials; 0: as saved")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=10_000, help="at most")
     parser.add_argument("--seconds", type=float, default=180, help="of measuring")
     given = parser.parse_args()
-    if given.file is not None:
-        return anyio.run(_measured, artifacts.read(given.file), given)
     with tempfile.TemporaryDirectory(prefix="deadheat-rates-") as scratch:
-        found = _find(given, Path(scratch))
-    if found is None:
-        print(f"no {given.anomaly} in {given.search} s; give it more with --search")
-        return 1
-    return anyio.run(_measured, found, given)
+        file = given.file or _found(given, Path(scratch) / "found")
+        if file is None:
+            print(f"no {given.anomaly} in {given.search} s; give it more with --search")
+            return 1
+        if given.tune:
+            into = Path(scratch) / "tuned"
+            _deadheat("tune", file, "--against", given.target, "--trials", given.tune, into=into)
+            file = _smallest(into, artifacts.read(file).anomaly) or file
+        artifact = artifacts.read(file)
+    return anyio.run(_measured, artifact, given)
 
 
-def _find(given: argparse.Namespace, folder: Path) -> Artifact | None:
+def _deadheat(*words: object, into: Path) -> None:
     subprocess.run(
-        [
-            *(sys.executable, "-m", "deadheat", "run", given.target, "--for", f"{given.search}s"),
-            *("--seed", str(given.seed), "--into", str(folder)),
-        ],
+        [sys.executable, "-m", "deadheat", *map(str, words), "--into", str(into)],
         stdout=subprocess.DEVNULL,
         check=False,
     )
-    found = [artifacts.read(path) for path in folder.rglob(f"{given.anomaly}-*.json")]
-    return min(found, key=lambda one: len(one.program.calls()), default=None)
+
+
+def _found(given: argparse.Namespace, folder: Path) -> Path | None:
+    seconds = f"{given.search}s"
+    _deadheat("run", given.target, "--for", seconds, "--seed", given.seed, into=folder)
+    return _smallest(folder, given.anomaly)
+
+
+def _smallest(folder: Path, anomaly: str) -> Path | None:
+    found = {path: artifacts.read(path) for path in folder.rglob(f"{anomaly}-*.json")}
+    return min(found, key=lambda path: len(found[path].program.calls()), default=None)
 
 
 async def _measured(artifact: Artifact, given: argparse.Namespace) -> int:

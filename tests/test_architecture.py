@@ -19,6 +19,7 @@ LAYERS = {
     "regression": 2,
     "toml_file": 2,
     "results": 2,
+    "migrations": 2,
     "report": 2,
     "generate": 3,
     "drive": 3,

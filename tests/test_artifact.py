@@ -40,7 +40,7 @@ from deadheat.core.history import (
     Unknown,
 )
 from deadheat.core.program import canonical, structure
-from deadheat.core.release import Release
+from deadheat.core.release import Release, Via
 from deadheat.errors import BadArtifact, CannotSave
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def test_what_is_written_is_read_again(program: Program, history: History, reaso
 def test_the_text_is_stable_and_readable() -> None:
     text = to_json(example())
     assert text == to_json(from_json(text, "x"))
-    assert text.startswith('{\n  "format": "deadheat-artifact",\n  "format_version": 3,\n')
+    assert text.startswith('{\n  "format": "deadheat-artifact",\n  "format_version": 4,\n')
     assert text.endswith("}\n")
     assert '"var": "a"' in text
     keys = list(json.loads(text))
@@ -169,7 +169,7 @@ def test_the_first_formats_are_still_read() -> None:
     assert '"parent"' not in to_json(example())
     assert not {"stream", "controls"} & set(whole["history"])
     del whole["explanation"]["heard"], whole["target"]["promises"]["events"]
-    for older in (1, 2):
+    for older in (1, 2, 3):
         old = from_json(json.dumps(whole | {"format_version": older}), "x")
         assert old == example()
 
@@ -183,7 +183,7 @@ def test_the_first_formats_are_still_read() -> None:
         ("[]", "no deadheat artifact"),
         ("{}", "no deadheat artifact"),
         (changed(format="other"), "no deadheat artifact"),
-        (changed(format_version=4), "Upgrade deadheat"),
+        (changed(format_version=5), "Upgrade deadheat"),
         (changed(format_version="1"), "damaged"),
         (changed(format_version=None), "damaged"),
         (changed(extra=1), "damaged"),
@@ -249,3 +249,11 @@ def test_sessions_are_named_by_their_creates() -> None:
         ),
     )
     assert sessions_of(execution.program, lost) == {"b": "ses_b"}
+
+
+def test_what_the_requests_went_over_is_in_the_file_where_it_is_not_plain_tcp() -> None:
+    plain = example()
+    assert '"via"' not in to_json(plain)  # an older deadheat reads it
+    for via in Via:
+        changed = replace(plain, target=replace(plain.target, via=via))
+        assert from_json(to_json(changed), "x").target.via is via

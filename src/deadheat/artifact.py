@@ -14,7 +14,7 @@ import json
 import os
 import platform
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
@@ -23,7 +23,8 @@ from cattrs.gen import make_dict_unstructure_fn, override
 from cattrs.preconf.json import make_converter
 from cattrs.strategies import configure_tagged_union
 
-from deadheat.core.divergence import Anomaly, Divergence, ListDiff
+from deadheat.core.checker import check
+from deadheat.core.divergence import Anomaly, Diverged, Divergence, ListDiff
 from deadheat.core.history import Created, History, Invocation, Ok, Outcome, Result
 from deadheat.core.program import (
     Call,
@@ -39,6 +40,7 @@ from deadheat.core.program import (
 from deadheat.core.promises import Promises  # noqa: TC001
 from deadheat.core.release import Via
 from deadheat.errors import BadArtifact, CannotSave
+from deadheat.migrations import migrated
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,9 +48,9 @@ if TYPE_CHECKING:
     import cattrs
 
 FORMAT = "deadheat-artifact"
-# 2: parents, children, renames, forks. 3: ``expect``; what the event stream said, control
-# requests, hangs. What 1 and 2 wrote is read as it is: what they do not know is empty.
-FORMAT_VERSION = 3
+# 2: parents, children, renames, forks. 3: ``expect``. 4: what the event stream said, control
+# requests, hangs. What an older one wrote is read as it is: what it does not know is empty.
+FORMAT_VERSION = 4
 
 
 class Expectation(StrEnum):
@@ -233,17 +235,20 @@ def _converter() -> cattrs.Converter:
         lambda kind: kind == frozenset[str], sorted
     )
     converter.register_structure_hook(Var, lambda name, _: _var(name))
-    for holder in (Create, Invocation):  # most sessions have no parent: a line is long enough
-        shorter = make_dict_unstructure_fn(holder, converter, parent=override(omit_if_default=True))
-        converter.register_unstructure_hook(holder, shorter)
-    plain = make_dict_unstructure_fn(TargetRecord, converter, via=override(omit_if_default=True))
+    absent = override(omit_if_default=True)  # most have neither: a line is long enough
+    converter.register_unstructure_hook(
+        Create, make_dict_unstructure_fn(Create, converter, parent=absent)
+    )
+    converter.register_unstructure_hook(
+        Invocation, make_dict_unstructure_fn(Invocation, converter, parent=absent, own=absent)
+    )
+    plain = make_dict_unstructure_fn(TargetRecord, converter, via=absent)
     converter.register_unstructure_hook(TargetRecord, plain)
     # A union after those that its members hold.
     for union, tag in ((Call, "call"), (Result, "result"), (Outcome, "outcome")):
         configure_tagged_union(
             union, converter, tag_name=tag, tag_generator=lambda kind: str(kind.__name__).lower()
         )
-    absent = override(omit_if_default=True)  # most trials had neither
     converter.register_unstructure_hook(
         History, make_dict_unstructure_fn(History, converter, stream=absent, controls=absent)
     )
@@ -345,7 +350,7 @@ def from_json(text: str, name: str) -> Artifact:
             "Upgrade deadheat to replay it."
         )
     try:
-        artifact = _CONVERTER.structure(whole, Artifact)
+        artifact = _CONVERTER.structure(migrated(whole, found), Artifact)
     except Exception as exc:  # cattrs raises many kinds
         raise BadArtifact(
             f"{name} is damaged: {_first_line(exc)}. Take the file from the run's folder again."
@@ -353,6 +358,18 @@ def from_json(text: str, name: str) -> Artifact:
     wrong = _wrong_with(artifact)
     if wrong is not None:
         raise BadArtifact(f"{name} cannot be replayed: {wrong}. Correct it, or run again.")
+    return artifact if "explanation" in whole else _explained(artifact)
+
+
+def _explained(artifact: Artifact) -> Artifact:
+    """An old file explains nothing; its history is still a proof, and says why by itself."""
+    if artifact.anomaly is Anomaly.CRASH:
+        return artifact
+    verdict = check(artifact.history, artifact.target.promises)
+    if isinstance(verdict, Diverged):
+        for one in verdict.all:
+            if one.witness == artifact.witness and one.anomaly == artifact.anomaly:
+                return replace(artifact, explanation=explanation_of(one))
     return artifact
 
 

@@ -100,6 +100,10 @@ class View:
                 rate = artifact.rate
                 shown = percent(rate.diverged / rate.trials) if rate and rate.trials else "?"
                 self.note(f"saved {artifact.anomaly}, diverges in {shown} of trials: {path}")
+            case events.MoreReliable(artifact, _):
+                rate = artifact.most_reliable_rate
+                shown = percent(rate.diverged / rate.trials) if rate and rate.trials else "?"
+                self.note(f"  {artifact.anomaly}: a larger program diverges in {shown} of trials")
             case events.Restarted(restarts, log_tail):
                 self.note(f"the server died and was started again ({restarts})")
                 for row in log_tail.splitlines()[-_TAIL_LINES:]:

@@ -118,6 +118,7 @@ class SimulatedTarget:
     ran: list[Program] = field(default_factory=list)
     patient: list[bool] = field(default_factory=list)
     before: Callable[[Program], None] = lambda _program: None
+    per_lane: float = 0.0  # how much more often it shows for each lane more than two
     misses_us: int = 0  # by how much the second lane of every round leaves too late
 
     def clock(self) -> float:
@@ -136,7 +137,8 @@ class SimulatedTarget:
         self.before(program)
         self.now_s += 0.01
         self.ran.append(program)
-        execution = simulate(program, lost_delete=self.rng.random() < self.rate)
+        rate = self.rate + self.per_lane * max(program.concurrency - 2, 0)
+        execution = simulate(program, lost_delete=self.rng.random() < rate)
         self.requests += execution.requests
         return replace(execution, history=self._released(execution.history, program)), None
 

@@ -102,6 +102,30 @@ async def test_rounds_that_missed_their_offsets_are_counted_and_tune_nothing(
     assert found.artifact.history.releases[0][1].achieved_ns >= 3_000_000
 
 
+async def test_what_shows_clearly_more_often_is_kept_beside_the_smallest(tmp_path: Path) -> None:
+    run = Run(tmp_path, rate=0.15, programs=1)
+    run.live.per_lane = 0.5
+    summary = await run.engine.run()
+    (found,) = summary.findings
+    assert len(found.artifact.program.calls()) == 4
+    assert found.artifact.rate is not None
+    assert events.Phase.WIDENING in {event.phase for event in run.of(events.Progress)}
+    larger, its_rate = found.artifact.most_reliable, found.artifact.most_reliable_rate
+    assert larger is not None
+    assert its_rate is not None
+    assert larger.concurrency == 3
+    assert its_rate.low > found.artifact.rate.high
+    assert artifacts.read(found.path) == found.artifact
+    assert [event.path for event in run.of(events.MoreReliable)] == [found.path]
+
+
+async def test_what_shows_in_most_trials_is_reliable_enough(tmp_path: Path) -> None:
+    run = Run(tmp_path, rate=0.9, programs=1)
+    (found,) = (await run.engine.run()).findings
+    assert found.artifact.most_reliable is None
+    assert events.Phase.WIDENING not in {event.phase for event in run.of(events.Progress)}
+
+
 async def test_it_is_on_disk_at_first_sight(tmp_path: Path) -> None:
     run = Run(tmp_path, rate=1.0, seconds=600, exit_first=True)
     counts: list[int] = []

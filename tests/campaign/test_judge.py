@@ -128,7 +128,7 @@ def test_a_death_is_a_crash_whose_witness_are_the_open_calls() -> None:
     assert verdict.divergence.anomaly is Anomaly.CRASH
     (index,) = verdict.divergence.witness
     assert ops[index].place == (2, 1, 0)
-    assert verdict.divergence.signature == Signature(Anomaly.CRASH, ("delete",))
+    assert verdict.divergence.signature == Signature(Anomaly.CRASH, ())
     assert verdict.divergence.reason.endswith("-9")
 
 

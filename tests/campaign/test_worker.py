@@ -33,6 +33,7 @@ class Run:
     """One worker, driven from its first order to Stop."""
 
     def __init__(self, folder: Path, rate: float, supply: Iterable[Program]) -> None:
+        self.folder = folder
         self.live = SimulatedTarget(random.Random(1), rate)
         self.said: list[protocol.Message] = []
         self.inbox: queue.SimpleQueue[protocol.Order] = queue.SimpleQueue()
@@ -58,6 +59,9 @@ class Run:
         with anyio.fail_after(60):
             await self.worker.run()
         return self
+
+    def left(self) -> list[Path]:
+        return list(self.folder.iterdir())
 
     def of(self, kind: type) -> list:  # type: ignore[type-arg]
         return [message for message in self.said if isinstance(message, kind)]
@@ -86,7 +90,7 @@ async def test_a_new_divergence_is_reported_once_and_not_pursued(tmp_path: Path)
     assert artifacts.from_json(found.artifact, "x").program == LARGE
     assert not run.of(protocol.Better)
     assert sum(did.counts["trials"] for did in run.of(protocol.Did)) == 40
-    assert not list(tmp_path.iterdir())
+    assert run.left() == []
 
 
 def know(*, settled: bool) -> protocol.Know:

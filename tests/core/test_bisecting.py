@@ -69,13 +69,13 @@ def test_feed_needs_a_question() -> None:
 @pytest.mark.parametrize("shows", [0.1, 0.5])
 @pytest.mark.parametrize("confidence", [0.9, 0.99])
 def test_it_is_wrong_no_more_often_than_stated(shows: float, confidence: float) -> None:
-    """400 bisections of up to 40 versions, each with the race at a third of the last one's rate.
+    """150 bisections of up to 40 versions, each with the race at a third of the last one's rate.
 
     The stated bound must not be outside (above) what 1 in 10,000 such tests would show.
     """
     rng = Random(f"bisect {shows} {confidence}")
     wrong = 0
-    for _ in range(400):
+    for _ in range(150):
         count = rng.randint(3, 40)
         first = rng.randint(1, count - 1)
         bisection = Bisection(count, present_first=True)
@@ -86,4 +86,4 @@ def test_it_is_wrong_no_more_often_than_stated(shows: float, confidence: float) 
                 pairs.feed(Came.SHOWN if rng.random() < rates[side] else Came.QUIET)
             bisection.feed(isinstance(pairs.conclusion, NotFixed))
         wrong += bisection.change != Change(first - 1, first)
-    assert rate(wrong, 400, 0.9998).low <= 1 - confidence
+    assert rate(wrong, 150, 0.9998).low <= 1 - confidence

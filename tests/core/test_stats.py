@@ -13,6 +13,7 @@ from deadheat.core.stats import (
     posterior_quantile,
     rarest_seen,
     rate,
+    rate_ratio,
     trials_to_see,
 )
 
@@ -142,3 +143,24 @@ def test_confidence_and_rate_bounds_are_checked() -> None:
         trials_to_see(0.0)
     with pytest.raises(ValueError, match="trials"):
         rarest_seen(-1)
+
+
+@pytest.mark.parametrize("rates", [(0.3, 0.1), (0.2, 0.2), (0.12, 0.015)])
+def test_a_ratios_interval_holds_the_truth_as_often_as_it_says(rates: tuple[float, float]) -> None:
+    rng = Random(11)
+    one, other = rates
+    held = 0
+    for _ in range(1_000):
+        x, y = (sum(rng.random() < p for _ in range(200)) for p in rates)
+        ratio = rate_ratio(rate(x, 200), rate(y, 200))
+        held += ratio.low <= one / other <= ratio.high
+    # 95 % stated; 1,000 draws have a standard deviation of 0.7 %, and the log interval is
+    # approximate where the smaller rate leaves three divergences to count.
+    assert 0.93 <= held / 1_000 <= 1
+
+
+def test_a_ratio_of_none_is_finite_and_one_without_trials_is_none() -> None:
+    ratio = rate_ratio(rate(10, 100), rate(0, 100))
+    assert 0 < ratio.low < ratio.estimate < ratio.high < float("inf")
+    with pytest.raises(ValueError, match="without trials"):
+        rate_ratio(rate(0, 0), rate(1, 2))

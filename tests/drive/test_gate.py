@@ -193,3 +193,26 @@ async def test_a_gate_whose_lanes_are_all_absent_opens_at_once() -> None:
     began = time.monotonic()
     assert await gate.open() == ()
     assert time.monotonic() - began < 1
+
+
+@pytest.mark.live
+async def test_connections_that_died_are_replaced_before_a_round_is_released() -> None:
+    with Scripted(ok) as server:
+        clients = [LaneClient(server.base_url, 5) for _ in range(2)]
+        for n in range(2):
+            gate = Gate([0, 0])
+            async with anyio.create_task_group() as tasks:
+                for lane, client in enumerate(clients):
+                    tasks.start_soon(client.send, "DELETE", f"/{n}/{lane}", None, (gate, lane))
+                releases = await gate.open()
+            assert len(releases) == 2
+            for line in server.lines:
+                server.hang_up(line)
+            for client in clients:
+                stream = client.stamps
+                assert isinstance(stream, HeldStream)
+                await until(lambda stream=stream: stream.readable)  # type: ignore[misc]
+        for client in clients:
+            await client.aclose()
+    assert sorted(asked.path for asked in server.asked) == ["/0/0", "/0/1", "/1/0", "/1/1"]
+    assert len({asked.connection for asked in server.asked}) == 4

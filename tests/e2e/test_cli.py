@@ -6,10 +6,10 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from tests.examples import example
@@ -18,9 +18,6 @@ from tests.servers.scripted import Says, Scripted
 
 from deadheat import artifact as artifacts
 from deadheat.drive.server import free_port
-
-if TYPE_CHECKING:
-    import subprocess
 
 pytestmark = pytest.mark.live
 
@@ -161,7 +158,7 @@ def test_a_users_mistake_is_one_line(tmp_path: Path, words: tuple[str, ...], wor
     (tmp_path / "file").write_text("")
     (tmp_path / "good.json").write_text(text)
     (tmp_path / "truncated.json").write_text(text[:-50])
-    (tmp_path / "newer.json").write_text(text.replace('"format_version": 3', '"format_version": 9'))
+    (tmp_path / "newer.json").write_text(text.replace('"format_version": 4', '"format_version": 9'))
     (tmp_path / "other.json").write_text(
         text.replace('"profile": "opencode"', '"profile": "another"')
     )
@@ -240,3 +237,28 @@ def test_a_taken_port_is_not_the_users_problem(tmp_path: Path) -> None:
         ran = deadheat(tmp_path, "run", "demo:correct", "--programs", "5", "--seed", "2")
     assert ran.returncode in (0, 3)
     assert "Traceback" not in ran.stderr
+
+
+def test_a_call_that_hangs_is_found_on_a_server_of_the_users_and_ends_the_run(
+    tmp_path: Path,
+) -> None:
+    """Two deletes that wait for each other; no later delete comes through."""
+    port = free_port()
+    planted = Path(__file__).resolve().parents[1] / "servers" / "planted.py"
+    command = [sys.executable, "-P", str(planted), "deadlock", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as it:
+        assert it.stdout is not None
+        assert "listening" in it.stdout.readline()
+        ran = deadheat(
+            tmp_path,
+            *("run", f"http://127.0.0.1:{port}", "--profile", "opencode", "--for", "60s"),
+            *("--hang-after", "1s", "--no-stream", "--seed", "1"),
+        )
+        it.terminate()
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert "hang  a call never got an answer" in ran.stdout
+    assert "no answer in 1 s; meanwhile the server answered GET /session" in ran.stdout
+    assert "has not recovered from a call that hung" in ran.stderr
+    assert "events exactly-once" not in ran.stdout
+    (file,) = (tmp_path / ".deadheat").rglob("hang-*.json")
+    assert artifacts.read(file).target.timeout_s == 1.0

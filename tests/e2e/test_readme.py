@@ -31,17 +31,27 @@ EXPECTED = {
     "deadheat run opencode@1.0.152 --for 30s": 1,
     "deadheat run opencode@1.0.152 --programs 300 --seed 7 -x": 1,
     "deadheat run http://127.0.0.1:4096 --profile opencode --programs 50": 1,
+    "deadheat run opencode@1.1.65 --for 30s --hang-after 5s": 1,
     "deadheat replay FILE": 1,
     "deadheat replay FILE --against opencode@1.2.1": 0,
     "deadheat show FILE": 0,
+    "deadheat explain FILE": 0,
+    "deadheat export FILE --as script --stdlib -o repro.py": 0,
+    "deadheat verify FILE --against opencode@1.2.1": 0,
     "deadheat ci opencode@1.2.1 --budget 30s": 0,
+    "deadheat campaign opencode@1.0.152 --for 60s": 1,
+    "deadheat campaign --resume DIR --for 90s": 1,
+    "deadheat report DIR": 0,
     "deadheat ci": 1,  # on the shop with its lost update
 }
 BY_CI = ("python3 -m venv .venv",)
 
 
+_CAMPAIGN = r"\S*/campaign-\d+-\d+"
+
+
 def _normal(command: str) -> str:
-    return re.sub(r"\S*\.json", "FILE", command)
+    return re.sub(_CAMPAIGN, "DIR", re.sub(r"\S*\.json", "FILE", command))
 
 
 def test_every_command_is_known_here() -> None:
@@ -106,6 +116,8 @@ def test_every_command_does_what_it_says(tmp_path: Path) -> None:
             saved = sorted(tmp_path.glob(".deadheat/opencode@1.0.152/ghost-*.json"))
             assert saved, "no ghost was saved by the commands before"
             command = re.sub(r"\S*\.json", str(saved[0].relative_to(tmp_path)), command)
+        for folder in tmp_path.glob(".deadheat/*/campaign-*"):
+            command = re.sub(_CAMPAIGN, str(folder.relative_to(tmp_path)), command)
         run = _run_beside_demo if "127.0.0.1:4096" in command else _run
         done = run(command, tmp_path)
         wanted = EXPECTED[_normal(written)]

@@ -1,270 +1,124 @@
 """How fast the checker is, on histories that it generates itself.
 
-    python tests/quality/bench_checker.py --help
+    python -m tests.quality.bench_checker --help
+    python -m tests.quality.bench_checker --sizes 10,300,3000 --clients 2,5 --beside ./other
 
 A cell is one setting (operations, clients, share of lists, share of unknown
-outcomes, legal or with one fault); its figures are the median CPU times of one
-``check()`` over some histories: to *decide*, and to *check*, which explains a
-divergence as well.
-``--out`` writes the histories as JSON lines too, for another checker to read.
+outcomes, legal or with one fault); its figures are the median CPU times over some
+histories: to *decide*, and to *check*, which explains a divergence as well.
+At the end stand the goals, and whether each held; exit code 1 if one did not, if a
+cell was undecided, or if a verdict was wrong.
+
+``--beside COMMAND`` measures another checker on the same histories, in the same run.
+It is started once, reads one JSON object a line and answers each with one line:
+
+    {"repeat": 5, "limit_ms": 5000, "operations": [[client, kind, session, shown, answered, call,
+     return], …]}
+    {"verdict": "legal" | "diverged" | "undecided", "cpu_ms": 0.123}
+
+``kind``: create, delete, get or list. ``session``: the one addressed. ``shown``: of a create
+the id, of a list the ids, else whether it was there. ``answered`` false: nobody knows whether
+the call took effect, and ``return`` is null; of such a create the id is not known. Times are
+ns, intervals closed. Every id is created at most once, and no session exists before the first
+call. ``cpu_ms`` is the best of ``repeat`` times, without reading the line; undecided after
+``limit_ms``. The ratio is ours to decide by its; where it was undecided its limit counts.
+What it does is printed and no goal: it makes exit code 1 only by contradicting a verdict.
 """
 
 from __future__ import annotations
 
 import argparse
-import heapq
 import json
+import shlex
 import statistics
+import subprocess
 import sys
 import time
-from dataclasses import dataclass
-from pathlib import Path
-from random import Random
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tests.quality.generated import Cell, histories
+
 from deadheat.core.checker import DEFAULT_BUDGET, check
-from deadheat.core.divergence import Diverged, Linearizable
-from deadheat.core.history import (
-    Absent,
-    Created,
-    Deleted,
-    Found,
-    History,
-    Info,
-    Invocation,
-    Kind,
-    Listed,
-    Ok,
-    Operation,
-    Result,
-    Seen,
-    Unknown,
-)
-from deadheat.core.legality import Impossible, legal
+from deadheat.core.divergence import Diverged, Undecided
+from deadheat.core.history import Created, Deleted, Found, History, Listed, Ok
+from deadheat.core.legality import legal
 from deadheat.core.promises import Promises
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from types import TracebackType
 
-FAULTS = ("lost-create", "lost-delete", "stale-list", "torn-list", "double-delete", "resurrection")
-# Live sessions that the generator steers towards: a collection people would list.
-POPULATION = 12
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One setting."""
-
-    operations: int
-    clients: int
-    lists: float
-    info: float
-    faulty: bool
+# Short ones are checked again and again, as a clock's tick and cold caches would be most of it.
+REPEATS = {30: 9, 300: 5, 1_000: 3}
+# A history of 30,000 takes a second to make.
+FEW_FROM = 10_000
 
 
-class _Generator:
-    """A right server, but for one ``fault`` after half of the calls."""
-
-    def __init__(self, rng: Random, cell: Cell, fault: str | None) -> None:
-        self.rng, self.cell, self.fault = rng, cell, fault
-        self.live: set[str] = set()
-        self.dead: list[str] = []
-        self.known: list[str] = []
-        self.past: list[frozenset[str]] = []
-        self.made = 0
-        self.agenda: list[tuple[int, int, str, int, int]] = []
-        self.calls: list[list[object]] = []
-        self.ticket = 0
-
-    def run(self) -> History:
-        for lane in range(self.cell.clients):
-            self._push(self.rng.randrange(1_000), "begin", lane, 0)
-        while self.agenda:
-            now, _, what, lane, index = heapq.heappop(self.agenda)
-            if what == "begin":
-                self._begin(now, lane)
-            elif what == "effect":
-                self._effect(now, index)
-            else:
-                self._finish(now, index)
-        return History(tuple(self._operations()))
-
-    def _push(self, now: int, what: str, lane: int, index: int) -> None:
-        self.ticket += 1
-        heapq.heappush(self.agenda, (now, self.ticket, what, lane, index))
-
-    def _begin(self, now: int, lane: int) -> None:
-        index = len(self.calls)
-        if index >= self.cell.operations:
-            return
-        rng = self.rng
-        session = None
-        if rng.random() < self.cell.lists:
-            kind = Kind.LIST
-        else:
-            draw = rng.random()
-            grow = 0.5 if len(self.live) < POPULATION else 0.2
-            kind = Kind.GET if draw < 0.4 else Kind.CREATE if draw < 0.4 + grow else Kind.DELETE
-            if not self.known:
-                kind = Kind.CREATE
-            if kind in (Kind.GET, Kind.DELETE):
-                alive = [s for s in self.known[-3 * POPULATION :] if s in self.live]
-                near = alive if alive and rng.random() < 0.8 else self.known[-POPULATION:]
-                session = rng.choice(near)
-        lost = rng.random() < self.cell.info
-        self.calls.append([lane, Invocation(kind, session), now, None, None, lost])
-        if not lost or rng.random() < 0.6:
-            self._push(now + rng.randrange(100, 1_500), "effect", lane, index)
-        if lost:
-            self._push(now + 3_000, "begin", lane + self.cell.clients, 0)
-
-    def _effect(self, now: int, index: int) -> None:
-        lane, invocation, _, _, result, lost = self.calls[index]
-        assert isinstance(invocation, Invocation)
-        if result is None:
-            fault = self.fault if index >= self.cell.operations // 2 else None
-            struck = self._answer(invocation, fault)
-            if struck is None:  # torn: the other half later
-                self._push(now + 1_200, "effect", int(str(lane)), index)
-                self.calls[index][4] = _Half(frozenset(self.live))
-                return
-            self.calls[index][4] = struck
-        elif isinstance(result, _Half):
-            first = {s for s in result.live if int(s[1:]) % 2}
-            second = {s for s in self.live if not int(s[1:]) % 2}
-            self.calls[index][4] = _listed(first | second)
-        self.past.append(frozenset(self.live))
-        answer = self.calls[index][4]
-        if lost and isinstance(answer, Created):
-            self.known.append(answer.session)  # clients learn of it from a list, and delete it
-        if not lost:
-            self._push(now + self.rng.randrange(100, 1_500), "finish", int(str(lane)), index)
-
-    def _answer(self, invocation: Invocation, fault: str | None) -> Result | None:
-        session = invocation.session or ""
-        match invocation.kind:
-            case Kind.CREATE:
-                self.made += 1
-                new = f"s{self.made}"
-                if fault == "lost-create":
-                    self.fault = None
-                else:
-                    self.live.add(new)
-                return Created(new)
-            case Kind.DELETE:
-                if session not in self.live:
-                    if fault == "double-delete" and session in self.dead:
-                        self.fault = None
-                        return Deleted()
-                    return Absent()
-                if fault == "lost-delete":
-                    self.fault = None
-                    return Deleted()
-                self.live.discard(session)
-                self.dead.append(session)
-                if fault == "resurrection":
-                    self.fault = f"again {session}"
-                return Deleted()
-            case Kind.GET:
-                return Found() if session in self.live else Absent()
-            case _:
-                if fault == "stale-list" and len(self.past) > 40:
-                    self.fault = None
-                    return _listed(set(self.past[-40]))
-                if fault == "torn-list":
-                    self.fault = None
-                    return None
-                if fault is not None and fault.startswith("again "):
-                    self.fault = None
-                    before = _listed(self.live)
-                    self.live.add(fault.removeprefix("again "))
-                    return before
-                return _listed(self.live)
-
-    def _finish(self, now: int, index: int) -> None:
-        lane, _, _, _, result, _ = self.calls[index]
-        self.calls[index][3] = now
-        if isinstance(result, Created):
-            self.known.append(result.session)
-        self._push(now + self.rng.randrange(50, 300), "begin", int(str(lane)), 0)
-
-    def _operations(self) -> Iterator[Operation]:
-        for index, (lane, invocation, call, end, result, _) in enumerate(self.calls):
-            assert isinstance(invocation, Invocation)
-            assert isinstance(call, int)
-            outcome = Info(Unknown.TIMEOUT) if end is None else Ok(result)  # type: ignore[arg-type]
-            finish = end if isinstance(end, int) else None
-            yield Operation(index, int(str(lane)), invocation, outcome, call, finish)
-
-
-@dataclass(frozen=True)
-class _Half:
-    live: frozenset[str]
-
-
-def _listed(sessions: set[str] | frozenset[str]) -> Listed:
-    return Listed(tuple(Seen(session) for session in sorted(sessions)))
-
-
-def histories(cell: Cell, count: int, seed: int) -> list[History]:
-    """``count`` histories of the cell; of a faulty one only those in which the fault shows."""
-    found: list[History] = []
-    attempt = 0
-    while len(found) < count and attempt < 40 * count:
-        attempt += 1
-        rng = Random(f"{cell}/{seed}/{attempt}")
-        fault = FAULTS[attempt % len(FAULTS)] if cell.faulty else None
-        history = _Generator(rng, cell, fault).run()
-        shows = cell.faulty and isinstance(legal(history, Promises(), DEFAULT_BUDGET), Impossible)
-        if shows or not cell.faulty:
-            found.append(history)
-    return found
+def repeats(operations: int) -> int:
+    """How often one history is judged; the best time counts."""
+    return next((n for size, n in REPEATS.items() if operations <= size), 1)
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One cell measured. Times in ms of CPU."""
+    """One cell measured. Times in ms of CPU, medians."""
 
     cell: Cell
     count: int
-    decided: float  # legal or not, median
-    median: float  # check(), the explanation included
-    worst: float
+    decided: float
+    checked: float
+    worst: float  # of ``checked``
     undecided: int
     wrong: int
+    other: float | None = None
+    verdicts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def ratio(self) -> float | None:
+        """Ours by the other's; below 1 we are faster."""
+        return None if self.other is None else self.decided / self.other
 
 
-def measure(cell: Cell, found: list[History]) -> Figure:
-    """Check each history once (small ones several times, the best counts)."""
-    times: list[float] = []
-    plain: list[float] = []
-    undecided = wrong = 0
-    repeat = 5 if cell.operations <= 30 else 1
-    for history in found:
-        best = quick = float("inf")
-        for _ in range(repeat):
-            start = time.process_time_ns()
-            legal(history, Promises(), DEFAULT_BUDGET)
-            quick = min(quick, (time.process_time_ns() - start) / 1e6)
-            start = time.process_time_ns()
-            verdict = check(history, Promises())
-            best = min(best, (time.process_time_ns() - start) / 1e6)
-        times.append(best)
-        plain.append(quick)
-        if isinstance(verdict, Diverged | Linearizable):
-            wrong += isinstance(verdict, Diverged) is not cell.faulty
-        else:
-            undecided += 1
-    median = statistics.median
-    return Figure(cell, len(found), median(plain), median(times), max(times), undecided, wrong)
+class Beside:
+    """The other checker, as long as it runs."""
+
+    def __init__(self, command: str, limit_ms: float) -> None:
+        self.limit_ms = limit_ms
+        self.process = subprocess.Popen(
+            shlex.split(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def __enter__(self) -> Beside:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self.process.kill()
+        self.process.wait()
+
+    def judge(self, history: History, repeat: int) -> tuple[str, float]:
+        """Its verdict and CPU time in ms."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        asked = {"repeat": repeat, "limit_ms": self.limit_ms, "operations": rows(history)}
+        self.process.stdin.write(json.dumps(asked) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit("the checker beside ended without an answer")
+        answer = json.loads(line)
+        verdict = str(answer["verdict"])
+        return verdict, self.limit_ms if verdict == "undecided" else float(answer["cpu_ms"])
 
 
-def as_json(cell: Cell, history: History) -> str:
-    """One history for another checker: rows of kind, session, shown, call, return."""
-    rows = []
+def rows(history: History) -> list[list[object]]:
+    """The operations as ``--beside`` describes them."""
+    found: list[list[object]] = []
     for op in history.operations:
         shown: object = None
-        ok = isinstance(op.outcome, Ok)
         if isinstance(op.outcome, Ok):
             match op.outcome.result:
                 case Created(session):
@@ -273,52 +127,187 @@ def as_json(cell: Cell, history: History) -> str:
                     shown = sorted(listed.sessions)
                 case other:
                     shown = isinstance(other, Found | Deleted)
-        rows.append(
-            [op.lane, op.kind.value, op.invocation.session, shown, ok, op.call_ns, op.return_ns]
+        ok = isinstance(op.outcome, Ok)
+        asked = op.invocation
+        found.append([op.lane, asked.kind.value, asked.session, shown, ok, op.call_ns,
+                      op.return_ns])  # fmt: skip
+    return found
+
+
+def measure(cell: Cell, found: list[History], beside: Beside | None) -> Figure:
+    """Judge each history, in turn by us and by the other."""
+    decided: list[float] = []
+    checked: list[float] = []
+    others: list[float] = []
+    verdicts: Counter[str] = Counter()
+    undecided = wrong = 0
+    repeat = repeats(cell.operations)
+    for history in found:
+        quick = full = float("inf")
+        for _ in range(repeat):
+            start = time.process_time_ns()
+            legal(history, Promises(), DEFAULT_BUDGET)
+            quick = min(quick, (time.process_time_ns() - start) / 1e6)
+            start = time.process_time_ns()
+            verdict = check(history, Promises())
+            full = min(full, (time.process_time_ns() - start) / 1e6)
+        decided.append(quick)
+        checked.append(full)
+        undecided += isinstance(verdict, Undecided)
+        wrong += not isinstance(verdict, Undecided) and (
+            isinstance(verdict, Diverged) is not cell.faulty
         )
-    head = [cell.operations, cell.clients, cell.lists, cell.info, cell.faulty]
-    return json.dumps({"cell": head, "operations": rows})
+        if beside is not None:
+            said, took = beside.judge(history, repeat)
+            verdicts[said] += 1
+            others.append(took)
+    median = statistics.median
+    return Figure(
+        cell, len(found), median(decided), median(checked), max(checked), undecided, wrong,
+        median(others) if others else None, verdicts,
+    )  # fmt: skip
+
+
+HEAD = (
+    f"{'ops':>6} {'clients':>7} {'lists':>5} {'info':>5} {'kind':>6} {'n':>2} {'decide ms':>10} "
+    f"{'us/op':>6} {'check ms':>10} {'worst ms':>10}"
+)
+
+
+def line(figure: Figure) -> str:
+    """One row of the table."""
+    cell = figure.cell
+    kind = "faulty" if cell.faulty else "legal"
+    text = (
+        f"{cell.operations:>6} {cell.clients:>7} {cell.lists:>5} {cell.info:>5} {kind:>6} "
+        f"{figure.count:>2} {figure.decided:>10.3f} {1e3 * figure.decided / cell.operations:>6.2f} "
+        f"{figure.checked:>10.3f} {figure.worst:>10.3f}"
+    )
+    if figure.undecided or figure.wrong:
+        text += f"  {figure.undecided} undecided, {figure.wrong} wrong"
+    if figure.ratio is not None:
+        given_up = figure.verdicts["undecided"]
+        text += f" {figure.other:>10.3f} {figure.ratio:>9.4f}"
+        text += f"  gave up {given_up} of {figure.count}" if given_up else ""
+    return text
+
+
+def goals(figures: list[Figure]) -> list[tuple[bool, str]]:
+    """What issue 3 asks of the time to decide, and whether it held; only what was measured."""
+    told: list[tuple[bool, str]] = []
+
+    def slowest(operations: int, clients: int | None, most_ms: float) -> None:
+        some = [f for f in figures if f.cell.operations == operations
+                and clients in (None, f.cell.clients)]  # fmt: skip
+        if some:
+            worst = max(some, key=lambda f: f.decided)
+            who = "" if clients is None else f" of {clients} clients"
+            text = f"{operations:,} operations{who} within {most_ms:g} ms: at most "
+            text += f"{worst.decided:.3f} ms in {len(some)} cells"
+            told.append((worst.decided <= most_ms, text))
+
+    slowest(10, None, 0.1)
+    slowest(3_000, 30, 100)
+    slowest(30_000, 30, 2_000)
+    by_cell = {f.cell: f for f in figures}
+    growth: list[tuple[float, Cell]] = []
+    for cell, figure in by_cell.items():
+        if cell.operations == 30_000:
+            small = Cell(300, cell.clients, cell.lists, cell.info, cell.faulty)
+            if small in by_cell:
+                growth.append((figure.decided / by_cell[small].decided / 100, cell))
+    if growth:
+        most, cell = max(growth, key=lambda pair: pair[0])
+        over = sum(times >= 3 for times, _ in growth)
+        text = "cost per operation grows less than 3 times from 300 to 30,000: at most "
+        text += f"{most:.1f} times ({cell}); {over} of {len(growth)} cells over"
+        told.append((most < 3, text))
+    told.append((not any(f.undecided for f in figures), "no cell undecided"))
+    told.append((not any(f.wrong for f in figures), "no verdict wrong"))
+    return told
+
+
+def compared(figures: list[Figure]) -> list[str]:
+    """What the other checker's figures say."""
+    told: list[str] = []
+    with_other = [f for f in figures if f.ratio is not None]
+    for faulty in (False, True):
+        some = [f for f in with_other if f.cell.faulty is faulty]
+        if not some:
+            continue
+        ratios = sorted(f.ratio or 0.0 for f in some)
+        worst = max(some, key=lambda f: f.ratio or 0.0)
+        told.append(
+            f"{'violations' if faulty else 'legal'}: ours by the other's at most {ratios[-1]:.2f} "
+            f"({worst.cell}), median {statistics.median(ratios):.3f}; over 3 in "
+            f"{sum(r > 3 for r in ratios)}, over 1 in {sum(r > 1 for r in ratios)} of {len(some)}"
+        )
+    many = [f for f in with_other if f.cell.faulty and f.cell.clients >= 5]
+    if many:
+        faster = sum((f.ratio or 0.0) < 1 for f in many)
+        told.append(f"violations from 5 clients up: faster in {faster} of {len(many)} cells")
+    return told
+
+
+def contradictions(figures: list[Figure]) -> int:
+    """Histories on which the other checker says otherwise."""
+    return sum(f.verdicts["legal" if f.cell.faulty else "diverged"] for f in figures)
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(part) for part in text.split(",")]
 
 
 def main() -> int:
     """Measure the grid and print it."""
     parser = argparse.ArgumentParser(
-        description="CPU time of check() over a grid of generated histories."
+        description="CPU time of check() over a grid of generated histories.",
+        epilog="The protocol of --beside stands at the top of this file.",
     )
-    parser.add_argument("--sizes", default="10,30,100,300,1000,3000", help="operations, by commas")
-    parser.add_argument("--clients", default="2,5,10,30,100", help="clients, by commas")
-    parser.add_argument("--lists", default="0.1,0.4", help="shares of lists")
-    parser.add_argument("--info", default="0,0.15", help="shares of calls without an answer")
-    parser.add_argument("--count", type=int, default=5, help="histories for each cell")
+    sizes = "10,30,100,300,1000,3000,10000,30000"
+    parser.add_argument("--sizes", default=sizes, help=f"operations, by commas ({sizes})")
+    parser.add_argument("--clients", default="2,5,10,30,100", help="by commas")
+    parser.add_argument("--lists", default="0.1,0.4", help="shares of lists (0.1,0.4)")
+    parser.add_argument("--info", default="0,0.15", help="shares without an answer (0,0.15)")
+    parser.add_argument("--count", type=int, default=5, help="histories for each cell (5)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=Path, help="write the histories here, one JSON a line")
+    parser.add_argument("--beside", metavar="COMMAND", help="another checker, on the same ones")
+    parser.add_argument("--limit", type=float, default=5.0, help="its seconds a history (5)")
     chosen = parser.parse_args()
-    out = chosen.out.open("w") if chosen.out else None
-    print(f"{'ops':>6} {'clients':>7} {'lists':>5} {'info':>5} {'kind':>6} "
-          f"{'n':>3} {'decide ms':>10} {'us/op':>7} {'check ms':>10} {'worst ms':>10} "
-          "undecided wrong")  # fmt: skip
-    bad = 0
-    for size in map(int, chosen.sizes.split(",")):
-        for clients in map(int, chosen.clients.split(",")):
-            for lists in map(float, chosen.lists.split(",")):
-                for info in map(float, chosen.info.split(",")):
-                    for faulty in (False, True):
-                        cell = Cell(size, clients, lists, info, faulty)
-                        found = histories(cell, chosen.count, chosen.seed)
-                        if not found:
-                            continue
-                        figure = measure(cell, found)
-                        bad += figure.undecided + figure.wrong
-                        print(f"{size:>6} {clients:>7} {lists:>5} {info:>5} "
-                              f"{'faulty' if faulty else 'legal':>6} {figure.count:>3} "
-                              f"{figure.decided:>10.3f} {1000 * figure.decided / size:>7.2f} "
-                              f"{figure.median:>10.3f} {figure.worst:>10.3f} "
-                              f"{figure.undecided:>9} {figure.wrong:>5}", flush=True)  # fmt: skip
-                        if out:
-                            out.writelines(as_json(cell, h) + "\n" for h in found)
-    if out:
-        out.close()
-    return 1 if bad else 0
+    beside = Beside(chosen.beside, 1e3 * chosen.limit) if chosen.beside else None
+    print(HEAD + (f" {'other ms':>10} {'ours/its':>9}" if beside else ""))
+    figures: list[Figure] = []
+    cells = [
+        Cell(int(size), int(clients), lists, info, faulty)
+        for size in _numbers(chosen.sizes)
+        for clients in _numbers(chosen.clients)
+        for lists in _numbers(chosen.lists)
+        for info in _numbers(chosen.info)
+        for faulty in (False, True)
+    ]
+    try:
+        for cell in cells:
+            count = min(chosen.count, 3) if cell.operations >= FEW_FROM else chosen.count
+            found = histories(cell, count, chosen.seed)
+            if not found:
+                print(f"{cell}: no fault showed")
+                continue
+            figures.append(measure(cell, found, beside))
+            print(line(figures[-1]), flush=True)
+    except KeyboardInterrupt:
+        print("stopped; so far:")
+    finally:
+        if beside is not None:
+            beside.__exit__(None, None, None)
+    told = goals(figures)
+    for held, text in told:
+        print(f"{'held    ' if held else 'NOT HELD'} {text}")
+    for text in compared(figures):
+        print(f"beside   {text}")
+    against = contradictions(figures)
+    if against:
+        print(f"NOT HELD the other checker contradicts {against} verdicts")
+    return 0 if all(held for held, _ in told) and not against else 1
 
 
 if __name__ == "__main__":

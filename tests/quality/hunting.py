@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from deadheat.artifact import Artifact
     from deadheat.drive.target import Target
-    from deadheat.results import Summary
+    from deadheat.results import Example, Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,15 @@ class Hunt:
 
     @property
     def first(self) -> Artifact | None:
-        """The finding that was pursued."""
-        findings = self.summary.findings
-        return findings[0].artifact if findings else None
+        """The finding that was pursued to the end; or the first, if none was."""
+        example = self.example
+        return None if example is None else example.artifact
+
+    @property
+    def example(self) -> Example | None:
+        """The same, with its file."""
+        proven = [one for one in self.summary.findings if one.artifact.proven_minimal]
+        return next(iter((*proven, *self.summary.findings)), None)
 
     def sight(self, race: Race) -> Sight | None:
         """What was found, if this race explains it."""

@@ -41,7 +41,7 @@ def main() -> int:
     """Mutate, and print a table."""
     parser = argparse.ArgumentParser(
         description=(__doc__ or "").partition("\n\n")[0],
-        epilog="Needs mutmut: pip install --group mutation",
+        epilog="Needs mutmut: pip install mutmut",
     )
     parser.add_argument("--each", type=int, default=25, help="mutants drawn from each module")
     parser.add_argument("--modules", help="only these of core, by commas")
@@ -53,7 +53,7 @@ def main() -> int:
     scratch: Path = chosen.scratch.resolve()
     deadline = time.monotonic() + 60 * float(chosen.time.removesuffix("m"))
     if shutil.which("mutmut") is None:
-        print("mutmut is not installed: pip install --group mutation", file=sys.stderr)
+        print("mutmut is not installed: pip install mutmut", file=sys.stderr)
         return 2
     if not (scratch / "mutants").is_dir():
         _copy(scratch)

@@ -40,11 +40,15 @@ from deadheat.core.shrinker import Shrinker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import hypothesis
+
 Window = tuple[int, int] | None
 # Drawn offsets for the tools that draw their programs themselves: as deadheat's generator.
 _OFFSETS_US = (0, 100, 200, 400, 700, 1_000, 1_500, 2_500, 4_000)
 # At 2 % some hundreds of programs are needed; 20,000 never end a search early.
 _MOST_PROGRAMS = 20_000
+# Of shrinking: eight times the most that deadheat is allowed at 2 %.
+MOST_EXECUTIONS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,10 @@ def by_deadheat(p: float, seed: int, window: Window = None) -> Run:
     )
 
 
+class _GaveUp(KeyboardInterrupt):
+    """A tool that has shrunk for so long is stopped, as a person would; it has not ended clean."""
+
+
 class _GhostError(AssertionError):
     """What the other tools see of a divergence."""
 
@@ -127,6 +135,8 @@ class _Body:
 
     def __call__(self, program: Program) -> None:
         for _ in range(self.repeats):
+            if self.failing is not None and self.server.runs - self.before >= MOST_EXECUTIONS:
+                raise _GaveUp
             verdict = self.server.trial(program)
             if isinstance(verdict, Diverged) and GHOST in {each.signature for each in verdict.all}:
                 if self.failing is None:
@@ -148,8 +158,37 @@ def by_hypothesis(p: float, seed: int, window: Window = None, repeats: int = 1) 
     body = _Body(Simulated(p, Random(1_000_000 + seed), window), repeats)
 
     @hypothesis.seed(seed)
-    @hypothesis.settings(
+    @_plain_settings()
+    @hypothesis.given(st.data())
+    def property_(drawn: Any) -> None:
+        body(drawn_program(lambda low, high: drawn.draw(st.integers(low, high))))
+
+    return _ended(property_, body)
+
+
+def by_machine(p: float, seed: int, window: Window = None, repeats: int = 1) -> Run:
+    """Plain Hypothesis, a ``RuleBasedStateMachine``: what it drew is run in its teardown."""
+    import hypothesis
+    from hypothesis.stateful import run_state_machine_as_test
+
+    from deadheat.generate.machine import ProgramMachine
+
+    body = _Body(Simulated(p, Random(1_000_000 + seed), window), repeats)
+
+    class Machine(ProgramMachine):
+        def finished(self, program: Program) -> None:
+            body(program)
+
+    machine = hypothesis.seed(seed)(Machine)
+    return _ended(lambda: run_state_machine_as_test(machine, settings=_plain_settings()), body)
+
+
+def _plain_settings() -> hypothesis.settings:
+    import hypothesis
+
+    return hypothesis.settings(
         max_examples=_MOST_PROGRAMS,
+        stateful_step_count=12,
         database=None,
         deadline=None,
         phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
@@ -157,15 +196,16 @@ def by_hypothesis(p: float, seed: int, window: Window = None, repeats: int = 1) 
         verbosity=hypothesis.Verbosity.quiet,
         report_multiple_bugs=False,
     )
-    @hypothesis.given(st.data())
-    def property_(drawn: Any) -> None:
-        body(drawn_program(lambda low, high: drawn.draw(st.integers(low, high))))
+
+
+def _ended(run: Callable[[], None], body: _Body) -> Run:
+    import hypothesis
 
     try:
-        property_()
+        run()
     except _GhostError:
         return body.run(clean=True)
-    except hypothesis.errors.Flaky:
+    except (hypothesis.errors.Flaky, _GaveUp):
         return body.run(clean=False)
     return body.run(clean=False)
 
@@ -191,7 +231,7 @@ def by_hegel(p: float, seed: int, window: Window = None) -> Run:
         )
     except _GhostError:
         return body.run(clean=True)
-    except hegel.HegelError:
+    except (hegel.HegelError, _GaveUp):
         return body.run(clean=False)
     return body.run(clean=False)
 

@@ -13,19 +13,34 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from tests.quality.shrink_runs import Row, Run, Window, by_deadheat, by_hegel, by_hypothesis
+from tests.quality.shrink_runs import (
+    MOST_EXECUTIONS,
+    Row,
+    Run,
+    Window,
+    by_deadheat,
+    by_hegel,
+    by_hypothesis,
+    by_machine,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+# Seeds that no constant of the shrinker was ever chosen on.
+FRESH = 10_000
 RATES = (0.5, 0.3, 0.1, 0.05, 0.02)
 
 
 def measured(
-    tool: str, shrink: Callable[[float, int, Window], Run], p: float, seeds: int, window: Window
+    tool: str,
+    shrink: Callable[[float, int, Window], Run],
+    p: float,
+    seeds: Iterable[int],
+    window: Window,
 ) -> Row:
-    """``seeds`` runs of one tool at one rate."""
-    return Row(tool, p, tuple(shrink(p, seed, window) for seed in range(seeds)))
+    """One tool at one rate, a run for each of ``seeds``."""
+    return Row(tool, p, tuple(shrink(p, seed, window) for seed in seeds))
 
 
 def line(row: Row) -> str:
@@ -46,6 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=60, help="runs for each rate (default 60)")
     parser.add_argument(
+        "--first-seed",
+        type=int,
+        default=FRESH,
+        help=f"the constants were chosen on seeds 0 to 59; default {FRESH}",
+    )
+    parser.add_argument(
         "--rates",
         type=lambda text: tuple(float(part) for part in text.split(",")),
         default=RATES,
@@ -61,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         type=int,
         default=0,
         metavar="SEEDS",
-        help="also Hypothesis (1 and 20 executions an example) and hegeltest, if installed",
+        help="also Hypothesis (1 and 20 executions, its state machine) and hegeltest",
     )
     options = parser.parse_args(arguments)
     began = monotonic()
@@ -70,13 +91,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "| accepted unobserved |"
     )
     print("|---|---|---|---|---|---|---|---|")
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
     for p in options.rates:
-        print(line(measured("deadheat", by_deadheat, p, options.seeds, options.window)), flush=True)
+        print(line(measured("deadheat", by_deadheat, p, seeds, options.window)), flush=True)
         if not options.compare:
             continue
         others: list[tuple[str, Callable[[float, int, Window], Run]]] = [
             ("Hypothesis, 1 execution", by_hypothesis),
             ("Hypothesis, 20 executions", partial(by_hypothesis, repeats=20)),
+            ("Hypothesis, state machine", by_machine),
+            ("Hypothesis, state machine, 20", partial(by_machine, repeats=20)),
         ]
         try:
             import hegel  # type: ignore[import-not-found, unused-ignore]  # noqa: F401
@@ -85,8 +109,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         else:
             others.append(("hegeltest", by_hegel))
         for tool, shrink in others:
-            print(line(measured(tool, shrink, p, options.compare, options.window)), flush=True)
-    print(f"\n{monotonic() - began:,.0f} s; trials: all after the first failure.")
+            row = measured(tool, shrink, p, seeds[: options.compare], options.window)
+            print(line(row), flush=True)
+    print(
+        f"\n{monotonic() - began:,.0f} s; trials after the first failure (others: at most "
+        f"{MOST_EXECUTIONS:,}, then they are stopped)"
+    )
 
 
 if __name__ == "__main__":

@@ -9,8 +9,11 @@ import pytest
 from tests.examples import example
 from tests.programs import A
 
+from deadheat.core.divergence import Anomaly
 from deadheat.core.history import (
     Absent,
+    Announcement,
+    Change,
     Created,
     Deleted,
     Fail,
@@ -24,6 +27,7 @@ from deadheat.core.history import (
     Outcome,
     Renamed,
     Seen,
+    Stream,
     Undeclared,
     Unknown,
 )
@@ -96,3 +100,31 @@ def test_silence_says_what_it_proves() -> None:
     assert "0 of 4,602 programs" in clean_text(4_602, 9)
     assert "showing in 0.1 % of these" in clean_text(4_602, 9)
     assert clean_text(0, 0) == "clean: no program was run"
+
+
+def test_what_was_announced_has_its_line_and_the_wrong_one_the_reason() -> None:
+    said = tuple(Announcement(Change.DELETED, "ses_a", at_ns) for at_ns in (2_200_000, 2_340_000))
+    whole = example()
+    told = replace(
+        whole,
+        anomaly=Anomaly.DUPLICATE_EVENT,
+        reason="announced once more, of {0}",
+        about=("ses_a",),
+        history=replace(whole.history, stream=Stream(said, 5_000_000)),
+        explanation=replace(whole.explanation, heard=(0, 1)),
+    )
+    rows = text(diagram_of(told)).splitlines()
+    announced = [row.split() for row in rows if "announced:" in row]
+    assert announced == [
+        ["announced:", "a", "deleted", "at", "2.2", "ms"],
+        [
+            "announced:",
+            "a",
+            "deleted",
+            "at",
+            "2.3",
+            "ms",
+            *["✗", "announced", "once", "more,", "of", "a"],
+        ],
+    ]
+    assert sum("✗" in row for row in rows) == 1

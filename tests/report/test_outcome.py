@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.examples import example, ghost
 
-from deadheat.core.release import Release
+from deadheat.core.release import Release, Via
 from deadheat.core.stats import rate
 from deadheat.errors import ExitCode
 from deadheat.report.outcome import machine_line, replay_text, run_text
@@ -99,3 +99,13 @@ def test_a_trial_that_missed_its_offsets_is_shown_as_it_was() -> None:
 
     assert "released at" not in shown(420_000)
     assert "its lanes were released at 1,200, 0 µs, not at 400, 0 µs" in shown(1_209_000)
+
+
+def test_what_the_requests_went_over_is_said_where_it_is_not_plain_tcp() -> None:
+    assert machine(CLEAN, 0)["via"] == "tcp"
+    plain = run_text(CLEAN, interrupted=False)
+    for via in Via:
+        told = run_text(replace(CLEAN, via=via), interrupted=False)
+        assert machine(replace(CLEAN, via=via), 0)["via"] == via.value
+        assert (told == plain) is (via is Via.TCP)
+    assert "TLS" in run_text(replace(CLEAN, via=Via.TLS), interrupted=False)

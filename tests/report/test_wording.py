@@ -10,7 +10,14 @@ from tests.programs import TWO_DELETES, A, one
 
 from deadheat.artifact import RateRecord
 from deadheat.core.program import Create, List
-from deadheat.report.wording import duration_text, percent, rate_text, size_text, standing_text
+from deadheat.report.wording import (
+    duration_text,
+    fixed_text,
+    percent,
+    rate_text,
+    size_text,
+    standing_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -39,8 +46,12 @@ def test_duration(seconds: float, text: str) -> None:
 
 def test_rates_sizes_and_standing() -> None:
     assert rate_text(RateRecord(23, 200, 0.08, 0.16, 0.95)) == (
-        "diverges in 11.5 % of trials (95 %: 8–16 %, 200 trials)"
+        "diverges in 11.5 % of trials (95 % Clopper–Pearson: 8–16 %, 200 trials)"
     )
+    assert fixed_text(RateRecord(46, 200, 0.1736, 0.295, 0.95)) == (
+        "to call it fixed: 16 replays in a row without it (95 % sure), 25 (99 %)"
+    )
+    assert fixed_text(RateRecord(0, 25, 0, 0.137, 0.95)) is None
     assert "not again in 25 fresh trials" in rate_text(RateRecord(0, 25, 0, 0.137, 0.95))
     assert rate_text(RateRecord(0, 0, 0, 1, 0.95)) == "not measured"
     assert size_text(TWO_DELETES) == "4 calls, 2 at once"

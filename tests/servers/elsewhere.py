@@ -1,11 +1,14 @@
-"""The bundled demo's sessions where plain TCP is not: behind TLS, on a unix socket, over HTTP/2.
+"""The bundled demo's sessions elsewhere: behind TLS, on a unix socket, over HTTP/2.
 
+    python -P tests/servers/elsewhere.py tcp   --port N            [--correct]
     python -P tests/servers/elsewhere.py tls   --port N --cert PEM [--correct]
     python -P tests/servers/elsewhere.py http2 --port N --cert PEM [--correct]
     python -P tests/servers/elsewhere.py unix  --socket PATH       [--correct]
 
 ``--cert``: one file with the key and the certificate chain. HTTP/2 is hypercorn's, serving an
-ASGI application over the same ``answer`` as the other two. Prints ``listening`` when it does.
+ASGI application over the same ``answer`` as the others. Prints ``listening`` when it does.
+``GET /session/ses_now`` answers with ``received_ns``, the instant on the machine's monotonic
+clock at which the server acts on it.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import random
 import signal
 import ssl
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +29,29 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run by path, wit
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from deadheat.targets.demo_server import Sessions
-from deadheat.targets.session_http import Client, answer
+from deadheat.targets import demo_server
+from deadheat.targets.session_http import Client, Session, answer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 
-def application(sessions: Sessions) -> Callable[..., Awaitable[None]]:
+# Five times the demo's own window: here the way is tested, not the search, and a busy machine
+# must show the race too.
+demo_server.GAP_US = 3_000
+
+
+class Timed(demo_server.Sessions):
+    """The demo's sessions, and one that is always there and tells the time."""
+
+    async def get(self, sid: str) -> Session:
+        """One session."""
+        if sid != "ses_now":
+            return await super().get(sid)
+        return {"id": sid, "received_ns": time.monotonic_ns()}
+
+
+def application(sessions: Timed) -> Callable[..., Awaitable[None]]:
     """The session API as an ASGI application."""
 
     async def app(
@@ -64,13 +83,13 @@ def application(sessions: Sessions) -> Callable[..., Awaitable[None]]:
 async def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("way", choices=("tls", "http2", "unix"))
+    parser.add_argument("way", choices=("tcp", "tls", "http2", "unix"))
     parser.add_argument("--port", type=int)
     parser.add_argument("--socket")
     parser.add_argument("--cert")
     parser.add_argument("--correct", action="store_true")
     given = parser.parse_args()
-    sessions = Sessions(given.correct, random.Random())
+    sessions = Timed(given.correct, random.Random())
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
 
@@ -90,8 +109,10 @@ async def main() -> None:
     if given.way == "unix":
         server = await asyncio.start_unix_server(served, given.socket)
     else:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(given.cert)
+        context = None
+        if given.way == "tls":
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(given.cert)
         server = await asyncio.start_server(served, "127.0.0.1", given.port, ssl=context)
     print("listening", flush=True)
     await stopped.wait()

@@ -20,6 +20,7 @@ from deadheat.core.divergence import Anomaly
 from deadheat.core.history import Kind
 from deadheat.core.program import (
     Call,
+    Children,
     Create,
     Delete,
     Get,
@@ -33,7 +34,7 @@ from deadheat.core.promises import CascadePromise, ChildrenPromise, EventPromise
 from deadheat.drive.server import Launch
 from deadheat.drive.target import Target
 from deadheat.targets.catalog import demo
-from deadheat.targets.opencode_events import OpenCodeEvents
+from deadheat.targets.declared_events import OPENCODE_EVENTS
 from deadheat.targets.opencode_wire import OpenCodeWire
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Race:
             kinds=self.kinds,
             families=self.promises.children is not ChildrenPromise.NONE,
             timeout_s=self.timeout_s,
-            events=OpenCodeEvents() if self.promises.events is not EventPromise.NONE else None,
+            events=OPENCODE_EVENTS if self.promises.events is not EventPromise.NONE else None,
             launch=Launch(
                 name=name,
                 argv=(*argv, "--correct") if correct else argv,
@@ -175,8 +176,11 @@ RACES: tuple[Race, ...] = (
     Race(
         "stale-list",
         (
-            Sight(Anomaly.STALE_READ, (_CREATE_AND_LIST,)),
-            # With a delete in the place of the create.
+            # By a create, or by a delete: each is a signature of its own.
+            Sight(
+                Anomaly.STALE_READ,
+                (_CREATE_AND_LIST, _race((Delete(A),), (List(),), after=1)),
+            ),
             Sight(Anomaly.GHOST, misnomer="get, the last word at rest, says that it is gone"),
             Sight(Anomaly.RESURRECTION, misnomer="get, the last word at rest, says the same"),
         ),
@@ -257,14 +261,37 @@ RACES: tuple[Race, ...] = (
     Race("crash", (Sight(Anomaly.CRASH, (_TWO_CREATES,)),)),
     Race(
         "orphan",
-        (Sight(Anomaly.ORPHAN, (_race((Create(B, parent=A), Get(A)), (Delete(A),), after=1),)),),
+        (
+            Sight(
+                Anomaly.ORPHAN,
+                (
+                    _race((Create(B, parent=A), Get(A)), (Delete(A),), after=1),
+                    _race((Create(B, parent=A), List()), (Delete(A),), after=1),
+                ),
+            ),
+        ),
         promises=GRADUAL,
         kinds=PLAIN | {Kind.CHILDREN},
     ),
     Race(
         "partial-cascade",
         (
-            Sight(Anomaly.WRONG_STATUS, (_family((Delete(A),), (Delete(B),), of=1),)),
+            Sight(
+                Anomaly.WRONG_STATUS,
+                (
+                    _family((Delete(A),), (Delete(B),), of=1),
+                    # Told that the parent is gone, a read shows what is left below it.
+                    _family((Delete(A), Children(A)), (Delete(A),), of=2),
+                    _family((Delete(A), Get(B)), (Delete(A),), of=2),
+                ),
+            ),
+            Sight(  # or the parent itself
+                Anomaly.STALE_READ,
+                (
+                    _family((Delete(A), Get(A)), (Delete(A),), of=2),
+                    _family((Delete(A), List()), (Delete(A),), of=2),
+                ),
+            ),
             Sight(Anomaly.PARTIAL_CASCADE, (_family((Delete(A),), (Delete(B),), of=2),)),
         ),
         promises=GRADUAL,

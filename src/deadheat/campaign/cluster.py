@@ -199,14 +199,15 @@ def carry(name: str, orders_name: str, said_name: str) -> str:
             ended.set()
 
     process = start_process(hear)
-    assert process.stdin is not None
+    stdin = process.stdin
+    assert stdin is not None
     heard = [time.monotonic()]
 
     def obey() -> None:
         while (line := orders.get()) != _END:
             heard[0] = time.monotonic()
             if line != _ALIVE:
-                tell(process.stdin, protocol.from_line(line))
+                tell(stdin, protocol.from_line(line))
         ended.set()
 
     obeying = threading.Thread(target=obey, daemon=True)

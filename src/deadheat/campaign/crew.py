@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Protocol
 from deadheat.campaign import protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 # A worker that was told to stop ends its server first (``drive.server.GRACE_S`` and a little).
 STOPPING_S = 10.0
@@ -118,10 +118,12 @@ class LocalCrew:
             end_process(process)
 
 
-def start_process(said: Callable[[str | None, str], None]) -> subprocess.Popen[str]:
+def start_process(
+    said: Callable[[str | None, str], None], command: Sequence[str] | None = None
+) -> subprocess.Popen[str]:
     """A worker process; ``said`` hears each line, and last of all None with the last words."""
     process = subprocess.Popen(
-        worker_command(),
+        command or worker_command(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -134,12 +136,18 @@ def start_process(said: Callable[[str | None, str], None]) -> subprocess.Popen[s
     assert process.stderr is not None
     stdout, stderr = process.stdout, process.stderr
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
-    reading = threading.Thread(target=tail.extend, args=(stderr,), daemon=True)
+
+    def read_tail() -> None:
+        with stderr:
+            tail.extend(stderr)
+
+    reading = threading.Thread(target=read_tail, daemon=True)
     reading.start()
 
     def listen() -> None:
-        for line in stdout:
-            said(line, "")
+        with stdout:
+            for line in stdout:
+                said(line, "")
         process.wait()
         reading.join(1)
         ended = f"exit code {process.returncode}\n" if process.returncode else ""

@@ -6,7 +6,8 @@ Rules
   replaces it there.
 - Time is one budget for everything. ``clock`` is an argument; the core sees none.
 - A divergence of a known signature is counted, not shrunk again. One that turns
-  up while another is being shrunk waits for its turn.
+  up while another is being shrunk waits for its turn, unless it shows so much more
+  often that it is the better way to spend the time: then the rarer one waits.
 - Cancelling the task at any point leaves ``summary()`` true.
 - ``watch`` sees every trial whole, after what was new in it is on disk.
 """
@@ -29,6 +30,7 @@ from deadheat.core.release import missed_rounds
 from deadheat.core.shrinker import Shrinker
 from deadheat.core.stats import rate
 from deadheat.core.tuning import Tuner
+from deadheat.core.widening import Widener
 from deadheat.results import Summary
 
 if TYPE_CHECKING:
@@ -57,6 +59,14 @@ _REPLAYABLE = 0.02
 # Of a target that may take time to settle: the search waits for that in so many trials that
 # it takes half as long again. What a late write undoes shows in those alone.
 _PART_FOR_WAITING = 1 / 3
+# About fifteen programs compete: four trials each, and twice as many for the best.
+_WIDENING_TRIALS = 180
+_PART_FOR_WIDENING = 1 / 3  # of what ``tune`` is given
+# What shows in half of the trials is reliable enough.
+_RELIABLE = 0.5
+# Another finding that shows so many times as often, and so often, in the trials of a shrink is
+# likely to be a plainer sign of the same fault: it goes first. Once for each finding.
+_COMMONER, _OFTEN = 5, 10
 # The most reliable program is large and slow, and its rate is high: a wide interval will do.
 _PART_FOR_MOST_RELIABLE = 0.25
 
@@ -119,6 +129,8 @@ class Engine:
         self._searched_s = self._waited_s = 0.0  # by the search; of that for the settle time
         self._only_late: set[Signature] = set()  # first seen only by reads after the settle time
         self._patient = False
+        self._put_back: set[Signature] = set()  # findings that have waited for a commoner one
+        self._commoner: Signature | None = None  # which that is
         self._last_words = ""  # of a server that has died and is not up again
         self._shelf = Shelf(live.target, live.promises, plan)
 
@@ -201,11 +213,14 @@ class Engine:
         """Look for the offsets at which it shows most; measure the winner on fresh trials."""
         finding = self._shelf.recall(artifact, path)
         self._patient = True  # as it may be needed
-        tuned = await self._tune(finding.program, finding.divergence, trials)
+        for_widening = round(trials * _PART_FOR_WIDENING)
+        tuned = await self._tune(finding.program, finding.divergence, trials - for_widening)
         program, divergence = tuned or (finding.program, finding.divergence)
         measured = await self._measure(program, divergence, finding.signature)
         saved = self._shelf.measured(finding.signature, measured, None)
         self._tell(events.Saved(saved.artifact, saved.path))
+        also = (artifact.most_reliable,) if artifact.most_reliable is not None else ()
+        await self._widen(measured, finding.signature, also, for_widening)
         self._ended = "tuned"
         return self.summary()
 
@@ -276,21 +291,22 @@ class Engine:
         self._turn_ends_s = self._elapsed_s() + self._left_s() * _PART_FOR_ONE
         shrunk = await self._shrink(finding)
         self._shelf.shrunk(finding.signature, shrunk)
+        commoner, self._commoner = self._commoner, None
+        if commoner is not None:
+            self._shelf.put_back(finding.signature)
+            plainer = self._shelf.take(commoner)
+            if plainer is not None:
+                await self._pursue(plainer)
+            return
         program, divergence = shrunk.smallest, shrunk.smallest_divergence
         tuned = await self._tune(program, divergence) if program.concurrency > 1 else None
         if tuned is not None:
             program, divergence = tuned
         measured = await self._measure(program, divergence, finding.signature)
-        reliable: Measured | None = None
-        if shrunk.most_reliable.concurrency > 1 and _differs(shrunk.most_reliable, shrunk.smallest):
-            reliable = await self._measure(
-                shrunk.most_reliable,
-                shrunk.most_reliable_divergence,
-                finding.signature,
-                _PART_FOR_MOST_RELIABLE,
-            )
-        saved = self._shelf.measured(finding.signature, measured, reliable)
+        saved = self._shelf.measured(finding.signature, measured, None)
         self._tell(events.Saved(saved.artifact, saved.path))
+        also = (shrunk.most_reliable,) if _differs(shrunk.most_reliable, shrunk.smallest) else ()
+        await self._widen(measured, finding.signature, also)
 
     async def _shrink(self, finding: Finding) -> Shrunk:
         self._enter(events.Phase.SHRINKING)
@@ -304,6 +320,7 @@ class Engine:
         )
         until_s = self._turn_left_s() * _KEPT_FOR_MEASURING
         best, shown = shrinker.best, False
+        before = self._shelf.seen()
         while self._turn_left_s() > until_s or self._plan.seconds is None:
             candidate = shrinker.next()
             if candidate is None:
@@ -314,6 +331,10 @@ class Engine:
             shown = shown or matching(verdict, finding.signature) is not None
             if not shown and shrinker.trials >= _SEEN_ONCE:
                 break
+            self._commoner = self._commoner_than(finding.signature, before)
+            if self._commoner is not None:
+                self._put_back.add(finding.signature)
+                break
             if shrinker.best != best:
                 fewer = len(shrinker.best.calls()) < len(best.calls())
                 best = shrinker.best
@@ -321,6 +342,16 @@ class Engine:
                 if fewer:
                     self._tell(events.Shrunk(finding.signature, len(best.calls()), shrinker.trials))
         return shrinker.result()
+
+    def _commoner_than(self, mine: Signature, before: dict[Signature, int]) -> Signature | None:
+        """A waiting finding that has shown much more often since then."""
+        if mine in self._put_back or self._shelf.waiting() is None:
+            return None
+        since = {one: seen - before.get(one, 0) for one, seen in self._shelf.seen().items()}
+        waits = {one.signature for one in self._shelf.findings() if not one.pursued}
+        enough = max(_OFTEN, _COMMONER * since[mine])
+        often = [one for one in since if one in waits and since[one] >= enough]
+        return max(often, key=lambda one: since[one], default=None)
 
     async def _tune(
         self, program: Program, divergence: Divergence, trials: int = _TUNING_TRIALS
@@ -334,20 +365,54 @@ class Engine:
             rng=random.Random(f"{self._plan.seed} tune {wanted}"),
             trials=trials,
         )
+        best = await self._best_of(tuner, wanted, trials)
+        self.picture = tuner.picture
+        return best
+
+    async def _widen(
+        self,
+        measured: Measured,
+        wanted: Signature,
+        also: tuple[Program, ...],
+        trials: int = _WIDENING_TRIALS,
+    ) -> None:
+        """Look for a program that shows clearly more often, whatever its size, and keep it too."""
+        low = 0.0 if measured.rate is None else measured.rate.low
+        if measured.program.concurrency < 2 or measured.rate is None or low > _RELIABLE:
+            return
+        self._enter(events.Phase.WIDENING)
+        widener = Widener(
+            measured.program,
+            wanted,
+            rng=random.Random(f"{self._plan.seed} widen {wanted}"),
+            also=also,
+            trials=trials,
+        )
+        best = await self._best_of(widener, wanted, trials)
+        if best is None or best[0] == measured.program:
+            return
+        reliable = await self._measure(*best, wanted, _PART_FOR_MOST_RELIABLE)
+        saved = self._shelf.measured(wanted, measured, reliable)
+        if saved.artifact.most_reliable is not None:
+            self._tell(events.MoreReliable(saved.artifact, saved.path))
+
+    async def _best_of(
+        self, contest: Tuner | Widener, wanted: Signature, trials: int
+    ) -> tuple[Program, Divergence] | None:
+        """Run a contest of programs, in half of the time left; its winner, if it was seen to."""
         until_s = self._turn_left_s() / 2
         observed: dict[Program, Divergence] = {}
         while self._turn_left_s() > until_s or self._plan.seconds is None:
-            candidate = tuner.next()
+            candidate = contest.next()
             if candidate is None:
                 break
             verdict, on_time = await self._trial(candidate)
-            tuner.feed(verdict, on_time=on_time)
+            contest.feed(verdict, on_time=on_time)
             found = matching(verdict, wanted)
             if found is not None and on_time:
                 observed[canonical(candidate)] = found
-            self._detail = f"{tuner.trials} of {trials} trials"
-        self.picture = tuner.picture
-        best = canonical(tuner.best)
+            self._detail = f"{contest.trials} of {trials} trials"
+        best = canonical(contest.best)
         return (best, observed[best]) if best in observed else None
 
     async def _measure(

@@ -26,6 +26,7 @@ class Phase(StrEnum):
     SEARCHING = "searching"
     SHRINKING = "shrinking"
     TUNING = "tuning offsets"
+    WIDENING = "looking for a more reliable program"
     MEASURING = "measuring"
     REPLAYING = "replaying"
 
@@ -83,6 +84,14 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True)
+class MoreReliable:
+    """The same divergence shows clearly more often in a larger program; the file has both."""
+
+    artifact: Artifact
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Restarted:
     """The server died, or was stopped, and is up again."""
 
@@ -101,4 +110,4 @@ class Checked:
     trials: int
 
 
-Event: TypeAlias = Progress | Started | Found | Shrunk | Saved | Restarted | Checked
+Event: TypeAlias = Progress | Started | Found | Shrunk | Saved | MoreReliable | Restarted | Checked

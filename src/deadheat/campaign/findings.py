@@ -69,12 +69,21 @@ class Shelf:
         """The first finding that nobody has pursued yet."""
         return next((f for f in self._findings.values() if not f.pursued), None)
 
-    def take(self) -> Finding | None:
-        """The same, and from now on it counts as pursued."""
-        found = self.waiting()
+    def take(self, wanted: Signature | None = None) -> Finding | None:
+        """The same, or the ``wanted`` one; from now on it counts as pursued."""
+        found = self.waiting() if wanted is None else self._findings[wanted]
         if found is not None:
             self._findings[found.signature] = replace(found, pursued=True)
         return found
+
+    def put_back(self, signature: Signature) -> None:
+        """Its turn is over for now: it waits again, as small as it has become."""
+        found = self._findings[signature]
+        self._findings[signature] = replace(found, pursued=False)
+
+    def seen(self) -> dict[Signature, int]:
+        """How many trials have shown each finding so far."""
+        return {signature: found.seen for signature, found in self._findings.items()}
 
     def note(self, program: Program, divergence: Divergence, programs: int) -> Finding | None:
         """One more sighting. The finding if it is new, after it has been written to disk."""

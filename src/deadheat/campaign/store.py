@@ -73,6 +73,7 @@ class Settings:
     recycle_programs: int
     recycle_bytes: int
     began: str
+    http2: bool = False
     version: int = STORE_VERSION
 
 

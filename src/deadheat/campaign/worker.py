@@ -208,7 +208,7 @@ class Worker:
             case events.Restarted(log_tail=log_tail):
                 self._counting.since_start = 0
                 self._say(protocol.Restarted(died=True, log_tail=log_tail))
-            case events.Started() | events.Saved() | events.Checked():
+            case events.Started() | events.Saved() | events.MoreReliable() | events.Checked():
                 pass
             case _:
                 assert_never(event)
@@ -218,7 +218,9 @@ def main() -> None:
     """The process: read orders, say messages, end with the server stopped."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # a stray print must not be taken for a message
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the coordinator's
+    # Ctrl-C is the coordinator's; SIGTERM is for ``run_until`` alone, never between its ends.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     lock = threading.Lock()
 
     def say(message: protocol.Message) -> None:
@@ -238,7 +240,12 @@ def main() -> None:
     threading.Thread(target=_listen, args=(sys.stdin, inbox), daemon=True).start()
 
     async def work() -> None:
-        target = resolve(begin.word, profile=begin.profile, allow_remote=begin.allow_remote)
+        target = resolve(
+            begin.word,
+            profile=begin.profile,
+            allow_remote=begin.allow_remote,
+            http2=begin.http2,
+        )
         with tempfile.TemporaryDirectory(prefix="deadheat-worker-") as folder:
             async with open_target(target, secrets.token_hex(3)) as live:
                 kinds = tuple(sorted(kind.value for kind in target.kinds))
@@ -269,6 +276,7 @@ def _listen(stdin: TextIO, inbox: queue.SimpleQueue[protocol.Order]) -> None:
         inbox.put(order)
         if isinstance(order, protocol.Stop):
             break
+    inbox.put(protocol.Stop())  # an idle worker looks here, and would not see the signal
     os.kill(os.getpid(), signal.SIGTERM)
 
 

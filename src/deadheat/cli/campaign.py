@@ -6,7 +6,7 @@ import sys
 import time
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -15,7 +15,16 @@ from deadheat import session
 from deadheat.campaign.store import Settings, read_record
 from deadheat.campaigning import REPORT, CampaignOrder, CampaignResult, run_campaign
 from deadheat.cli.ending import find, tell
-from deadheat.cli.options import EXIT_CODES, FOLDER, PROFILE, REMOTE, Duration, Size
+from deadheat.cli.options import (
+    EXIT_CODES,
+    FOLDER,
+    HTTP2,
+    PROFILE,
+    REMOTE,
+    Duration,
+    Size,
+    http2_wanted,
+)
 from deadheat.console import View
 from deadheat.errors import BadArtifact, CannotSave, UserError
 from deadheat.report.campaign_text import campaign_text
@@ -23,8 +32,6 @@ from deadheat.report.html import campaign_page, example_page
 from deadheat.screen import CampaignView
 
 if TYPE_CHECKING:
-    from typing import TextIO
-
     from deadheat.campaign.news import News, Snapshot
 
 # OpenCode keeps each session's files in its home, and its memory grows: some hundred programs
@@ -81,6 +88,7 @@ _KEEP = 200
     help="And when it holds more memory than this; 0: never.",
 )  # fmt: skip
 @PROFILE
+@HTTP2
 @REMOTE
 @FOLDER
 def campaign(
@@ -120,8 +128,8 @@ def campaign(
             found = find(target, profile, allow_remote, view)  # downloads, and says what is wrong
         now = time.localtime()
         settings = Settings(
-            word=target,
-            profile=profile,
+            word=_whole(target),
+            profile=None if profile is None else _whole(profile),
             allow_remote=allow_remote,
             seed=session.random_seed() if seed is None else seed,
             seconds=seconds,
@@ -130,6 +138,7 @@ def campaign(
             recycle_programs=recycle,
             recycle_bytes=memory,
             began=time.strftime("%Y-%m-%d %H:%M:%S", now),
+            http2=http2_wanted(),
         )
         folder = _fresh(into / session.folder_name(found.name), now)
     else:
@@ -142,6 +151,11 @@ def campaign(
     if result.error is not None:
         tell(result.error)
     sys.exit(result.exit_code)
+
+
+def _whole(word: str) -> str:
+    """The name of a file, so that a resume elsewhere finds it; any other word as it is."""
+    return str(Path(word).absolute()) if word.endswith(".toml") else word
 
 
 def _fresh(parent: Path, now: time.struct_time) -> Path:
@@ -157,7 +171,7 @@ def _watched(order: CampaignOrder, events: str | None, *, no_progress: bool) -> 
     stream: TextIO | None = None
     try:
         if events == "-":
-            stream = click.get_text_stream("stdout")
+            stream = sys.stdout
         elif events is not None:
             stream = Path(events).open("a", encoding="utf-8")  # noqa: SIM115 - closed below
     except OSError as exc:

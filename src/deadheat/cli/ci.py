@@ -25,7 +25,7 @@ from deadheat import job, regression, session
 from deadheat.artifact import Expectation
 from deadheat.campaign.event_lines import EventLines
 from deadheat.cli.ending import find, tell
-from deadheat.cli.options import EXIT_CODES, HTTP2, PROFILE, REMOTE, Duration
+from deadheat.cli.options import EXIT_CODES, HANG_AFTER, HTTP2, NO_STREAM, PROFILE, REMOTE, Duration
 from deadheat.console import View
 from deadheat.drive.until import process_age_s
 from deadheat.errors import CannotSave, UserError
@@ -73,6 +73,8 @@ REGRESSIONS = click.option(
 )
 @PROFILE
 @HTTP2
+@HANG_AFTER
+@NO_STREAM
 @REMOTE
 @click.option(
     "--into",

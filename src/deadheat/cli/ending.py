@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from deadheat.cli.options import http2_wanted
+from deadheat.cli.options import http2_wanted, observing
 from deadheat.core.release import Via
 from deadheat.errors import DeadheatError, UserError
 from deadheat.report import outcome
@@ -39,7 +39,7 @@ def target_of(
     """The target to run an example on: the recorded one, or another of the same profile."""
     word = against or artifact.target.name
     used = profile or (artifact.target.profile if "://" in word else None)
-    target = find(word, used, allow_remote, view)
+    target = observing(find(word, used, allow_remote, view), artifact.target.timeout_s)
     if target.wire.name != artifact.target.profile:
         raise UserError(
             f"{file} is for the profile {artifact.target.profile}, and {target.name} "
@@ -81,10 +81,12 @@ def tell(error: DeadheatError) -> None:
 
 def find(word: str, profile: str | None, allow_remote: bool, view: View) -> Target:
     """The target that the user named. Raises ``UserError`` or ``TargetError``."""
-    return resolve(
-        word,
-        profile=profile,
-        allow_remote=allow_remote,
-        http2=http2_wanted(),
-        report=view.waiting,
+    return observing(
+        resolve(
+            word,
+            profile=profile,
+            allow_remote=allow_remote,
+            http2=http2_wanted(),
+            report=view.waiting,
+        )
     )

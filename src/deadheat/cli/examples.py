@@ -12,7 +12,16 @@ from deadheat import artifact as artifacts
 from deadheat import session
 from deadheat.cli import versions
 from deadheat.cli.ending import say_and_end, target_of
-from deadheat.cli.options import EXIT_CODES, FOLDER, HTTP2, PROFILE, REMOTE, Duration
+from deadheat.cli.options import (
+    EXIT_CODES,
+    FOLDER,
+    HANG_AFTER,
+    HTTP2,
+    NO_STREAM,
+    PROFILE,
+    REMOTE,
+    Duration,
+)
 from deadheat.console import View
 from deadheat.errors import ExitCode, UserError
 from deadheat.report import outcome
@@ -47,6 +56,8 @@ if TYPE_CHECKING:
 )
 @PROFILE
 @HTTP2
+@HANG_AFTER
+@NO_STREAM
 @REMOTE
 def replay(
     files: tuple[Path, ...],
@@ -110,6 +121,8 @@ def replay(
 @click.option("--against", metavar="TARGET", help="Another server than the recorded one.")
 @PROFILE
 @HTTP2
+@HANG_AFTER
+@NO_STREAM
 @REMOTE
 @FOLDER
 def shrink(
@@ -145,6 +158,8 @@ def shrink(
 @click.option("--against", metavar="TARGET", help="Another server than the recorded one.")
 @PROFILE
 @HTTP2
+@HANG_AFTER
+@NO_STREAM
 @REMOTE
 @FOLDER
 def tune(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from deadheat.core.promises import EventPromise
 from deadheat.duration import seconds_of
+
+if TYPE_CHECKING:
+    from deadheat.drive.target import Target
 
 EXIT_CODES = """\b
 Exit codes:
@@ -80,6 +85,37 @@ class Size(click.ParamType):  # type: ignore[type-arg]
         return int(size)
 
 
+def _put(ctx: click.Context, param: click.Parameter, given: object) -> None:
+    ctx.meta[f"deadheat.{param.name}"] = given
+
+
+def observing(target: Target, recorded_s: float | None = None) -> Target:
+    """The target with what ``--hang-after`` and ``--no-stream`` say; ``recorded_s``: else after."""
+    meta = click.get_current_context().meta
+    seconds = meta.get("deadheat.hang_after") or recorded_s
+    if seconds is not None:
+        target = replace(target, timeout_s=seconds)
+    if meta.get("deadheat.no_stream"):
+        silent = replace(target.promises, events=EventPromise.NONE)
+        target = replace(target, promises=silent, events=None)
+    return target
+
+
+HANG_AFTER = click.option(
+    "--hang-after",
+    type=Duration(),
+    metavar="DURATION",
+    expose_value=False,
+    callback=_put,
+    help="A call without an answer for so long hangs, if others are answered.  [default: 10s]",
+)
+NO_STREAM = click.option(
+    "--no-stream",
+    is_flag=True,
+    expose_value=False,
+    callback=_put,
+    help="Do not listen to the target's event stream.",
+)
 REMOTE = click.option(
     "--allow-remote", is_flag=True, help="Allow a URL that is not on this machine."
 )

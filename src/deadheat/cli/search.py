@@ -9,7 +9,16 @@ import click
 from deadheat import artifact as artifacts
 from deadheat import session
 from deadheat.cli.ending import find, say_and_end
-from deadheat.cli.options import EXIT_CODES, FOLDER, HTTP2, PROFILE, REMOTE, Duration
+from deadheat.cli.options import (
+    EXIT_CODES,
+    FOLDER,
+    HANG_AFTER,
+    HTTP2,
+    NO_STREAM,
+    PROFILE,
+    REMOTE,
+    Duration,
+)
 from deadheat.console import View
 
 if TYPE_CHECKING:
@@ -32,6 +41,8 @@ if TYPE_CHECKING:
 )
 @PROFILE
 @HTTP2
+@HANG_AFTER
+@NO_STREAM
 @REMOTE
 @FOLDER
 def run(

@@ -33,7 +33,8 @@ from deadheat.core.history import (
     Unknown,
     touched_sessions,
 )
-from deadheat.core.legality import Impossible, legal
+from deadheat.core.legality import Impossible, has_families, legal
+from deadheat.core.own import WithOwn, has_own
 from deadheat.core.search import NoOrder, Order, OutOfBudget, find_order
 
 if TYPE_CHECKING:
@@ -57,10 +58,18 @@ def check(
     """Judge ``history`` under ``promises``, in at most ``budget`` steps for each search.
 
     With a ``model`` of your own the generic search decides, by that model alone
-    (undeclared statuses are then its business).
+    (undeclared statuses are then its business); one that only adds calls to the sessions
+    (``with_own``) decides where there are such calls.
     """
+    own = has_own(history)
+    if isinstance(model, WithOwn) and not own:
+        model = None  # it would only search for what the specialised decision knows
+    if isinstance(model, WithOwn) and has_families(history):
+        return Undecided("calls of your own are not judged beside parents, children or forks")
     if model is not None:
         return _check_generic(history, model, budget)
+    if own:
+        return Undecided("only a model of yours knows this call: pass it, see core/own.py")
     declared = _declared(history)
     quiet = silenced(history) if declared else history
     loud = (*hangs(history), *declared)

@@ -181,7 +181,9 @@ class Divergence:
         ops = operations_by_index(self.history)
         witness = [ops[i] for i in self.witness]
         kinds = {op.kind.value for op in witness}
-        if self.anomaly in WRONG_STATE:
+        if self.anomaly is Anomaly.CRASH:  # who else was under way when it died is chance
+            kinds = set()
+        elif self.anomaly in WRONG_STATE:
             kinds = _acts_and_looks(witness)
         elif self.anomaly is Anomaly.UNRESPONSIVE:  # whoever was there waits
             kinds = set()

@@ -38,11 +38,25 @@ class Kind(StrEnum):
     RENAME = "rename"
     CHILDREN = "children"
     FORK = "fork"
+    OWN = "own"  # of a user: what it means, only a model of theirs knows (``Own``)
 
 
+SESSION_KINDS = frozenset(Kind) - {Kind.OWN}
 CHANGING = frozenset({Kind.CREATE, Kind.DELETE, Kind.RENAME, Kind.FORK})
 MAKING = frozenset({Kind.CREATE, Kind.FORK})
 READING = frozenset({Kind.GET, Kind.LIST, Kind.CHILDREN})
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A call that deadheat does not know, for the model given to ``check``.
+
+    ``pure``: in no state does it change anything, whatever it answers.
+    """
+
+    name: str
+    arguments: tuple[str, ...] = ()
+    pure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +65,15 @@ class Invocation:
 
     ``session`` is the id that the call addresses (None for create and list; a fork's
     source). ``title`` is what the call writes (create, rename), unique in the history.
-    ``parent``: the id below which a create puts the session.
+    ``parent``: the id below which a create puts the session. ``own``: with kind ``OWN``,
+    and only then.
     """
 
     kind: Kind
     session: str | None = None
     title: str | None = None
     parent: str | None = None
+    own: Own | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +146,28 @@ class Undeclared:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """What a call of one's own answered, in the words that its model reads."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Begun:
     """No answer of any server: in the search, the instant from which a delete may take children."""
 
 
 Result: TypeAlias = (
-    Created | Deleted | Renamed | Found | Absent | Listed | Offspring | Undeclared | Begun
+    Created
+    | Deleted
+    | Renamed
+    | Found
+    | Absent
+    | Listed
+    | Offspring
+    | Undeclared
+    | Answered
+    | Begun
 )
 
 
@@ -282,6 +314,12 @@ def shown_sessions(operation: Operation) -> frozenset[str]:
 def touched_sessions(operation: Operation) -> frozenset[str]:
     """Every id that the operation addresses or shows."""
     return _addressed(operation) | shown_sessions(operation)
+
+
+def only_reads(operation: Operation) -> bool:
+    """Is it a call of a kind that never changes anything?"""
+    own = operation.invocation.own
+    return operation.kind in READING or (own is not None and own.pure)
 
 
 def parents_of(operations: Iterable[Operation]) -> dict[str, str]:

@@ -69,7 +69,7 @@ def legal(history: History, promises: Promises, budget: int) -> Legality:
 
 def decided(history: History, promises: Promises, budget: int) -> Legality:
     """The same of a history that is ``weakened``, where the straight way does not lead through."""
-    if _has_families(history):
+    if has_families(history):
         return searched(history, promises, budget)
     try:
         return _specialised(history, promises, budget)
@@ -79,7 +79,7 @@ def decided(history: History, promises: Promises, budget: int) -> Legality:
         return searched(history, promises, budget)
 
 
-def _has_families(history: History) -> bool:
+def has_families(history: History) -> bool:
     """Is there a call whose meaning depends on who is below whom, or on a source?"""
     for op in history.operations:
         asked = op.invocation

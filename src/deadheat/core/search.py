@@ -15,16 +15,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from deadheat.core.history import (
-    READING,
     Absent,
     Begun,
     Created,
     Fail,
     History,
     Info,
+    Kind,
     Ok,
     Operation,
     Unknown,
+    only_reads,
 )
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def may_be_dropped(op: Operation) -> bool:
     """Unknown reads and calls that never happened say nothing."""
     if isinstance(op.outcome, Fail):
         return True
-    return isinstance(op.outcome, Info) and op.kind in READING
+    return isinstance(op.outcome, Info) and only_reads(op)
 
 
 class _Search(Generic[S]):
@@ -126,7 +127,9 @@ def _is_read(op: Operation) -> bool:
     """Changes nothing in any state in which its answer is possible."""
     if op.return_ns is None or not isinstance(op.outcome, Ok):
         return False
-    return op.kind in READING or isinstance(op.outcome.result, Absent)
+    if only_reads(op):
+        return True
+    return op.kind is not Kind.OWN and isinstance(op.outcome.result, Absent)
 
 
 def _is_mark(op: Operation) -> bool:
@@ -139,7 +142,7 @@ def pending(op: Operation) -> Operation | None:
     None for a read, which then says nothing. A create keeps the id that it is
     going to return.
     """
-    if op.kind in READING or isinstance(op.outcome, Fail):
+    if only_reads(op) or isinstance(op.outcome, Fail):
         return None
     if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Created):
         return replace(op, return_ns=None)

@@ -32,6 +32,7 @@ from deadheat.core import passes
 from deadheat.core.divergence import Diverged, Divergence, Signature, Undecided, Verdict
 from deadheat.core.ledger import Ledger, Observed, Tally
 from deadheat.core.program import (
+    Place,
     Program,
     canonical,
     sort_key,
@@ -71,6 +72,9 @@ ASIDE = 6
 OFFSETS_US = (0, 50, 100, 200, 300, 400, 500, 700, 1_000, 1_500, 2_000, 3_000, 4_000)
 # One trial in so many draws fresh offsets; the rest keep the observed instants.
 FRESH_OFFSETS_EVERY = 4
+
+# Of the later calls of a lane: most windows are over when they wait for long after an answer.
+AT_ONCE = 0.5
 
 RACE_OR_LOGIC = "race or logic"
 CONFIRM = "confirm"
@@ -368,12 +372,14 @@ class Shrinker:
         return arm.variants[turn % len(arm.variants)]
 
     def _drawn(self, program: Program) -> Program:
-        return with_offsets(
-            program,
-            lambda place, _call: (
-                self._rng.choice(self._offsets) if len(program.rounds[place[0]]) > 1 else 0
-            ),
-        )
+        def offset(place: Place) -> int:
+            if len(program.rounds[place[0]]) < 2:
+                return 0
+            if place[2] > 0 and self._rng.random() < AT_ONCE:
+                return 0
+            return self._rng.choice(self._offsets)
+
+        return with_offsets(program, lambda place, _call: offset(place))
 
     # -- what is wanted -------------------------------------------------------
 

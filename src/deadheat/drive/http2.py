@@ -257,18 +257,15 @@ class SharedConnection:
         url = httpx.URL(self._address.base_url)
         try:
             stream = await connect(self._address, url.host, url.port or 443)
-            try:
-                await stream.start_tls(tls.context("h2"), url.host)
-                if stream.get_extra_info("ssl_object").selected_alpn_protocol() != "h2":
-                    raise NoHttp2(
-                        f"The server at {url.host}:{url.port or 443} does not speak HTTP/2. "
-                        "Leave --http2 out."
-                    )
-            except BaseException:
-                await stream.aclose()
-                raise
+            await stream.start_tls(tls.context("h2"), url.host)
         except (httpcore.ConnectError, httpcore.ConnectTimeout) as exc:
             raise translated(exc) from exc
+        if stream.get_extra_info("ssl_object").selected_alpn_protocol() != "h2":
+            await stream.aclose()
+            raise NoHttp2(
+                f"The server at {url.host}:{url.port or 443} does not speak HTTP/2. "
+                "Leave --http2 out."
+            )
         return Multiplexed(stream)
 
     def lane(self) -> Http2Lane:

@@ -5,7 +5,8 @@ Rules
   order; what does not work alone is not worth racing, and is said so. A target
   that may take time to settle is given that time.
 - A managed server that has died is started again, so the search goes on; one in which a call
-  hangs is, too, as what hangs there may hold up every later trial.
+  hangs is, too, as what hangs there may hold up every later trial. A server that we do not manage
+  is rehearsed again then, and the run ends if it has not recovered.
 - A server that answers nobody, not even the control request, is given its bound once more: a
   slow machine comes back, and then nothing is said of it.
 - A server that we do not manage and that nobody can reach any more ends the run.
@@ -202,7 +203,7 @@ class LiveTarget:
         if death is None:
             if hangs(execution.history):
                 self._deaths_in_a_row = 0
-                self._down = self._process is not None
+                self._down = True
                 return execution, None
             if answered:
                 self._deaths_in_a_row = 0
@@ -264,9 +265,23 @@ class LiveTarget:
     async def _restart(self) -> None:
         await self.disconnect()
         if self._process is None:
+            await self._look_again()
             return
         self.restarts += 1
         await self.connect(await self._process.restart())
+
+    async def _look_again(self) -> None:
+        """A call hung on a server that is not ours to start again: is it fit for more?
+
+        What still waits there may hold up calls that are innocent.
+        """
+        try:
+            await self.connect(self.base_url)
+        except NotThisApi as exc:
+            raise TargetDied(
+                f"{self.target.name} has not recovered from a call that hung ({exc}) "
+                "Start the server again, then replay what was saved."
+            ) from exc
 
     async def disconnect(self) -> None:
         """Close all connections."""

@@ -188,21 +188,28 @@ class HeldStream(httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> HeldStream:
-        """This stream itself, encrypted from now on. Raises ``Untrusted``."""
+        """This stream itself, encrypted from now on; closed if that fails. Raises ``Untrusted``."""
         tls = Tls(ssl_context, server_hostname or "")
-        with (
-            _as_httpcore(httpcore.ConnectTimeout, httpcore.ConnectError),
-            anyio.fail_after(timeout),
-        ):
-            done = False
-            while not done:
-                done = tls.shake()
-                self._unsent += tls.take()
-                await self._flush(None)
-                if not done:
-                    tls.feed(await self._receive(65_536))
+        try:
+            with (
+                _as_httpcore(httpcore.ConnectTimeout, httpcore.ConnectError),
+                anyio.fail_after(timeout),
+            ):
+                await self._shake(tls)
+        except BaseException:
+            await self.aclose()  # nobody else knows it yet
+            raise
         self._tls = tls
         return self
+
+    async def _shake(self, tls: Tls) -> None:
+        done = False
+        while not done:
+            done = tls.shake()
+            self._unsent += tls.take()
+            await self._flush(None)
+            if not done:
+                tls.feed(await self._receive(65_536))
 
 
 class _as_httpcore(contextlib.AbstractContextManager[None]):  # noqa: N801 - read as a statement

@@ -44,7 +44,7 @@ class Tls:
         except ssl.SSLCertVerificationError as exc:
             raise Untrusted(
                 f"The certificate of {self._host} is not trusted ({exc.verify_message}). "
-                "Name the file of its CA: SSL_CERT_FILE=ca.pem deadheat …"
+                "Use a name that it is for, or name its CA's file: SSL_CERT_FILE=ca.pem deadheat …"
             ) from exc
         return True
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from deadheat.core.history import (
     Absent,
+    Answered,
     Begun,
     Created,
     Deleted,
@@ -33,6 +34,7 @@ from deadheat.core.history import (
     Offspring,
     Ok,
     Operation,
+    Own,
     Renamed,
     Undeclared,
     Unknown,
@@ -194,6 +196,10 @@ def call_text(op: Operation, names: Mapping[str, str]) -> str:
             return "list()"
         case Kind.GET | Kind.DELETE | Kind.RENAME | Kind.CHILDREN | Kind.FORK:
             return f"{op.kind.value}({name})"
+        case Kind.OWN:
+            own = op.invocation.own or Own("own")
+            words = (*([name] if name else ()), *own.arguments)
+            return f"{own.name}({', '.join(words)})"
         case _:
             assert_never(op.kind)
 
@@ -227,6 +233,8 @@ def answer_text(op: Operation, names: Mapping[str, str]) -> str:
             return f"[{', '.join(sorted(shown))}]"
         case Undeclared(status, detail):
             return f"{status} {detail}".strip()
+        case Answered(value):
+            return f"{op.status or ''} {value}".strip()
         case Begun():
             return "begun"
         case _:

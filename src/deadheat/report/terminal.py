@@ -11,7 +11,7 @@ from deadheat.core.divergence import MEANING
 from deadheat.core.release import missed
 from deadheat.core.stats import rarest_seen
 from deadheat.report.diagram import diagram_of, named_reason, program_lines, text
-from deadheat.report.wording import percent, rate_text, size_text, standing_text
+from deadheat.report.wording import fixed_text, percent, rate_text, size_text, standing_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +26,8 @@ def finding_text(artifact: Artifact, path: Path | None) -> str:
         f"{artifact.anomaly}  {MEANING[artifact.anomaly]}",
         f"{standing_text(artifact)} ({size_text(artifact.program)}), {_rate(artifact.rate)}",
     ]
+    if artifact.rate is not None and (fixed := fixed_text(artifact.rate)) is not None:
+        lines.append(fixed)
     if artifact.transient:
         lines.append(
             f"it went away within the target's settle time ({artifact.target.settle_ms} ms)"

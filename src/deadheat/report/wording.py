@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from deadheat.core.release import Via
+from deadheat.core.stats import trials_to_see
 
 if TYPE_CHECKING:
     from deadheat.artifact import Artifact, RateRecord
@@ -22,7 +23,7 @@ def percent(fraction: float) -> str:
 
 
 def rate_text(rate: RateRecord) -> str:
-    """``diverges in 11.5 % of trials (95 %: 8–16 %, 200 trials)``."""
+    """``diverges in 11.5 % of trials (95 % Clopper–Pearson: 8–16 %, 200 trials)``."""
     low, high = percent(rate.low).removesuffix(" %"), percent(rate.high)
     if rate.trials and not rate.diverged:
         return (
@@ -31,9 +32,22 @@ def rate_text(rate: RateRecord) -> str:
         )
     return (
         f"diverges in {percent(rate.diverged / rate.trials)} of trials "
-        f"({rate.confidence:.0%}: {low}–{high}, {rate.trials:,} trials)".replace("%:", " %:", 1)
+        f"({rate.confidence * 100:g} % Clopper–Pearson: {low}–{high}, {rate.trials:,} trials)"
         if rate.trials
         else "not measured"
+    )
+
+
+def fixed_text(rate: RateRecord) -> str | None:
+    """How many quiet replays would be needed to call it fixed; None for a rate that may be 0.
+
+    At the lower end of the interval: fewer would prove less than they seem to.
+    """
+    if not rate.diverged:
+        return None
+    enough, surely = (trials_to_see(rate.low, confidence) for confidence in (0.95, 0.99))
+    return (
+        f"to call it fixed: {enough:,} replays in a row without it (95 % sure), {surely:,} (99 %)"
     )
 
 

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from deadheat.core.history import Kind
+from deadheat.core.history import SESSION_KINDS
 from deadheat.core.promises import DeletePromise, ListPromise, Promises
 from deadheat.drive.address import address_of
 from deadheat.drive.server import Launch
 from deadheat.drive.target import Target
 from deadheat.errors import RemoteRefused, UnknownTarget
 from deadheat.targets import demo_server, opencode
-from deadheat.targets.opencode_events import OpenCodeEvents
+from deadheat.targets.declared_events import OPENCODE_EVENTS
 from deadheat.targets.opencode_wire import OpenCodeWire
 from deadheat.targets.profile import read_profile
 
@@ -183,10 +183,10 @@ def _by_address(word: str, profile: str | None, *, allow_remote: bool, http2: bo
         wire=wire_of(profile),
         base_url=url.geturl().rstrip("/"),
         promises=opencode.promises_of(None),
-        kinds=frozenset(Kind),
+        kinds=SESSION_KINDS,
         families=True,
         exclusive=False,
-        events=OpenCodeEvents(),
+        events=OPENCODE_EVENTS,
         http2=http2,
     )
 

@@ -2,8 +2,8 @@
 
 Rules
 - Sound: whoever sees answers that fit all clues, in that order, for some choice of sessions, with
-  no other change of those sessions, sees a contradiction under the recorded promises. It is
-  the recorded witness under other names, and a witness is a proof on its own.
+  no other change of those sessions until the last of them, sees a contradiction under the recorded
+  promises. It is the recorded witness under other names, and a witness is a proof on its own.
 - An order of two calls is only a clue where the contradiction needs it, as far as the checker
   can tell: without such, each lane may be as fast or slow as it likes.
 - One fact of one session is the same by a list and by a get.
@@ -68,8 +68,7 @@ def clues_of(artifact: Artifact) -> tuple[Clue, ...]:
             "a script cannot tell a crash of a server from its own mistakes. "
             "Use `deadheat replay`, or --as markdown."
         )
-    by_index = {op.index: op for op in artifact.history.operations}
-    ops = sorted((by_index[i] for i in artifact.witness), key=lambda op: (op.call_ns, op.index))
+    ops = _ordered(artifact)
     if len(ops) == 1 and artifact.anomaly in _ALONE:
         return (Clue(ops[0].kind.value, f"status {ops[0].status}"),)
     names = {session: name for name, session in artifact.sessions.items()}
@@ -87,6 +86,16 @@ def clues_of(artifact: Artifact) -> tuple[Clue, ...]:
         )
         for n, op in enumerate(ops)
     )
+
+
+def last_clue(artifact: Artifact) -> int:
+    """The place among the clues of the answer after which no order is left."""
+    return [op.index for op in _ordered(artifact)].index(artifact.culprit)
+
+
+def _ordered(artifact: Artifact) -> list[Operation]:
+    by_index = {op.index: op for op in artifact.history.operations}
+    return sorted((by_index[i] for i in artifact.witness), key=lambda op: (op.call_ns, op.index))
 
 
 def _clue(

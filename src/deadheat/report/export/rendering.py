@@ -18,7 +18,7 @@ from deadheat.core.divergence import MEANING
 from deadheat.core.program import describe, kind_of, makes, needs, var_of
 from deadheat.errors import CannotExport
 from deadheat.report.diagram import diagram_of, named_reason, text
-from deadheat.report.export.clues import Clue, clues_of
+from deadheat.report.export.clues import Clue, clues_of, last_clue
 from deadheat.report.wording import rate_text
 
 if TYPE_CHECKING:
@@ -126,6 +126,7 @@ def _rendered(template: str, recipe: Recipe, name: str, *, stdlib: bool) -> str:
             list_all=recipe.list_all,
             get=recipe.get,
             delete=recipe.delete,
+            last=last_clue(artifact),
             clues=[_clue(clue) for clue in clues_of(artifact)],
             why=_blank_why(artifact),
             trials=recipe.trials,

@@ -1,0 +1,37 @@
+"""Artifacts of earlier deadheats, as the present one reads them.
+
+Rules
+- Plain JSON values in, plain JSON values out: no class of today, which would change under it.
+- A step a change of shape. What an old file does not know is given the value that says so;
+  nothing is guessed at, and nothing that it does know is lost.
+- A new optional field needs no step: cattrs takes its default. One that is renamed, split or
+  required does, and a file in ``tests/artifacts`` of the commit before it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+# The first files of format 1 (until the checker carried its proof) explained nothing.
+_UNEXPLAINED: dict[str, Any] = {
+    "proof": [],
+    "counterfactual": "",
+    "also_fits": [],
+    "first_impossible": None,
+    "strongest_promise_held": "",
+    "slack_ns": None,
+    "lists": [],
+}
+
+
+def migrated(whole: dict[str, Any], version: int) -> dict[str, Any]:
+    """``whole``, a file of format ``version``, in the shape of today."""
+    if version == 1:
+        whole = _explained(whole)
+    return whole
+
+
+def _explained(whole: dict[str, Any]) -> dict[str, Any]:
+    if "explanation" in whole:
+        return whole
+    return {**whole, "explanation": dict(_UNEXPLAINED)}
