@@ -257,6 +257,22 @@ RACES: tuple[Race, ...] = (
         "get-fails",
         (Sight(Anomaly.SERVER_ERROR, (_race((Delete(A),), (Get(A),), after=1),)),),
     ),
+    Race(
+        "end-of-delete",
+        (Sight(Anomaly.SERVER_ERROR, (_race((Delete(A),), (Get(A),), after=1),)),),
+    ),
+    Race(
+        "end-of-list",
+        (
+            Sight(
+                Anomaly.SERVER_ERROR,
+                (
+                    _race((Create(A),), (List(),), after=0),
+                    _race((Delete(A),), (List(),), after=1),
+                ),
+            ),
+        ),
+    ),
     Race("phantom", (Sight(Anomaly.PHANTOM, (_CREATE_AND_LIST,)),)),
     Race("crash", (Sight(Anomaly.CRASH, (_TWO_CREATES,)),)),
     Race(
