@@ -65,6 +65,8 @@ def main() -> int:
 
 def _search(version: str, seed: int, seconds: int, folder: Path) -> bool:
     """Run it; a row for each divergence about events or hangs. Was there any?"""
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
         [
             *(sys.executable, "-m", "deadheat", "ci", f"opencode@{version}"),
@@ -74,6 +76,7 @@ def _search(version: str, seed: int, seconds: int, folder: Path) -> bool:
         stderr=subprocess.DEVNULL,
         text=True,
         check=False,
+        cwd=folder,  # where there are no regressions, so that all the time is the search's
     )
     said = [line for line in done.stdout.splitlines() if line.startswith("deadheat-result: ")]
     result = json.loads(said[-1].removeprefix("deadheat-result: ")) if said else {}

@@ -235,20 +235,20 @@ def _converter() -> cattrs.Converter:
         lambda kind: kind == frozenset[str], sorted
     )
     converter.register_structure_hook(Var, lambda name, _: _var(name))
-    for holder in (Create, Invocation):  # most sessions have no parent: a line is long enough
-        seldom = {"parent": override(omit_if_default=True)}
-        if holder is Invocation:
-            seldom["own"] = override(omit_if_default=True)
-        shorter = make_dict_unstructure_fn(holder, converter, **seldom)
-        converter.register_unstructure_hook(holder, shorter)
-    plain = make_dict_unstructure_fn(TargetRecord, converter, via=override(omit_if_default=True))
+    absent = override(omit_if_default=True)  # most have neither: a line is long enough
+    converter.register_unstructure_hook(
+        Create, make_dict_unstructure_fn(Create, converter, parent=absent)
+    )
+    converter.register_unstructure_hook(
+        Invocation, make_dict_unstructure_fn(Invocation, converter, parent=absent, own=absent)
+    )
+    plain = make_dict_unstructure_fn(TargetRecord, converter, via=absent)
     converter.register_unstructure_hook(TargetRecord, plain)
     # A union after those that its members hold.
     for union, tag in ((Call, "call"), (Result, "result"), (Outcome, "outcome")):
         configure_tagged_union(
             union, converter, tag_name=tag, tag_generator=lambda kind: str(kind.__name__).lower()
         )
-    absent = override(omit_if_default=True)  # most trials had neither
     converter.register_unstructure_hook(
         History, make_dict_unstructure_fn(History, converter, stream=absent, controls=absent)
     )

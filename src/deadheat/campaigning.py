@@ -3,7 +3,8 @@
 Rules
 - SIGINT and SIGTERM end it cleanly; what was found is kept. A second one is not needed, and
   does no harm.
-- With findings the exit code is that of the findings; an error is told all the same.
+- An error's exit code is the campaign's, with findings too: a night that was cut short by a dead
+  target or a full disk must not look like one that ended.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from deadheat.campaign.coordinator import Coordinator
 from deadheat.campaign.crew import LocalCrew
 from deadheat.campaign.pace import Pace
 from deadheat.campaign.store import Settings, Store
-from deadheat.errors import DeadheatError, ExitCode, NothingExercised
+from deadheat.errors import ExitCode, NothingExercised
 from deadheat.report.html import campaign_page
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from deadheat.campaign.crew import Crew
     from deadheat.campaign.news import News, Snapshot
+    from deadheat.errors import DeadheatError
     from deadheat.results import CampaignRecord
 
 REPORT = "report.html"
@@ -87,7 +89,7 @@ def _crew(order: CampaignOrder) -> tuple[Crew, Pace]:
 
         crew = ClusterCrew(order.cluster, order.workers)
         return crew, Pace(crew.places(), order.workers or crew.most)
-    most = order.workers or max(1, (os.cpu_count() or 1) - 1)
+    most = order.workers or os.cpu_count() or 1
     return LocalCrew(most), Pace(most, order.workers)
 
 
@@ -96,9 +98,8 @@ def _result(record: CampaignRecord, error: DeadheatError | None, report: Path) -
         return CampaignResult(record, ExitCode.INTERRUPTED, report)
     if error is None and not record.findings:
         error = _nothing_exercised(record)
-    code = ExitCode.CLEAN if error is None else error.exit_code
-    if record.findings and not isinstance(error, DeadheatError):
-        code = ExitCode.DIVERGED
+    code = ExitCode.DIVERGED if record.findings else ExitCode.CLEAN
+    code = code if error is None else error.exit_code
     return CampaignResult(record, code, report, error)
 
 

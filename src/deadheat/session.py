@@ -121,7 +121,14 @@ def run(
             programs = ProgramSource(
                 order.seed, kinds=order.target.kinds, families=order.target.families
             )
-            engine = Engine(live, plan, programs, time.monotonic, view.tell)
+            engine = Engine(
+                live,
+                plan,
+                programs,
+                time.monotonic,
+                view.tell,
+                watch=lambda _program, execution, _verdict: programs.learn(execution.history),
+            )
             engines.append(engine)
             await work_of(engine)
 

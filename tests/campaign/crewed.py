@@ -62,7 +62,9 @@ class FakeCrew:
                 self.answer(self, worker, order)
 
     def stop(self, worker: str) -> None:
-        self.stopped.append(worker)
+        if worker not in self.stopped:
+            self.stopped.append(worker)
+            self.die(worker, "ended")
 
     def close(self) -> None:
         pass

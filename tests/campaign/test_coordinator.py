@@ -221,6 +221,20 @@ def test_a_target_that_never_came_up_is_said_at_once(tmp_path: Path) -> None:
     assert error.log_tail == "boom"
 
 
+def test_a_worker_that_hangs_is_ended_and_replaced(tmp_path: Path) -> None:
+    def answer(crew: FakeCrew, worker: str, order: protocol.Order) -> None:
+        if worker != "w1":
+            works(crew, worker, order)
+
+    crew = FakeCrew(answer)
+    with Store(tmp_path, replace(BOUNDED, programs=20)) as store:
+        assert coordinator(store, crew, [], Clock(step_s=5.0)).run() is None
+        assert store.totals()["programs"] == 20
+        assert store.totals()["lost_workers"] == 1
+    assert crew.stopped[0] == "w1"
+    assert crew.started == ["w1", "w2"]
+
+
 def test_a_users_mistake_in_a_worker_stays_one(tmp_path: Path) -> None:
     def answer(crew: FakeCrew, worker: str, order: protocol.Order) -> None:
         if isinstance(order, protocol.Share):

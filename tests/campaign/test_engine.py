@@ -16,10 +16,13 @@ from deadheat.campaign import events
 from deadheat.campaign.engine import Engine, Plan
 from deadheat.core.divergence import Anomaly
 from deadheat.core.program import Create, Delete, Get, List, Program, kind_of
+from deadheat.drive.live import Death
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from deadheat.drive.executor import Execution
 
 pytestmark = pytest.mark.anyio
 
@@ -217,3 +220,38 @@ async def test_a_known_bug_is_counted_and_no_finding(tmp_path: Path) -> None:
     assert summary.known > 5
     assert summary.trials == 40  # no time is spent on it
     assert not folder.exists()
+
+
+class TwoFaults(SimulatedTarget):
+    """Shows the ghost once; from then on it dies nearly every time."""
+
+    async def execute(
+        self, program: Program, *, patient: bool = False
+    ) -> tuple[Execution, Death | None]:
+        self.rate = 1.0 if not self.ran or self.rng.random() < 0.02 else 0.0
+        execution, _ = await super().execute(program, patient=patient)
+        return execution, None if self.rate else Death(70, "")
+
+
+async def test_what_shows_much_more_often_goes_first(tmp_path: Path) -> None:
+    run = Run(tmp_path, seconds=600, exit_first=True)
+    run.engine._live = TwoFaults(random.Random(1), 1.0).as_live()
+    summary = await run.engine.run()
+    ghost, crash = summary.findings
+    assert (ghost.artifact.anomaly, crash.artifact.anomaly) == (Anomaly.GHOST, Anomaly.CRASH)
+    assert crash.finished
+    assert crash.artifact.proven_minimal
+    assert not ghost.finished  # it waits, and is kept as it is
+    assert ghost.path.exists()
+
+
+async def test_shrink_again_stays_with_what_was_asked_for(tmp_path: Path) -> None:
+    first = Run(tmp_path, seconds=600, exit_first=True)
+    (found,) = (await first.engine.run()).findings
+    again = Run(tmp_path / "again", seconds=60, exit_first=True)
+    again.engine._live = TwoFaults(random.Random(1), 1.0).as_live()
+    summary = await again.engine.shrink_again(found.artifact, found.path)
+    assert [one.artifact.anomaly for one in summary.findings] == [Anomaly.GHOST, Anomaly.CRASH]
+    assert not any(
+        isinstance(e, events.Saved) and e.artifact.anomaly is Anomaly.CRASH for e in again.told
+    )

@@ -238,6 +238,12 @@ def test_a_rename_is_announced_at_least_once() -> None:
     assert names(told(gone, BORN, GONE, said)) == [Anomaly.PHANTOM_EVENT]
 
 
+def test_titles_that_are_never_announced_are_not_missing() -> None:
+    lives = replace(ONCE, events=EventPromise.LIVES)
+    assert names(told(_renamed(3, 5), BORN), lives) == []
+    assert names(told(a_deleted(), BORN), lives) == [Anomaly.MISSING_EVENT]
+
+
 def test_the_old_title_after_the_new_one_was_announced() -> None:
     built = _renamed(3, 9)
     built.get("a", 5, 6, Found("old"))

@@ -13,6 +13,7 @@ from deadheat.core.checker import check
 from deadheat.core.divergence import Anomaly, Diverged, Divergence, Linearizable, Undecided
 from deadheat.core.history import (
     Absent,
+    Deleted,
     Found,
     History,
     Info,
@@ -259,3 +260,20 @@ def test_text_names_sessions_and_marks_the_culprit() -> None:
     assert "a = x" in text
     assert "delete(a) -> deleted" in text
     assert text.count("<- cannot be") == 1
+
+
+def test_a_call_that_only_looked_is_a_read_in_the_signature() -> None:
+    """The second delete of one session finds it still there, or again; a 404 changes nothing."""
+    for answers, kinds in (
+        ((Deleted(),), ("create", "delete")),
+        ((Deleted(), Deleted()), ("create", "delete", "read")),
+        ((Absent(),), ("create", "read")),
+        ((), ("create",)),
+    ):
+        build = Build().create("x", 0, 1)
+        for n, answer in enumerate(answers):
+            build.delete("x", 2 + 2 * n, 3 + 2 * n, answer)
+        history = build.history
+        witness = tuple(op.index for op in history.operations)
+        one = Divergence(history, Anomaly.GHOST, witness, witness[-1], ("x",), "")
+        assert one.signature.calls == kinds

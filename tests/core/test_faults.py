@@ -17,7 +17,7 @@ from deadheat.core.promises import Promises
 STRICT = Promises()
 
 
-def _runs(fault: Fault, count: int, first_seed: int) -> list[Run]:
+def runs_showing(fault: Fault, count: int, first_seed: int) -> list[Run]:
     """Runs in which the fault shows, and as what it is."""
     found: list[Run] = []
     seed = first_seed
@@ -30,7 +30,7 @@ def _runs(fault: Fault, count: int, first_seed: int) -> list[Run]:
     return found
 
 
-def _divergence(run: Run) -> Divergence:
+def divergence_of_run(run: Run) -> Divergence:
     verdict = check(run.history, STRICT)
     assert isinstance(verdict, Diverged)
     return verdict.divergence
@@ -51,8 +51,8 @@ def test_faults_are_named_and_shown_in_seven_calls() -> None:
     named: Counter[tuple[Fault, str]] = Counter()
     sizes: list[int] = []
     for fault in Fault:
-        for run in _runs(fault, 8, 10_000):
-            divergence = _divergence(run)
+        for run in runs_showing(fault, 8, 10_000):
+            divergence = divergence_of_run(run)
             named[fault, divergence.anomaly] += 1
             sizes.append(len(divergence.witness))
             assert divergence.proof, "no proof"
@@ -83,8 +83,8 @@ def test_confusion_table() -> None:
     table: Counter[tuple[str, str]] = Counter()
     sizes: Counter[int] = Counter()
     for fault in Fault:
-        for run in _runs(fault, 100, 500_000):
-            divergence = _divergence(run)
+        for run in runs_showing(fault, 100, 500_000):
+            divergence = divergence_of_run(run)
             table[fault.value, divergence.anomaly.value] += 1
             sizes[len(divergence.witness)] += 1
     for (fault_name, anomaly), count in sorted(table.items()):

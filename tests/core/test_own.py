@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from itertools import permutations
 from random import Random
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tests.core.histories import Build, random_history
 
+from deadheat.core.account import as_dict, as_text
 from deadheat.core.checker import check
 from deadheat.core.divergence import Diverged, Linearizable, Undecided
 from deadheat.core.history import (
@@ -23,9 +25,10 @@ from deadheat.core.history import (
     Own,
     Unknown,
 )
-from deadheat.core.own import with_own
+from deadheat.core.own import WithOwn, with_own
 from deadheat.core.promises import Promises
 from deadheat.core.search import NoOrder, Order, find_order
+from deadheat.report.diagram import answer_text, call_text
 
 if TYPE_CHECKING:
     from deadheat.core.divergence import Verdict
@@ -54,9 +57,22 @@ class Archive:
         return frozenset(() if can else {state})
 
 
+def test_the_account_and_the_artifact_speak_of_it() -> None:
+    build = Build().create("x", 0, 1)
+    archive(build, "x", 2, 6, "archived")
+    archive(build, "x", 7, 9, "archived")
+    found = judged(build.history)
+    assert isinstance(found, Diverged)
+    assert "archive(a) -> archived" in as_text(found.divergence, Promises())
+    told = json.dumps(as_dict(found.divergence, Promises()))
+    assert '"own": "archive"' in told
+    assert call_text(build.history.operations[1], {}) == "archive(x)"
+    assert answer_text(build.history.operations[1], {}) == "archived"
+
+
 def archive(build: Build, session: str, call: float, end: float | None, said: str) -> Build:
     outcome = Info(Unknown.TIMEOUT) if end is None else Ok(Answered(said))
-    asked = Invocation(Kind.OWN, session, own=Own("archive", (session,)))
+    asked = Invocation(Kind.OWN, own=Own("archive", (session,)))
     return build.add(asked, outcome, call, end)
 
 
@@ -168,11 +184,9 @@ def some_order(history: History) -> bool:
     open_ = [op for op in history.operations if op.return_ns is None]
     sets = [[op for n, op in enumerate(open_) if bits >> n & 1] for bits in range(1 << len(open_))]
     return any(
-        possible(order)
+        in_time(order) and runs(model, order)
         for some in sets
         for order in permutations([*sure, *some])
-        if in_time(order)
-        for possible in [lambda order: _runs(model, order)]
     )
 
 
@@ -185,12 +199,10 @@ def in_time(order: tuple[Operation, ...]) -> bool:
     return True
 
 
-def _runs(model: object, order: tuple[Operation, ...]) -> bool:
-    states = {model.init()}  # type: ignore[attr-defined]
+def runs(model: WithOwn[frozenset[str]], order: tuple[Operation, ...]) -> bool:
+    states = {model.init()}
     for op in order:
         states = {
-            after
-            for state in states
-            for after in model.step(state, op.invocation, op.outcome)  # type: ignore[attr-defined]
+            after for state in states for after in model.step(state, op.invocation, op.outcome)
         }
     return bool(states)

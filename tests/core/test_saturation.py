@@ -154,3 +154,39 @@ def test_rings_of_lists_are_contradictions(count: int) -> None:
         assert nodes is not None
         found = place_nodes(nodes, BUDGET)
         assert isinstance(found, Stuck if closed else Placed)
+
+
+def test_a_relation_tells_who_is_dead_by_then() -> None:
+    """y is sure to live when list 1 has ended, so 1 < 2; x is in 1 and not in 2, so 3 < 2."""
+    history = (
+        Build()
+        .create("x", 0, 50).create("y", 5, 50)
+        .list(10, 30, "x").list(10, 60, "y").list(10, 60, "x")
+        .delete("x", 2, 90).delete("y", 40, 90)
+    ).history  # fmt: skip
+    nodes = nodes_of(history)
+    assert nodes is not None
+    one, two, three = (_number(nodes, n) for n in (2, 3, 4))
+    assert _sets(forced(nodes, [0, 1, 2])) == {two: {one, three}}
+
+
+def test_a_relation_tells_who_is_not_yet_born() -> None:
+    """x is sure to have lived when list 2 began, so 1 < 2; y is in 2 and not in 1, so 1 < 3."""
+    history = (
+        Build()
+        .create("x", 0, 12).create("y", 0, 50)
+        .list(5, 60, "x").list(20, 60, "y").list(5, 60, "y")
+        .delete("x", 1, 90).delete("y", 6, 90)
+    ).history  # fmt: skip
+    nodes = nodes_of(history)
+    assert nodes is not None
+    one, two, three = (_number(nodes, n) for n in (2, 3, 4))
+    assert _sets(forced(nodes, [0, 1, 2])) == {two: {one}, three: {one}}
+
+
+def _number(nodes: Nodes, index: int) -> int:
+    return next(n for n, op in enumerate(nodes.operation) if op is not None and op.index == index)
+
+
+def _sets(order: dict[int, tuple[int, ...]]) -> dict[int, set[int]]:
+    return {second: set(firsts) for second, firsts in order.items()}

@@ -21,7 +21,7 @@ from deadheat.core.program import Create, Program, Var
 from deadheat.core.promises import EventPromise, Promises
 from deadheat.drive.live import LiveTarget, open_target
 from deadheat.drive.target import Target
-from deadheat.targets.opencode_events import OpenCodeEvents
+from deadheat.targets.declared_events import OPENCODE_EVENTS
 from deadheat.targets.opencode_wire import OpenCodeWire
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ async def test_a_target_without_a_stream_promises_nothing_of_it() -> None:
     with Scripted(Crowd(random.Random(0))) as server:
         target = Target(
             "x", OpenCodeWire(), base_url=server.base_url, promises=ONCE, exclusive=False,
-            events=OpenCodeEvents(),
+            events=OPENCODE_EVENTS,
         )  # fmt: skip
         async with open_target(target, "run") as live:
             assert live.promises.events is EventPromise.NONE
@@ -102,7 +102,7 @@ class Loose:
         assert self.server is not None
         return Target(
             "x", OpenCodeWire(), base_url=self.server.base_url, promises=ONCE, exclusive=False,
-            events=OpenCodeEvents(),
+            events=OPENCODE_EVENTS,
         )  # fmt: skip
 
     def break_off(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from tests.examples import example
 from tests.running import deadheat, gone, servers, start
 
 from deadheat import artifact as artifacts
+from deadheat.campaign import protocol
+from deadheat.campaign.crew import start_process, tell
 from deadheat.campaign.store import read_record
 from deadheat.drive.server import free_port
 
@@ -135,6 +138,25 @@ def test_a_killed_server_and_a_killed_worker_stop_nothing(tmp_path: Path) -> Non
     assert run.returncode == 0, out + err
     assert read_record(folder_of(tmp_path)).totals["programs"] >= 150
     assert gone(tmp_path)
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_worker_whose_coordinator_is_gone_ends(busy: bool) -> None:
+    """Also while it has nothing to do."""
+    messages: queue.SimpleQueue[object] = queue.SimpleQueue()
+    process = start_process(lambda line, _words: messages.put(line and protocol.from_line(line)))
+    assert process.stdin is not None
+    try:
+        tell(process.stdin, protocol.Begin("demo:correct", None, False, 1, 0, 0))
+        if busy:
+            tell(process.stdin, protocol.Share(0, 100_000, 0))
+        wanted = protocol.Did if busy else protocol.Ready
+        while not isinstance(messages.get(timeout=60), wanted):
+            pass
+        process.stdin.close()
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
 
 
 def children(pid: int) -> list[int]:

@@ -52,7 +52,7 @@ def test_the_planted_race_is_found_and_replayed(way: str, folder: Path, tmp_path
     ca = folder / "ca.pem"
     with serving(way, folder, correct=False) as url:
         found = deadheat(
-            "run", url, *options(way), "--for", "40s", "-x", "--seed", "1", cwd=tmp_path, ca=ca
+            "run", url, *options(way), "--for", "25s", "-x", "--seed", "1", cwd=tmp_path, ca=ca
         )
         assert found.returncode == 1, found.stderr
         (path,) = (tmp_path / ".deadheat").rglob("ghost*.json")

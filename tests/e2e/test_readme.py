@@ -31,6 +31,7 @@ EXPECTED = {
     "deadheat run opencode@1.0.152 --for 30s": 1,
     "deadheat run opencode@1.0.152 --programs 300 --seed 7 -x": 1,
     "deadheat run http://127.0.0.1:4096 --profile opencode --programs 50": 1,
+    "deadheat run opencode@1.1.65 --for 30s --hang-after 5s": 1,
     "deadheat replay FILE": 1,
     "deadheat replay FILE --against opencode@1.2.1": 0,
     "deadheat show FILE": 0,

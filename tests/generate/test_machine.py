@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
+from random import Random
 
 import pytest
+from tests.quality.simulated import Simulated, random_program
 
 from deadheat.core.program import (
     Delete,
@@ -109,3 +111,16 @@ def test_the_source_never_ends_and_counts() -> None:
     for _ in range(50):
         next(supply)
     assert source.drawn >= 50
+
+
+def test_what_was_learned_of_a_slow_server_is_drawn() -> None:
+    source, plain = ProgramSource(4), ProgramSource(4)
+    server = Simulated(0, Random(1), latency_us=(8_000, 9_000))
+    for n in range(12):
+        source.learn(server.run(random_program(Random(n), 12)))
+
+    def longest_us(source: ProgramSource) -> int:
+        drawn = [program for _ in range(5) for program in source.batch()]
+        return max(call.offset_us for program in drawn for call in program.calls())
+
+    assert longest_us(plain) <= 3_000 < longest_us(source)

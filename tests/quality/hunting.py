@@ -115,12 +115,14 @@ def hunt(
                         pass
 
             plan = Plan(seed, folder, seconds=seconds, programs=programs, exit_first=True)
+            source = ProgramSource(seed, kinds=target.kinds, families=target.families)
             engine = Engine(
                 live,
                 plan,
-                ProgramSource(seed, kinds=target.kinds, families=target.families),
+                source,
                 time.monotonic,
                 tell,
+                watch=lambda _program, execution, _verdict: source.learn(execution.history),
             )
             with scope:
                 try:

@@ -1,4 +1,4 @@
-"""An 8-hour campaign in minutes: memory of the coordinator and size of the store stay bounded.
+"""A night's worth of programs: memory of the coordinator and size of the store stay bounded.
 
     python tests/quality/long_campaign.py                    # 200,000 programs
     python tests/quality/long_campaign.py --programs 20000
@@ -6,8 +6,9 @@
 The whole campaign runs (coordinator, store, a worker with engine, checker, steering) but for HTTP:
 the target is the server in memory of the engine's tests, which loses a delete now and then, and the
 programs are 1,000 drawn ones, over and over, as drawing 200,000 would take longer than running
-them. Coordinator and worker are two processes, as in life; the time that passes is made up:
-10 ms a trial. Prints the memory of the coordinator and the size of the store as it grows; exit
+them. Coordinator and worker are two processes, as in life. It is over in minutes, so it has
+fewer samples of the charts than a night has: those are bounded in tests/campaign/test_store.py.
+Prints the memory of the coordinator and the size of the store as it grows; exit
 code 1 when the second half adds more than a tenth to either.
 """
 

@@ -89,6 +89,7 @@ class Simulated:
     rng: Random
     window_us: tuple[int, int] | None = None
     jitter_us: int = 30
+    latency_us: tuple[int, int] = LATENCY_US
     runs: int = 0
 
     def run(self, program: Program) -> History:
@@ -169,7 +170,7 @@ class Simulated:
                     wobble = self.rng.uniform(0, self.jitter_us) if i == 0 else 0.0
                     think = self.rng.uniform(*THINK_US) if i else 0.0
                     call_us = free_us + max(waits, think) + wobble
-                    free_us = call_us + self.rng.uniform(*LATENCY_US)
+                    free_us = call_us + self.rng.uniform(*self.latency_us)
                     effect_us = self.rng.uniform(call_us, free_us)
                     sent.append(Sent((r, k, i), call, k, call_us, effect_us, free_us))
                 now_us = max(now_us, free_us)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run by path, with -P
 
-from tests.servers import announcing, families, reads, writes
+from tests.servers import announcing, families, narrow, reads, writes
 
 from deadheat.targets.session_http import options, serve
 
@@ -41,6 +41,8 @@ STORES: dict[str, type[Collection]] = {
     "partial-cascade": families.OneByOne,
     "rename-back": families.RenameBack,
     "lost-rename": families.AllTitles,
+    "end-of-delete": narrow.EndOfDelete,
+    "end-of-list": narrow.EndOfList,
     "duplicate-event": announcing.SaidTwice,
     "early-event": announcing.SaidTooSoon,
     "missing-event": announcing.SaidLast,

@@ -34,7 +34,7 @@ from deadheat.core.promises import CascadePromise, ChildrenPromise, EventPromise
 from deadheat.drive.server import Launch
 from deadheat.drive.target import Target
 from deadheat.targets.catalog import demo
-from deadheat.targets.opencode_events import OpenCodeEvents
+from deadheat.targets.declared_events import OPENCODE_EVENTS
 from deadheat.targets.opencode_wire import OpenCodeWire
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Race:
             kinds=self.kinds,
             families=self.promises.children is not ChildrenPromise.NONE,
             timeout_s=self.timeout_s,
-            events=OpenCodeEvents() if self.promises.events is not EventPromise.NONE else None,
+            events=OPENCODE_EVENTS if self.promises.events is not EventPromise.NONE else None,
             launch=Launch(
                 name=name,
                 argv=(*argv, "--correct") if correct else argv,
@@ -256,6 +256,22 @@ RACES: tuple[Race, ...] = (
     Race(
         "get-fails",
         (Sight(Anomaly.SERVER_ERROR, (_race((Delete(A),), (Get(A),), after=1),)),),
+    ),
+    Race(
+        "end-of-delete",
+        (Sight(Anomaly.SERVER_ERROR, (_race((Delete(A),), (Get(A),), after=1),)),),
+    ),
+    Race(
+        "end-of-list",
+        (
+            Sight(
+                Anomaly.SERVER_ERROR,
+                (
+                    _race((Create(A),), (List(),), after=0),
+                    _race((Delete(A),), (List(),), after=1),
+                ),
+            ),
+        ),
     ),
     Race("phantom", (Sight(Anomaly.PHANTOM, (_CREATE_AND_LIST,)),)),
     Race("crash", (Sight(Anomaly.CRASH, (_TWO_CREATES,)),)),

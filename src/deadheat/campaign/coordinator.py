@@ -48,6 +48,8 @@ _LONGEST_PURSUIT_S = 900.0
 # Of what is left, what pursuits of all that is waiting may take together.
 _PART_FOR_PURSUITS = 0.8
 _SHORTEST_PURSUIT_S = 2.0
+# A worker says something after every trial, and a trial in which every call hangs takes minutes.
+_SILENT_S = 600.0
 # After a pursuit a worker searches for so much of its length, whatever waits: a target with many
 # divergences would be shrunk all night and searched for minutes.
 _SEARCH_AFTER = 0.5
@@ -68,6 +70,7 @@ class _Hand:
     server_bytes: int = 0
     shares: list[int] = field(default_factory=list)
     pursuing_since_s: float | None = None
+    heard_s: float = 0.0
     searches_until_s: float = 0.0  # before it pursues another finding
     failed: protocol.Failed | None = None
 
@@ -216,7 +219,11 @@ class Coordinator:
             name = self._crew.start()
             if name is None:
                 break
-            self._hands[name] = _Hand(name)
+            self._hands[name] = _Hand(name, heard_s=now_s)
+        for hand in tuple(self._hands.values()):
+            if now_s - hand.heard_s > _SILENT_S:
+                hand.heard_s = now_s
+                self._crew.stop(hand.name)  # that it has gone arrives as any other loss
         surplus = [h for h in self._hands.values() if not h.told_to_stop][wanted:]
         for hand in surplus:
             if not self._catalogue.busy(hand.name):
@@ -273,6 +280,7 @@ class Coordinator:
         if said.line is None:
             self._gone(hand, said.last_words)
             return
+        hand.heard_s = self._clock()
         message: protocol.Message = protocol.from_line(said.line)
         match message:
             case protocol.Hello():
@@ -300,17 +308,9 @@ class Coordinator:
                 assert_never(message)
 
     def _greet(self, hand: _Hand, hello: protocol.Hello) -> None:
-        ours = protocol.versions()
-        if hello.versions != ours:
-            differ = [name for name in ours if hello.versions.get(name) != ours[name]]
-            theirs = ", ".join(f"{name} {hello.versions.get(name, '?')}" for name in differ)
-            wanted = ", ".join(f"{name} {ours[name]}" for name in differ)
-            raise VersionsDiffer(
-                f"the worker on {hello.host} has {theirs}, and this machine has {wanted}. Install "
-                "the same there: pip install "
-                f"'deadheat[cluster]=={ours['deadheat']}' 'hypothesis=={ours['hypothesis']}' "
-                f"with Python {ours['python']}."
-            )
+        refusal = protocol.refusal(hello)
+        if refusal:
+            raise VersionsDiffer(refusal)
         settings = self._settings
         self._crew.send(
             hand.name,

@@ -136,12 +136,18 @@ def start_process(
     assert process.stderr is not None
     stdout, stderr = process.stdout, process.stderr
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
-    reading = threading.Thread(target=tail.extend, args=(stderr,), daemon=True)
+
+    def read_tail() -> None:
+        with stderr:
+            tail.extend(stderr)
+
+    reading = threading.Thread(target=read_tail, daemon=True)
     reading.start()
 
     def listen() -> None:
-        for line in stdout:
-            said(line, "")
+        with stdout:
+            for line in stdout:
+                said(line, "")
         process.wait()
         reading.join(1)
         ended = f"exit code {process.returncode}\n" if process.returncode else ""

@@ -205,6 +205,7 @@ class Engine:
         """Go on shrinking the example saved at ``path``, then tune and measure it."""
         finding = self._shelf.recall(artifact, path)
         self._only_late.add(finding.signature)  # it may be, and nobody knows any more
+        self._put_back.add(finding.signature)  # it is the one that was asked for
         await self._pursue(finding)
         self._ended = "shrunk"
         return self.summary()

@@ -92,7 +92,14 @@ class LiveOracle:
                 kinds=self._target.kinds,
                 families=self._target.families,
             )
-            engine = Engine(live, plan, source, time.monotonic, lambda _event: None)
+            engine = Engine(
+                live,
+                plan,
+                source,
+                time.monotonic,
+                lambda _event: None,
+                watch=lambda _program, execution, _verdict: source.learn(execution.history),
+            )
             summary = await engine.run()
             self.trials += summary.trials
             for example in summary.findings[:1]:

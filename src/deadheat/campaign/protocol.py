@@ -209,6 +209,22 @@ Message: TypeAlias = (
     Hello | Ready | Did | Found | Sighting | Better | Doing | Restarted | Failed | Ended
 )
 
+
+def refusal(hello: Hello) -> str:
+    """Why this worker cannot be worked with, and the fix; empty when it can."""
+    ours = versions()
+    differ = [name for name in ours if hello.versions.get(name) != ours[name]]
+    if not differ:
+        return ""
+    theirs = ", ".join(f"{name} {hello.versions.get(name, '?')}" for name in differ)
+    wanted = ", ".join(f"{name} {ours[name]}" for name in differ)
+    return (
+        f"the worker on {hello.host} has {theirs}, and this machine has {wanted}. Install the same "
+        f"there: pip install 'deadheat[cluster]=={ours['deadheat']}' "
+        f"'hypothesis=={ours['hypothesis']}' with Python {ours['python']}."
+    )
+
+
 _KINDS: dict[str, Any] = {
     kind.__name__: kind
     for kind in (

@@ -218,7 +218,9 @@ def main() -> None:
     """The process: read orders, say messages, end with the server stopped."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # a stray print must not be taken for a message
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the coordinator's
+    # Ctrl-C is the coordinator's; SIGTERM is for ``run_until`` alone, never between its ends.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     lock = threading.Lock()
 
     def say(message: protocol.Message) -> None:
@@ -274,6 +276,7 @@ def _listen(stdin: TextIO, inbox: queue.SimpleQueue[protocol.Order]) -> None:
         inbox.put(order)
         if isinstance(order, protocol.Stop):
             break
+    inbox.put(protocol.Stop())  # an idle worker looks here, and would not see the signal
     os.kill(os.getpid(), signal.SIGTERM)
 
 

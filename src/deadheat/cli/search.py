@@ -35,7 +35,11 @@ if TYPE_CHECKING:
     help="Stop after this long, shrinking included.  [default: 60s unless --programs is given]",
 )
 @click.option("--programs", type=click.IntRange(1), metavar="N", help="Stop after N programs.")
-@click.option("--seed", type=int, help="Draw the same programs again.  [default: random]")
+@click.option(
+    "--seed",
+    type=int,
+    help="Draw the same programs again (offsets follow a slow server).  [default: random]",
+)
 @click.option(
     "-x", "--exitfirst", is_flag=True, help="Stop once the first divergence is shrunk and measured."
 )

@@ -12,7 +12,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from deadheat.core.divergence import MEANING, operations_by_index
-from deadheat.core.history import MAKING, Created, Fail, Found, Info, Kind, Listed, Offspring, Ok
+from deadheat.core.history import (
+    MAKING,
+    Answered,
+    Created,
+    Fail,
+    Found,
+    Info,
+    Kind,
+    Listed,
+    Offspring,
+    Ok,
+)
 from deadheat.core.program import Var
 
 if TYPE_CHECKING:
@@ -119,6 +130,7 @@ def _operation(op: Operation, start_ns: int) -> dict[str, Plain]:
         "session": _session(op),
         "title": op.invocation.title,
         **({} if op.invocation.parent is None else {"parent": op.invocation.parent}),
+        **({} if op.invocation.own is None else {"own": op.invocation.own.name}),
         "answer": _answer(op),
         "shown": shown,
         "call_ns": op.call_ns - start_ns,
@@ -135,6 +147,8 @@ def _session(op: Operation) -> str | None:
 
 def _answer(op: Operation) -> str:
     match op.outcome:
+        case Ok(Answered(value)):
+            return value
         case Ok(result):
             return type(result).__name__.lower()
         case Info(reason):
@@ -161,6 +175,10 @@ def _spelt(op: Operation, names: dict[str, str]) -> str:
             answer = f"found {seen!r}"
         case _:
             answer = _answer(op)
+    own = op.invocation.own
+    if own is not None:
+        words = (names.get(word, word) for word in own.arguments)
+        return f"{own.name}({', '.join(words)}){rest} -> {answer}"
     if op.kind in MAKING:
         above = op.invocation.parent if op.kind is Kind.CREATE else op.invocation.session
         given = [] if above is None else [names.get(above, above)]

@@ -96,6 +96,7 @@ class _Look:
         )
         self.heard = () if stream is None else stream.announcements
         self.flushed_ns = None if stream is None else stream.flushed_ns
+        self.titles = promises.events is EventPromise.EXACTLY_ONCE
         self.cascade = promises.children is ChildrenPromise.CASCADE
         self.alone = promises.children is ChildrenPromise.ORPHAN
         self.parents = parents_of(self.ops)
@@ -119,7 +120,7 @@ class _Look:
                 taker = self._cascade_that_took(session, made, deletes)
             if taker is not None:
                 yield (Change.DELETED, session, None), taker
-        for op in self.ops:
+        for op in self.ops if self.titles else ():
             session = op.invocation.session or ""
             if _is(op, Renamed) and session in self.made:
                 yield (Change.UPDATED, session, op.invocation.title), op

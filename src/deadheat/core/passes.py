@@ -60,7 +60,8 @@ def projections(observed: Observed) -> Iterator[Program]:
     In the order worth trying: the witness's calls alone, with each one changing
     call that overlapped them, the whole round, with each pair. Each comes
     twice where that differs: with everything else made sequential, and with
-    its creates where they stood.
+    its creates where they stood. And twice where its sessions have a family: without
+    it, and with all of it, as how long a cascade takes is no part of a witness.
     """
     program, history = observed.program, observed.divergence.history
     calls = dict(program.placed())
@@ -84,6 +85,8 @@ def projections(observed: Observed) -> Iterator[Program]:
     choices.append(frozenset(place for place in calls if place[0] in rounds))
     choices += [core | set(pair) for pair in combinations(changing[:MOST_IN_PAIRS], 2)]
     choices += [core | {one} for one in racing if one not in changing]
+    kin = _kin(program, core)
+    choices = [one for chosen in choices for one in dict.fromkeys((chosen, chosen | kin))]
     shapes = (
         shape
         for chosen in choices
@@ -407,6 +410,19 @@ def _witness_places(observed: Observed, calls: dict[Place, Call]) -> frozenset[P
     }
     acting = {place for place in places if makes(calls[place]) is None}
     return frozenset(acting or places)
+
+
+def _kin(program: Program, core: frozenset[Place]) -> frozenset[Place]:
+    """The creates, before any race, below the sessions of these calls or beside them."""
+    calls = dict(program.placed())
+    named = {var for place in core for var in (var_of(calls[place]), needs(calls[place]))}
+    parents = {call.var: call.parent for call in calls.values() if isinstance(call, Create)}
+    heads = (named | {parents.get(var) for var in named if var is not None}) - {None}
+    return frozenset(
+        place
+        for place, call in calls.items()
+        if isinstance(call, Create) and call.parent in heads and len(program.rounds[place[0]]) == 1
+    )
 
 
 def _only(program: Program, chosen: frozenset[Place], *, calm: bool) -> Shape:

@@ -61,6 +61,7 @@ class EventPromise(StrEnum):
 
     NONE = "none"  # there is none, or nobody knows
     EXACTLY_ONCE = "exactly-once"  # each change once, in order, never before it is made
+    LIVES = "lives"  # the same of creates and deletes only: new titles are not announced
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ class Reach:
         "ops",
         "order",
         "reaching",
+        "renamed",
         "renames",
         "strict",
         "titled",
@@ -74,6 +75,7 @@ class Reach:
         self.untold: list[int] = []  # those without a title
         self.deletes: dict[str, list[int]] = {}
         self.renames: dict[tuple[str, str], int] = {}
+        self.renamed: dict[str, list[int]] = {}  # with success, by session
         self.titled = False  # while nobody writes titles they say nothing
         for session in self.live:
             self.creates[session] = REFUSED
@@ -237,6 +239,8 @@ class Reach:
                 self._place(i)  # somebody else had removed it
                 return
             self._reach(session, None)  # its own create is still open
+        if kind is Kind.DELETE and session in self.renamed:
+            self._rename_before(session)
         if self.lists:
             self._lists_before(session, asked.title)
         if self.done[i]:
@@ -251,6 +255,12 @@ class Reach:
             self.live[session] = asked.title
         self._changed(i, session)
 
+    def _rename_before(self, session: str) -> None:
+        """What was renamed with success was there by then."""
+        for rename in self.renamed[session]:
+            if self._is_open(rename) and session in self.live:
+                self._write(rename)
+
     def _lists_before(self, session: str, title: str | None) -> None:
         """Place the lists that wait and would be wrong for good once ``session`` has changed."""
         if len(self.lists) > _WAITING:
@@ -261,7 +271,10 @@ class Reach:
                 continue
             shown = self._shown(i)
             if lives:
-                spoilt = session in shown and (title is None or shown[session] not in (title, None))
+                spoilt = session in shown and (
+                    title is None
+                    or (shown[session] is not None and self._carries(session, shown[session]))
+                )
                 if spoilt:
                     self._reach_list(i)
             elif session not in shown:

@@ -122,6 +122,11 @@ def edits(
                         said(f"delete({about(op)}) had answered success", op.index),
                         swapped(op, done),
                     )
+            refused = [op for op in ops if is_result(op, Absent) and op.kind is Kind.DELETE]
+            if len(refused) > 1:  # one fault, and more than one delete that met with it
+                others = [op for op in ops if op not in refused]
+                text = "the deletes had not answered “absent”"
+                yield said(text, refused[0].index), others
         case Anomaly.STALE_READ:
             for op in chosen(lambda op: op.kind in READING):
                 yield said(f"that {op.kind} had answered earlier", op.index), without(op)

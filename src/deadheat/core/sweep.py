@@ -221,6 +221,7 @@ class _Sweep(Reach):
                         self._writes_title(asked, REFUSED)
                 elif kind is Renamed:
                     self._writes_title(asked, i)
+                    self.renamed.setdefault(str(asked.session), []).append(i)
                 else:
                     raise GiveUp
             elif type(outcome) is Info:

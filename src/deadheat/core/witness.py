@@ -37,6 +37,7 @@ from deadheat.core.history import (
     touched_sessions,
 )
 from deadheat.core.legality import Impossible, contradicts
+from deadheat.core.promises import CascadePromise
 from deadheat.core.search import pending
 
 if TYPE_CHECKING:
@@ -113,14 +114,15 @@ def partial_cascade(
         return None
     top = refused.invocation.session or ""
     parents = parents_of(history.operations)
+    in_parts = replace(promises, cascade=CascadePromise.GRADUAL)  # what it did, it did half
     unknown = replace(refused, outcome=Info(Unknown.TIMEOUT), return_ns=None)
     for child in sorted(child for child in parents if top in ancestors(child, parents)):
         both = only_sessions(history, frozenset({top, child}))
         without = replace(both, operations=tuple(op for op in both.operations if op != refused))
         if not impossible(without):
             continue
-        guessed = (*without.operations, unknown)
-        if impossible(replace(both, operations=guessed)):
+        guessed = replace(both, operations=(*without.operations, unknown))
+        if contradicts(guessed, in_parts, budget):
             continue
         core = _fewest_reads(without, Impossible(), impossible)
         shown = tuple(op for op in both.operations if op.at_rest and op.invocation.session == top)

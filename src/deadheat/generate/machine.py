@@ -42,8 +42,10 @@ from deadheat.core.program import (
     Rename,
     Var,
     canonical,
+    changes,
     needs,
     overlapping_pairs,
+    var_of,
 )
 
 if TYPE_CHECKING:
@@ -86,6 +88,7 @@ class ProgramMachine(RuleBasedStateMachine):
 
     _numbers = st.integers(0, max(_CHILDREN) + max(_COUSINS) - 1)
     _lanes = st.integers(0, _MOST_LANES - 1)
+    _after = st.sampled_from((None, None, True, False))
     _offsets = st.runner().flatmap(lambda machine: st.sampled_from(machine.offsets_us))
 
     def __init__(self) -> None:
@@ -126,6 +129,9 @@ class ProgramMachine(RuleBasedStateMachine):
 
     def _has_family(self) -> bool:
         return self._racing() and bool(self._family)
+
+    def _has_changed(self) -> bool:
+        return self._has_family() and bool(self._changed_last())
 
     def _may_join(self) -> bool:
         return bool(self._family) and self._may_create()
@@ -230,6 +236,17 @@ class ProgramMachine(RuleBasedStateMachine):
         """A new session below one that is going or gone."""
         return self._create(lane, offset_us, parent)
 
+    @precondition(lambda self: self._has_family() and self._may_create())
+    @rule(target=live, number=_numbers, lane=_lanes, offset_us=_offsets, head=_after, wait=_offsets)
+    def create_in_family(
+        self, number: int, lane: int, offset_us: int, head: bool | None, wait: int
+    ) -> Var:
+        """One more child; half of the time its maker looks: at the parent, or at the child."""
+        made = self._create(lane, offset_us, self._parent(number))
+        if head is not None and self._has_room(self._born_in[made]):
+            self._append(Get(self._parent(number) if head else made, wait), self._born_in[made])
+        return made
+
     @precondition(_has_family)
     @rule(number=_numbers, lane=_lanes, offset_us=_offsets)
     def delete_parent(self, number: int, lane: int, offset_us: int) -> None:
@@ -244,6 +261,12 @@ class ProgramMachine(RuleBasedStateMachine):
 
     @precondition(_has_family)
     @rule(number=_numbers, lane=_lanes, offset_us=_offsets)
+    def delete_child_too(self, number: int, lane: int, offset_us: int) -> None:
+        """The same, a second time: as for ``delete_in_race``."""
+        self._delete(self._child(number), lane, offset_us)
+
+    @precondition(_has_family)
+    @rule(number=_numbers, lane=_lanes, offset_us=_offsets)
     def get_child(self, number: int, lane: int, offset_us: int) -> None:
         """Read one of a family."""
         self._append(Get(self._child(number), offset_us), lane)
@@ -253,6 +276,20 @@ class ProgramMachine(RuleBasedStateMachine):
     def get_parent(self, number: int, lane: int, offset_us: int) -> None:
         """Read the head of a family."""
         self._append(Get(self._parent(number), offset_us), lane)
+
+    @precondition(_has_changed)
+    @rule(number=_numbers, head=st.booleans(), offset_us=_offsets)
+    def look_after(self, number: int, head: bool, offset_us: int) -> None:
+        """After a change of a family, the same client reads that session, or the one above.
+
+        What it sees after its own change settles an order.
+        """
+        ends = self._changed_last()
+        lane, last = ends[number % len(ends)]
+        above = needs(last) if isinstance(last, Create | Fork) else self._above(var_of(last))
+        read = above if head and above is not None else var_of(last)
+        if read is not None:
+            self._append(Get(read, offset_us), lane)
 
     @precondition(_may_read_children)
     @rule(number=_numbers, lane=_lanes, offset_us=_offsets)
@@ -332,6 +369,26 @@ class ProgramMachine(RuleBasedStateMachine):
     def _child(self, number: int) -> Var:
         below = tuple(child for family in self._family.values() for child in family)
         return below[number % len(below)]
+
+    def _above(self, session: Var | None) -> Var | None:
+        return next((top for top, below in self._family.items() if session in below), None)
+
+    def _has_room(self, lane: int) -> bool:
+        return self._race is not None and len(self._race[lane]) < _LONGEST_LANE
+
+    def _changed_last(self) -> tuple[tuple[int, Call], ...]:
+        """The lanes of the open race that end with a change about a family, with that call."""
+        return tuple(
+            (lane, calls[-1])
+            for lane, calls in enumerate(self._race or ())
+            if calls and changes(calls[-1]) and self._has_room(lane) and self._related(calls[-1])
+        )
+
+    def _related(self, call: Call) -> bool:
+        if isinstance(call, Create | Fork):
+            return needs(call) is not None
+        session = var_of(call)
+        return session in self._family or self._above(session) is not None
 
     def _create(self, lane: int, offset_us: int, parent: Var | None = None) -> Var:
         return self._make(Create(self._next(), offset_us, parent), lane)

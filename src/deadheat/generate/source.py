@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from deadheat.core.learning import Latencies
 from deadheat.core.program import Program, overlapping_pairs
 from deadheat.generate.machine import ProgramMachine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from deadheat.core.history import Kind
+    from deadheat.core.history import History, Kind
 
 # Drawing blocks the event loop: 20 programs take about 0.1 s, a fifth of a keep-alive timeout.
 _BATCH = 20
@@ -44,17 +45,24 @@ class ProgramSource:
         self._machine = machine
         self._kinds = kinds
         self._families = families
+        self._latencies = Latencies()
         self.drawn = 0
+
+    def learn(self, history: History) -> None:
+        """A trial on the target came to ``history``; the next batch knows of it."""
+        self._latencies.add(history)
 
     def batch(self) -> tuple[Program, ...]:
         """The next programs; each has a round in which something changes and overlaps."""
         drawn: list[Program] = []
+        learned = self._latencies.offsets_us(max(self._machine.offsets_us))
 
         class Collector(self._machine):  # type: ignore[name-defined, misc]
             """Keeps what is drawn."""
 
             kinds = self._kinds
             families = self._families
+            offsets_us = (*self._machine.offsets_us, *learned)
 
             def finished(self, program: Program) -> None:
                 drawn.append(program)

@@ -26,8 +26,9 @@ def campaign_text(record: CampaignRecord, report: Path, *, proves: bool) -> str:
     if record.findings:
         parts.append(f"{len(record.findings)} distinct divergences")
         parts += [f"{finding_text(f.artifact, f.path)}\n{seen_text(f)}" for f in record.findings]
+    elif not (programs := record.totals.get("programs", 0)):
+        parts.append("no program was run")
     elif proves:
-        programs = record.totals.get("programs", 0)
         rarest = percent(rarest_seen(programs, 0.99))
         parts.append(
             f"clean: 0 of {programs:,} programs diverged; a race showing in {rarest} of these "

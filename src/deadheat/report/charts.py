@@ -160,6 +160,7 @@ class Bar:
 
 def offsets_of(picture: Row[tuple[int, int, int]]) -> tuple[Bar, ...]:
     """Rate against offset; the longest bar is the highest rate."""
+    picture = [one for one in picture if one[2]]
     rates = [diverged / decided if decided else 0.0 for _, diverged, decided in picture]
     widest = max(rates, default=0.0) or 1.0
     return tuple(

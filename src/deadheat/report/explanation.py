@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from deadheat.artifact import Artifact
+    from deadheat.core.alternatives import Alternatives
     from deadheat.core.ledger import Tally
 
 # Columns of the picture of times: fits 80 beside the calls' names.
@@ -59,9 +60,7 @@ def explanation_text(artifact: Artifact) -> str:
         ]
     if told.rejected:
         lines += ["", f"each place for {shown}, and why it is none:"]
-        start_ns = min(ops[index].call_ns for index in artifact.witness)
-        words = _Words(culprit, ops, names, artifact.about, start_ns)
-        lines += [f"  - {words.rejected(one)}" for one in told.rejected]
+        lines += [f"  - {line}" for line in rejected_places(artifact, told)]
     proof = [named_reason(line, artifact.about, names) for line in artifact.explanation.proof]
     if proof:
         lines += ["", "the proof:", *(f"  {n}. {line}" for n, line in enumerate(proof, start=1))]
@@ -70,6 +69,15 @@ def explanation_text(artifact: Artifact) -> str:
         lines.append(f"it would be legal if {legal}")
     lines.append(f"under the promises: {artifact.target.promises}")
     return "\n".join([*lines, "", *_recorded_window(artifact, names)])
+
+
+def rejected_places(artifact: Artifact, told: Alternatives) -> tuple[str, ...]:
+    """Each place that the culprit could have in an order of the others, and why it has none."""
+    names = {session: name for name, session in artifact.sessions.items()}
+    ops = operations_by_index(artifact.history)
+    start_ns = min((ops[index].call_ns for index in artifact.witness), default=0)
+    words = _Words(ops[told.culprit], ops, names, artifact.about, start_ns)
+    return tuple(words.rejected(one) for one in told.rejected)
 
 
 def window_text(picture: tuple[tuple[int, Tally], ...], drawn: str) -> str:

@@ -4,8 +4,8 @@ Rules
 - Every bar is the recorded interval. Stretches in which nothing was in flight are drawn short and
   marked, as they say nothing; within and around calls the scale is linear.
 - Positions are in thousandths of the width: the drawing stretches, words are outside of it.
-- The order shown is the longest that works: of all calls but the culprit, or of the witness but
-  the culprit. Each call takes effect at the first instant that this order leaves it.
+- The order shown is the longest that works: of all calls but the culprit, or of those that
+  contradict each other. Each call takes effect at the first instant that this order leaves it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from deadheat.artifact import divergence_of
+from deadheat.core.alternatives import alternatives
 from deadheat.core.checker import check
 from deadheat.core.divergence import Linearizable
 from deadheat.core.history import CHANGING, Created, Listed, Offspring, Ok
 from deadheat.core.program import describe
 from deadheat.report.diagram import answer_text, call_text, named_reason
+from deadheat.report.explanation import rejected_places
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -86,7 +89,11 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """The whole. ``order``: the calls in the order that works; ``breaks``: why it ends there."""
+    """The whole. ``order``: the calls in the order that works; ``breaks``: why it ends there.
+
+    ``rejected``: each other place of the culprit, and why it is none. ``hidden``: reads at rest
+    that do not matter.
+    """
 
     rows: tuple[Row, ...]
     cuts: tuple[Cut, ...]
@@ -94,6 +101,7 @@ class Drawing:
     order: tuple[str, ...]
     whole_order: bool
     breaks: str
+    rejected: tuple[str, ...]
     hidden: int
 
 
@@ -102,7 +110,8 @@ def drawing_of(artifact: Artifact) -> Drawing:
     names = {session: name for name, session in artifact.sessions.items()}
     shown = _shown(artifact)
     scale = _Scale(shown)
-    order, whole = _order(artifact)
+    told = alternatives(divergence_of(artifact), artifact.target.promises)
+    order, whole = _order(artifact, told.longest)
     instants = _instants(artifact, order)
     steps = {index: n for n, index in enumerate(order, start=1)}
     calls = dict(artifact.program.placed())
@@ -150,6 +159,7 @@ def drawing_of(artifact: Artifact) -> Drawing:
         tuple(spoken[index] for index in order),
         whole,
         named_reason(artifact.reason, artifact.about, names),
+        rejected_places(artifact, told),
         len(artifact.history.operations) - len(shown),
     )
 
@@ -213,17 +223,15 @@ def _request(op: Operation, names: Mapping[str, str]) -> str:
     return ", ".join(words)
 
 
-def _order(artifact: Artifact) -> tuple[tuple[int, ...], bool]:
+def _order(artifact: Artifact, longest: tuple[int, ...]) -> tuple[tuple[int, ...], bool]:
     """The longest order that works, and whether it has all calls but the culprit."""
     history, promises = artifact.history, artifact.target.promises
-    all_but = tuple(op for op in history.operations if op.index != artifact.culprit)
-    of_witness = tuple(op for op in all_but if op.index in artifact.witness)
-    for operations in (all_but, of_witness):
-        verdict = check(replace(history, operations=operations), promises)
-        if isinstance(verdict, Linearizable) and verdict.order:
-            shown = {op.index for op in _shown(artifact)}
-            return tuple(i for i in verdict.order if i in shown), operations is all_but
-    return (), False
+    others = tuple(op for op in history.operations if op.index != artifact.culprit)
+    verdict = check(replace(history, operations=others), promises)
+    if isinstance(verdict, Linearizable) and verdict.order:
+        shown = {op.index for op in _shown(artifact)}
+        return tuple(i for i in verdict.order if i in shown), True
+    return longest, False
 
 
 def _instants(artifact: Artifact, order: Iterable[int]) -> dict[int, int]:

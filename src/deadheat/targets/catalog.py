@@ -20,7 +20,7 @@ from deadheat.drive.server import Launch
 from deadheat.drive.target import Target
 from deadheat.errors import RemoteRefused, UnknownTarget
 from deadheat.targets import demo_server, opencode
-from deadheat.targets.opencode_events import OpenCodeEvents
+from deadheat.targets.declared_events import OPENCODE_EVENTS
 from deadheat.targets.opencode_wire import OpenCodeWire
 from deadheat.targets.profile import read_profile
 
@@ -186,7 +186,7 @@ def _by_address(word: str, profile: str | None, *, allow_remote: bool, http2: bo
         kinds=SESSION_KINDS,
         families=True,
         exclusive=False,
-        events=OpenCodeEvents(),
+        events=OPENCODE_EVENTS,
         http2=http2,
     )
 

@@ -7,7 +7,10 @@ Rules
 - Deleting (or forking) what is absent answers success up to some version; the
   rehearsal of ``drive.live`` sees which, so the promise here is the stronger one.
 - Each version announces a create and a delete once; the rehearsal sees that it does at all.
-- A delete takes the children one after the other, then the session: *gradual*.
+- A delete takes the children one after the other, then the session. Up to 1.1 anybody may
+  see that happen: *gradual*. From 1.2 on each call ran to its end before the next one, so
+  parent and children went at one instant: *atomic*, and a later release that shows a
+  cascade half done has lost that.
 """
 
 from __future__ import annotations
@@ -30,8 +33,8 @@ from deadheat.core.promises import (
 from deadheat.drive.server import Launch
 from deadheat.drive.target import Target
 from deadheat.errors import UnknownTarget
+from deadheat.targets.declared_events import OPENCODE_EVENTS
 from deadheat.targets.npm import fetch_binary, nearby, platform_package, versions_of
-from deadheat.targets.opencode_events import OpenCodeEvents
 from deadheat.targets.opencode_wire import OpenCodeWire
 
 if TYPE_CHECKING:
@@ -97,7 +100,7 @@ def promises_of(version: str | None) -> Promises:
         delete=DeletePromise.EXACTLY_ONCE,
         list=ListPromise.SNAPSHOT if snapshot else ListPromise.PER_SESSION,
         children=ChildrenPromise.CASCADE,
-        cascade=CascadePromise.GRADUAL,
+        cascade=CascadePromise.ATOMIC if snapshot else CascadePromise.GRADUAL,
         events=EventPromise.EXACTLY_ONCE,
     )
 
@@ -124,5 +127,5 @@ def _target(name: str, version: str | None, binary: Path) -> Target:
         kinds=SESSION_KINDS,
         families=True,
         launch=launch(name, str(binary)),
-        events=OpenCodeEvents(),
+        events=OPENCODE_EVENTS,
     )

@@ -67,6 +67,8 @@ class OpenCodeWire:
                 return WireRequest("GET", f"{_path(invocation)}/children")
             case Kind.FORK:
                 return WireRequest("POST", f"{_path(invocation)}/fork", _json({}))
+            case Kind.OWN:
+                raise ValueError("OpenCode's API has no call of one's own")
             case _:
                 assert_never(invocation.kind)
 
@@ -110,6 +112,8 @@ def _result(invocation: Invocation, answer: Any) -> Result:
             if answer["id"] != invocation.session:
                 raise ValueError("another session answered")
             return Renamed()
+        case Kind.OWN:
+            raise ValueError("OpenCode's API has no call of one's own")
         case _:
             assert_never(invocation.kind)
 

@@ -14,6 +14,13 @@
     delete = { request = "DELETE /carts/{id}" }
     rename = { request = "PATCH /carts/{id}", body = { name = "{title}" } }
 
+    [events]                               # leave it out where there is no event stream
+    request = "GET /carts/events"
+    created = "cart.created"
+    deleted = "cart.deleted"
+    name = "type"
+    id = "cart.id"
+
     [promises]
     delete = "exactly-once"
 
@@ -41,12 +48,13 @@ from pydantic import (
     model_validator,
 )
 
-from deadheat.core.history import Kind
-from deadheat.core.promises import DeletePromise, ListPromise, Promises, ReadPromise
+from deadheat.core.history import Change, Kind
+from deadheat.core.promises import DeletePromise, EventPromise, ListPromise, Promises, ReadPromise
 from deadheat.drive.server import Launch
 from deadheat.drive.target import PLAIN, Target
 from deadheat.duration import seconds_of
 from deadheat.errors import BadFile
+from deadheat.targets.declared_events import DeclaredEvents
 from deadheat.targets.profile_wire import Exchange, ProfileWire
 from deadheat.toml_file import load
 
@@ -190,6 +198,48 @@ class PromisesTable(Table):
     )
 
 
+class EventsTable(Table):
+    """A stream of server-sent events with JSON data, which announces each change once."""
+
+    request: str = Field(description="What to GET.", examples=["GET /carts/events"])
+    created: str = Field(description="The event's name for a create.", examples=["cart.created"])
+    deleted: str = Field(description="And for a delete.", examples=["cart.deleted"])
+    updated: str | None = Field(
+        default=None, description="And for another title; left out: it is not announced."
+    )
+    name: str | None = Field(
+        default=None, description="Where the data has the name; default: the event's own field."
+    )
+    id: str = Field(default="id", description="Where the data has the session's id.")
+    title: str | None = Field(default=None, description="Where the data has its title.")
+
+    @model_validator(mode="after")
+    def _request_is_a_get(self) -> EventsTable:
+        if not (_REQUEST.match(self.request) and self.request.startswith("GET ")):
+            raise ValueError(f"has the request {self.request!r}. Write GET and a path.")
+        return self
+
+    @property
+    def promise(self) -> EventPromise:
+        """What is announced of a session."""
+        return EventPromise.LIVES if self.updated is None else EventPromise.EXACTLY_ONCE
+
+    def wire(self, base_path: str) -> DeclaredEvents:
+        """The same as the listener reads it."""
+        named = (
+            (self.created, Change.CREATED),
+            (self.updated, Change.UPDATED),
+            (self.deleted, Change.DELETED),
+        )
+        return DeclaredEvents(
+            path=base_path + self.request.split(" ", 1)[1],
+            changes=tuple((name, change) for name, change in named if name is not None),
+            id_at=self.id,
+            title_at=self.title,
+            name_at=self.name,
+        )
+
+
 class ServerTable(Table):
     """How deadheat starts the server; it ends it, too."""
 
@@ -226,6 +276,9 @@ class Profile(Table):
         default="", pattern=r"^(/[^\s?#]*[^\s?#/])?$", description="Before every path: /api/v1"
     )
     calls: Calls = Field(examples=[{}])
+    events: EventsTable | None = Field(
+        default=None, description="Its event stream; left out: nobody listens."
+    )
     promises: PromisesTable = PromisesTable()
     settle: Seconds | None = Field(
         default=None, description="How long a change may take to show.", examples=["50ms"]
@@ -262,7 +315,9 @@ class Profile(Table):
                 delete=self.promises.delete,
                 list=self.promises.list,
                 reads=self.promises.reads,
+                events=EventPromise.NONE if self.events is None else self.events.promise,
             ),
+            events=None if self.events is None else self.events.wire(self.base_path),
             exclusive=exclusive or base_url is None,
             kinds=PLAIN | ({Kind.RENAME} if self.calls.rename is not None else set()),
             settle_ms=round(settle_s * 1_000),

@@ -76,7 +76,7 @@ class ProfileWire:
         session = invocation.session
         path = self.base_path + exchange.path
         if session is not None:
-            path = path.replace("{id}", quote(_session_id(session), safe=""))
+            path = path.replace("{id}", quote(session_id_of(session), safe=""))
         if exchange.body is None:
             return WireRequest(exchange.method, path)
         known = {"{id}": session, "{title}": invocation.title}
@@ -108,24 +108,24 @@ class ProfileWire:
 def _result(invocation: Invocation, exchange: Exchange, body: bytes) -> Result:
     match invocation.kind:
         case Kind.CREATE:
-            return Created(_session_id(_at(json.loads(body), exchange.id_at or "")))
+            return Created(session_id_of(value_at(json.loads(body), exchange.id_at or "")))
         case Kind.GET:
             if exchange.id_at is None and exchange.title_at is None:
                 return Found(None)
             answer = json.loads(body)
-            if exchange.id_at is not None and _session_id(_at(answer, exchange.id_at)) != (
+            if exchange.id_at is not None and session_id_of(value_at(answer, exchange.id_at)) != (
                 invocation.session
             ):
                 raise ValueError("another session answered")
             return Found(_title(answer, exchange.title_at))
         case Kind.LIST:
-            items = _at(json.loads(body), exchange.items_at or "")
+            items = value_at(json.loads(body), exchange.items_at or "")
             if not isinstance(items, list):
                 raise TypeError("a list was expected")
             return Listed(
                 tuple(
                     Seen(
-                        _session_id(_at(item, exchange.id_at or "")),
+                        session_id_of(value_at(item, exchange.id_at or "")),
                         _title(item, exchange.title_at),
                     )
                     for item in items
@@ -135,20 +135,20 @@ def _result(invocation: Invocation, exchange: Exchange, body: bytes) -> Result:
             return Deleted()
         case Kind.RENAME:
             return Renamed()
-        case Kind.CHILDREN | Kind.FORK:
+        case Kind.CHILDREN | Kind.FORK | Kind.OWN:
             raise ValueError("no profile has this call so far")
         case _:
             assert_never(invocation.kind)
 
 
-def _at(answer: Any, dotted: str) -> Any:
+def value_at(answer: Any, dotted: str) -> Any:
     """What stands at a dotted path. Raises ``KeyError`` or ``TypeError``."""
     for key in dotted.split(".") if dotted else ():
         answer = answer[key]
     return answer
 
 
-def _session_id(found: Any) -> str:
+def session_id_of(found: Any) -> str:
     """Strings and whole numbers are ids."""
     if type(found) is int:
         found = str(found)
@@ -160,7 +160,7 @@ def _session_id(found: Any) -> str:
 def _title(item: Any, dotted: str | None) -> str | None:
     if dotted is None:
         return None
-    title = _at(item, dotted)
+    title = value_at(item, dotted)
     return title if isinstance(title, str) else None
 
 

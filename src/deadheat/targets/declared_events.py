@@ -1,0 +1,65 @@
+"""Event streams by declaration: where an event has its name, its session's id and title.
+
+Rules
+- Server-sent events with JSON data; paths into it are dotted, as in ``profile``.
+- What does not look like that, or has another name, says nothing about a session.
+
+OpenCode (seen on 1.0.152, 1.1.65, 1.2.1 and 1.18.33): ``session.updated`` follows a create (1.0 to
+1.2) and comes before a delete (1.2) as well as after a rename, so it says that the title is in
+place, not that somebody has just written it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from deadheat.core.history import Change
+from deadheat.drive.listening import News
+from deadheat.targets.profile_wire import session_id_of, value_at
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredEvents:
+    """``changes``: which event names announce what. ``name_at`` None: the event's own field."""
+
+    path: str
+    changes: tuple[tuple[str, Change], ...]
+    id_at: str
+    title_at: str | None = None
+    name_at: str | None = None
+
+    def news(self, event: str, text: str) -> News | None:
+        """What an event says of a session, None when it is about something else."""
+        try:
+            told = json.loads(text)
+            name = event if self.name_at is None else value_at(told, self.name_at)
+            change = next((change for known, change in self.changes if known == name), None)
+            if change is None:
+                return None
+            session = session_id_of(value_at(told, self.id_at))
+        except (ValueError, RecursionError, KeyError, IndexError, TypeError):
+            return None
+        return News(change, session, self._title(told))
+
+    def _title(self, told: object) -> str | None:
+        if self.title_at is None:
+            return None
+        try:
+            title = value_at(told, self.title_at)
+        except (KeyError, IndexError, TypeError):
+            return None
+        return title if isinstance(title, str) else None
+
+
+OPENCODE_EVENTS = DeclaredEvents(
+    path="/event",
+    changes=(
+        ("session.created", Change.CREATED),
+        ("session.updated", Change.UPDATED),
+        ("session.deleted", Change.DELETED),
+    ),
+    id_at="properties.info.id",
+    title_at="properties.info.title",
+    name_at="type",
+)
