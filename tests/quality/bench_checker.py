@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 # Short ones are checked again and again, as a clock's tick and cold caches would be most of it.
-REPEATS = {30: 9, 300: 5, 1_000: 3}
+REPEATS = {30: 9, 300: 5, 3_000: 3}
 # A history of 30,000 takes a second to make.
 FEW_FROM = 10_000
 
