@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 from pathlib import Path
 
 import pytest
 
-SRC = Path(__file__).resolve().parent.parent / "src" / "deadheat"
+ROOT = Path(__file__).resolve().parent.parent
+SRC = ROOT / "src" / "deadheat"
 
 # The layer table of DESIGN §3. A module imports from its own layer or a lower-numbered one.
 LAYERS = {
@@ -112,6 +114,18 @@ def ours(name: str) -> str | None:
 
 
 by_name = pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SRC)))
+
+
+def test_the_top_level_holds_what_the_design_names_and_nothing_else() -> None:
+    said = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if said.returncode:
+        pytest.skip("no git checkout: nothing says which files are ours")
+    tops = {name.partition("/")[0] for name in said.stdout.splitlines()}
+    assert {top for top in tops if not top.startswith(".")} == {
+        *("README.md", "fuzz", "pyproject.toml", "src", "tests"),
+    }
 
 
 def test_every_module_has_a_layer() -> None:

@@ -117,6 +117,10 @@ def bisect(
         beside = words[bisection.beside]
         try:
             _beside(artifact, find(words[asked]), find(beside), pairs, view)
+        except KeyboardInterrupt:
+            low, high = bisection.between
+            view.note(f"interrupted: it changed between {words[low]} and {words[high]}")
+            raise
         except DeadheatError as exc:
             if asked in (0, len(words) - 1):
                 raise

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 # Of the time that is left, what one known bug may take to show.
 _PART_FOR_KNOWN = 0.2
 # Stopping a server and writing the last artifact take about this long; the limit leaves room.
-_STOPPING_S = 0.6
+STOPPING_S = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,7 @@ class JobOrder:
     """What is asked for. ``ends_s``: on ``time.monotonic``'s clock.
 
     ``find(word)`` makes a target of a name, and may raise any ``DeadheatError``; with
+    ``stopping_s``: what the end takes, stopping the server included, of the time there is;
     ``others`` False only the job's own target is checked.
     """
 
@@ -67,6 +68,7 @@ class JobOrder:
     into: Callable[[Target], Path]
     seed: int
     ends_s: float
+    stopping_s: float = STOPPING_S
     exit_first: bool = False
     others: bool = True
     machine: type[ProgramMachine] = ProgramMachine
@@ -118,7 +120,7 @@ class _Job:
                 await self._check(live, mine)
                 await self._search(live, frozenset(_known(mine)))
 
-        limit_s = order.ends_s - time.monotonic() - _STOPPING_S / 2
+        limit_s = order.ends_s - time.monotonic() - self._order.stopping_s / 2
         interrupted, error = run_until(work, max(limit_s, 0.05))
         everything = {**due, own: mine}
         self._rest_is_unfinished(everything, str(error) if error is not None else "")
@@ -136,7 +138,7 @@ class _Job:
             f"{word} could not be had within the budget. Give it a larger --budget, or fetch it "
             "before the job."
         )
-        with alarm(self._order.ends_s - time.monotonic() - _STOPPING_S, late):
+        with alarm(self._order.ends_s - time.monotonic() - self._order.stopping_s, late):
             return self._order.find(word)
 
     def _other(self, label: str) -> Target | DeadheatError:
@@ -226,7 +228,7 @@ class _Job:
         await self._engine.run()
 
     def _left_s(self) -> float:
-        return self._order.ends_s - time.monotonic() - _STOPPING_S
+        return self._order.ends_s - time.monotonic() - self._order.stopping_s
 
     # -- what it came to ---------------------------------------------------------------------
 

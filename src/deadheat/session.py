@@ -182,7 +182,7 @@ def replay(artifact: Artifact, target: Target, trials: int | None, view: View) -
 
 def nothing_exercised(summary: Summary) -> NothingExercised | None:
     """DESIGN §4: exercised, or not green."""
-    if summary.programs == 0:
+    if min(summary.programs, summary.trials) == 0:  # the first may have been cut off
         return NothingExercised(
             "no program was run in the time given. Give it more (--for, in CI --budget)."
         )

@@ -64,9 +64,6 @@ if TYPE_CHECKING:
     from deadheat.drive.target import Target
     from deadheat.results import Example, JobResult
 
-# As in ``job``: what stopping a server takes.
-_STOPPING_S = 0.6
-
 __all__ = [
     "Bundle",
     "Children",
@@ -185,7 +182,7 @@ class _Oracle:
             self._target,
             self._folder,
             seed=self._seed,
-            out_of_time=lambda: time.monotonic() > self._ends_s - _STOPPING_S,
+            out_of_time=lambda: time.monotonic() > self._ends_s - job.STOPPING_S,
         )
         evidence = live.replay(program)
         if evidence is None:

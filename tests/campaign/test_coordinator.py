@@ -348,6 +348,18 @@ def test_a_dealer_gives_each_program_once() -> None:
     assert dealer.done()
 
 
+def test_a_budget_that_was_made_smaller_cuts_what_was_dealt_before() -> None:
+    left = (OpenShare(0, 470, 30), OpenShare(1, 500, 0))
+    dealer = Dealer(2, 60, left)
+    assert dealer.deal() == OpenShare(0, 60, 30)
+    assert dealer.deal() is None
+    assert dealer.moved(0, 60, 99)
+    assert dealer.done()
+    larger = Dealer(2, 1_000, left)
+    assert [larger.deal() for _ in range(4)] == [*left, OpenShare(2, 30, 0), None]
+    assert Dealer(2, 0, left).done()
+
+
 def test_failures_wait_longer_each_time_and_are_forgotten_by_work() -> None:
     failures = Failures()
     waits = []

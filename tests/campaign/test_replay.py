@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 def test_trials_follow_from_the_lower_end_of_the_recorded_rate() -> None:
     whole = example()
     assert whole.rate is not None
-    assert trials_wanted(whole) == 184  # (1 - 0.0745 / 3)^184 < 1 %
+    assert trials_wanted(whole) == 369  # (1 - 0.0745 / 6)^369 < 1 %
     assert trials_wanted(replace(whole, rate=None)) == 459  # 1 %
     none_seen = replace(whole.rate, diverged=0, low=0.0)
     assert trials_wanted(replace(whole, rate=none_seen)) == 459
@@ -41,7 +41,7 @@ async def test_quiet_after_enough_trials() -> None:
     live = SimulatedTarget(random.Random(1), 0.0)
     done = await replay(live.as_live(), example(), None, lambda *_: None)
     assert (done.divergence, done.other) == (None, None)
-    assert done.rate.trials == done.wanted_trials == 184
+    assert done.rate.trials == done.wanted_trials == 369
 
 
 async def test_a_number_of_trials_is_run_to_its_end() -> None:

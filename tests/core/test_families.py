@@ -193,6 +193,7 @@ def test_a_refused_delete_that_took_children_is_a_partial_cascade() -> None:
         _family().delete("p", 6, 8, Absent()).list(9, 10, "p", "y", rest=True)
         .get("p", 11, 12, Found(), rest=True).history
     )  # fmt: skip
+    assert _found(history, ATOMIC).anomaly is Anomaly.PARTIAL_CASCADE
     found = _found(history, GRADUAL)
     assert found.anomaly is Anomaly.PARTIAL_CASCADE
     assert found.sessions[:2] == ("p", "x")
@@ -204,6 +205,13 @@ def test_a_refused_delete_that_took_children_is_a_partial_cascade() -> None:
 
 def test_a_refused_delete_that_took_nothing_is_a_wrong_status() -> None:
     history = _family().delete("p", 6, 8, Absent()).list(9, 10, "p", "x", "y", rest=True).history
+    assert _found(history, GRADUAL).anomaly is Anomaly.WRONG_STATUS
+
+
+def test_two_refused_deletes_of_what_is_there_are_a_wrong_status() -> None:
+    """One fault that two calls met with; it is no slow create."""
+    build = _family().delete("p", 6, 8, Absent()).delete("p", 6, 8, Absent())
+    history = build.list(9, 10, "p", "x", "y").delete("p", 11, 12).list(13, 14, rest=True).history
     assert _found(history, GRADUAL).anomaly is Anomaly.WRONG_STATUS
 
 

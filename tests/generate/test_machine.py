@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
+from itertools import pairwise
 from random import Random
 
 import pytest
 from tests.quality.simulated import Simulated, random_program
 
+from deadheat.core.history import Kind
 from deadheat.core.program import (
+    Create,
     Delete,
+    Get,
     Program,
     canonical,
     kind_of,
@@ -83,6 +87,29 @@ def test_the_ghosts_own_shape_is_drawn(drawn: tuple[Program, ...]) -> None:
         and one[0].var != other[0].var
     }
     assert len(offsets) > len(OFFSETS_US) / 2
+
+
+def test_families_of_many_sizes_are_drawn_and_leave_room_for_plain_races() -> None:
+    source = ProgramSource(1, kinds=frozenset(Kind), families=True)
+    programs = [program for _ in range(12) for program in source.batch()]
+    sizes = [
+        Counter(call.parent for call in program.calls() if isinstance(call, Create) and call.parent)
+        for program in programs
+    ]
+    assert len(programs) / 4 < sum(map(bool, sizes)) < len(programs) * 3 / 4
+    assert len({size for family in sizes for size in family.values()}) > 6
+    assert any(len(family) > 1 for family in sizes)
+    assert any(_looks_at_the_parent_of_its_child(program) for program in programs)
+
+
+def _looks_at_the_parent_of_its_child(program: Program) -> bool:
+    return any(
+        isinstance(one, Create) and isinstance(then, Get) and then.var == one.parent
+        for lanes in program.rounds
+        if len(lanes) > 1
+        for lane in lanes
+        for one, then in pairwise(lane)
+    )
 
 
 def test_the_same_seed_draws_the_same_programs_and_another_does_not() -> None:

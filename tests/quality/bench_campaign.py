@@ -1,6 +1,6 @@
 """Programs a second of a campaign, by its workers, and whose time it is.
 
-    python tests/quality/bench_campaign.py                       # demo:correct, 20 s each
+    python tests/quality/bench_campaign.py                       # demo:correct, 30 s each
     python tests/quality/bench_campaign.py opencode@1.2.1 --for 40
 
 The ways are run in turn, three rounds, in one run: rates drift with the load of the machine. The
@@ -127,6 +127,7 @@ def main() -> None:
         bares.append(bare(given.target, 400))
         for way, words in WAYS.items():
             rows[way].append(campaign(given.target, given.seconds, words))
+            print(f"{way}: {rows[way][-1]['programs/s']:.1f} programs/s", file=sys.stderr)
     request_s = statistics.median(bares)
     print(f"{given.target}, {given.rounds} rounds of {given.seconds:g} s; bare client: ", end="")
     print(f"{request_s * 1e3:.2f} ms a request\n")

@@ -43,11 +43,16 @@ class SaidTooSoon(Collection):
 
     announces = True
 
+    def __init__(self, correct: bool) -> None:
+        super().__init__(correct)
+        self._said: set[str] = set()  # and only once: that is another fault
+
     async def delete(self, sid: str) -> None:
         """And done a long window later."""
         if sid not in self.stored:
             raise Missing(sid)
-        if not self.correct:
+        if not self.correct and sid not in self._said:
+            self._said.add(sid)
             self.announce("deleted", self.stored[sid])
         await asyncio.sleep(LONG_WINDOW_S)
         if sid not in self.stored:

@@ -343,9 +343,6 @@ RACES: tuple[Race, ...] = (
                     _race((Delete(A),), (List(),), after=1),
                 ),
             ),
-            Sight(  # two deletes of one session: both begin, and say so
-                Anomaly.DUPLICATE_EVENT, (_race((Delete(A),), (Delete(A),), after=1),)
-            ),
         ),
         promises=ANNOUNCED,
     ),

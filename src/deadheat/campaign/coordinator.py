@@ -96,11 +96,10 @@ class Coordinator:
         self._standing = Standing(store)
         self._catalogue = Catalogue(store)
         self._learned: list[int] = list(store.fact("learned") or ())
-        undealt = None
+        left = None
         if self._settings.programs is not None:
-            left = self._settings.programs - self._standing.total("programs")
-            undealt = max(left - sum(share.programs for share in store.shares()), 0)
-        self._dealer = Dealer(self._standing.total("next_share"), undealt, store.shares())
+            left = max(self._settings.programs - self._standing.total("programs"), 0)
+        self._dealer = Dealer(self._standing.total("next_share"), left, store.shares())
         self._failures = Failures()
         self._hands: dict[str, _Hand] = {}
         self._anyone_ready = False

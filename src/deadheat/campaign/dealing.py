@@ -24,12 +24,21 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
 
 
 class Dealer:
-    """Deals shares until ``budget`` programs are dealt (None: for ever)."""
+    """Deals shares until ``budget`` programs are dealt (None: for ever).
 
-    def __init__(self, number: int, undealt: int | None, left: Iterable[OpenShare]) -> None:
-        self.number = number  # of the next fresh share
-        self.undealt = undealt
-        self._left = list(left)
+    ``number``: of the next fresh share; ``left``: what was dealt before and not done. It goes
+    first, as far as the budget allows: that may have been made smaller since.
+    """
+
+    def __init__(self, number: int, budget: int | None, left: Iterable[OpenShare]) -> None:
+        self.number = number
+        self._left: list[OpenShare] = []
+        for share in left:
+            programs = share.programs if budget is None else min(share.programs, budget)
+            if programs:
+                self._left.append(OpenShare(share.number, programs, share.skip))
+            budget = None if budget is None else budget - programs
+        self.undealt = budget
         self._dealt: dict[int, tuple[OpenShare, OpenShare]] = {}  # as dealt, and what is left
 
     def deal(self) -> OpenShare | None:

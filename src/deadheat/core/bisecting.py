@@ -61,6 +61,12 @@ class Bisection:
         """The nearest version known to have the race: what to try the next one beside."""
         return self._present
 
+    @property
+    def between(self) -> tuple[int, int]:
+        """The change lies between these two, as far as is known."""
+        low, high = sorted((self._present, self._quiet))
+        return low, high
+
     def next(self) -> int | None:
         """Which version to try; the same until ``feed``. None: ``change`` or ``wrong_end``."""
         if self._asked is None and self.wrong_end is None:
@@ -92,11 +98,11 @@ class Bisection:
         """Where it is, once that is known."""
         if not self._end_is_tried or self.wrong_end is not None or self._middle() is not None:
             return None
-        low, high = sorted((self._present, self._quiet))
+        low, high = self.between
         return Change(low, high, tuple(i for i in sorted(self._skipped) if low < i < high))
 
     def _middle(self) -> int | None:
-        low, high = sorted((self._present, self._quiet))
+        low, high = self.between
         open_ones = [i for i in range(low + 1, high) if i not in self._skipped]
         return open_ones[(len(open_ones) - 1) // 2] if open_ones else None
 
