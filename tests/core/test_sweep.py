@@ -106,7 +106,7 @@ def test_a_choice_that_leads_nowhere_is_made_the_other_way() -> None:
     c = op(2, Kind.CREATE, 7, 50, Ok(Created("c")))
     no_c = op(3, Kind.GET, 12, 18, Ok(Absent()), "c")
     delete = op(4, Kind.DELETE, 20, 25, Ok(Deleted()), "a")
-    assert sweep((a, listed, c, no_c, delete), strict_delete=True) == (0, 3, 4, 2, 1)
+    assert sweep((a, listed, c, no_c, delete), strict_delete=True) is None  # too short for that
     for later in (1_000, 5_000):  # far behind the place that it goes back to
         shift = [replace(o, call_ns=o.call_ns + later, return_ns=(o.return_ns or 0) + later)
                  for o in (a, listed, c, no_c, delete)]  # fmt: skip

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
 _SESSION = attrgetter("session")
 _ABOUT_ONE = frozenset({Kind.GET, Kind.DELETE, Kind.RENAME})  # what "absent" is about: its session
-# The state is saved every so many answers, so that a choice can be made the other way.
+# The state is saved every so many answers, so that a choice can be made the other way. With no
+# more of them than this the full decision is as cheap.
 _SAVED = 32
 # Answers gone through again, for each one gone through: a history without a legal order, and one
 # that this way does not lead through, must not cost much more for the attempt.
@@ -103,6 +104,8 @@ class _Sweep(Reach):
             try:
                 self._follow(*at, failed)
             except GiveUp:
+                if not self.saved:
+                    raise
                 if self.reached > failed:  # farther than ever: other choices than those before
                     credit += (self.reached - max(failed, 0)) * _RETRIES
                     failed = self.reached
@@ -147,7 +150,7 @@ class _Sweep(Reach):
         call, j = calls[c]
         for e in range(first, len(ends)):
             end, i = ends[e]
-            if not e % _SAVED and e > failed:
+            if not e % _SAVED and e > failed and len(ends) > _SAVED:
                 self.turned = NONE
                 self._save(e, c)
             while call <= end:  # at equal times calls come before returns
