@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 # The same examples in every run: a red build is about the change, never about luck.
-settings.register_profile("deadheat-ci", derandomize=True, database=None, deadline=None)
+# Every setting that Hypothesis takes from the variable CI is written here, or it would differ there.
+settings.register_profile(
+    "deadheat-ci", derandomize=True, database=None, deadline=None, print_blob=False
+)
 settings.load_profile("deadheat-ci")
 
 # CI sets it: there a test on the real binaries that cannot run is a failure.
