@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 # The same examples in every run: a red build is about the change, never about luck.
-# Every setting that Hypothesis takes from the variable CI is written here, or it would differ there.
+# Every setting that Hypothesis takes from the variable CI is written here: no test depends on it.
 settings.register_profile(
     "deadheat-ci", derandomize=True, database=None, deadline=None, print_blob=False
 )

@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import anyio
@@ -126,6 +127,8 @@ def test_every_command_does_what_it_says(tmp_path: Path) -> None:
         for folder in tmp_path.glob(".deadheat/*/campaign-*"):
             command = re.sub(_CAMPAIGN, str(folder.relative_to(tmp_path)), command)
         run = _run_beside_demo if "127.0.0.1:4096" in command else _run
+        began_s = time.monotonic()
         done = run(command, tmp_path)
+        print(f"{time.monotonic() - began_s:.0f} s  exit {done.returncode}  {command}", flush=True)
         wanted = EXPECTED[_normal(written)]
         assert done.returncode == wanted, f"{command}\n{done.stdout}\n{done.stderr}"
