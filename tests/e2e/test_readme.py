@@ -115,6 +115,7 @@ def _example(folder: Path) -> Path:
 
 @pytest.mark.opencode
 @pytest.mark.live
+@pytest.mark.timeout(1_800)  # nearly five minutes on a quiet machine: each command takes its time
 def test_every_command_does_what_it_says(tmp_path: Path) -> None:
     readme_files.write(tmp_path, "fuzz/carts.toml", "pyproject.toml")
     shutil.copy(SHOP, tmp_path)
