@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.core.histories import random_history
 from tests.core.reference import flaw_of, some_order_is_legal
+from tests.quality.generated import Cell, histories
 
 from deadheat.core.checker import check
 from deadheat.core.divergence import Diverged, Linearizable
@@ -21,6 +22,7 @@ from deadheat.core.legality import Impossible, decided, legal, searched
 from deadheat.core.lifetimes import Unfit, read_lives
 from deadheat.core.promises import DeletePromise, ListPromise, Promises
 from deadheat.core.search import Order, OutOfBudget
+from deadheat.core.sweep import sweep
 from deadheat.core.values import read_values
 
 if TYPE_CHECKING:
@@ -101,6 +103,22 @@ def test_agrees_with_the_generic_search_on_larger_histories() -> None:
     seen = _compare(range(500_000, 502_000), 20, by_hand=False)
     assert seen["impossible"] > 400
     assert seen["legal"] > 800
+
+
+def test_agrees_where_the_straight_way_turns_its_choices(monkeypatch: pytest.MonkeyPatch) -> None:
+    # So short a history is never gone through again otherwise.
+    monkeypatch.setattr("deadheat.core.sweep._SAVED", 1)
+    monkeypatch.setattr("deadheat.core.sweep._RETRIES", 20.0)
+    seen = _compare(range(500_000, 501_000), 20, by_hand=False)
+    assert seen["impossible"] > 200
+    assert seen["legal"] > 400
+
+
+def test_the_straight_way_leads_through_long_histories() -> None:
+    for history in histories(Cell(3_000, 10, 0.4, 0.0, faulty=False), 3, 1):
+        order = sweep(history.operations, strict_delete=True)
+        assert order is not None
+        assert not flaw_of(order, history, Promises())
 
 
 @pytest.mark.quality

@@ -15,7 +15,6 @@ Rules
 
 from __future__ import annotations
 
-from itertools import combinations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,7 +31,7 @@ from deadheat.core.history import (
     Operation,
     Renamed,
 )
-from deadheat.core.reach import AFTER_ALL, NONE, REFUSED, GiveUp, Reach
+from deadheat.core.reach import AFTER_ALL, REFUSED, GiveUp, Reach
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,8 +44,6 @@ _SAVED = 32
 # Answers gone through again, for each one gone through: a history without a legal order, and one
 # that this way does not lead through, must not cost much more for the attempt.
 _RETRIES = 2.0
-# Of this many choices, the last ones, every set is turned; of those before, one at a time.
-_TOGETHER = 4
 
 
 def sweep(
@@ -59,13 +56,6 @@ def sweep(
         return None
 
 
-def _turns(first: int, last: int) -> list[frozenset[int]]:
-    """Which choices to make the other way; those to try first stand last."""
-    near = range(max(first, last - _TOGETHER + 1), last + 1)
-    sets = [frozenset(some) for n in range(len(near), 0, -1) for some in combinations(near, n)]
-    return [frozenset({one}) for one in range(first, near.start)] + sets
-
-
 class _Place(NamedTuple):
     """Where the sweep was once; ``end`` and ``call`` are the next events."""
 
@@ -73,6 +63,7 @@ class _Place(NamedTuple):
     call: int
     placed: int
     choices: int
+    turned: frozenset[int]
     live: dict[str, str | None]
     gone: frozenset[str]
     lists: dict[int, dict[str, str | None] | None]
@@ -80,7 +71,7 @@ class _Place(NamedTuple):
 
 
 class _Sweep(Reach):
-    __slots__ = ("calls", "ends", "reached", "saved")
+    __slots__ = ("calls", "ends", "known", "reached", "saved", "to_turn")
 
     def __init__(
         self, operations: Sequence[Operation], existing: Iterable[str], *, strict_delete: bool
@@ -90,6 +81,8 @@ class _Sweep(Reach):
         self.ends: list[tuple[int, int]] = []
         self.reached = 0
         self.saved: list[_Place] = []
+        self.to_turn: list[frozenset[int]] = []  # sets of choices to make the other way
+        self.known: set[frozenset[int]] = set()  # those that are or were among them
 
     def run(self) -> tuple[int, ...]:
         self._read_writes()
@@ -97,7 +90,6 @@ class _Sweep(Reach):
         self.ends.sort()
         self.calls.append((AFTER_ALL, -1))
         at = (0, 0)
-        to_turn: list[frozenset[int]] = []
         failed = -1
         credit = 0.0
         while True:
@@ -106,25 +98,50 @@ class _Sweep(Reach):
             except GiveUp:
                 if not self.saved:
                     raise
-                if self.reached > failed:  # farther than ever: other choices than those before
+                self._branch(farther=self.reached > failed)
+                if self.reached > failed:
                     credit += (self.reached - max(failed, 0)) * _RETRIES
                     failed = self.reached
-                    to_turn = _turns(self.saved[0].choices + 1, self.choices)
-                if not to_turn:
+                if not self.to_turn:
                     raise
-                self.turned = to_turn.pop()
-                self.saved = [one for one in self.saved if one.choices < min(self.turned)]
-                credit -= failed - self.saved[-1].end
+                self.turned = self.to_turn.pop()
+                place = self._place_before(self.turned)
+                credit -= failed - place.end
                 if credit < 0:
                     raise
-                at = self._go_back()
+                at = self._go_back(place)
             else:
                 ops = self.ops
                 return tuple([ops[i].index for i in self.order])
 
-    def _go_back(self) -> tuple[int, int]:
-        """As it was at the last saved place."""
-        place = self.saved[-1]
+    def _branch(self, *, farther: bool) -> None:
+        """Note the sets of turned choices that differ from this one in one choice, the last.
+
+        Those of a way that led ``farther`` than any are tried first; else fewer turns are.
+        """
+        turned, known = self.turned, self.known
+        new: list[frozenset[int]] = []
+        for k in range(self.saved[0].choices + 1, self.choices + 1):
+            if k not in turned:
+                other = frozenset([one for one in turned if one < k] + [k])
+                if other not in known:
+                    known.add(other)
+                    new.append(other)
+        if farther:
+            self.to_turn += new
+        else:
+            self.to_turn[:0] = new
+
+    def _place_before(self, turned: frozenset[int]) -> _Place:
+        """The last saved place that lies on the way with these choices turned."""
+        last = self.saved[-1]
+        if max(turned) > last.choices and last.turned == {k for k in turned if k <= last.choices}:
+            return last
+        del self.saved[1:]  # the way to those behind is not kept
+        return self.saved[0]
+
+    def _go_back(self, place: _Place) -> tuple[int, int]:
+        """As it was at this place."""
         for i in self.order[place.placed :]:
             self.done[i] = 0
         del self.order[place.placed :]
@@ -137,11 +154,16 @@ class _Sweep(Reach):
 
     def _save(self, end: int, call: int) -> None:
         gets = {session: tuple(reads) for session, reads in self.gets.items()}
+        self.saved = self.saved[-1:]
+        if self.saved:
+            first = self.saved[0].choices
+            self.turned = frozenset([k for k in self.turned if k > first])
+        self.to_turn, self.known = [], set()
         place = _Place(
-            end, call, len(self.order), self.choices,
+            end, call, len(self.order), self.choices, self.turned,
             dict(self.live), frozenset(self.gone), dict(self.lists), gets,
         )  # fmt: skip
-        self.saved = [*self.saved[-1:], place]
+        self.saved.append(place)
 
     def _follow(self, first: int, c: int, failed: int) -> None:
         """Go through the events from the ``first``th end and the ``c``th call on."""
@@ -151,7 +173,6 @@ class _Sweep(Reach):
         for e in range(first, len(ends)):
             end, i = ends[e]
             if not e % _SAVED and e > failed and len(ends) > _SAVED:
-                self.turned = NONE
                 self._save(e, c)
             while call <= end:  # at equal times calls come before returns
                 op = ops[j]
