@@ -226,14 +226,14 @@ class Executor:
         """
         self._trial += 1
         requests_before = self.requests
-        outside = frozenset(self._outside)
         run = TrialRun(self, program, self._trial, self._ownership)
         settled_from: int | None = None
         stream: Stream | None = None
         if self._watch is not None:
             self._watch.controls.clear()
         if self._stream is not None:
-            await self._stream.begin()
+            await self._stream.begin()  # a stream that was connected again makes a marker
+        outside = frozenset(self._outside)
         try:
             for r in range(len(program.rounds)):
                 await run.round(r)
