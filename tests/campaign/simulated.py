@@ -117,6 +117,7 @@ class SimulatedTarget:
     now_s: float = 0.0
     ran: list[Program] = field(default_factory=list)
     patient: list[bool] = field(default_factory=list)
+    listened: list[bool] = field(default_factory=list)
     before: Callable[[Program], None] = lambda _program: None
     per_lane: float = 0.0  # how much more often it shows for each lane more than two
     misses_us: int = 0  # by how much the second lane of every round leaves too late
@@ -131,9 +132,10 @@ class SimulatedTarget:
         self.recycled += 1
 
     async def execute(
-        self, program: Program, *, patient: bool = False
+        self, program: Program, *, patient: bool = False, listen: bool = True
     ) -> tuple[Execution, Death | None]:
         self.patient.append(patient)
+        self.listened.append(listen)
         self.before(program)
         self.now_s += 0.01
         self.ran.append(program)

@@ -147,6 +147,19 @@ async def test_a_dropped_stream_is_no_finding_and_is_heard_again() -> None:
     assert set(loose.crowd.stored) == set(loose.crowd.foreign)  # the marker has gone, too
 
 
+async def test_a_trial_may_go_without_and_the_next_listens_again() -> None:
+    async with open_target(BY_NAME["missing-event"].target(correct=True), "run") as live:
+        for listen in (True, False, False, True, False, True):
+            done, death = await live.execute(TWO_DELETES, listen=listen)
+            assert isinstance(judge(done, death, live.promises), Linearizable)
+            if listen:
+                assert len(said(done.history)) == 4
+                assert done.history.stream is not None
+                assert done.history.stream.flushed_ns is not None
+            else:
+                assert done.history.stream is None
+
+
 @pytest.mark.parametrize("before", [1, 2], ids=["makes a marker", "deletes the marker"])
 async def test_the_marker_of_a_stream_connected_again_is_in_no_history(before: int) -> None:
     """OpenCode 1.2.1 ends its stream every minute or two; the first trial after it listed the

@@ -9,6 +9,8 @@ Rules
   up while another is being shrunk waits for its turn, unless it shows so much more
   often that it is the better way to spend the time: then the rarer one waits.
 - Cancelling the task at any point leaves ``summary()`` true.
+- The search listens to the target's event stream; whatever is done for one finding does so only
+  if the finding is about it (``campaign.replay`` says why).
 - ``watch`` sees every trial whole, after what was new in it is on disk.
 """
 
@@ -129,6 +131,7 @@ class Engine:
         self._searched_s = self._waited_s = 0.0  # by the search; of that for the settle time
         self._only_late: set[Signature] = set()  # first seen only by reads after the settle time
         self._patient = False
+        self._listen = True
         self._put_back: set[Signature] = set()  # findings that have waited for a commoner one
         self._commoner: Signature | None = None  # which that is
         self._last_words = ""  # of a server that has died and is not up again
@@ -214,6 +217,7 @@ class Engine:
         """Look for the offsets at which it shows most; measure the winner on fresh trials."""
         finding = self._shelf.recall(artifact, path)
         self._patient = True  # as it may be needed
+        self._listen = finding.signature.heard
         for_widening = round(trials * _PART_FOR_WIDENING)
         tuned = await self._tune(finding.program, finding.divergence, trials - for_widening)
         program, divergence = tuned or (finding.program, finding.divergence)
@@ -236,6 +240,7 @@ class Engine:
         self._counts.drawn.update(kind_of(call) for call in program.calls())
         settle_s = self._live.target.settle_ms / 1_000
         self._patient = self._waited_s <= _PART_FOR_WAITING * self._searched_s
+        self._listen = True
         began_s = self._clock()
         await self._trial(program)
         self._searched_s += self._clock() - began_s
@@ -244,7 +249,9 @@ class Engine:
     async def _trial(self, program: Program) -> tuple[Verdict, bool]:
         """Run once, judge, write down what is new. Also: were the offsets kept?"""
         restarts = self._live.restarts
-        execution, death = await self._live.execute(program, patient=self._patient)
+        execution, death = await self._live.execute(
+            program, patient=self._patient, listen=self._listen
+        )
         if self._live.restarts > restarts:
             self._tell(events.Restarted(self._live.restarts, self._last_words))
         self._last_words = "" if death is None else death.log_tail
@@ -289,6 +296,7 @@ class Engine:
     async def _pursue(self, finding: Finding) -> None:
         """Shrink, tune and measure one finding, as far as its share of the time allows."""
         self._patient = finding.signature in self._only_late
+        self._listen = finding.signature.heard
         self._turn_ends_s = self._elapsed_s() + self._left_s() * _PART_FOR_ONE
         shrunk = await self._shrink(finding)
         self._shelf.shrunk(finding.signature, shrunk)

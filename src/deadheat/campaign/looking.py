@@ -1,7 +1,8 @@
 """One trial of a saved example, as the question "does it show here?" sees it.
 
 Rules
-- Each trial waits for the target's settle time, should it state one.
+- Each trial waits for the target's settle time, should it state one, and listens to the event
+  stream only where the finding is about that (``campaign.replay``).
 - A trial whose lanes missed their offsets and that stayed quiet is no silence; one that
   diverged diverged (``core.release``).
 """
@@ -36,7 +37,8 @@ class Look:
 
 async def look(live: LiveTarget, artifact: Artifact) -> Look:
     """Run the artifact's program once. Raises ``TargetError``."""
-    execution, death = await live.execute(artifact.program, patient=True)
+    wanted = divergence_of(artifact).signature
+    execution, death = await live.execute(artifact.program, patient=True, listen=wanted.heard)
     verdict = judge(execution, death, live.promises, live.target.settle_ms)
     on_time = not missed_rounds(execution.history.releases)
     took_ns = makespan_ns(execution.history)
@@ -44,7 +46,7 @@ async def look(live: LiveTarget, artifact: Artifact) -> Look:
         case Undecided():
             return Look(Came.UNDECIDED, None, took_ns, on_time)
         case Diverged():
-            same = matching(verdict, divergence_of(artifact).signature)
+            same = matching(verdict, wanted)
             if same is not None:
                 return Look(Came.SHOWN, same, took_ns, on_time)
             return Look(Came.OTHER, verdict.divergence, took_ns, on_time)

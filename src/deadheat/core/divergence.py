@@ -118,6 +118,11 @@ class Signature:
     calls: tuple[str, ...]
     transient: bool = False
 
+    @property
+    def heard(self) -> bool:
+        """Does it take somebody who listens to the event stream to see it?"""
+        return self.anomaly in EVENTS
+
     def __str__(self) -> str:
         passing = "transient " if self.transient else ""
         calls = f" ({', '.join(self.calls)})" if self.calls else ""

@@ -100,6 +100,11 @@ class Tuner:
         setting.tally += Tally(1, int(hit), int(isinstance(verdict, Undecided)))
 
     @property
+    def heard(self) -> bool:
+        """Does it take somebody who listens to the event stream?"""
+        return self._signature is None or self._signature.heard
+
+    @property
     def best(self) -> Program:
         """The program at the most reliable offsets so far."""
         return self._best().program

@@ -218,21 +218,27 @@ class Executor:
         """Leave this session out of every history."""
         self._outside.add(session)
 
-    async def run(self, program: Program, *, patient: bool = False) -> Execution:
+    async def run(
+        self, program: Program, *, patient: bool = False, listen: bool = True
+    ) -> Execution:
         """Run ``program`` once, come to rest, read, clean up.
 
         What does not look settled is read again after the target's settle time;
         ``patient``: so is what looks settled, as something late may undo it.
+        ``listen``: to the event stream, where the target has one.
         """
         self._trial += 1
         requests_before = self.requests
         run = TrialRun(self, program, self._trial, self._ownership)
         settled_from: int | None = None
         stream: Stream | None = None
+        listener = self._stream if listen else None
         if self._watch is not None:
             self._watch.controls.clear()
-        if self._stream is not None:
-            await self._stream.begin()  # a stream that was connected again makes a marker
+        if listener is not None:
+            await listener.begin()  # a stream that was connected again makes a marker
+        elif self._stream is not None:
+            await self._stream.rest()
         outside = frozenset(self._outside)
         try:
             for r in range(len(program.rounds)):
@@ -247,11 +253,11 @@ class Executor:
                 await anyio.sleep(self._settle_s)
                 settled_from = len(run.operations)
                 await run.read_at_rest()
-            if self._stream is not None:
+            if listener is not None:
                 ours = frozenset(run.ids.values())
-                stream = self._stream.said_of(ours)
+                stream = listener.said_of(ours)
                 if not self._waited():
-                    stream = await self._stream.end(run.operations, ours, self._target.promises)
+                    stream = await listener.end(run.operations, ours, self._target.promises)
             if not self._waited() or self._target.launch is None:
                 with anyio.move_on_after(self._target.timeout_s):
                     await self._clean(run)

@@ -118,6 +118,11 @@ class StreamObserver:
         """Listen no longer."""
         self._listener.end()
 
+    async def rest(self) -> None:
+        """Not in the trials to come: the server works for nobody but the lanes until ``begin``."""
+        self.stop()
+        await self.remove()
+
     async def remove(self) -> None:
         """Leave nothing behind."""
         session, self._session = self._session, None

@@ -180,11 +180,12 @@ class LiveTarget:
         )
 
     async def execute(
-        self, program: Program, *, patient: bool = False
+        self, program: Program, *, patient: bool = False, listen: bool = True
     ) -> tuple[Execution, Death | None]:
         """Run ``program`` once. A managed server that died is brought up again before the next.
 
-        ``patient``: wait for the settle time, though all looks settled.
+        ``patient``: wait for the settle time, though all looks settled. ``listen``: to the event
+        stream, if there is one.
         Not at once: the death is the finding, and must not wait for a start that may fail.
         Raises ``TargetDied`` when it cannot be brought back, or is not ours to bring back.
         """
@@ -193,7 +194,7 @@ class LiveTarget:
             self._down = False
         if self._executor is None:
             raise TargetDied("The target is not connected. Open it first.")
-        execution = await self._executor.run(program, patient=patient)
+        execution = await self._executor.run(program, patient=patient, listen=listen)
         answered = any(isinstance(op.outcome, Ok) for op in execution.history.operations)
         lost = any(not isinstance(op.outcome, Ok) for op in execution.history.operations)
         ended = self._process is not None and not self._process.alive
