@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from deadheat.core.program import sort_key
 from deadheat.core.release import Via
+from deadheat.core.steering import can_show, race_shape
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from deadheat.artifact import Artifact, Expectation
@@ -154,6 +157,43 @@ class CampaignFinding:
     first_program: int
     attempts: int = 0
     picture: tuple[tuple[int, int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Kin:
+    """A divergence and what is probably more of the same: its ``variants``."""
+
+    head: CampaignFinding
+    variants: tuple[CampaignFinding, ...] = ()
+
+
+def kindred(findings: Iterable[CampaignFinding]) -> tuple[Kin, ...]:
+    """The findings by what they probably are, in the order in which each was first seen.
+
+    A variant has the same anomaly as a settled finding that is smaller, and in its program races
+    all that races in that one's: a witness with one more call in it, or one not shrunk yet. Its
+    example is kept; it is only not one more line in a short list.
+    """
+    heads: list[CampaignFinding] = []
+    variants: dict[str, list[CampaignFinding]] = {}
+    for one in sorted(findings, key=lambda f: (not f.settled, sort_key(f.artifact.program))):
+        head = next((head for head in heads if _may_be(one, head)), None)
+        if head is None:
+            heads.append(one)
+        else:
+            variants.setdefault(head.key, []).append(one)
+    heads.sort(key=lambda head: head.first_s)
+    return tuple(Kin(head, tuple(variants.get(head.key, ()))) for head in heads)
+
+
+def _may_be(one: CampaignFinding, head: CampaignFinding) -> bool:
+    shape = race_shape(head.artifact.program)  # empty: a sequential bug, which anything could show
+    return (
+        head.settled
+        and one.artifact.anomaly is head.artifact.anomaly
+        and bool(shape)
+        and can_show(one.artifact.program, shape)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from deadheat import artifact as artifacts
 from deadheat.campaign import protocol
 from deadheat.core.program import sort_key, structure
 from deadheat.core.steering import can_show, race_shape
-from deadheat.results import CampaignFinding
+from deadheat.results import CampaignFinding, kindred
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -106,9 +106,13 @@ class Catalogue:
     # --- pursuits ---------------------------------------------------------------------------
 
     def waiting(self) -> tuple[CampaignFinding, ...]:
-        """Not settled, and nobody is at it."""
+        """Not settled, and nobody is at it. What may be more of the same comes last."""
+        heads = {kin.head.key for kin in kindred(self._findings.values())}
+        open_ = [f for f in self._findings.values() if not f.settled]
         return tuple(
-            f for f in self._findings.values() if not f.settled and f.key not in self._pursuers
+            sorted(
+                (f for f in open_ if f.key not in self._pursuers), key=lambda f: f.key not in heads
+            )
         )
 
     def pursued(self) -> int:

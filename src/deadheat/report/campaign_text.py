@@ -12,20 +12,22 @@ from deadheat.core.history import Kind
 from deadheat.core.stats import rarest_seen
 from deadheat.report.terminal import finding_text
 from deadheat.report.wording import duration_text, percent
+from deadheat.results import kindred
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from deadheat.core.coverage import Pairing, Silence
-    from deadheat.results import CampaignFinding, CampaignRecord
+    from deadheat.results import CampaignFinding, CampaignRecord, Kin
 
 
 def campaign_text(record: CampaignRecord, report: Path, *, proves: bool) -> str:
     """Every divergence, then what was exercised, then how to go on."""
     parts: list[str] = []
     if record.findings:
-        parts.append(f"{len(record.findings)} distinct divergences")
-        parts += [f"{finding_text(f.artifact, f.path)}\n{seen_text(f)}" for f in record.findings]
+        kins = kindred(record.findings)
+        parts.append(distinct_text(kins))
+        parts += [_kin_text(kin) for kin in kins]
     elif not (programs := record.totals.get("programs", 0)):
         parts.append("no program was run")
     elif proves:
@@ -39,6 +41,28 @@ def campaign_text(record: CampaignRecord, report: Path, *, proves: bool) -> str:
     parts.append("\n".join(exercised(record)))
     parts.append(f"report  {report}\nresume  deadheat campaign --resume {record.folder}")
     return "\n" + "\n\n".join(parts)
+
+
+def distinct_text(kins: tuple[Kin, ...]) -> str:
+    """How many there are, and how many more that are probably the same."""
+    variants = sum(len(kin.variants) for kin in kins)
+    distinct = f"{len(kins)} distinct divergence{'s' * (len(kins) != 1)}"
+    more = f", and {variants} variant{'s' * (variants != 1)} of them" if variants else ""
+    return distinct + more
+
+
+def _kin_text(kin: Kin) -> str:
+    lines = [finding_text(kin.head.artifact, kin.head.path), seen_text(kin.head)]
+    if kin.variants:
+        lines.append("variants (the same calls race in them, and more):")
+        lines += [f"  {variant_text(one)}: {one.path}" for one in kin.variants]
+    return "\n".join(lines)
+
+
+def variant_text(finding: CampaignFinding) -> str:
+    """``orphan (create, delete, fork), 12 calls``."""
+    small = f"{len(finding.artifact.program.calls())} calls"
+    return f"{finding.key}, {small}{'' if finding.settled else ', not shrunk'}"
 
 
 def seen_text(finding: CampaignFinding) -> str:

@@ -26,10 +26,11 @@ from deadheat.report import charts, lanes
 from deadheat.report.campaign_text import exercised, pairing_text, quiet_pairs
 from deadheat.report.diagram import named_reason, program_lines, text
 from deadheat.report.wording import duration_text, percent, rate_text, size_text, standing_text
+from deadheat.results import kindred
 
 if TYPE_CHECKING:
     from deadheat.artifact import Artifact
-    from deadheat.results import CampaignFinding, CampaignRecord
+    from deadheat.results import CampaignFinding, CampaignRecord, Kin
 
 # The policy forbids style attributes, so every place on a scale is a class.
 _POSITIONS = "".join(f".at{n}{{left:{n}%}}" for n in range(101))
@@ -81,14 +82,20 @@ def example_page(artifact: Artifact, path: Path) -> str:
 def campaign_page(record: CampaignRecord) -> str:
     """A campaign, also while it runs; then the page loads itself again now and then."""
     quiet = sorted(quiet_pairs(record), key=lambda pair: pair[1].trials)
-    totals = record.totals
+    totals, kins = record.totals, kindred(record.findings)
     return _page(
         "campaign.html.j2",
         title=f"deadheat campaign on {record.target}",
         record=record,
         running=not record.ended,
-        tiles=_tiles(record),
-        findings=[_shown_in_campaign(finding, record) for finding in record.findings],
+        tiles=_tiles(record, kins),
+        kins=[
+            (
+                _shown_in_campaign(kin.head, record),
+                [_shown_in_campaign(one, record) for one in kin.variants],
+            )
+            for kin in kins
+        ],
         exercised=exercised(record),
         plateau=plateaued(totals.get("programs", 0), record.last_new),
         lines=charts.lines_of(record),
@@ -100,11 +107,11 @@ def campaign_page(record: CampaignRecord) -> str:
     )
 
 
-def _tiles(record: CampaignRecord) -> tuple[Tile, ...]:
+def _tiles(record: CampaignRecord, kins: tuple[Kin, ...]) -> tuple[Tile, ...]:
     totals = record.totals
     elapsed_s = record.elapsed_s or 1.0
     return (
-        Tile(str(len(record.findings)), "distinct divergences"),
+        Tile(str(len(kins)), "distinct divergences"),
         Tile(duration_text(record.elapsed_s), "at work"),
         Tile(f"{totals.get('programs', 0):,}", "programs"),
         Tile(f"{totals.get('requests', 0):,}", "requests"),
