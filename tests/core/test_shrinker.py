@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from deadheat.core.divergence import (
     Undecided,
     Verdict,
 )
-from deadheat.core.history import Kind
+from deadheat.core.history import Info, Kind, Unknown, went_on_unanswered
 from deadheat.core.program import (
     Create,
     Delete,
@@ -44,6 +45,8 @@ from deadheat.core.shrinker import Shrinker, Shrunk
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from deadheat.core.history import History
+
 A, B = Var(0), Var(1)
 QUIET = Linearizable(())
 
@@ -54,6 +57,32 @@ class LogicBug(Simulated):
     def lost(self, sent: list[Sent]) -> set[Place]:
         deletes = [one for one in sent if isinstance(one.call, Delete)]
         return {one.place for one in sorted(deletes, key=lambda one: one.call_us)[1:]}
+
+
+class DropsConnections(Simulated):
+    """The race, and in half of the trials the first delete's answer is lost on its way.
+
+    The client sends the next one at once, so the two race even where it sends one at a time.
+    """
+
+    dropped = False
+
+    def run(self, program: Program) -> History:
+        self.dropped = self.rng.random() < 0.5
+        history = super().run(program)
+        deletes = [op for op in history.operations if op.kind is Kind.DELETE and not op.at_rest]
+        if not deletes or not self.dropped:
+            return history
+        operations = list(history.operations)
+        lost = replace(deletes[0], outcome=Info(Unknown.RESET), return_ns=None)
+        operations[lost.index] = lost
+        return replace(history, operations=tuple(operations))
+
+    def lost(self, sent: list[Sent]) -> set[Place]:
+        deletes = sorted((o for o in sent if isinstance(o.call, Delete)), key=lambda o: o.call_us)
+        if self.dropped and len({one.call for one in deletes}) > 1 and self.rng.random() < 0.5:
+            return {deletes[-1].place}
+        return super().lost(sent)
 
 
 class LouderWithList(Simulated):
@@ -136,6 +165,29 @@ def test_a_logic_bug_is_told_from_a_race_at_once() -> None:
     assert [type(call) for call in shrunk.smallest.calls()].count(Delete) == 2
     assert len(shrunk.smallest.calls()) == 4
     assert shrunk.smallest.concurrency == 1
+
+
+def test_calls_that_raced_with_one_left_unanswered_are_no_logic_bug() -> None:
+    """Seen with hypercorn, which ends an HTTP/2 connection after so many requests."""
+    server = DropsConnections(0.5, Random(1))
+    for seed in range(5):
+        rng = Random(seed)
+        program, divergence = diverging_start(server, rng)
+        while went_on_unanswered(divergence.history):
+            program, divergence = diverging_start(server, rng)
+        shrinker = Shrinker(program, divergence, rng=rng)
+        shrunk = shrink(shrinker, server.trial)
+        assert structure(shrunk.smallest) == MINIMUM, seed
+        assert not shrunk.sequential
+
+
+def test_a_sequential_program_with_a_lost_answer_needed_a_race() -> None:
+    server = DropsConnections(0.5, Random(2))
+    flat = Program((((Create(A),),), ((Create(B),),), ((Delete(A),),), ((Delete(B),),)))
+    verdict = server.trial(flat)
+    while not isinstance(verdict, Diverged):
+        verdict = server.trial(flat)
+    assert not Shrinker(flat, verdict.divergence, rng=Random(1)).result().sequential
 
 
 def test_race_or_logic_is_answered_even_for_a_program_that_is_minimal_already() -> None:

@@ -354,6 +354,22 @@ def overlap(one: Operation, other: Operation) -> bool:
     )
 
 
+def went_on_unanswered(history: History) -> bool:
+    """Did a change get no answer at all, and another call follow it?
+
+    The server may have been at it still: the two raced, though one call was sent at a time.
+    """
+    calls = [op for op in history.operations if not op.at_rest]
+    latest_ns = max((op.call_ns for op in calls), default=0)
+    return any(
+        op.kind in CHANGING
+        and isinstance(op.outcome, Info)
+        and op.status is None
+        and op.call_ns < latest_ns
+        for op in calls
+    )
+
+
 def overlapping_pairs(history: History) -> int:
     """Pairs of answered calls of different lanes that overlapped, at least one a change."""
     answered = [op for op in history.operations if not op.at_rest and isinstance(op.outcome, Ok)]

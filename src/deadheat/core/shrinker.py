@@ -17,6 +17,9 @@ Rules
   trial on; their quiet trials are the evidence that a race is needed, which
   stands for every smaller program without concurrency (a part of quiet
   sequential calls is taken to be quiet too).
+- A change without an answer races with every call after it, whatever the program
+  says. A trial that diverged with one is evidence for nothing where the calls are
+  sent one at a time, nor anywhere once the finding has shown with all answered.
 - A program that does not show again within what the floor would have shown is
   refused, and its predecessor takes its place.
 - Offsets become rounder last, and only where ``stats.keeps_rate`` finds the
@@ -29,7 +32,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deadheat.core import passes
-from deadheat.core.divergence import Diverged, Divergence, Signature, Undecided, Verdict
+from deadheat.core.divergence import (
+    Anomaly,
+    Diverged,
+    Divergence,
+    Signature,
+    Undecided,
+    Verdict,
+)
+from deadheat.core.history import went_on_unanswered
 from deadheat.core.ledger import Ledger, Observed, Tally
 from deadheat.core.program import (
     Place,
@@ -169,6 +180,7 @@ class Shrinker:
         self._offsets = tuple(offsets)
         self._round_offsets = round_offsets
         self._replayable = replayable
+        self._all_answered = not _goes_on(divergence)  # it has shown so
         self._deep = False  # what is left is tried at ``replayable``
         self.ledger = Ledger()
         self._refused: set[Program] = set()
@@ -225,7 +237,7 @@ class Shrinker:
             most_reliable=reliable.program,
             most_reliable_divergence=reliable.divergence,
             proven_minimal=self.proven_minimal,
-            sequential=best.program.concurrency <= 1,
+            sequential=best.program.concurrency <= 1 and not _goes_on(best.observed.divergence),
             tallies=tuple(
                 (program, self.ledger.tally(program, self.signature))
                 for program in self.ledger.programs()
@@ -273,7 +285,9 @@ class Shrinker:
         self.trials += 1
         self.ledger.record(candidate.program, verdict)
         seen = self._wanted_in(candidate.program, verdict)
-        undecided = isinstance(verdict, Undecided)
+        undecided = isinstance(verdict, Undecided) or self._raced_unasked(
+            candidate.program, verdict
+        )
         if candidate.program == self.best:
             self._chain[-1].fresh += Tally(1, int(seen is not None), int(undecided))
         if not undecided:
@@ -295,11 +309,20 @@ class Shrinker:
             self._refuse()
 
     def _wanted_in(self, program: Program, verdict: Verdict) -> Observed | None:
-        if isinstance(verdict, Diverged):
+        if isinstance(verdict, Diverged) and not self._raced_unasked(program, verdict):
             for divergence in verdict.all:
                 if divergence.signature == self.signature:
+                    self._all_answered |= not _goes_on(divergence)
                     return Observed(program, divergence)
         return None
+
+    def _raced_unasked(self, program: Program, verdict: Verdict) -> bool:
+        """Did calls race that the program sends one after the other?"""
+        return (
+            isinstance(verdict, Diverged)
+            and (self._all_answered or program.concurrency <= 1)
+            and _goes_on(verdict.divergence)
+        )
 
     # -- accepting, refusing ------------------------------------------------
 
@@ -431,3 +454,12 @@ class Shrinker:
             if lowest > bar:
                 reliable, bar = observed, lowest
         return reliable
+
+
+# About the very call that got no answer: that nothing else was under way is the point.
+_OF_NO_ANSWER = frozenset({Anomaly.HANG, Anomaly.CRASH, Anomaly.UNRESPONSIVE})
+
+
+def _goes_on(divergence: Divergence) -> bool:
+    """May a change without an answer have raced with a later call?"""
+    return divergence.anomaly not in _OF_NO_ANSWER and went_on_unanswered(divergence.history)
