@@ -47,9 +47,7 @@ def options(way: str) -> tuple[str, ...]:
     return ("--profile", "opencode", *(("--http2",) if way == "http2" else ()))
 
 
-# Over HTTP/2 through hypercorn in this process the ghost does not show the same way every time: in
-# 2 of 4 runs a replay of 600 trials was quiet, or the example needed no race.
-@pytest.mark.parametrize("way", ["tls", "unix", pytest.param("http2", marks=pytest.mark.quality)])
+@ways
 def test_the_planted_race_is_found_and_replayed(way: str, folder: Path, tmp_path: Path) -> None:
     ca = folder / "ca.pem"
     with serving(way, folder, correct=False) as url:
