@@ -13,6 +13,7 @@ from deadheat.core.checker import check
 from deadheat.core.divergence import Anomaly, Diverged, Divergence, Linearizable, Undecided
 from deadheat.core.history import (
     Absent,
+    Created,
     Deleted,
     Found,
     History,
@@ -26,10 +27,17 @@ from deadheat.core.history import (
 )
 from deadheat.core.ladder import Rung, session_guarantees_hold, smallest_slack_ns
 from deadheat.core.legality import contradicts
-from deadheat.core.promises import DeletePromise, ListPromise, Promises, ReadPromise
+from deadheat.core.promises import (
+    ChildrenPromise,
+    DeletePromise,
+    ListPromise,
+    Promises,
+    ReadPromise,
+)
 from deadheat.core.sessions import model_for
 
 STRICT = Promises()
+CASCADE = Promises(children=ChildrenPromise.CASCADE)
 
 
 def _found(history: History, promises: Promises = STRICT) -> Divergence:
@@ -145,6 +153,39 @@ def test_names(build: Build, name: Anomaly) -> None:
     found = _found(build.history)
     assert found.anomaly is name
     assert found.proof[-1] == "Contradiction."
+
+
+def test_what_is_wrong_with_a_parent_is_not_told_of_its_child() -> None:
+    """From a campaign on OpenCode 1.18.33: two deletes of a parent both said that they did it. Its
+    later child, in which it shows as well, was said to be a ghost."""
+    below = Invocation(Kind.CREATE, parent="z"), Invocation(Kind.CREATE, parent="c")
+    history = (
+        Build()
+        .create("z", 0, 1)
+        .delete("z", 8, 17)
+        .delete("z", 7, 18)
+        .list(19, 20)
+        .add(below[0], Created("c"), 22, 23)
+        .add(below[1], Created("d"), 30, 31)
+        .list(32, 33, "d", "c", rest=True)
+        .history
+    )
+    found = _found(history, CASCADE)
+    assert found.anomaly is Anomaly.DOUBLE_DELETE
+    assert found.sessions == ("z",)
+    assert sorted(found.witness) == [0, 1, 2]
+    assert found.signature.calls == ("create", "delete")
+
+
+def test_a_rename_that_nobody_read_is_no_witness() -> None:
+    def renamed(build: Build) -> Build:
+        return build.add(Invocation(Kind.RENAME, "x", "new"), Renamed(), 2, 6)
+
+    two_deletes = renamed(Build().create("x", 0, 1)).delete("x", 3, 5).delete("x", 4, 7)
+    assert _found(two_deletes.history).witness == (0, 2, 3)
+    seen = renamed(Build().create("x", 0, 1, "old")).get("x", 3, 4, Found("new"))
+    back = seen.get("x", 5, 8, Found("old"), rest=True)
+    assert 1 in _found(back.history).witness  # its title is what the answers are about
 
 
 def test_an_unanswered_delete_stays_in_the_witness() -> None:

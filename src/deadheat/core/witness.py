@@ -1,9 +1,9 @@
 """The fewest operations that already contradict each other.
 
 Rules
-- Sound: forgetting an id everywhere, or a read, or what came after the first
-  impossible answer, never makes a contradiction that was not there. What may
-  have changed something stays, answered or not. Of a session that is kept, those
+- Sound: forgetting an id everywhere, or a read, or a rename whose title nobody read, or
+  what came after the first impossible answer, never makes a contradiction that was not
+  there. What else may have changed something stays. Of a session that is kept, those
   above it are kept too: their deletes may be what took it.
 - Minimal: nothing that may be forgotten is left (Junker 2004, QuickXplain: a few
   checks for each operation that stays, however many there were).
@@ -30,6 +30,7 @@ from deadheat.core.history import (
     Offspring,
     Ok,
     Operation,
+    Renamed,
     Unknown,
     ancestors,
     parents_of,
@@ -73,7 +74,7 @@ def find_witness(history: History, promises: Promises, budget: int, hint: Imposs
     def impossible(candidate: History) -> bool:
         return contradicts(candidate, promises, budget)
 
-    sessions = _fewest_sessions(history, hint, impossible)
+    sessions = _highest(history, _fewest_sessions(history, hint, impossible), impossible)
     concerned = only_sessions(history, sessions)
     core = _fewest_reads(concerned, hint, impossible)
     culprit = first_impossible(core, impossible)
@@ -250,6 +251,21 @@ def _fewest_sessions(
     return frozenset(found)
 
 
+def _highest(
+    history: History, sessions: frozenset[str], impossible: Callable[[History], bool]
+) -> frozenset[str]:
+    """What is wrong with a parent, or a fork's source, shows in all that came of it: to be named
+    is where it is wrong already."""
+    while needed := with_all_above(history, sessions) - sessions:
+        if not impossible(only_sessions(history, needed)):
+            break
+        found = preferred(
+            sorted(needed), lambda ids: impossible(only_sessions(history, frozenset(ids)))
+        )
+        sessions = frozenset(found)
+    return sessions
+
+
 def _lists_near(
     history: History, hint: Impossible, impossible: Callable[[History], bool]
 ) -> History:
@@ -300,7 +316,23 @@ def _fewest_reads(
                 reads = few
                 break
     kept = {op.index for op in preferred(reads, still)} | {op.index for op in base}
-    return replace(history, operations=tuple(op for op in history.operations if op.index in kept))
+    core = replace(history, operations=tuple(op for op in history.operations if op.index in kept))
+    return _fewest_renames(core, impossible)
+
+
+def _fewest_renames(history: History, impossible: Callable[[History], bool]) -> History:
+    """Without those whose title no answer shows, as far as it stays impossible.
+
+    In a legal order such a title is on show to nobody, so the order stays legal without the call.
+    """
+    titles = _titles_shown(history)
+    for op in history.operations:
+        answered = isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Renamed)
+        if answered and op.invocation.title not in (None, *titles):
+            rest = tuple(other for other in history.operations if other is not op)
+            if impossible(replace(history, operations=rest)):
+                history = replace(history, operations=rest)
+    return history
 
 
 def _only_reads(op: Operation) -> bool:
@@ -314,17 +346,11 @@ def _without_a_say(history: History) -> frozenset[int]:
     """Unanswered calls that explain nothing here: no orphan to make, no title anyone saw."""
     made = set(history.existing)
     shown: set[str] = set()
-    titles: set[str] = set()
+    titles = _titles_shown(history)
     for op in history.operations:
         shown |= shown_sessions(op)
-        if isinstance(op.outcome, Ok):
-            match op.outcome.result:
-                case Created(session):
-                    made.add(session)
-                case Listed(entries) | Offspring(entries):
-                    titles.update(e.title for e in entries if e.title is not None)
-                case Found(str() as title):
-                    titles.add(title)
+        if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Created):
+            made.add(op.outcome.result.session)
     return frozenset(
         op.index
         for op in history.operations
@@ -338,6 +364,18 @@ def _without_a_say(history: History) -> frozenset[int]:
             )
         )
     )
+
+
+def _titles_shown(history: History) -> frozenset[str]:
+    titles: set[str] = set()
+    for op in history.operations:
+        if isinstance(op.outcome, Ok):
+            match op.outcome.result:
+                case Listed(entries) | Offspring(entries):
+                    titles.update(e.title for e in entries if e.title is not None)
+                case Found(str() as title):
+                    titles.add(title)
+    return frozenset(titles)
 
 
 def first_impossible(history: History, impossible: Callable[[History], bool]) -> int:
