@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 from tests.core.histories import MS, Build
 
+from deadheat.core import ladder
 from deadheat.core.account import as_dict, as_text
 from deadheat.core.checker import check
 from deadheat.core.divergence import Anomaly, Diverged, Divergence, Linearizable, Undecided
+from deadheat.core.explain import ASIDE
 from deadheat.core.history import (
     Absent,
     Created,
@@ -25,7 +27,12 @@ from deadheat.core.history import (
     Undeclared,
     Unknown,
 )
-from deadheat.core.ladder import Rung, session_guarantees_hold, smallest_slack_ns
+from deadheat.core.ladder import (
+    Rung,
+    session_guarantees_hold,
+    smallest_slack_ns,
+    strongest_held,
+)
 from deadheat.core.legality import contradicts
 from deadheat.core.promises import (
     ChildrenPromise,
@@ -34,6 +41,7 @@ from deadheat.core.promises import (
     Promises,
     ReadPromise,
 )
+from deadheat.core.search import OutOfBudget
 from deadheat.core.sessions import model_for
 
 STRICT = Promises()
@@ -252,6 +260,28 @@ def test_quiescent_reads_count_only_when_nothing_is_in_flight() -> None:
 
 def test_a_list_per_session_need_not_be_one_moment() -> None:
     assert isinstance(check(TORN, replace(STRICT, list=ListPromise.PER_SESSION)), Linearizable)
+
+
+def test_what_the_steps_did_not_do_for_is_not_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ladder is beside the point: it gets few steps, and says nothing rather than "none"."""
+    asked: list[int] = []
+
+    def never(_history: History, _promises: Promises, budget: int) -> OutOfBudget:
+        asked.append(budget)
+        return OutOfBudget(budget)
+
+    two = Build().create("x", 0, 1).delete("x", 2, 3).list(4, 5, "x", rest=True).history
+    assert strongest_held(two, STRICT, 10_000) is Rung.SESSION
+    broken = replace(two, operations=tuple(replace(op, lane=0) for op in two.operations))
+    assert strongest_held(broken, STRICT, 10_000) is Rung.NONE
+    assert _found(broken).strongest_promise_held == Rung.NONE.value
+    monkeypatch.setattr(ladder, "legal", never)
+    assert strongest_held(broken, STRICT, 10_000) is None
+    assert smallest_slack_ns(broken, STRICT, 10_000) is None
+    asked.clear()
+    assert _found(broken).strongest_promise_held == ""
+    assert asked
+    assert max(asked) <= ASIDE
 
 
 def test_session_guarantees() -> None:

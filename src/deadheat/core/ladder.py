@@ -28,7 +28,7 @@ from deadheat.core.history import (
 )
 from deadheat.core.legality import legal
 from deadheat.core.promises import ListPromise, Promises, ReadPromise
-from deadheat.core.search import Order
+from deadheat.core.search import Order, OutOfBudget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,29 +45,41 @@ class Rung(StrEnum):
     NONE = "none of them"
 
 
-def strongest_held(history: History, promises: Promises, budget: int) -> Rung:
-    """The first rung on which ``history`` is still legal."""
-    if _passes(history, replace(promises, list=ListPromise.SNAPSHOT), budget):
-        return Rung.SNAPSHOT
+def strongest_held(history: History, promises: Promises, budget: int) -> Rung | None:
+    """The first rung on which ``history`` is known to be legal, in ``budget`` steps for each.
+
+    None: on no rung, and for one of them the steps did not do.
+    """
     weak = replace(promises, list=ListPromise.PER_SESSION)
-    if _passes(history, weak, budget):
-        return Rung.PER_SESSION
-    if session_guarantees_hold(history):
-        return Rung.SESSION
-    eventual = replace(weak, reads=ReadPromise.EVENTUAL, slack_ns=None)
-    if _passes(history, eventual, budget):
-        return Rung.EVENTUAL
-    if _passes(history, replace(weak, reads=ReadPromise.QUIESCENT), budget):
-        return Rung.QUIESCENT
-    return Rung.NONE
+    unknown = False
+    for rung, promised in (
+        (Rung.SNAPSHOT, replace(promises, list=ListPromise.SNAPSHOT)),
+        (Rung.PER_SESSION, weak),
+        (Rung.SESSION, None),
+        (Rung.EVENTUAL, replace(weak, reads=ReadPromise.EVENTUAL, slack_ns=None)),
+        (Rung.QUIESCENT, replace(weak, reads=ReadPromise.QUIESCENT)),
+    ):
+        if promised is None:
+            if session_guarantees_hold(history):
+                return rung
+            continue
+        answer = legal(history, promised, budget)
+        if isinstance(answer, Order):
+            return rung
+        unknown = unknown or isinstance(answer, OutOfBudget)
+    return None if unknown else Rung.NONE
 
 
 def smallest_slack_ns(history: History, promises: Promises, budget: int) -> int | None:
-    """How far back the reads in the race must be allowed to look; None: no slack is enough."""
+    """How far back the reads in the race must be allowed to look.
 
-    def passes(slack_ns: int | None) -> bool:
+    None: no slack is enough, or ``budget`` steps did not do for one of the questions.
+    """
+
+    def passes(slack_ns: int | None) -> bool | None:
         weak = replace(promises, reads=ReadPromise.EVENTUAL, slack_ns=slack_ns)
-        return _passes(history, weak, budget)
+        answer = legal(history, weak, budget)
+        return None if isinstance(answer, OutOfBudget) else isinstance(answer, Order)
 
     if passes(0):
         return 0
@@ -77,15 +89,14 @@ def smallest_slack_ns(history: History, promises: Promises, budget: int) -> int 
     low, high = 0, max(calls) - min(calls)
     while high - low > 1:
         middle = (low + high) // 2
-        if passes(middle):
+        enough = passes(middle)
+        if enough is None:
+            return None
+        if enough:
             high = middle
         else:
             low = middle
     return high
-
-
-def _passes(history: History, promises: Promises, budget: int) -> bool:
-    return isinstance(legal(history, promises, budget), Order)
 
 
 def session_guarantees_hold(history: History) -> bool:

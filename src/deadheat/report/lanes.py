@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 from deadheat.artifact import divergence_of
 from deadheat.core.alternatives import alternatives
-from deadheat.core.checker import check
-from deadheat.core.divergence import Linearizable
+from deadheat.core.checker import silenced
 from deadheat.core.history import CHANGING, Created, Listed, Offspring, Ok
+from deadheat.core.legality import legal
 from deadheat.core.program import describe
+from deadheat.core.search import Order
 from deadheat.report.diagram import answer_text, call_text, named_reason
 from deadheat.report.explanation import rejected_places
 
@@ -35,6 +36,8 @@ _LONGEST_IDLE = 0.08
 # A bar is never thinner than this: it has to be seen and hovered.
 _THINNEST = 4.0
 _MOST_ENTRIES = 12
+# Steps of the search for the order that the dots show; a page of a campaign has many pictures.
+_ORDER_BUDGET = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,10 +230,10 @@ def _order(artifact: Artifact, longest: tuple[int, ...]) -> tuple[tuple[int, ...
     """The longest order that works, and whether it has all calls but the culprit."""
     history, promises = artifact.history, artifact.target.promises
     others = tuple(op for op in history.operations if op.index != artifact.culprit)
-    verdict = check(replace(history, operations=others), promises)
-    if isinstance(verdict, Linearizable) and verdict.order:
+    found = legal(silenced(replace(history, operations=others)), promises, _ORDER_BUDGET)
+    if isinstance(found, Order) and found.order:
         shown = {op.index for op in _shown(artifact)}
-        return tuple(i for i in verdict.order if i in shown), True
+        return tuple(i for i in found.order if i in shown), True
     return longest, False
 
 
