@@ -18,6 +18,7 @@ from deadheat.core.account import as_text
 from deadheat.core.checker import check
 from deadheat.core.divergence import Anomaly, Diverged, Divergence, Linearizable
 from deadheat.core.history import (
+    MAKING,
     READING,
     Absent,
     Created,
@@ -50,7 +51,7 @@ ORPHAN = Promises(children=ChildrenPromise.ORPHAN)
 NONE = Promises()
 
 
-def _drawn(seed: int, least: int, most: int) -> tuple[History, Promises]:
+def _drawn(seed: int, least: int, most: int, lost: float = 0.0) -> tuple[History, Promises]:
     rng = Random(seed)
     promises = Promises(
         rng.choice(list(DeletePromise)),
@@ -59,13 +60,30 @@ def _drawn(seed: int, least: int, most: int) -> tuple[History, Promises]:
         fork=rng.choice(list(ForkPromise)),
     )
     bend = rng.choice([0, 0, 0.1, 0.3])
-    return random_family(rng, rng.randint(least, most), promises, bend=bend), promises
+    history = random_family(rng, rng.randint(least, most), promises, bend=bend)
+    return _unanswered(history, lost, Random(-seed)), promises
 
 
-def _compare(seeds: range, least: int, most: int) -> Counter[str]:
+def _unanswered(history: History, share: float, rng: Random) -> History:
+    """That share of the calls without an answer, whatever they were (what makes a session keeps
+    its answer: whose child it is, nobody would know)."""
+    if not share:
+        return history
+    return replace(
+        history,
+        operations=tuple(
+            replace(op, outcome=Info(Unknown.TIMEOUT), return_ns=None)
+            if op.kind not in MAKING and rng.random() < share
+            else op
+            for op in history.operations
+        ),
+    )
+
+
+def _compare(seeds: range, least: int, most: int, lost: float = 0.0) -> Counter[str]:
     seen: Counter[str] = Counter()
     for seed in seeds:
-        history, promises = _drawn(seed, least, most)
+        history, promises = _drawn(seed, least, most, lost)
         found = legal(history, promises, BUDGET)
         assert not isinstance(found, OutOfBudget), seed
         expected = some_family_order_is_legal(history, promises)
@@ -81,12 +99,16 @@ def test_agrees_with_every_order_and_every_instant_of_a_cascade() -> None:
     assert seen["families"] > 2_000
     larger = _compare(range(200_000, 200_300), 8, 10)  # 200177: two deletes, one over before
     assert larger["impossible"] > 30
+    unanswered = _compare(range(300_000, 302_000), 3, 8, 0.2)
+    assert unanswered["impossible"] > 100
+    assert unanswered["families"] > 1_000
 
 
 @pytest.mark.quality
-def test_agrees_with_every_order_on_100_000() -> None:
-    print(_compare(range(1_000_000, 1_100_000), 3, 7))
-    print(_compare(range(2_000_000, 2_020_000), 8, 10))
+@pytest.mark.parametrize("lost", [0.0, 0.2])
+def test_agrees_with_every_order_on_100_000(lost: float) -> None:
+    print(lost, _compare(range(1_000_000, 1_100_000), 3, 8, lost))
+    print(lost, _compare(range(2_000_000, 2_020_000), 8, 10, lost))
 
 
 def test_unknown_wider_or_forgotten_never_makes_a_divergence() -> None:
