@@ -31,6 +31,9 @@ def test_a_change_to_a_session_that_is_not_ours_is_refused() -> None:
                 ours.permit(Invocation(kind, session))
     for kind in (Kind.CREATE, Kind.GET, Kind.LIST):
         ours.permit(Invocation(kind, "ses_other"))
+    ours.permit(Invocation(Kind.CREATE, parent="ses_mine"))
+    with pytest.raises(ForeignSession, match="report it"):  # a child is a change to its parent
+        ours.permit(Invocation(Kind.CREATE, parent="ses_other"))
 
 
 def test_what_was_there_before_is_never_adopted() -> None:
