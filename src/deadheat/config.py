@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from deadheat.targets.profile import Profile, Seconds, Table
+from deadheat.targets.profile import Profile, Seconds
+from deadheat.targets.profile_calls import Table
 from deadheat.toml_file import load
 
 if TYPE_CHECKING:

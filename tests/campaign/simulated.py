@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
+from tests import opencode
+
 from deadheat.core.history import (
     Absent,
     Created,
@@ -24,7 +26,6 @@ from deadheat.core.promises import Promises
 from deadheat.core.release import Release
 from deadheat.drive.executor import Execution
 from deadheat.drive.target import Target
-from deadheat.targets.opencode_wire import OpenCodeWire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,7 +108,7 @@ class SimulatedTarget:
 
     rng: Random
     rate: float
-    target: Target = field(default_factory=lambda: Target("simulated", OpenCodeWire()))
+    target: Target = field(default_factory=lambda: Target("simulated", opencode.WIRE))
     promises: Promises = field(default_factory=Promises)
     restarts: int = 0
     recycled: int = 0

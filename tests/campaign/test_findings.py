@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests import opencode
 from tests.examples import ghost
 from tests.programs import TWO_DELETES
 
@@ -15,14 +16,13 @@ from deadheat.core.program import structure
 from deadheat.core.promises import Promises
 from deadheat.core.stats import rate
 from deadheat.drive.target import Target
-from deadheat.targets.opencode_wire import OpenCodeWire
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def shelf(folder: Path) -> Shelf:
-    return Shelf(Target("x", OpenCodeWire()), Promises(), Plan(1, folder))
+    return Shelf(Target("x", opencode.WIRE), Promises(), Plan(1, folder))
 
 
 def test_first_sight_writes_and_later_ones_only_count(tmp_path: Path) -> None:

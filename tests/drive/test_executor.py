@@ -7,6 +7,7 @@ import threading
 from itertools import pairwise
 
 import pytest
+from tests import opencode
 from tests.programs import TWO_DELETES, A, B
 from tests.servers.crowd import Crowd
 from tests.servers.scripted import Asked, Says, Scripted
@@ -19,13 +20,12 @@ from deadheat.core.promises import Promises
 from deadheat.drive.executor import Execution, Executor
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.target import Target
-from deadheat.targets.opencode_wire import OpenCodeWire
 
 pytestmark = [pytest.mark.live, pytest.mark.anyio]
 
 
 def executor(server: Scripted, *, settle_ms: int = 0, timeout_s: float = 5) -> Executor:
-    target = Target("x", OpenCodeWire(), settle_ms=settle_ms, timeout_s=timeout_s)
+    target = Target("x", opencode.WIRE, settle_ms=settle_ms, timeout_s=timeout_s)
     return Executor(server.base_url, target, Ownership("run"))
 
 

@@ -9,13 +9,13 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from tests import opencode
 from tests.servers.hostile import Hostile
 
 from deadheat.core.history import Info, Invocation, Kind, Unknown
 from deadheat.drive.executor import Executor
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.target import Target
-from deadheat.targets.opencode_wire import OpenCodeWire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,7 +109,7 @@ async def test_each_answer_has_an_outcome(name: str) -> None:
     answer, expected = CASES[name]
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with Hostile(answer) as server:
-        target = Target("x", OpenCodeWire(), timeout_s=TIMEOUT_S)
+        target = Target("x", opencode.WIRE, timeout_s=TIMEOUT_S)
         async with Executor(server.base_url, target, Ownership("run")) as running:
             began_s = time.monotonic()
             outcome, *_ = await running.exchange(running.observer, Invocation(Kind.LIST))
@@ -132,7 +132,7 @@ async def test_a_redirect_is_an_answer_and_never_followed(status: int, kind: Kin
         with Hostile(lambda: iter([moved])) as server:
             owned = Ownership("run")
             owned.adopt("ses_a")
-            target = Target("x", OpenCodeWire(), timeout_s=TIMEOUT_S)
+            target = Target("x", opencode.WIRE, timeout_s=TIMEOUT_S)
             async with Executor(server.base_url, target, owned) as running:
                 asked = Invocation(kind, "ses_a" if kind is Kind.DELETE else None)
                 await running.exchange(running.observer, asked)

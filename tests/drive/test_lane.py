@@ -6,6 +6,7 @@ import threading
 
 import httpx
 import pytest
+from tests import opencode
 from tests.servers.scripted import Asked, Says, Scripted
 
 from deadheat.core.history import Fail, Info, Invocation, Kind, Ok, Unknown
@@ -15,14 +16,13 @@ from deadheat.drive.ownership import Ownership
 from deadheat.drive.server import free_port
 from deadheat.drive.stream import HeldStream
 from deadheat.drive.target import Target
-from deadheat.targets.opencode_wire import OpenCodeWire
 
 pytestmark = [pytest.mark.live, pytest.mark.anyio]
 LIST = Invocation(Kind.LIST)
 
 
 def executor(base_url: str, timeout_s: float = 5) -> Executor:
-    return Executor(base_url, Target("x", OpenCodeWire(), timeout_s=timeout_s), Ownership("run"))
+    return Executor(base_url, Target("x", opencode.WIRE, timeout_s=timeout_s), Ownership("run"))
 
 
 async def test_calls_share_one_warm_connection() -> None:

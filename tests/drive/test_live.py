@@ -12,6 +12,7 @@ from pathlib import Path
 import anyio
 import anyio.lowlevel
 import pytest
+from tests import opencode
 from tests.programs import TWO_DELETES
 from tests.servers.crowd import Crowd
 from tests.servers.scripted import Asked, Says, Scripted
@@ -28,7 +29,6 @@ from deadheat.drive.target import Target
 from deadheat.drive.until import run_until
 from deadheat.errors import NotThisApi, StartFailed, TargetDied
 from deadheat.targets.catalog import demo
-from deadheat.targets.opencode_wire import OpenCodeWire
 
 pytestmark = [pytest.mark.live]
 MORTAL = Path(__file__).resolve().parent.parent / "servers" / "mortal.py"
@@ -37,7 +37,7 @@ on_loop = pytest.mark.anyio
 
 def at(server: Scripted, timeout_s: float = 5) -> Target:
     return Target(
-        "x", OpenCodeWire(), base_url=server.base_url, exclusive=False, timeout_s=timeout_s
+        "x", opencode.WIRE, base_url=server.base_url, exclusive=False, timeout_s=timeout_s
     )
 
 
@@ -101,12 +101,12 @@ async def test_a_create_that_answers_a_foreign_session_ends_it_before_anything_i
 
 @on_loop
 async def test_nobody_listening_and_nothing_given() -> None:
-    target = Target("x", OpenCodeWire(), base_url=f"http://127.0.0.1:{free_port()}")
+    target = Target("x", opencode.WIRE, base_url=f"http://127.0.0.1:{free_port()}")
     with pytest.raises(NotThisApi, match="no connection"):
         async with open_target(target, "run"):
             pass
     with pytest.raises(StartFailed, match="neither a command nor an address"):
-        async with open_target(Target("x", OpenCodeWire()), "run"):
+        async with open_target(Target("x", opencode.WIRE), "run"):
             pass
 
 
@@ -150,7 +150,7 @@ async def test_a_managed_server_that_is_killed_between_trials_blames_no_program(
 async def test_a_server_that_dies_of_a_program_is_a_crash_and_the_search_goes_on() -> None:
     target = Target(
         "mortal",
-        OpenCodeWire(),
+        opencode.WIRE,
         launch=Launch(
             "mortal",
             (sys.executable, str(MORTAL), "{port}"),

@@ -8,6 +8,7 @@ import random
 
 import anyio
 import pytest
+from tests import opencode
 from tests.programs import TWO_DELETES
 from tests.servers.crowd import Crowd
 from tests.servers.scripted import Asked, Says, Scripted
@@ -18,7 +19,6 @@ from deadheat.drive.ownership import Ownership
 from deadheat.drive.target import Target
 from deadheat.errors import ForeignSession
 from deadheat.generate.source import ProgramSource
-from deadheat.targets.opencode_wire import OpenCodeWire
 
 
 def test_a_change_to_a_session_that_is_not_ours_is_refused() -> None:
@@ -58,7 +58,7 @@ def test_tags_are_of_one_trial_of_one_run() -> None:
 
 
 def executor(server: Scripted, *, exclusive: bool = False, timeout_s: float = 5) -> Executor:
-    target = Target("x", OpenCodeWire(), exclusive=exclusive, timeout_s=timeout_s)
+    target = Target("x", opencode.WIRE, exclusive=exclusive, timeout_s=timeout_s)
     return Executor(server.base_url, target, Ownership("run"))
 
 

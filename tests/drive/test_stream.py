@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+from tests import opencode
 from tests.programs import TWO_DELETES
 from tests.servers.crowd import Crowd
 from tests.servers.registry import BY_NAME
@@ -22,8 +23,6 @@ from deadheat.core.program import Create, Program, Var
 from deadheat.core.promises import EventPromise, Promises
 from deadheat.drive.live import LiveTarget, open_target
 from deadheat.drive.target import Target
-from deadheat.targets.declared_events import OPENCODE_EVENTS
-from deadheat.targets.opencode_wire import OpenCodeWire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,8 +61,8 @@ async def test_a_target_without_a_stream_promises_nothing_of_it() -> None:
     """The crowd answers 404 to everything that it does not know."""
     with Scripted(Crowd(random.Random(0))) as server:
         target = Target(
-            "x", OpenCodeWire(), base_url=server.base_url, promises=ONCE, exclusive=False,
-            events=OPENCODE_EVENTS,
+            "x", opencode.WIRE, base_url=server.base_url, promises=ONCE, exclusive=False,
+            events=opencode.EVENTS,
         )  # fmt: skip
         async with open_target(target, "run") as live:
             assert live.promises.events is EventPromise.NONE
@@ -103,8 +102,8 @@ class Loose:
     def target(self) -> Target:
         assert self.server is not None
         return Target(
-            "x", OpenCodeWire(), base_url=self.server.base_url, promises=ONCE, exclusive=False,
-            events=OPENCODE_EVENTS,
+            "x", opencode.WIRE, base_url=self.server.base_url, promises=ONCE, exclusive=False,
+            events=opencode.EVENTS,
         )  # fmt: skip
 
     def break_off(self) -> None:
@@ -228,7 +227,7 @@ async def test_a_call_hangs_only_while_others_are_answered(all_of_them: bool) ->
     ended = threading.Event()
     with Scripted(crowd) as server:
         target = Target(
-            "x", OpenCodeWire(), base_url=server.base_url, exclusive=False, timeout_s=0.5
+            "x", opencode.WIRE, base_url=server.base_url, exclusive=False, timeout_s=0.5
         )
         async with open_target(target, "run") as live:
             crowd.refuses = held(crowd, ended, all_of_them=all_of_them)
@@ -259,7 +258,7 @@ async def test_slow_but_within_the_bound_is_no_hang() -> None:
     ended = threading.Event()
     with Scripted(crowd) as server:
         target = Target(
-            "x", OpenCodeWire(), base_url=server.base_url, exclusive=False, timeout_s=1.0
+            "x", opencode.WIRE, base_url=server.base_url, exclusive=False, timeout_s=1.0
         )
         async with open_target(target, "run") as live:
             crowd.refuses = held(crowd, ended, all_of_them=False)

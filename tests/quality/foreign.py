@@ -15,6 +15,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from tests import opencode
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run by path
 
 import anyio
@@ -26,7 +28,6 @@ from deadheat.drive.executor import Executor
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.target import PLAIN, Target
 from deadheat.generate.source import ProgramSource
-from deadheat.targets.opencode_wire import OpenCodeWire
 
 KINDS = PLAIN | {Kind.RENAME}
 
@@ -49,7 +50,7 @@ async def _try(programs: int, lies: float, seed: int) -> bool:
     before = dict(crowd.stored)
     supply = iter(ProgramSource(seed, kinds=KINDS))
     began_s = time.monotonic()
-    target = Target("crowd", OpenCodeWire(), exclusive=False, timeout_s=5.0, kinds=KINDS)
+    target = Target("crowd", opencode.WIRE, exclusive=False, timeout_s=5.0, kinds=KINDS)
     with Scripted(crowd) as server:
         async with Executor(server.base_url, target, Ownership("run")) as running:
             await running.look_around()

@@ -10,6 +10,7 @@ import types
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from tests import opencode
 from tests.examples import example
 
 from deadheat.artifact import Artifact, explanation_of, sessions_of
@@ -34,7 +35,6 @@ from deadheat.core.history import (
 from deadheat.core.program import Create, Delete, Get, List, Program, Rename, Var, describe
 from deadheat.report.export.recipe import Recipe
 from deadheat.report.export.rendering import script
-from deadheat.targets.opencode_wire import OpenCodeWire
 from deadheat.targets.requests import reading, steps_of
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 
 def recipe_of(artifact: Artifact, start: Any = None) -> Recipe:
-    wire = OpenCodeWire()
+    wire = opencode.WIRE
     steps = steps_of(artifact, wire)
     return Recipe(artifact, steps, *reading(artifact, wire), start, 100, "ghost.json")
 

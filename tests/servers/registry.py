@@ -13,6 +13,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tests import opencode
 from tests.servers import planted
 
 from deadheat.artifact import divergence_of
@@ -34,8 +35,6 @@ from deadheat.core.promises import CascadePromise, ChildrenPromise, EventPromise
 from deadheat.drive.server import Launch
 from deadheat.drive.target import Target
 from deadheat.targets.catalog import demo
-from deadheat.targets.declared_events import OPENCODE_EVENTS
-from deadheat.targets.opencode_wire import OpenCodeWire
 
 if TYPE_CHECKING:
     from deadheat.artifact import Artifact
@@ -86,13 +85,13 @@ class Race:
         argv = (sys.executable, "-P", planted.__file__, self.name, "--port", "{port}")
         return Target(
             name=name,
-            wire=OpenCodeWire(),
+            wire=opencode.WIRE,
             promises=self.promises,
             settle_ms=self.settle_ms,
             kinds=self.kinds,
             families=self.promises.children is not ChildrenPromise.NONE,
             timeout_s=self.timeout_s,
-            events=OPENCODE_EVENTS if self.promises.events is not EventPromise.NONE else None,
+            events=opencode.EVENTS if self.promises.events is not EventPromise.NONE else None,
             launch=Launch(
                 name=name,
                 argv=(*argv, "--correct") if correct else argv,

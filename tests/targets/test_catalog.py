@@ -109,7 +109,7 @@ def test_every_kind_has_an_example_of_itself() -> None:
     ],
 )
 def test_what_a_release_promises(version: str | None, promise: ListPromise) -> None:
-    assert opencode.promises_of(version).list is promise
+    assert opencode.profile_of(version).promises.list is promise
 
 
 def test_the_opencode_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

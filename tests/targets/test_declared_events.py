@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from tests import opencode
 
 from deadheat.core.history import Change
 from deadheat.core.promises import EventPromise
 from deadheat.drive.listening import News
-from deadheat.targets.declared_events import OPENCODE_EVENTS
 from deadheat.targets.profile import Profile
 
 CALLS = {
@@ -30,7 +30,7 @@ def profile(**events: Any) -> Profile:
 
 def test_opencode() -> None:
     said = {"type": "session.updated", "properties": {"info": {"id": "ses_1", "title": "t"}}}
-    assert OPENCODE_EVENTS.news("message", json.dumps(said)) == News(Change.UPDATED, "ses_1", "t")
+    assert opencode.EVENTS.news("message", json.dumps(said)) == News(Change.UPDATED, "ses_1", "t")
     for other in (
         {"type": "server.connected", "properties": {}},
         {"type": "session.deleted", "properties": {}},
@@ -39,10 +39,10 @@ def test_opencode() -> None:
         ["session.deleted"],
         7,
     ):
-        assert OPENCODE_EVENTS.news("message", json.dumps(other)) is None
-    assert OPENCODE_EVENTS.news("message", "no JSON") is None
+        assert opencode.EVENTS.news("message", json.dumps(other)) is None
+    assert opencode.EVENTS.news("message", "no JSON") is None
     untitled = {"type": "session.deleted", "properties": {"info": {"id": "ses_1"}}}
-    assert OPENCODE_EVENTS.news("", json.dumps(untitled)) == News(Change.DELETED, "ses_1")
+    assert opencode.EVENTS.news("", json.dumps(untitled)) == News(Change.DELETED, "ses_1")
 
 
 def test_a_profile_declares_its_own() -> None:

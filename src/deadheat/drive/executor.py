@@ -117,11 +117,11 @@ class Executor:
         self._stream: StreamObserver | None = None
         if tasks is not None:
             self._timeout_s = given_up_after_s(target.timeout_s)
-            self._control = LaneClient(base_url, target.timeout_s)
+            self._control = LaneClient(base_url, target.timeout_s, headers=target.headers)
             self._watch = Watch(target.timeout_s, self._ask_control, tasks)
             if target.events is not None:
                 self._stream = StreamObserver(
-                    Listener(base_url, target.events, tasks),
+                    Listener(base_url, target.events, tasks, target.headers),
                     self._ask,
                     self.disregard,
                     ownership.title(0, "marker"),
@@ -140,7 +140,9 @@ class Executor:
 
     def _client(self, which: int) -> LaneClient:
         through = self._shared[which].lane() if self._shared else None
-        return LaneClient(self._base_url, self._timeout_s, shared=through)
+        return LaneClient(
+            self._base_url, self._timeout_s, shared=through, headers=self._target.headers
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -298,7 +300,9 @@ class Executor:
         finally:
             if self._watch is not None and watched is not None:
                 self._watch.ended(watched)
-        outcome = self._target.wire.decode(invocation, answer.status_code, answer.content)
+        outcome = self._target.wire.decode(
+            invocation, answer.status_code, answer.content, answer.headers.get("location")
+        )
         if isinstance(outcome, Ok) and isinstance(outcome.result, Created):
             self._ownership.adopt(outcome.result.session)
         unknown = isinstance(outcome, Info)

@@ -183,14 +183,15 @@ class LaneClient:
     """One client of the server: at most one call in flight.
 
     ``url``: as ``drive.address`` reads it. ``shared``: an HTTP/2 lane to go through instead.
+    ``headers``: sent with every request.
     """
 
     def __init__(
         self,
         url: str,
         timeout_s: float,
-        auth: httpx.Auth | None = None,
         shared: Http2Lane | None = None,
+        headers: Iterable[tuple[str, str]] = (),
     ) -> None:
         address = address_of(url)
         self._transport: LaneTransport | Http2Lane = shared or LaneTransport(address)
@@ -199,10 +200,9 @@ class LaneClient:
             base_url=address.base_url,
             transport=self._transport,
             timeout=timeout_s,
-            headers={"accept-encoding": "identity"},
+            headers=[("accept-encoding", "identity"), *headers],
             trust_env=False,  # a proxy variable must not take loopback traffic
             follow_redirects=False,
-            auth=auth,
         )
 
     @property

@@ -61,7 +61,14 @@ class EventWire(Protocol):
 class Listener:
     """One server's stream, from ``begin`` to ``end``. Its reader runs in the given task group."""
 
-    def __init__(self, base_url: str, wire: EventWire, tasks: TaskGroup) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        wire: EventWire,
+        tasks: TaskGroup,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        self._headers = headers
         self._base_url = base_url
         self._wire = wire
         self._tasks = tasks
@@ -134,6 +141,7 @@ class Listener:
                 base_url=address.base_url,
                 transport=LaneTransport(address),
                 trust_env=False,
+                headers=self._headers,
                 timeout=timeout,
             ) as client,
             httpx_sse.aconnect_sse(client, "GET", self._wire.path) as source,

@@ -41,8 +41,13 @@ class Wire(Protocol):
         """The request for this call."""
         ...
 
-    def decode(self, invocation: Invocation, status: int, body: bytes) -> Outcome:
-        """What an answer means; undeclared statuses, errors and garbage have outcomes too."""
+    def decode(
+        self, invocation: Invocation, status: int, body: bytes, location: str | None = None
+    ) -> Outcome:
+        """What an answer means; undeclared statuses, errors and garbage have outcomes too.
+
+        ``location``: its header of that name.
+        """
         ...
 
 
@@ -56,6 +61,7 @@ class Target:
     ``kinds``: the calls that it has; ``families``: its sessions may have a parent.
     ``events``: its event stream, None: it has none. ``timeout_s``: for how long a call may go
     without an answer before it counts as hanging (``core.hangs``).
+    ``headers``: what every request to it carries; never printed or saved.
     ``http2``: one connection for all lanes, at an https URL (``drive.http2``).
     ``settle_ms``: how long the target may take to come to rest by its own word: for so long
     after a change reads may show what was. What shows only then is reported as *transient*.
@@ -77,6 +83,7 @@ class Target:
     http2: bool = False
     timeout_s: float = 10.0  # OpenCode answers within 0.1 s; 10 s is a hang (DESIGN §4)
     events: EventWire | None = None
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # may hold secrets
 
     @property
     def via(self) -> Via:

@@ -13,15 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from deadheat.core.history import SESSION_KINDS
 from deadheat.core.promises import DeletePromise, ListPromise, Promises
 from deadheat.drive.address import address_of
 from deadheat.drive.server import Launch
 from deadheat.drive.target import Target
 from deadheat.errors import RemoteRefused, UnknownTarget
 from deadheat.targets import demo_server, opencode
-from deadheat.targets.declared_events import OPENCODE_EVENTS
-from deadheat.targets.opencode_wire import OpenCodeWire
 from deadheat.targets.profile import read_profile
 
 if TYPE_CHECKING:
@@ -104,7 +101,7 @@ def wire_of(profile: str) -> Wire:
         return read_profile(Path(profile)).target("", base_url="http://127.0.0.1").wire
     if profile not in PROFILES:
         raise UnknownTarget(f"There is no profile {profile!r}. Use one of: {', '.join(PROFILES)}.")
-    return OpenCodeWire()
+    return opencode.profile_of(None).wire()
 
 
 def several(against: str) -> tuple[str, ...]:
@@ -132,7 +129,7 @@ def demo(*, correct: bool) -> Target:
     argv = (sys.executable, "-P", demo_server.__file__, "--port", "{port}")
     return Target(
         name=name,
-        wire=OpenCodeWire(),
+        wire=wire_of("opencode"),
         promises=Promises(delete=DeletePromise.EXACTLY_ONCE, list=ListPromise.SNAPSHOT),
         launch=Launch(
             name=name,
@@ -174,21 +171,9 @@ def _by_address(word: str, profile: str | None, *, allow_remote: bool, http2: bo
             f"{url.hostname} is not this machine. deadheat creates and deletes sessions there; "
             "add --allow-remote if that is what you want."
         )
-    if profile not in PROFILES:
-        return read_profile(Path(profile)).target(
-            shown, base_url=url.geturl().rstrip("/"), http2=http2
-        )
-    return Target(
-        name=shown,  # without user and password: names are printed and saved
-        wire=wire_of(profile),
-        base_url=url.geturl().rstrip("/"),
-        promises=opencode.promises_of(None),
-        kinds=SESSION_KINDS,
-        families=True,
-        exclusive=False,
-        events=OPENCODE_EVENTS,
-        http2=http2,
-    )
+    spoken = opencode.profile_of(None) if profile in PROFILES else read_profile(Path(profile))
+    # ``shown`` is without user and password: names are printed and saved.
+    return spoken.target(shown, base_url=url.geturl().rstrip("/"), http2=http2)
 
 
 def _shown(path: Path) -> str:

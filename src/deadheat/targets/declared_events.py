@@ -3,20 +3,21 @@
 Rules
 - Server-sent events with JSON data; paths into it are dotted, as in ``profile``.
 - What does not look like that, or has another name, says nothing about a session.
-
-OpenCode (seen on 1.0.152, 1.1.65, 1.2.1 and 1.18.33): ``session.updated`` follows a create (1.0 to
-1.2) and comes before a delete (1.2) as well as after a rename, so it says that the title is in
-place, not that somebody has just written it.
+- An update says that the title is in place, not that somebody has just written it: OpenCode's
+  ``session.updated`` follows a create and comes before a delete, too (1.0.152 to 1.18.33).
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from deadheat.core.history import Change
 from deadheat.drive.listening import News
 from deadheat.targets.profile_wire import session_id_of, value_at
+
+if TYPE_CHECKING:
+    from deadheat.core.history import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +51,3 @@ class DeclaredEvents:
         except (KeyError, IndexError, TypeError):
             return None
         return title if isinstance(title, str) else None
-
-
-OPENCODE_EVENTS = DeclaredEvents(
-    path="/event",
-    changes=(
-        ("session.created", Change.CREATED),
-        ("session.updated", Change.UPDATED),
-        ("session.deleted", Change.DELETED),
-    ),
-    id_at="properties.info.id",
-    title_at="properties.info.title",
-    name_at="type",
-)

@@ -1,16 +1,11 @@
-"""OpenCode as a managed target: which binary, started how, promising what.
+"""OpenCode as a managed target: which binary, and which of its two profiles.
 
 Rules
-- Hermetic: see ``drive.server`` for the home; here are OpenCode's own switches.
-- Up to 1.1 sessions are files and a list reads them one by one: each session
-  is right for itself, the whole is no snapshot. From 1.2 on it is one query.
-- Deleting (or forking) what is absent answers success up to some version; the
-  rehearsal of ``drive.live`` sees which, so the promise here is the stronger one.
-- Each version announces a create and a delete once; the rehearsal sees that it does at all.
-- A delete takes the children one after the other, then the session. Up to 1.1 anybody may
-  see that happen: *gradual*. From 1.2 on each call ran to its end before the next one, so
-  parent and children went at one instant: *atomic*, and a later release that shows a
-  cascade half done has lost that.
+- All that it speaks and promises is in ``profiles/opencode-*.toml``; here is only where the binary
+  comes from.
+- Deleting (or forking) what is absent answers success up to some version; the rehearsal of
+  ``drive.live`` sees which, so the profiles promise the stronger one. It sees, too, whether there
+  are events at all.
 """
 
 from __future__ import annotations
@@ -18,36 +13,23 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tomllib
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deadheat.core.history import SESSION_KINDS
-from deadheat.core.promises import (
-    CascadePromise,
-    ChildrenPromise,
-    DeletePromise,
-    EventPromise,
-    ListPromise,
-    Promises,
-)
-from deadheat.drive.server import Launch
-from deadheat.drive.target import Target
 from deadheat.errors import UnknownTarget
-from deadheat.targets.declared_events import OPENCODE_EVENTS
 from deadheat.targets.npm import fetch_binary, nearby, platform_package, versions_of
-from deadheat.targets.opencode_wire import OpenCodeWire
+from deadheat.targets.profile import Profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_SWITCHES = (
-    ("OPENCODE_DISABLE_AUTOUPDATE", "1"),
-    ("OPENCODE_DISABLE_MODELS_FETCH", "1"),
-    ("OPENCODE_DISABLE_LSP_DOWNLOAD", "1"),
-    ("OPENCODE_DISABLE_DEFAULT_PLUGINS", "1"),
-)
-# Ready in 2-5 s on a quiet machine, several times that on a loaded one with 2 cores.
-_READY_WITHIN_S = 60.0
+    from deadheat.drive.server import Launch
+    from deadheat.drive.target import Target
+
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
 
@@ -92,40 +74,21 @@ def versions_between(one: str, other: str) -> tuple[str, ...]:
     return known[low : high + 1]
 
 
-def promises_of(version: str | None) -> Promises:
-    """What this release promises; an unknown one is taken for an old one (the weaker promise)."""
+@cache
+def profile_of(version: str | None) -> Profile:
+    """How to speak to this release; an unknown one is taken for an old one (weaker promises)."""
     match = _VERSION.match(version or "")
-    snapshot = match is not None and (int(match[1]), int(match[2])) >= (1, 2)
-    return Promises(
-        delete=DeletePromise.EXACTLY_ONCE,
-        list=ListPromise.SNAPSHOT if snapshot else ListPromise.PER_SESSION,
-        children=ChildrenPromise.CASCADE,
-        cascade=CascadePromise.ATOMIC if snapshot else CascadePromise.GRADUAL,
-        events=EventPromise.EXACTLY_ONCE,
+    newer = match is not None and (int(match[1]), int(match[2])) >= (1, 2)
+    name = f"opencode-{'1.2' if newer else '1.0'}.toml"
+    return Profile.model_validate(
+        tomllib.loads(files("deadheat").joinpath("profiles", name).read_text("utf-8"))
     )
 
 
 def launch(name: str, program: str) -> Launch:
     """How ``program``, an OpenCode of any version, is started."""
-    return Launch(
-        name=name,
-        argv=(program, "serve", "--hostname", "127.0.0.1", "--port", "{port}"),
-        env=_SWITCHES,
-        git=True,
-        ready_line="opencode server listening on http://",
-        ready_within_s=_READY_WITHIN_S,
-        probe="/session",
-    )
+    return profile_of(None).launch(name, None, program)
 
 
 def _target(name: str, version: str | None, binary: Path) -> Target:
-    return Target(
-        name=name,
-        wire=OpenCodeWire(),
-        version=version,
-        promises=promises_of(version),
-        kinds=SESSION_KINDS,
-        families=True,
-        launch=launch(name, str(binary)),
-        events=OPENCODE_EVENTS,
-    )
+    return replace(profile_of(version).target(name, program=str(binary)), version=version)

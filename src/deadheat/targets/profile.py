@@ -32,34 +32,38 @@ Rules
 
 from __future__ import annotations
 
+import base64
+import os
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import (
-    AliasGenerator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    JsonValue,
-    WithJsonSchema,
-    model_validator,
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+
+from deadheat.core.history import Change
+from deadheat.core.promises import (
+    CascadePromise,
+    ChildrenPromise,
+    DeletePromise,
+    EventPromise,
+    ForkPromise,
+    ListPromise,
+    Promises,
+    ReadPromise,
 )
-
-from deadheat.core.history import Change, Kind
-from deadheat.core.promises import DeletePromise, EventPromise, ListPromise, Promises, ReadPromise
 from deadheat.drive.server import Launch
-from deadheat.drive.target import PLAIN, Target
+from deadheat.drive.target import Target
 from deadheat.duration import seconds_of
 from deadheat.errors import BadFile
 from deadheat.targets.declared_events import DeclaredEvents
-from deadheat.targets.profile_wire import Exchange, ProfileWire
+from deadheat.targets.profile_calls import REQUEST, Calls, Table
+from deadheat.targets.profile_wire import ProfileWire
 from deadheat.toml_file import load
 
-_REQUEST = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/\S*)\Z")
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+# A secret is named, never written down.
+_FROM_ENV = r"^\{env:[A-Za-z_][A-Za-z0-9_]*\}$"
+_ENV = re.compile(r"\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
 
 # Durations are written as people write them and kept in seconds.
 Seconds = Annotated[
@@ -69,115 +73,33 @@ Seconds = Annotated[
 ]
 
 
-class Table(BaseModel):
-    """A table of a TOML file: keys with dashes, nothing unknown, nothing changed later."""
+class AuthTable(Table):
+    """Who we are: ``user`` and ``password`` (HTTP basic), or ``token`` (bearer)."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        validate_by_name=True,
-        validate_by_alias=True,
-        alias_generator=AliasGenerator(alias=lambda name: name.replace("_", "-")),
+    user: str | None = Field(default=None, description="The user's name.", examples=["admin"])
+    password: str | None = Field(
+        default=None,
+        pattern=_FROM_ENV,
+        description="Where it is.",
+        examples=["{env:SHOP_KEY}"],
     )
-
-
-class CallTable(Table):
-    """One call: its request and how its answer is read."""
-
-    request: str = Field(
-        description="Method and path. {id} is the session's id.", examples=["GET /carts/{id}"]
-    )
-    body: JsonValue = Field(
-        default=None, description="JSON to send; {title} and {id} are filled in its strings."
-    )
-    done: tuple[int, ...] = Field(
-        default=(), description="Statuses that mean success; default: any 2xx.", examples=[[200]]
-    )
-    absent: tuple[int, ...] = Field(
-        default=(404, 410),
-        description="Statuses that mean: there is no such session.",
-        examples=[[404]],
+    token: str | None = Field(
+        default=None, pattern=_FROM_ENV, description="Where it is.", examples=["{env:SHOP_TOKEN}"]
     )
 
     @model_validator(mode="after")
-    def _request_is_one(self) -> CallTable:
-        if not _REQUEST.match(self.request):
-            raise ValueError(
-                f"has the request {self.request!r}. Write a method and a path, as GET /carts"
-            )
+    def _one_way(self) -> AuthTable:
+        basic = self.user is not None and self.password is not None
+        if basic is (self.token is not None) or (self.user is None) is not (self.password is None):
+            raise ValueError("needs user and password, or a token; not both.")
         return self
 
-    def exchange(self, kind: Kind) -> Exchange:
-        """The same as the wire reads it."""
-        method, path = self.request.split(" ", 1)
-        return Exchange(
-            kind,
-            method,
-            path,
-            self.body,
-            frozenset(self.done),
-            frozenset(self.absent),
-            id_at=getattr(self, "id", None),
-            title_at=getattr(self, "title", None),
-            items_at=getattr(self, "items", None),
-        )
-
-
-class CreateTable(CallTable):
-    """POST: the answer tells the id."""
-
-    id: str = Field(default="id", description="Where the answer has the id.", examples=["id"])
-    absent: tuple[int, ...] = ()
-
-
-class GetTable(CallTable):
-    """GET of one session."""
-
-    id: str | None = Field(default=None, description="Where the answer repeats the id.")
-    title: str | None = Field(default=None, description="Where the answer has the title.")
-
-
-class ListTable(CallTable):
-    """GET of all sessions."""
-
-    items: str = Field(default="", description="Where the array is; empty: the answer itself.")
-    id: str = Field(default="id", description="Where an item has its id; empty: it is the id.")
-    title: str | None = Field(default=None, description="Where an item has its title.")
-    absent: tuple[int, ...] = ()
-
-
-class Calls(Table):
-    """What the API can do."""
-
-    create: CreateTable = Field(examples=[{"request": "POST /carts"}])
-    get: GetTable = Field(examples=[{"request": "GET /carts/{id}"}])
-    list: ListTable = Field(examples=[{"request": "GET /carts"}])
-    delete: CallTable = Field(examples=[{"request": "DELETE /carts/{id}"}])
-    rename: CallTable | None = Field(
-        default=None, description="Writes another title; left out: the API has no such call."
-    )
-
-    @model_validator(mode="after")
-    def _placeholders_make_sense(self) -> Calls:
-        for name, call, allowed, needed in (
-            ("create", self.create, {"title"}, set[str]()),
-            ("list", self.list, set[str](), set[str]()),
-            ("get", self.get, {"id"}, {"id"}),
-            ("delete", self.delete, {"id"}, {"id"}),
-            ("rename", self.rename, {"id", "title"}, {"id", "title"}),
-        ):
-            if call is None:
-                continue
-            used = {*_PLACEHOLDER.findall(call.request), *_in_body(call.body)}
-            if used - allowed:
-                word = min(used - allowed)
-                may = ", ".join(f"{{{one}}}" for one in sorted(allowed)) or "none"
-                raise ValueError(f"has {{{word}}} in {name}, which it cannot fill. Use: {may}.")
-            if needed - used:
-                raise ValueError(f"needs {{{min(needed - used)}}} in {name}.")
-        if self.rename is not None and "title" not in _in_body(self.create.body):
-            raise ValueError("has rename, so create needs a body with {title} in it.")
-        return self
+    def header(self) -> tuple[str, str]:
+        """The header that says it. Raises ``BadFile``."""
+        if self.token is not None:
+            return "authorization", f"Bearer {from_environment(self.token)}"
+        known = f"{self.user}:{from_environment(self.password or '')}"
+        return "authorization", f"Basic {base64.b64encode(known.encode()).decode()}"
 
 
 class PromisesTable(Table):
@@ -195,6 +117,20 @@ class PromisesTable(Table):
         default=ReadPromise.LINEARIZABLE,
         description="linearizable: always right. quiescent: when nothing is in flight. "
         "eventual: at rest.",
+    )
+    children: ChildrenPromise = Field(
+        default=ChildrenPromise.CASCADE,
+        description="Of a deleted session's children. cascade: they go with it. orphan: they stay. "
+        "none: each may go or stay. Only where there is create-child.",
+    )
+    cascade: CascadePromise = Field(
+        default=CascadePromise.GRADUAL,
+        description="gradual: children may be seen to go one after the other. atomic: all at one "
+        "instant.",
+    )
+    fork: ForkPromise = Field(
+        default=ForkPromise.NEEDS_SOURCE,
+        description="Of what is not there. needs-source: it answers that. any: it may make one.",
     )
 
 
@@ -215,7 +151,7 @@ class EventsTable(Table):
 
     @model_validator(mode="after")
     def _request_is_a_get(self) -> EventsTable:
-        if not (_REQUEST.match(self.request) and self.request.startswith("GET ")):
+        if not (REQUEST.match(self.request) and self.request.startswith("GET ")):
             raise ValueError(f"has the request {self.request!r}. Write GET and a path.")
         return self
 
@@ -259,6 +195,9 @@ class ServerTable(Table):
         default=None, description="A path to GET until any answer comes.", examples=["/carts"]
     )
     ready_within: Seconds = Field(default=30.0, description="How long the start may take.")
+    git: bool = Field(
+        default=False, description="It is started in a git repository of one empty commit."
+    )
 
 
 class Profile(Table):
@@ -274,6 +213,21 @@ class Profile(Table):
     )
     base_path: str = Field(
         default="", pattern=r"^(/[^\s?#]*[^\s?#/])?$", description="Before every path: /api/v1"
+    )
+    headers: dict[str, str] = Field(
+        default_factory=dict,
+        description="Sent with every request; {env:NAME} is what the environment variable holds.",
+        examples=[{"x-api-key": "{env:SHOP_KEY}"}],
+    )
+    auth: AuthTable | None = Field(default=None, description="Sent with every request.")
+    id_pattern: str | None = Field(
+        default=None,
+        description="A regular expression that a whole id matches; anything else is no id, and is "
+        "never sent.",
+        examples=["ses_[A-Za-z0-9]+"],
+    )
+    error: str | None = Field(
+        default=None, description="Where an answer that refuses has the error's name."
     )
     calls: Calls = Field(examples=[{}])
     events: EventsTable | None = Field(
@@ -295,10 +249,12 @@ class Profile(Table):
         project: Path | None = None,
         exclusive: bool = False,
         http2: bool = False,
+        program: str = "{program}",
     ) -> Target:
         """A target of this API: at ``base_url``, else the one that ``server`` starts.
 
-        ``exclusive``: see ``Target``; a server that deadheat starts is. Raises ``BadFile``.
+        ``exclusive``: see ``Target``; a server that deadheat starts is. ``program``: what {program}
+        in its command is. Raises ``BadFile``.
         """
         if base_url is None and self.server is None:
             raise BadFile(
@@ -306,20 +262,26 @@ class Profile(Table):
                 "or name the URL of one and give the file with --profile."
             )
         settle_s = self.settle or 0.0
+        families = self.calls.create_child is not None
         return Target(
             name=name,
             wire=self.wire(),
-            launch=None if base_url is not None else self._launch(name, project or Path.cwd()),
+            launch=None if base_url is not None else self.launch(name, project, program),
             base_url=base_url,
             promises=Promises(
                 delete=self.promises.delete,
                 list=self.promises.list,
                 reads=self.promises.reads,
+                children=self.promises.children if families else ChildrenPromise.NONE,
+                cascade=self.promises.cascade if families else CascadePromise.ATOMIC,
+                fork=self.promises.fork,
                 events=EventPromise.NONE if self.events is None else self.events.promise,
             ),
-            events=None if self.events is None else self.events.wire(self.base_path),
+            events=self.events_wire(),
             exclusive=exclusive or base_url is None,
-            kinds=PLAIN | ({Kind.RENAME} if self.calls.rename is not None else set()),
+            kinds=self.calls.kinds(),
+            families=families,
+            headers=self._headers(),
             settle_ms=round(settle_s * 1_000),
             timeout_s=self.timeout,
             http2=http2,
@@ -327,19 +289,36 @@ class Profile(Table):
 
     def wire(self) -> ProfileWire:
         """How calls become requests, and answers outcomes."""
-        calls: dict[Kind, CallTable | None] = {
-            Kind.CREATE: self.calls.create,
-            Kind.GET: self.calls.get,
-            Kind.LIST: self.calls.list,
-            Kind.DELETE: self.calls.delete,
-            Kind.RENAME: self.calls.rename,
-        }
-        exchanges = tuple(c.exchange(kind) for kind, c in calls.items() if c is not None)
-        return ProfileWire(self.name, self.base_path, exchanges)
+        pattern = None if self.id_pattern is None else re.compile(self.id_pattern)
+        return ProfileWire(self.name, self.base_path, self.calls.exchanges(), pattern, self.error)
 
-    def _launch(self, name: str, project: Path) -> Launch:
+    @model_validator(mode="after")
+    def _pattern_is_one(self) -> Profile:
+        try:
+            re.compile(self.id_pattern or "")
+        except re.error as exc:
+            raise ValueError(f"has an id-pattern that is no regular expression ({exc}).") from None
+        return self
+
+    def _headers(self) -> tuple[tuple[str, str], ...]:
+        """What every request carries, secrets included. Raises ``BadFile``."""
+        headers = [(name.lower(), from_environment(text)) for name, text in self.headers.items()]
+        if self.auth is not None:
+            headers.append(self.auth.header())
+        return tuple(headers)
+
+    def events_wire(self) -> DeclaredEvents | None:
+        """How its event stream is read; None: it has none."""
+        return None if self.events is None else self.events.wire(self.base_path)
+
+    def launch(self, name: str, project: Path | None, program: str) -> Launch:
+        """How the server is started; there must be a ``server``."""
         assert self.server is not None
-        known = {"{python}": sys.executable, "{project}": str(project.absolute())}
+        known = {
+            "{python}": sys.executable,
+            "{project}": str((project or Path.cwd()).absolute()),
+            "{program}": program,
+        }
 
         def filled(text: str) -> str:
             for word, value in known.items():
@@ -353,7 +332,28 @@ class Profile(Table):
             ready_line=self.server.ready_line,
             ready_within_s=self.server.ready_within,
             probe=self.server.probe,
+            git=self.server.git,
         )
+
+
+def from_environment(text: str) -> str:
+    """``text`` with each ``{env:NAME}`` filled in. Raises ``BadFile`` for one that is not set."""
+
+    def value(found: re.Match[str]) -> str:
+        said = os.environ.get(found[1])
+        if not said:
+            raise BadFile(
+                f"the environment variable {found[1]} is not set, which the profile sends to the "
+                "server. Set it first."
+            )
+        if not said.isprintable() or not said.isascii():
+            raise BadFile(
+                f"the environment variable {found[1]} holds what no header can: a line break, or "
+                "letters beyond ASCII. Set it again."
+            )
+        return said
+
+    return _ENV.sub(value, text)
 
 
 def read_profile(path: Path) -> Profile:
@@ -361,15 +361,3 @@ def read_profile(path: Path) -> Profile:
     found = load(path, Profile)
     assert found is not None  # the whole file, not a table of it
     return found
-
-
-def _in_body(body: Any) -> set[str]:
-    match body:
-        case str():
-            return set(_PLACEHOLDER.findall(body))
-        case dict():
-            return {name for value in body.values() for name in _in_body(value)}
-        case list():
-            return {name for value in body for name in _in_body(value)}
-        case _:
-            return set()
