@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 from pathlib import Path
@@ -20,12 +21,14 @@ from deadheat.core.history import (
     Invocation,
     Kind,
     Listed,
+    Offspring,
     Ok,
     Renamed,
     Seen,
     Undeclared,
     Unknown,
 )
+from deadheat.core.promises import ForkPromise
 from deadheat.errors import BadFile
 from deadheat.targets.catalog import resolve
 from deadheat.targets.profile import Profile, read_profile
@@ -132,3 +135,121 @@ def test_the_target_of_a_file(tmp_path: Path) -> None:
     assert read_profile(no_server).server is None
     with pytest.raises(BadFile, match=r"Add \[server\]"):
         resolve(str(no_server))
+
+
+FAMILY = {
+    "create": {"request": "POST /s", "body": {"name": "{title}"}},
+    "create-child": {"request": "POST /s/{parent}/below", "body": {"of": ["{parent}", "{title}"]}},
+    "get": {"request": "GET /s/{id}"},
+    "list": {"request": "GET /s"},
+    "delete": {"request": "DELETE /s/{id}"},
+    "children": {"request": "GET /s/{id}/below", "items": "all", "title": "name"},
+    "fork": {"request": "POST /s/{id}/copy", "id-in-location": True},
+}
+
+
+def profile(**changed: Any) -> Profile:
+    return Profile.model_validate({"name": "x", "calls": FAMILY, **changed})
+
+
+def test_parents_children_and_forks() -> None:
+    spoken = profile(promises={"children": "orphan", "fork": "any"})
+    target = spoken.target("x", base_url="http://127.0.0.1:1")
+    assert target.families
+    assert target.kinds >= {Kind.CHILDREN, Kind.FORK}
+    assert Kind.RENAME not in target.kinds
+    assert str(target.promises).endswith("children orphan")
+    assert target.promises.fork is ForkPromise.ANY
+    wire = spoken.wire()
+    child = Invocation(Kind.CREATE, title="t", parent="p/q")
+    sent = wire.encode(child)
+    assert (sent.method, sent.path) == ("POST", "/s/p%2Fq/below")
+    assert json.loads(sent.body or b"") == {"of": ["p/q", "t"]}
+    assert wire.encode(Invocation(Kind.CREATE, title="t")).path == "/s"
+    assert wire.decode(child, 404, b"") == Ok(Absent())  # the parent is not there
+    assert wire.decode(Invocation(Kind.CREATE), 404, b"") == Ok(Undeclared(404, ""))
+    below = Invocation(Kind.CHILDREN, "p")
+    assert wire.encode(below).path == "/s/p/below"
+    shown = b'{"all": [{"id": 1, "name": "t"}]}'
+    assert wire.decode(below, 200, shown) == Ok(Offspring((Seen("1", "t"),)))
+
+
+def test_an_id_from_the_location() -> None:
+    fork = Invocation(Kind.FORK, "a")
+    wire = profile().wire()
+    for location, session in (
+        ("/s/7", "7"),
+        ("http://h:1/s/a%20b/?x#y", "a b"),
+        ("/s/..", None),
+        ("/", None),
+        (None, None),
+    ):
+        said = wire.decode(fork, 201, b"", location)
+        wanted = Info(Unknown.GARBLED, "201 of another shape")
+        assert said == (wanted if session is None else Ok(Created(session)))
+
+
+def test_ids_of_another_pattern_are_none() -> None:
+    wire = profile(**{"id-pattern": "[a-z]+[0-9]"}).wire()
+    for session in ("a", "a1b", "A1", "a1\n"):
+        with pytest.raises(ValueError, match="not a session id"):
+            wire.encode(Invocation(Kind.GET, session))
+        answer = json.dumps([{"id": session}]).encode()
+        assert isinstance(wire.decode(Invocation(Kind.LIST), 200, answer), Info)
+    assert wire.encode(Invocation(Kind.GET, "ab1")).path == "/s/ab1"
+
+
+def test_what_a_success_must_answer() -> None:
+    calls = {**FAMILY, "delete": {"request": "DELETE /s/{id}", "answer": True}}
+    wire = profile(calls=calls, error="error.name").wire()
+    gone = Invocation(Kind.DELETE, "a")
+    assert wire.decode(gone, 200, b"true") == Ok(Deleted())
+    for body in (b"1", b"false", b'"true"', b""):
+        assert isinstance(wire.decode(gone, 200, body), Info), body
+    busy = b'{"error": {"name": "Busy\\u0007!"}}'
+    assert wire.decode(gone, 409, busy) == Ok(Undeclared(409, "Busy!"))
+    assert wire.decode(gone, 409, b"[]") == Ok(Undeclared(409, ""))
+
+
+def test_secrets_are_named_and_never_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_KEY", "s3cret")
+    spoken = profile(
+        headers={"X-Api-Key": "key {env:SHOP_KEY}"},
+        auth={"user": "u", "password": "{env:SHOP_KEY}"},
+    )
+    target = spoken.target("x", base_url="http://127.0.0.1:1")
+    basic = base64.b64encode(b"u:s3cret").decode()
+    assert target.headers == (("x-api-key", "key s3cret"), ("authorization", f"Basic {basic}"))
+    assert "s3cret" not in repr(target) + repr(spoken)
+    bearer = profile(auth={"token": "{env:SHOP_KEY}"}).target("x", base_url="http://127.0.0.1:1")
+    assert bearer.headers == (("authorization", "Bearer s3cret"),)
+    for value in ("", "a\nb", "é"):
+        monkeypatch.setenv("SHOP_KEY", value)
+        with pytest.raises(BadFile, match="environment variable SHOP_KEY"):
+            spoken.target("x", base_url="http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"auth": {"user": "u", "password": "plain"}}, "pattern"),
+        ({"auth": {"user": "u"}}, "user and password, or a token"),
+        ({"auth": {}}, "user and password, or a token"),
+        (
+            {"auth": {"user": "u", "password": "{env:A}", "token": "{env:A}"}},
+            "user and password, or a token",
+        ),
+        ({"headers": {"Host": "x"}}, "cannot be set"),
+        ({"headers": {"a b": "x"}}, "cannot be set"),
+        ({"headers": {"a": "x\n"}}, "plain letters"),
+        ({"id-pattern": "("}, "no regular expression"),
+        ({"calls": {**FAMILY, "create-child": None}}, "needs create-child"),
+        (
+            {"calls": {**FAMILY, "create-child": {"request": "POST /s"}}},
+            r"needs \{parent\} in create-child",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_told(changed: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        profile(**changed)

@@ -63,6 +63,11 @@ from deadheat.toml_file import load
 
 # A secret is named, never written down.
 _FROM_ENV = r"^\{env:[A-Za-z_][A-Za-z0-9_]*\}$"
+# What the client itself says of each request.
+_NOT_OURS = frozenset(
+    {"host", "connection", "content-length", "content-type", "transfer-encoding", "accept-encoding"}
+)
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _ENV = re.compile(r"\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
 
 # Durations are written as people write them and kept in seconds.
@@ -186,7 +191,8 @@ class ServerTable(Table):
         examples=[["{python}", "-m", "uvicorn", "shop:app", "--port", "{port}"]],
     )
     env: dict[str, str] = Field(
-        default_factory=dict, description="Added to PATH, LANG and HOME, which are all it sees."
+        default_factory=dict,
+        description="Added to PATH, LANG and HOME, all it sees; {env:NAME} as in headers.",
     )
     ready_line: str | None = Field(
         default=None, description="A piece of the line that says it listens."
@@ -293,6 +299,15 @@ class Profile(Table):
         return ProfileWire(self.name, self.base_path, self.calls.exchanges(), pattern, self.error)
 
     @model_validator(mode="after")
+    def _headers_are_ours_to_set(self) -> Profile:
+        for name, text in self.headers.items():
+            if not _HEADER.fullmatch(name) or name.lower() in _NOT_OURS:
+                raise ValueError(f"has the header {name!r}, which cannot be set. Leave it out.")
+            if not (text.isprintable() and text.isascii()):
+                raise ValueError(f"has a header {name} of more than plain letters. Correct it.")
+        return self
+
+    @model_validator(mode="after")
     def _pattern_is_one(self) -> Profile:
         try:
             re.compile(self.id_pattern or "")
@@ -328,7 +343,9 @@ class Profile(Table):
         return Launch(
             name=name,
             argv=tuple(filled(word) for word in self.server.command),
-            env=tuple((key, filled(value)) for key, value in self.server.env.items()),
+            env=tuple(
+                (key, from_environment(filled(value))) for key, value in self.server.env.items()
+            ),
             ready_line=self.server.ready_line,
             ready_within_s=self.server.ready_within,
             probe=self.server.probe,
