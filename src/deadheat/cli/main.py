@@ -15,7 +15,7 @@ import traceback
 import click
 
 import deadheat
-from deadheat.cli import campaign, ci, examples, exporting, search, versions
+from deadheat.cli import aiming, campaign, ci, examples, exporting, search, versions
 from deadheat.cli.ending import tell
 from deadheat.cli.options import EXIT_CODES
 from deadheat.errors import DeadheatError, ExitCode
@@ -49,6 +49,7 @@ def targets() -> None:
 
 for _command in (
     search.run,
+    aiming.check,
     ci.ci,
     ci.accept,
     ci.fixed,

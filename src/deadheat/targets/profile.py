@@ -21,6 +21,9 @@
     name = "type"
     id = "cart.id"
 
+    [auth]                                 # and [headers]; secrets are named, never written down
+    token = "{env:CARTS_TOKEN}"
+
     [promises]
     delete = "exactly-once"
 

@@ -1,0 +1,307 @@
+"""Do a profile and a server agree? Each call once, one after the other, before anything races.
+
+Rules
+- Nothing is changed but what this dry run has made, and that is deleted at the end.
+- A call that has no session to be about, as its create failed, is left out.
+- What an answer holds is looked at only to say what to write instead: names of keys, never values.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import anyio
+import httpx
+
+from deadheat.core.history import (
+    Absent,
+    Created,
+    Deleted,
+    Found,
+    Info,
+    Invocation,
+    Kind,
+    Listed,
+    Offspring,
+    Ok,
+    Outcome,
+    Renamed,
+    Undeclared,
+    Unknown,
+)
+from deadheat.core.promises import ChildrenPromise, DeletePromise
+from deadheat.drive.lane import LaneClient
+from deadheat.drive.outcome import outcome_of_error
+from deadheat.drive.ownership import Ownership
+from deadheat.drive.server import ServerProcess
+from deadheat.errors import StartFailed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from deadheat.drive.target import Target
+
+# An answer of more keys is not read out.
+_MOST_KEYS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call of the dry run: what was sent, what came, and what to change if that is wrong.
+
+    ``status``: None when no answer came. ``wrong`` empty: as declared. ``hint``: it is as declared,
+    but something else would say it better.
+    """
+
+    doing: str
+    request: str
+    status: int | None
+    said: str
+    wrong: str = ""
+    hint: str = ""
+
+
+@asynccontextmanager
+async def server_of(target: Target) -> AsyncIterator[str]:
+    """The base URL of a target: its server is started and stopped, if it is ours to do so.
+
+    Raises ``TargetError``.
+    """
+    if target.launch is None:
+        if target.base_url is None:
+            raise StartFailed(f"{target.name} has neither a command nor an address. Give one.")
+        yield target.base_url
+        return
+    process = ServerProcess(target.launch)
+    try:
+        base_url = await process.start()
+        yield base_url
+    finally:
+        with anyio.CancelScope(shield=True):
+            await process.stop()
+
+
+async def dry_run(target: Target, base_url: str, run: str) -> tuple[Step, ...]:
+    """Each call that the target says it has, once. ``run``: as in ``open_target``."""
+    walk = _Walk(target, LaneClient(base_url, target.timeout_s, headers=target.headers), run)
+    try:
+        await walk.go()
+    finally:
+        with anyio.CancelScope(shield=True), anyio.move_on_after(target.timeout_s):
+            await walk.clean()
+    return tuple(walk.steps)
+
+
+class _Walk:
+    def __init__(self, target: Target, client: LaneClient, run: str) -> None:
+        self._target = target
+        self._client = client
+        self._ownership = Ownership(run)
+        self._made: list[str] = []
+        self.steps: list[Step] = []
+
+    async def go(self) -> None:
+        """Every call once; a session is made, looked at, changed, and deleted."""
+        shown = await self._ask("list what is there", Invocation(Kind.LIST), Listed)
+        if isinstance(shown, Listed):
+            self._ownership.shun(shown.sessions)
+        session = await self._make(
+            "create a session", Invocation(Kind.CREATE, title=self._title(1))
+        )
+        if session is None:
+            return
+        await self._find("get it", session, self._title(1))
+        shown = await self._ask("list again", Invocation(Kind.LIST), Listed)
+        if isinstance(shown, Listed) and session not in shown.sessions:
+            self._correct(
+                "does not show the session just created. Has the list pages? Name a limit in "
+                "calls.list.request, or correct calls.list.items and calls.list.id"
+            )
+        if Kind.RENAME in self._target.kinds:
+            await self._ask("rename it", Invocation(Kind.RENAME, session, self._title(2)), Renamed)
+            await self._find("get it again", session, self._title(2))
+        if Kind.FORK in self._target.kinds:
+            await self._make("fork it", Invocation(Kind.FORK, session))
+        child = await self._child_of(session) if self._target.families else None
+        await self._ask("delete it", Invocation(Kind.DELETE, session), Deleted)
+        await self._ask("get it once more", Invocation(Kind.GET, session), Absent)
+        shown = await self._ask("list once more", Invocation(Kind.LIST), Listed)
+        if isinstance(shown, Listed):
+            if session in shown.sessions:
+                self._correct("still shows it. May a change take time to show? Write settle")
+            elif child is not None:
+                self._inherited(child in shown.sessions)
+        await self._again(session)
+
+    async def _child_of(self, session: str) -> str | None:
+        create = Invocation(Kind.CREATE, None, self._title(3), session)
+        child = await self._make("create one below it", create)
+        if child is not None and Kind.CHILDREN in self._target.kinds:
+            below = await self._ask(
+                "list its children", Invocation(Kind.CHILDREN, session), Offspring
+            )
+            if isinstance(below, Offspring) and child not in {e.session for e in below.entries}:
+                self._correct("does not show the child. Correct calls.children")
+        return child
+
+    async def _find(self, doing: str, session: str, title: str) -> None:
+        found = await self._ask(doing, Invocation(Kind.GET, session), Found)
+        if isinstance(found, Found) and found.title not in (None, title):
+            self._correct("has another title than was written. Correct calls.get.title")
+
+    def _inherited(self, is_there: bool) -> None:
+        promised = self._target.promises.children
+        if is_there and promised is ChildrenPromise.CASCADE:
+            self._correct('still shows its child. Write promises.children = "orphan"')
+        elif not is_there and promised is ChildrenPromise.ORPHAN:
+            self._correct('shows its child no more. Write promises.children = "cascade"')
+
+    async def _again(self, session: str) -> None:
+        """What does a second delete answer? It says what the first one may promise."""
+        again = Invocation(Kind.DELETE, session)
+        outcome, status, keys = await self._send(again)
+        said = _said(outcome)
+        strict = self._target.promises.delete is DeletePromise.EXACTLY_ONCE
+        wrong = hint = ""
+        match outcome:
+            case Ok(Deleted()) if strict:
+                hint = (
+                    'a delete of what is gone succeeds, too: write promises.delete = "idempotent"'
+                )
+            case Ok(Absent()) if not strict:
+                hint = 'a second delete is told apart: write promises.delete = "exactly-once"'
+            case Ok(Deleted() | Absent()):
+                pass
+            case _:
+                wrong = self._advice(again, outcome, status, keys, Absent)
+        self._note("delete it again", again, status, said, wrong, hint)
+
+    async def clean(self) -> None:
+        """Delete what was made and is still there, also where a create's answer was not understood:
+        the list may show it under its title."""
+        outcome, *_ = await self._send(Invocation(Kind.LIST))
+        if isinstance(outcome, Ok) and isinstance(outcome.result, Listed):
+            for entry in outcome.result.entries:
+                if self._ownership.of_trial(entry.title, 0):
+                    self._ownership.adopt(entry.session)
+                    if self._ownership.owns(entry.session) and entry.session not in self._made:
+                        self._made.append(entry.session)
+        for session in reversed(self._made):
+            await self._send(Invocation(Kind.DELETE, session))
+        await self._client.aclose()
+
+    def _title(self, number: int) -> str:
+        return self._ownership.title(0, f"check {number}")
+
+    async def _make(self, doing: str, invocation: Invocation) -> str | None:
+        made = await self._ask(doing, invocation, Created)
+        if not isinstance(made, Created):
+            return None
+        self._ownership.adopt(made.session)
+        if not self._ownership.owns(made.session):
+            self._correct("answered the id of a session that was there before. Correct its id")
+            return None
+        self._made.append(made.session)
+        return made.session
+
+    async def _ask(self, doing: str, invocation: Invocation, wanted: type[object]) -> object:
+        """The result, whatever it is; None when there is none."""
+        outcome, status, keys = await self._send(invocation)
+        result = outcome.result if isinstance(outcome, Ok) else None
+        wrong = "" if isinstance(result, wanted) else self._advice(
+            invocation, outcome, status, keys, wanted
+        )  # fmt: skip
+        self._note(doing, invocation, status, _said(outcome), wrong)
+        return result
+
+    async def _send(self, invocation: Invocation) -> tuple[Outcome, int | None, tuple[str, ...]]:
+        self._ownership.permit(invocation)
+        request = self._target.wire.encode(invocation)
+        try:
+            answer, *_ = await self._client.send(request.method, request.path, request.body)
+        except httpx.RequestError as exc:
+            return outcome_of_error(exc), None, ()
+        location = answer.headers.get("location")
+        outcome = self._target.wire.decode(invocation, answer.status_code, answer.content, location)
+        return outcome, answer.status_code, _keys(answer.content)
+
+    def _note(
+        self,
+        doing: str,
+        invocation: Invocation,
+        status: int | None,
+        said: str,
+        wrong: str,
+        hint: str = "",
+    ) -> None:
+        request = self._target.wire.encode(invocation)
+        path = request.path
+        for word, session in (("{id}", invocation.session), ("{parent}", invocation.parent)):
+            if session is not None:
+                path = path.replace(quote(session, safe=""), word)
+        self.steps.append(Step(doing, f"{request.method} {path}", status, said, wrong, hint))
+
+    def _correct(self, wrong: str) -> None:
+        """The last answer was of the declared form, and yet not what it had to be."""
+        self.steps[-1] = replace(self.steps[-1], wrong=wrong)
+
+    def _advice(
+        self,
+        invocation: Invocation,
+        outcome: Outcome,
+        status: int | None,
+        keys: tuple[str, ...],
+        wanted: type[object],
+    ) -> str:
+        below = invocation.parent is not None
+        table = f"calls.{'create-child' if below else invocation.kind}"
+        refused = wanted is Absent
+        match outcome:
+            case Ok(Undeclared()) if refused:
+                return f"means that it is not there? Add {status} to {table}.absent"
+            case Ok(Undeclared()) if status is not None and status < 300:
+                return f"means success? Write {table}.done = [{status}]"
+            case Ok(Undeclared()) if status is not None and status in (401, 403):
+                return "was not let in. Write [auth] or [headers]"
+            case Ok(Undeclared()):
+                return f"is no success. Correct {table}.request and its body"
+            case Ok(Absent()):
+                return f"says that it is not there. Correct {table}.request, or {table}.absent"
+            case Ok():
+                return f"says success of what is gone. Correct {table}.done and {table}.absent"
+            case Info(Unknown.GARBLED):
+                has = f"; the answer has {', '.join(keys)}" if keys else ""
+                return f"is not of the declared form. Correct the places in {table}{has}"
+            case Info(Unknown.SERVER_ERROR):
+                return f"is an error of the server. Correct {table}.request and its body"
+            case _:
+                return "got no answer. Is the server there?"
+
+
+def _said(outcome: Outcome) -> str:
+    match outcome:
+        case Ok(Listed(entries) | Offspring(entries)):
+            return f"{len(entries)} session{'s' * (len(entries) != 1)}"
+        case Ok(Undeclared(_, detail)):
+            return f"undeclared {detail}".strip()
+        case Ok(result):
+            return type(result).__name__.lower()
+        case _:
+            return str(outcome.reason)
+
+
+def _keys(body: bytes) -> tuple[str, ...]:
+    """The names at the top of an answer, or of the first item of a list."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return ()
+    first = answer[0] if isinstance(answer, list) and answer else answer
+    if not isinstance(first, dict):
+        return ()
+    names = (key for key in first if key.isprintable() and len(key) <= 40)
+    return tuple(name for name, _ in zip(names, range(_MOST_KEYS), strict=False))
