@@ -210,6 +210,39 @@ def test_a_child_made_while_its_parent_goes_is_an_orphan_if_that_was_seen_after(
     assert isinstance(check(history(2), GRADUAL), Linearizable)
 
 
+def test_an_orphan_is_one_also_where_a_list_of_children_had_shown_it() -> None:
+    """Found as a torn list, and as a stale read, by searches of the planted race."""
+
+    def history() -> Build:
+        build = _below(Build().create("p", 0, 1), "x", "p", 2, 3).delete("p", 4, 12)
+        return _below(build, "y", "p", 6, 7)
+
+    below = Invocation(Kind.CHILDREN, "p")
+    listed = history().add(below, Offspring((Seen("x"), Seen("y"))), 8, 9)
+    assert _found(listed.list(14, 15, "y", rest=True).history, GRADUAL).anomaly is Anomaly.ORPHAN
+    deleted = history().list(8, 9, "p", "x", "y").delete("y", 14, 15)
+    assert _found(deleted.history, GRADUAL).anomaly is Anomaly.ORPHAN
+
+
+def test_which_delete_took_a_child_that_vanished() -> None:
+    """Nothing is wrong with the parent, which was refused and is there: its child is gone."""
+    build = _family().list(6, 7, "p", "x", "y").delete("p", 8, 11, Absent()).delete("x", 9, 10)
+    found = _found(build.list(12, 13, "p", rest=True).history, GRADUAL)
+    assert found.anomaly is Anomaly.PARTIAL_CASCADE
+    assert found.sessions[:2] == ("p", "y")
+
+
+def test_a_rename_that_only_found_its_session_is_a_read_in_the_signature() -> None:
+    def back(*, renamed: bool) -> tuple[str, ...]:
+        build = Build().create("x", 0, 1, "old").delete("x", 2, 4)
+        build = build.add(Invocation(Kind.RENAME, "x", "new"), Renamed(), 2, 5)
+        again = Invocation(Kind.RENAME, "x", "newer")
+        shown = build.add(again, Renamed(), 6, 7) if renamed else build.list(6, 7, "x", rest=True)
+        return _found(shown.history, GRADUAL).signature.calls
+
+    assert back(renamed=True) == back(renamed=False) == ("create", "delete", "read")
+
+
 def test_a_refused_delete_that_took_children_is_a_partial_cascade() -> None:
     history = (
         _family().delete("p", 6, 8, Absent()).list(9, 10, "p", "y", rest=True)

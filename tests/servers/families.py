@@ -29,10 +29,24 @@ class LateChild(Collection):
 
 
 class OneByOne(Collection):
-    """partial-cascade: children go one by one; one that has gone already ends it with 404."""
+    """partial-cascade: children go one by one; one that has gone already ends it with 404.
+
+    The twin's deletes wait for each other: of two, the one that is told 404 has taken nothing.
+    """
+
+    def __init__(self, correct: bool) -> None:
+        super().__init__(correct)
+        self._one_at_a_time = asyncio.Lock()
 
     async def delete(self, sid: str) -> None:
         """Newest first, each in a step of its own."""
+        if not self.correct:
+            await self._take_one_by_one(sid)
+            return
+        async with self._one_at_a_time:
+            await self._take_one_by_one(sid)
+
+    async def _take_one_by_one(self, sid: str) -> None:
         if sid not in self.stored:
             raise Missing(sid)
         for child in self.below(sid):

@@ -319,6 +319,10 @@ RACES: tuple[Race, ...] = (
             Sight(  # renamed twice: what is seen is the title of neither
                 Anomaly.GHOST, (_race((Delete(A),), (Rename(A),), after=1),)
             ),
+            Sight(  # what came back is there to be deleted once more
+                Anomaly.DOUBLE_DELETE,
+                (_race((Delete(A),), (Rename(A),), after=1, then=Delete(A)),),
+            ),
         ),
         kinds=PLAIN | {Kind.RENAME},
     ),

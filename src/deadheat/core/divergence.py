@@ -106,11 +106,11 @@ class Signature:
 
     ``calls`` are the kinds of call in the witness, sorted; one made by the program
     and one made at rest are the same. Where the state went wrong, which answer shows
-    it says nothing: all that only look, and deletes that answer for what another one
-    had deleted, are folded into ``read``. ``late`` counts as ``stale-read``: one read
-    saw it, or several. Where a status is wrong, reads are ``read`` too. Where the events
-    are, it is the kinds of call that can have made the change; of a hang, those that hang;
-    of a server that answers nobody, none.
+    it says nothing: all that only look, renames that found their session, and deletes
+    that answer for what another one had deleted, are folded into ``read``. ``late``
+    counts as ``stale-read``: one read saw it, or several. Where a status is wrong, reads
+    are ``read`` too. Where the events are, it is the kinds of call that can have made the
+    change; of a hang, those that hang; of a server that answers nobody, none.
     ``transient``: as ``Divergence.transient``.
     """
 
@@ -190,6 +190,8 @@ class Divergence:
             kinds = set()
         elif self.anomaly in WRONG_STATE:
             kinds = _acts_and_looks(witness)
+            if self.anomaly is not Anomaly.LOST_UPDATE:  # there, it is what went wrong
+                kinds = {"read" if kind == "rename" else kind for kind in kinds}
         elif self.anomaly is Anomaly.UNRESPONSIVE:  # whoever was there waits
             kinds = set()
         elif self.anomaly is Anomaly.HANG:  # who waits for those that hang says nothing

@@ -21,6 +21,7 @@ from deadheat.core.history import (
     Deleted,
     Found,
     History,
+    Kind,
     Listed,
     Ok,
     Operation,
@@ -67,13 +68,35 @@ def name(
     while its answer says it did nothing needs more of it than the witness has.
     """
     found = _fitting(witness, promises, budget)
-    if found[0].anomaly is not Anomaly.WRONG_STATUS:
-        return witness, found
-    wider = partial_cascade(whole, found[0].index, promises, budget)
-    if wider is None:
-        return witness, found
-    edit = "delete({0}) had answered nothing, or left {1} alone"
-    return wider, (Repair(Anomaly.PARTIAL_CASCADE, edit, found[0].index), *found)
+    for index in _refused_cascades(whole, witness, found[0]):
+        wider = partial_cascade(whole, index, promises, budget)
+        if wider is not None:
+            edit = "delete({0}) had answered nothing, or left {1} alone"
+            return wider, (Repair(Anomaly.PARTIAL_CASCADE, edit, index), *found)
+    return witness, found
+
+
+def _refused_cascades(whole: History, witness: Witness, first: Repair) -> tuple[int, ...]:
+    """The deletes that may have taken something, though they answered that nothing was there."""
+    match first.anomaly:
+        case Anomaly.WRONG_STATUS:
+            return (first.index,)
+        case Anomaly.VANISHED | Anomaly.LOST_CREATE:  # as if somebody had deleted it: who?
+            parents = parents_of(whole.operations)
+            above = {
+                one
+                for session in witness.sessions[: witness.main]
+                for one in ancestors(session, parents)
+            }
+            return tuple(
+                op.index
+                for op in whole.operations
+                if op.kind is Kind.DELETE
+                and is_result(op, Absent)
+                and op.invocation.session in above
+            )
+        case _:
+            return ()
 
 
 def _fitting(witness: Witness, promises: Promises, budget: int) -> tuple[Repair, ...]:
@@ -193,7 +216,7 @@ def _ranking(history: History, sessions: tuple[str, ...]) -> tuple[Anomaly, ...]
 
 
 def _after_a_cascade(history: History, sessions: tuple[str, ...]) -> bool:
-    """Is one of them shown after a delete of its parent had been answered with success?"""
+    """Is one of them shown, or deleted, after a successful delete of its parent was answered?"""
     parents = parents_of(history.operations)
     for session in sessions:
         above = ancestors(session, parents)
@@ -203,10 +226,15 @@ def _after_a_cascade(history: History, sessions: tuple[str, ...]) -> bool:
             if is_result(op, Deleted) and op.invocation.session in above
         ]
         if ends and any(
-            op.call_ns > min(ends) and session in shown_sessions(op) for op in history.operations
+            op.call_ns > min(ends) and (session in shown_sessions(op) or _removed(op, session))
+            for op in history.operations
         ):
             return True
     return False
+
+
+def _removed(op: Operation, session: str) -> bool:
+    return is_result(op, Deleted) and op.invocation.session == session
 
 
 def _about_one(story: Story) -> tuple[Anomaly, ...]:

@@ -22,6 +22,7 @@ from deadheat.core.history import (
     Invocation,
     Kind,
     Listed,
+    Offspring,
     Ok,
     Operation,
     Renamed,
@@ -102,8 +103,10 @@ def edits(
             for op in chosen(
                 lambda op: is_result(op, Created) and op.invocation.parent is not None
             ):
-                alone = replace(op, invocation=replace(op.invocation, parent=None))
-                yield said(f"{about(op)} had been made below nobody", op.index), swapped(op, alone)
+                rootless = replace(op, invocation=replace(op.invocation, parent=None))
+                # So no list of its parent's children would have shown it.
+                apart = [_not_below(other, op) for other in swapped(op, rootless)]
+                yield said(f"{about(op)} had been made below nobody", op.index), apart
         case Anomaly.LOST_CREATE:
             for op in chosen(lambda op: is_result(op, Created)):
                 yield said(f"{about(op)} = {op.kind}() had done nothing", op.index), without(op)
@@ -208,6 +211,18 @@ def _lacks(op: Operation, session: str) -> bool:
     if op.kind is Kind.LIST:
         return isinstance(op.outcome, Ok) and session not in shown_sessions(op)
     return op.invocation.session == session and is_result(op, Absent)
+
+
+def _not_below(op: Operation, made: Operation) -> Operation:
+    """``op`` without the session that ``made`` made, if it lists somebody's children."""
+    outcome = op.outcome
+    if not isinstance(outcome, Ok) or not isinstance(outcome.result, Offspring):
+        return op
+    if not isinstance(made.outcome, Ok) or not isinstance(made.outcome.result, Created):
+        return op
+    session = made.outcome.result.session
+    entries = tuple(e for e in outcome.result.entries if e.session != session)
+    return replace(op, outcome=Ok(Offspring(entries)))
 
 
 def _imagined(n: int, kind: Kind, session: str | None, call_ns: int) -> Operation:
