@@ -94,8 +94,8 @@ def test_the_first_impossible_answer_of_the_whole_may_come_before_the_witness_en
 
 
 def test_a_list_is_set_against_what_it_had_to_show() -> None:
-    history = Build().create("x", 0, 1).create("y", 0, 1).delete("x", 2, 3).list(4, 5, "x").history
-    diffs = {diff.index: diff for diff in _found(history).lists}
+    ghost = Build().create("x", 0, 1).create("y", 0, 1).delete("x", 2, 3).list(4, 5, "x", "y")
+    diffs = {diff.index: diff for diff in _found(ghost.history).lists}
     assert diffs[3].extra == ("x",)
     missing = Build().create("x", 0, 1).get("x", 1, 2, Found()).list(4, 5).history
     assert _found(missing).lists[0].missing == ("x",)
