@@ -241,7 +241,10 @@ def test_a_model_of_ones_own_decides_alone() -> None:
     assert verdict.divergence.witness == (0, 1, 2)
 
 
-def test_a_budget_that_ends_is_never_a_pass() -> None:
+def test_a_budget_that_ends_is_never_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    # So few lists are found to contradict each other without a step of the search.
+    assert isinstance(check(TORN, STRICT, budget=1), Diverged)
+    monkeypatch.setattr("deadheat.core.ordering.FEW", 0)
     assert isinstance(check(TORN, STRICT, budget=1), Undecided)
 
 
