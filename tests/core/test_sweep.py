@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+import pytest
 from tests.core.simulator import simulate
 
 from deadheat.core.history import (
@@ -23,6 +24,7 @@ from deadheat.core.history import (
     Seen,
     Unknown,
 )
+from deadheat.core.lifetimes import Conflict
 from deadheat.core.sweep import sweep
 
 
@@ -70,15 +72,25 @@ def test_a_lost_answer_is_claimed_by_its_title() -> None:
 def test_a_second_delete_is_judged_by_the_promise() -> None:
     twice = [op(n, Kind.DELETE, 20 * n, 20 * n + 9, Ok(Deleted()), "x") for n in (1, 2)]
     assert sweep((CREATE, *twice), strict_delete=False) == (0, 1, 2)
-    assert sweep((CREATE, *twice), strict_delete=True) is None
+    with pytest.raises(Conflict):
+        sweep((CREATE, *twice), strict_delete=True)
 
 
-def test_it_gives_up_and_never_says_impossible() -> None:
+def test_where_it_ends_at_a_session_that_is_impossible_by_itself_it_says_so() -> None:
     ghost = op(2, Kind.LIST, 40, 50, SHOWN)
     delete = op(1, Kind.DELETE, 20, 30, Ok(Deleted()), "x")
-    assert sweep((CREATE, delete, ghost), strict_delete=True) is None
+    with pytest.raises(Conflict) as found:
+        sweep((CREATE, delete, ghost), strict_delete=True)
+    assert found.value.sessions == ("x",)
+    assert found.value.operations == (1, 2)
     early = op(1, Kind.GET, 12, 14, Ok(Absent()), "x")
-    assert sweep((CREATE, early), strict_delete=True) is None
+    with pytest.raises(Conflict):
+        sweep((CREATE, early), strict_delete=True)
+    with pytest.raises(Conflict):
+        sweep((op(0, Kind.GET, 12, 14, Ok(Absent()), "p"),), {"p"}, strict_delete=True)
+
+
+def test_else_it_gives_up_and_never_says_impossible() -> None:
     other_title = op(1, Kind.GET, 12, 14, Ok(Found("u")), "x")
     assert sweep((CREATE, other_title), strict_delete=True) is None
     assert sweep((CREATE, replace(CREATE, index=1)), strict_delete=True) is None
@@ -122,7 +134,8 @@ def test_a_create_without_a_title_may_be_whoever_nobody_made() -> None:
     assert sweep((lost, listed), strict_delete=True) == (0, 1)
     assert sweep((replace(lost, call_ns=7), listed), strict_delete=True) is None
     known = op(2, Kind.CREATE, 8, 9, Ok(Created("z")))
-    assert sweep((lost, listed, known), strict_delete=True) is None
+    with pytest.raises(Conflict):
+        sweep((lost, listed, known), strict_delete=True)
     two = op(1, Kind.LIST, 5, 6, Ok(Listed((Seen("y"), Seen("z")))))
     assert sweep((lost, two), strict_delete=True) is None
 

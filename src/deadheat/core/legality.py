@@ -63,7 +63,10 @@ def legal(history: History, promises: Promises, budget: int) -> Legality:
     """Is there a legal order of ``history`` under ``promises``, within ``budget`` steps?"""
     history = weakened(history, promises)
     strict = promises.delete is DeletePromise.EXACTLY_ONCE
-    straight = sweep(history.operations, history.existing, strict_delete=strict)
+    try:
+        straight = sweep(history.operations, history.existing, strict_delete=strict)
+    except Conflict as conflict:
+        return _impossible(conflict)
     return decided(history, promises, budget) if straight is None else Order(straight)
 
 
@@ -74,9 +77,13 @@ def decided(history: History, promises: Promises, budget: int) -> Legality:
     try:
         return _specialised(history, promises, budget)
     except Conflict as conflict:
-        return Impossible(conflict.sessions, tuple(i for i in conflict.operations if i >= 0))
+        return _impossible(conflict)
     except Unfit:
         return searched(history, promises, budget)
+
+
+def _impossible(conflict: Conflict) -> Impossible:
+    return Impossible(conflict.sessions, tuple([i for i in conflict.operations if i >= 0]))
 
 
 def has_families(history: History) -> bool:

@@ -30,7 +30,7 @@ from deadheat.core.history import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 # Beyond every instant of a monotonic clock in nanoseconds (2**62 ns are 146 years).
 NEVER = 1 << 62
@@ -264,6 +264,54 @@ def judge_life(life: Life) -> None:
         for op in life.missing:
             if early < op.call_ns and _end(op) < late:
                 raise Conflict((life.session,), (life.early_by, op.index, life.late_by))
+
+
+def judge_alone(
+    operations: Sequence[Operation], session: str, *, existing: bool, strict_delete: bool
+) -> None:
+    """Raise ``Conflict`` when this session is impossible by itself, lists included.
+
+    What ``read_lives`` and ``judge_lists`` find of it, without a look at the others; nothing
+    where that depends on them. There must be no call about parents, children or forks.
+    """
+    life = Life(session)
+    if existing:
+        life.existing = True
+        life.made = life.early = BEFORE
+    missing = life.missing
+    for op in operations:
+        outcome = op.outcome
+        if type(outcome) is Ok:
+            result = outcome.result
+            kind = type(result)
+            if kind is Listed:
+                for entry in result.entries:  # type: ignore[union-attr]
+                    if entry.session == session:
+                        life.seen(op, op.return_ns or 0)
+                        break
+                else:
+                    missing.append(op)
+            elif kind is Created:
+                if result.session == session:  # type: ignore[union-attr]
+                    _claim(life, op)
+                    if op.return_ns is not None and op.return_ns < life.early:
+                        life.early, life.early_by = op.return_ns, op.index
+            elif op.invocation.session == session:
+                if kind is Absent:
+                    missing.append(op)
+                elif kind is Deleted:
+                    life.deletes.append(op)
+                else:
+                    life.seen(op, op.return_ns or 0)
+        elif op.invocation.session == session and op.kind is Kind.DELETE and type(outcome) is Info:
+            life.loose_deletes.append(op)
+    if life.created is None and not existing:
+        return  # by which create it was made, the others have a say in
+    try:
+        _settle_end(life, strict_delete=strict_delete)
+    except Unfit:
+        return
+    judge_life(life)
 
 
 def judge_lists(lives: Lives) -> None:

@@ -45,6 +45,8 @@ class Spent(NamedTuple):
 
 # Lists around the point where the search failed that are compared pair by pair.
 NEARBY = 150
+# With so few nodes what is forced is found sooner than the search tells that it is stuck.
+FEW = 16
 
 
 def place_nodes(nodes: Nodes, budget: int) -> Placed | Stuck | Spent:
@@ -55,6 +57,13 @@ def place_nodes(nodes: Nodes, budget: int) -> Placed | Stuck | Spent:
     search = Steps(nodes)
     if search.lacking:
         return Stuck(())
+    if count <= FEW:
+        every = tuple(range(count))
+        try:
+            found = search_orders(search, budget, forced(nodes, every))
+        except Circle:
+            return Stuck(every)
+        return Spent(found.steps) if isinstance(found, Deep) else found
     # A search that goes through takes one state a node. One that does not soon tries
     # very many: then it pays to find out first what is forced.
     easy = min(budget, 2 * count + 50)

@@ -29,7 +29,10 @@ _WAITING = 22
 
 
 class GiveUp(Exception):
-    """This history needs the full decision."""
+    """This history needs the full decision; with the session that the way ended at, if at one."""
+
+    def __init__(self, session: str | None = None) -> None:
+        self.session = session
 
 
 class Reach:
@@ -183,7 +186,7 @@ class Reach:
         if session not in self.live:
             create = self._maker(session, title)
             if create is None:
-                raise GiveUp
+                raise GiveUp(session)
             known = self.ops[create].invocation.title
             self._born(session, known, create)
         if session in self.live and not self._carries(session, title):
@@ -213,7 +216,7 @@ class Reach:
                     return
                 unknown = delete
         if unknown < 0:
-            raise GiveUp
+            raise GiveUp(session)
         self._write(unknown)
 
     def _born(self, session: str, title: str | None, i: int) -> None:
@@ -222,7 +225,7 @@ class Reach:
         if self.done[i]:
             return
         if session in self.live or session in self.gone:
-            raise GiveUp
+            raise GiveUp(session)
         self.live[session] = title
         self._changed(i, session)
 
@@ -248,7 +251,7 @@ class Reach:
         if self.done[i]:
             return
         if session not in self.live:
-            raise GiveUp
+            raise GiveUp(session)
         if kind is Kind.DELETE:
             del self.live[session]
             if session not in self.creates:

@@ -16,6 +16,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from deadheat.core.nodes import Nodes, Token
 
 
@@ -23,7 +25,7 @@ class Circle(Exception):
     """The forced relations contradict each other."""
 
 
-def forced(nodes: Nodes, chosen: list[int]) -> dict[int, tuple[int, ...]]:
+def forced(nodes: Nodes, chosen: Sequence[int]) -> dict[int, tuple[int, ...]]:
     """For each of the ``chosen`` nodes those that must come before it.
 
     Raises ``Circle``. Time grows with the square of their number.

@@ -6,8 +6,9 @@ costs nothing, as they change nothing (Lowe 2017); writes as late as they may be
 a state saved on the way and makes some of the last choices the other way, a few times.
 
 Rules
-- Sound: what it returns is a legal order in real time, step by step. It never
-  says that there is none; None means that the full decision has to look.
+- Sound: what it returns is a legal order in real time, step by step. Where it ends
+  at a session that is impossible by itself, it says so (``Conflict``): most faults
+  show there, and cost no full decision. None means that that has to look.
 - Gives up on an id of two creates, and a call that has to do with parents or forks.
 - This is what every trial of a healthy server goes through: plain records, and
   branches on exact types instead of patterns, where each operation passes.
@@ -31,6 +32,7 @@ from deadheat.core.history import (
     Operation,
     Renamed,
 )
+from deadheat.core.lifetimes import judge_alone
 from deadheat.core.reach import AFTER_ALL, REFUSED, GiveUp, Reach
 
 if TYPE_CHECKING:
@@ -49,7 +51,10 @@ _RETRIES = 2.0
 def sweep(
     operations: Sequence[Operation], existing: Iterable[str] = (), *, strict_delete: bool
 ) -> tuple[int, ...] | None:
-    """The indices of a legal order, or None when this way does not lead to one."""
+    """The indices of a legal order, or None when this way does not lead to one.
+
+    Raises ``Conflict`` when the session at which it ends is impossible by itself.
+    """
     try:
         return _Sweep(operations, existing, strict_delete=strict_delete).run()
     except GiveUp:
@@ -95,7 +100,11 @@ class _Sweep(Reach):
         while True:
             try:
                 self._follow(*at, failed)
-            except GiveUp:
+            except GiveUp as stuck:
+                # Looked at the first time and the last: each time would be once more through
+                # all operations, and most dead ends of a long history are only wrong choices.
+                if failed < 0:
+                    self._judge(stuck.session)
                 if not self.saved:
                     raise
                 self._branch(farther=self.reached > failed)
@@ -103,16 +112,24 @@ class _Sweep(Reach):
                     credit += (self.reached - max(failed, 0)) * _RETRIES
                     failed = self.reached
                 if not self.to_turn:
+                    self._judge(stuck.session)
                     raise
                 self.turned = self.to_turn.pop()
                 place = self._place_before(self.turned)
                 credit -= failed - place.end
                 if credit < 0:
+                    self._judge(stuck.session)
                     raise
                 at = self._go_back(place)
             else:
                 ops = self.ops
                 return tuple([ops[i].index for i in self.order])
+
+    def _judge(self, session: str | None) -> None:
+        """Is the session that the way ended at impossible by itself? Raises ``Conflict`` then."""
+        if session is not None:
+            known = self.creates.get(session) == REFUSED
+            judge_alone(self.ops, session, existing=known, strict_delete=self.strict)
 
     def _branch(self, *, farther: bool) -> None:
         """Note the sets of turned choices that differ from this one in one choice, the last.
