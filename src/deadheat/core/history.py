@@ -178,6 +178,7 @@ class Unknown(StrEnum):
     RESET = "reset"
     SERVER_ERROR = "server-error"
     GARBLED = "garbled"  # an answer that is not of the API: no JSON, wrong shape
+    UNCLEAR = "unclear"  # a status that says so, or a list whose pages did not agree
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,13 +37,15 @@ from deadheat.core.promises import ChildrenPromise, DeletePromise
 from deadheat.drive.lane import LaneClient
 from deadheat.drive.outcome import outcome_of_error
 from deadheat.drive.ownership import Ownership
+from deadheat.drive.paging import LISTING, read_list
 from deadheat.drive.server import ServerProcess
 from deadheat.errors import StartFailed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from deadheat.drive.target import Target
+    from deadheat.drive.paging import PageWire
+    from deadheat.drive.target import Target, WireRequest
 
 # An answer of more keys is not read out.
 _MOST_KEYS = 12
@@ -87,7 +89,8 @@ async def server_of(target: Target) -> AsyncIterator[str]:
 
 async def dry_run(target: Target, base_url: str, run: str) -> tuple[Step, ...]:
     """Each call that the target says it has, once. ``run``: as in ``open_target``."""
-    walk = _Walk(target, LaneClient(base_url, target.timeout_s, headers=target.headers), run)
+    client = LaneClient(base_url, target.timeout_s, headers=target.headers)
+    walk = _Walk(target, base_url, client, run)
     try:
         await walk.go()
     finally:
@@ -97,8 +100,9 @@ async def dry_run(target: Target, base_url: str, run: str) -> tuple[Step, ...]:
 
 
 class _Walk:
-    def __init__(self, target: Target, client: LaneClient, run: str) -> None:
+    def __init__(self, target: Target, base_url: str, client: LaneClient, run: str) -> None:
         self._target = target
+        self._base_url = base_url
         self._client = client
         self._ownership = Ownership(run)
         self._made: list[str] = []
@@ -118,8 +122,9 @@ class _Walk:
         shown = await self._ask("list again", Invocation(Kind.LIST), Listed)
         if isinstance(shown, Listed) and session not in shown.sessions:
             self._correct(
-                "does not show the session just created. Has the list pages? Name a limit in "
-                "calls.list.request, or correct calls.list.items and calls.list.id"
+                "does not show the session just created. Has the list pages? Write "
+                "calls.list.pages, or name a limit in calls.list.request; or correct "
+                "calls.list.items and calls.list.id"
             )
         if Kind.RENAME in self._target.kinds:
             await self._ask("rename it", Invocation(Kind.RENAME, session, self._title(2)), Renamed)
@@ -220,6 +225,8 @@ class _Walk:
 
     async def _send(self, invocation: Invocation) -> tuple[Outcome, int | None, tuple[str, ...]]:
         self._ownership.permit(invocation)
+        if self._target.pages is not None and invocation.kind in LISTING:
+            return await self._read(self._target.pages, invocation)
         request = self._target.wire.encode(invocation)
         try:
             answer, *_ = await self._client.send(request.method, request.path, request.body)
@@ -228,6 +235,25 @@ class _Walk:
         location = answer.headers.get("location")
         outcome = self._target.wire.decode(invocation, answer.status_code, answer.content, location)
         return outcome, answer.status_code, _keys(answer.content)
+
+    async def _read(
+        self, pages: PageWire, invocation: Invocation
+    ) -> tuple[Outcome, int | None, tuple[str, ...]]:
+        body = b""
+
+        async def send(request: WireRequest) -> tuple[httpx.Response, int, int]:
+            nonlocal body
+            sent = await self._client.send(request.method, request.path, request.body)
+            body = sent[0].content
+            return sent
+
+        try:
+            read = await read_list(
+                self._target, pages, self._base_url, invocation, send, agreed=True
+            )
+        except httpx.RequestError as exc:
+            return outcome_of_error(exc), None, ()
+        return read.outcome, read.status, _keys(body)
 
     def _note(
         self,
@@ -273,6 +299,8 @@ class _Walk:
                 return f"says that it is not there. Correct {table}.request, or {table}.absent"
             case Ok():
                 return f"says success of what is gone. Correct {table}.done and {table}.absent"
+            case Info(Unknown.GARBLED, detail) if "page" in detail:
+                return f"cannot be read: {detail}. Correct {table}.pages"
             case Info(Unknown.GARBLED):
                 has = f"; the answer has {', '.join(keys)}" if keys else ""
                 return f"is not of the declared form. Correct the places in {table}{has}"
