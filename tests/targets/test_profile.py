@@ -6,12 +6,14 @@ import base64
 import json
 import signal
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests import readme_files
 
 from deadheat.core.history import (
     Absent,
@@ -365,3 +367,15 @@ def test_a_server_that_runs_already(tmp_path: Path) -> None:
     path.write_text('url = "http://127.0.0.1:7123"\n' + text)
     with pytest.raises(BadFile, match="both server and url"):
         resolve(str(path))
+
+
+def test_the_part_of_a_profile_in_the_readme(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_TOKEN", "s3cret")
+    part = tomllib.loads(readme_files.shown()["more.toml"])
+    part["calls"] = {**FAMILY, **part["calls"]}
+    target = Profile.model_validate({"name": "orders", **part}).target("x", base_url=part["url"])
+    assert target.pages is not None
+    assert str(target.promises).startswith("delete idempotent, list eventual")
+    assert target.headers == (("authorization", "Bearer s3cret"),)
+    gone = Invocation(Kind.DELETE, "a")
+    assert target.wire.decode(gone, 423, b"") == Fail("refused")

@@ -49,8 +49,8 @@ class Place:
 def place(path: str) -> Place:
     """The place that a path names. Raises ``ValueError`` for what is no JSONPath."""
     if not path.startswith("$"):
-        of = _dotted(tuple(path.split(".")) if path else ())
-        return Place(of, lambda answer: _array(of(answer)))
+        dotted = _dotted(tuple(path.split(".")) if path else ())
+        return Place(dotted, lambda answer: _array(dotted(answer)))
     try:
         query = jsonpath.compile(path)
     except (jsonpath.JSONPathError, RecursionError) as exc:

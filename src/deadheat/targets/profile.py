@@ -27,10 +27,15 @@
     [promises]
     delete = "exactly-once"
 
+Lists in pages, statuses that refuse, JSONPaths, parents, forks: ``deadheat schema profile`` has
+every key, ``tests/servers/depot.toml`` uses most.
+
 Rules
 - Every key is checked when the file is read, also that the placeholders make sense.
-- Paths into answers are dotted (``data.items``); an empty one is the answer itself.
-- What is left out is off (``rename``) or has the strongest promise.
+- Places in answers are as in ``places``; an empty one is the answer itself.
+- What is left out is off (``rename``), or has the strongest promise (but see
+  ``profile_promises``).
+- A secret's value is in a target's headers and its server's environment, and nowhere else.
 """
 
 from __future__ import annotations
