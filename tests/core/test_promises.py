@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.core.histories import Build
 
+from deadheat.core.alternatives import alternatives
 from deadheat.core.checker import check
 from deadheat.core.divergence import Anomaly, Diverged, Linearizable
 from deadheat.core.history import (
@@ -97,6 +98,7 @@ def test_a_ghost_at_rest_is_one_under_each_of_them(weak: Promises) -> None:
     assert isinstance(verdict, Diverged)
     assert verdict.divergence.anomaly is Anomaly.GHOST
     assert not verdict.divergence.proof  # its times would mislead
+    assert not alternatives(verdict.divergence, weak).longest
 
 
 def test_a_list_of_the_past_is_not_one_of_the_future() -> None:

@@ -18,9 +18,11 @@ import anyio
 import httpx
 
 from deadheat.core.history import (
+    REFUSED,
     Absent,
     Created,
     Deleted,
+    Fail,
     Found,
     Info,
     Invocation,
@@ -33,7 +35,7 @@ from deadheat.core.history import (
     Undeclared,
     Unknown,
 )
-from deadheat.core.promises import ChildrenPromise, DeletePromise
+from deadheat.core.promises import AbsentPromise, ChildrenPromise, DeletePromise
 from deadheat.drive.lane import LaneClient
 from deadheat.drive.outcome import outcome_of_error
 from deadheat.drive.ownership import Ownership
@@ -217,7 +219,12 @@ class _Walk:
         """The result, whatever it is; None when there is none."""
         outcome, status, keys = await self._send(invocation)
         result = outcome.result if isinstance(outcome, Ok) else None
-        wrong = "" if isinstance(result, wanted) else self._advice(
+        fits = isinstance(result, wanted) or (
+            wanted is Absent
+            and isinstance(result, Undeclared)
+            and self._target.promises.status_on_absent is AbsentPromise.ANY
+        )
+        wrong = "" if fits else self._advice(
             invocation, outcome, status, keys, wanted
         )  # fmt: skip
         self._note(doing, invocation, status, _said(outcome), wrong)
@@ -287,6 +294,10 @@ class _Walk:
         table = f"calls.{'create-child' if below else invocation.kind}"
         refused = wanted is Absent
         match outcome:
+            case Fail(reason) if reason == REFUSED:
+                return f"refuses it with nothing else under way. Correct {table}.refused"
+            case Info(Unknown.UNCLEAR):
+                return f"says that nobody knows. Correct {table}.unknown"
             case Ok(Undeclared()) if refused:
                 return f"means that it is not there? Add {status} to {table}.absent"
             case Ok(Undeclared()) if status is not None and status < 300:

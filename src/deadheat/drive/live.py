@@ -22,6 +22,7 @@ import anyio
 
 from deadheat.core.hangs import answers_nobody, hangs
 from deadheat.core.history import (
+    REFUSED,
     Absent,
     Created,
     Deleted,
@@ -184,6 +185,8 @@ class LiveTarget:
                 said = f"{type(result).__name__.lower()}"
             case Info(reason, detail):
                 said = f"{reason} {detail}".strip()
+            case Fail(reason) if reason == REFUSED:
+                said = reason
             case Fail(reason):
                 said = f"no connection ({reason})"
         return NotThisApi(

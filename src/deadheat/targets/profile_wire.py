@@ -20,6 +20,7 @@ from typing import Any, assert_never
 from urllib.parse import quote, unquote, urlsplit
 
 from deadheat.core.history import (
+    REFUSED,
     Absent,
     Created,
     Deleted,
@@ -136,7 +137,7 @@ class ProfileWire:
         if status in declared.absent:
             return Ok(Absent())
         if status in declared.refused:
-            return Fail("refused")
+            return Fail(REFUSED)
         if status in declared.unknown:
             return Info(Unknown.UNCLEAR, self._error(body))
         if status >= 500:
