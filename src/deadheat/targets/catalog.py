@@ -53,7 +53,7 @@ KINDS = (
     ),
     (
         "FILE.toml",
-        "any API described in a profile that says how to start its server",
+        "any API described in a profile that says how to start its server, or its url",
         "deadheat run fuzz/carts.toml",
     ),
 )
