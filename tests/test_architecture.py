@@ -59,6 +59,7 @@ ONLY_IN = {
     "junitparser": ("report",),
     "pydantic": ("config", "targets", "toml_file"),
     "pydantic_core": ("toml_file",),
+    "jsonpath": ("targets",),
     "pytest": ("pytest_plugin", "testing"),
     "uvicorn": ("targets",),
 }

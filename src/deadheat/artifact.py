@@ -37,7 +37,7 @@ from deadheat.core.program import (
 )
 
 # Not for typing only: cattrs reads these annotations when the program runs.
-from deadheat.core.promises import Promises  # noqa: TC001
+from deadheat.core.promises import Promises
 from deadheat.core.release import Via
 from deadheat.errors import BadArtifact, CannotSave
 from deadheat.migrations import migrated
@@ -242,6 +242,10 @@ def _converter() -> cattrs.Converter:
     converter.register_unstructure_hook(
         Invocation, make_dict_unstructure_fn(Invocation, converter, parent=absent, own=absent)
     )
+    promised = make_dict_unstructure_fn(
+        Promises, converter, get=absent, update=absent, status_on_absent=absent
+    )
+    converter.register_unstructure_hook(Promises, promised)
     plain = make_dict_unstructure_fn(TargetRecord, converter, via=absent)
     converter.register_unstructure_hook(TargetRecord, plain)
     # A union after those that its members hold.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from deadheat.targets.profile import Profile, Seconds
-from deadheat.targets.profile_calls import Table
+from deadheat.targets.table import Table
 from deadheat.toml_file import load
 
 if TYPE_CHECKING:

@@ -23,7 +23,15 @@ from deadheat.core.history import (
     Unknown,
 )
 from deadheat.core.legality import Impossible, legal
-from deadheat.core.promises import DeletePromise, ListPromise, Promises, ReadPromise
+from deadheat.core.promises import (
+    AbsentPromise,
+    DeletePromise,
+    GetPromise,
+    ListPromise,
+    Promises,
+    ReadPromise,
+    UpdatePromise,
+)
 from deadheat.core.search import Order
 from deadheat.core.witness import prefix
 
@@ -42,6 +50,9 @@ promised = st.builds(
     st.sampled_from(DeletePromise),
     st.sampled_from(ListPromise),
     st.just(ReadPromise.LINEARIZABLE),
+    get=st.sampled_from(GetPromise),
+    update=st.sampled_from(UpdatePromise),
+    status_on_absent=st.sampled_from(AbsentPromise),
 )
 
 
@@ -115,7 +126,11 @@ def test_forgetting_a_read_never_makes_a_divergence(
 ) -> None:
     history = _history(seed, promises)
     op = data.draw(st.sampled_from(history.operations))
-    absent = isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Absent)
+    absent = (
+        isinstance(op.outcome, Ok)
+        and isinstance(op.outcome.result, Absent)
+        and promises.status_on_absent is AbsentPromise.DECLARED  # else it may have done it
+    )
     if op.kind in (Kind.GET, Kind.LIST) or absent:
         rest = tuple(other for other in history.operations if other is not op)
         less = replace(history, operations=rest)
@@ -178,6 +193,10 @@ def test_a_weaker_promise_makes_fewer_alarms(seed: int) -> None:
             replace(strong, reads=ReadPromise.QUIESCENT),
             replace(strong, reads=ReadPromise.EVENTUAL, slack_ns=5),
             replace(strong, reads=ReadPromise.EVENTUAL),
+            replace(strong, list=ListPromise.EVENTUAL),
+            replace(strong, get=GetPromise.EVENTUAL),
+            replace(strong, update=UpdatePromise.NONE),
+            replace(strong, status_on_absent=AbsentPromise.ANY),
         ):
             assert _is_legal(history, weak), weak
 

@@ -19,6 +19,7 @@ from deadheat.drive.ownership import Ownership
 from deadheat.drive.target import Target
 from deadheat.errors import ForeignSession
 from deadheat.generate.source import ProgramSource
+from deadheat.targets.declared_pages import DeclaredPages, PagesTable
 
 
 def test_a_change_to_a_session_that_is_not_ours_is_refused() -> None:
@@ -57,19 +58,23 @@ def test_tags_are_of_one_trial_of_one_run() -> None:
     assert not ours.of_trial(None, 1)
 
 
-def executor(server: Scripted, *, exclusive: bool = False, timeout_s: float = 5) -> Executor:
-    target = Target("x", opencode.WIRE, exclusive=exclusive, timeout_s=timeout_s)
+def executor(
+    server: Scripted, *, exclusive: bool = False, timeout_s: float = 5, paged: bool = False
+) -> Executor:
+    pages = DeclaredPages({Kind.LIST: PagesTable(page="page")}) if paged else None
+    target = Target("x", opencode.WIRE, exclusive=exclusive, timeout_s=timeout_s, pages=pages)
     return Executor(server.base_url, target, Ownership("run"))
 
 
 @pytest.mark.live
 @pytest.mark.anyio
+@pytest.mark.parametrize("page", [0, 10])
 @pytest.mark.parametrize("lies", [0.0, 0.3])
-async def test_foreign_sessions_survive_many_programs(lies: float) -> None:
-    crowd = Crowd(random.Random(0))
+async def test_foreign_sessions_survive_many_programs(lies: float, page: int) -> None:
+    crowd = Crowd(random.Random(0), page=page)
     supply = iter(ProgramSource(5))
     with Scripted(crowd) as server:
-        async with executor(server) as running:
+        async with executor(server, paged=page > 0) as running:
             await running.look_around()
             crowd.lies = lies
             for _ in range(60):

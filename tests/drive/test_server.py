@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -209,6 +210,17 @@ async def test_children_and_servers_deaf_to_sigterm_go_too(
     assert empty(homes)
 
 
+async def test_a_server_is_stopped_by_the_signal_that_it_wants(homes: Path) -> None:
+    text = STUBBORN.replace(
+        "child =", "signal.signal(signal.SIGINT, lambda *_: sys.exit(4))\nchild ="
+    )
+    server = ServerProcess(replace(script(text), stop=signal.SIGINT, stop_within_s=20))
+    await server.start()
+    await server.stop()
+    assert server.exit_code == 4
+    assert empty(homes)
+
+
 async def test_when_the_keeper_is_killed_deadheat_does_its_work(homes: Path) -> None:
     server = ServerProcess(script(STUBBORN))
     await server.start()
@@ -258,7 +270,7 @@ def test_the_server_goes_when_deadheat_is_killed(homes: Path, number: signal.Sig
 
 def test_the_keeper_survives_signals_and_an_owner_that_never_orders(homes: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-I", "-S", keeper.__file__, str(homes), "2"],
+        [sys.executable, "-I", "-S", keeper.__file__, str(homes), "2", "15"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as kept:

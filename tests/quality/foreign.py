@@ -15,11 +15,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests import opencode
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run by path
 
 import anyio
+from tests import opencode
 from tests.servers.crowd import Crowd
 from tests.servers.scripted import Scripted
 
@@ -28,7 +27,9 @@ from deadheat.drive.executor import Executor
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.target import PLAIN, Target
 from deadheat.generate.source import ProgramSource
+from deadheat.targets.declared_pages import DeclaredPages, PagesTable
 
+PAGE = 10  # of 20 foreign sessions and ours: three pages
 KINDS = PLAIN | {Kind.RENAME}
 
 
@@ -40,17 +41,21 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     good = True
-    for lies in (0.0, given.lies):
-        good = anyio.run(_try, given.programs // 2, lies, given.seed) and good
+    for page in (0, PAGE):
+        for lies in (0.0, given.lies):
+            good = anyio.run(_try, given.programs // 4, lies, page, given.seed) and good
     return 0 if good else 1
 
 
-async def _try(programs: int, lies: float, seed: int) -> bool:
-    crowd = Crowd(random.Random(seed))
+async def _try(programs: int, lies: float, page: int, seed: int) -> bool:
+    crowd = Crowd(random.Random(seed), page=page)
     before = dict(crowd.stored)
     supply = iter(ProgramSource(seed, kinds=KINDS))
     began_s = time.monotonic()
-    target = Target("crowd", opencode.WIRE, exclusive=False, timeout_s=5.0, kinds=KINDS)
+    pages = DeclaredPages({Kind.LIST: PagesTable(page="page")}) if page else None
+    target = Target(
+        "crowd", opencode.WIRE, exclusive=False, timeout_s=5.0, kinds=KINDS, pages=pages
+    )
     with Scripted(crowd) as server:
         async with Executor(server.base_url, target, Ownership("run")) as running:
             await running.look_around()
@@ -67,7 +72,8 @@ async def _try(programs: int, lies: float, seed: int) -> bool:
     after = {session: crowd.stored.get(session) for session in before}
     calls = Counter(asked.method for asked in server.asked)
     print(
-        f"lies {lies:.0%}: {programs:,} programs, {len(server.asked):,} requests "
+        f"lies {lies:.0%}, {f'pages of {page}' if page else 'one page'}: "
+        f"{programs:,} programs, {len(server.asked):,} requests "
         f"({', '.join(f'{n:,} {method}' for method, n in sorted(calls.items()))}), "
         f"{crowd.made:,} sessions made, {crowd.reused:,} ids reused, "
         f"{crowd.redirected:,} redirects, {left:,} left behind, "

@@ -70,7 +70,8 @@ def test_lanes_of_several_calls_share_one_bracket() -> None:
         (Ok(Absent()), "200 absent"),
         (Ok(Listed((Seen("ses_y"), Seen("ses_x")))), "[a, ses_y]"),
         (Ok(Undeclared(418, "Teapot")), "418 Teapot"),
-        (Fail("ConnectError"), "not sent (ConnectError)"),
+        (Fail("refused"), "200 refused"),
+        (Info(Unknown.UNCLEAR, "Busy"), "200 unclear Busy"),
         (Info(Unknown.TIMEOUT), "no answer (timeout)"),
         (Info(Unknown.SERVER_ERROR, "Boom"), "200 Boom"),
     ],
@@ -128,3 +129,8 @@ def test_what_was_announced_has_its_line_and_the_wrong_one_the_reason() -> None:
         ],
     ]
     assert sum("✗" in row for row in rows) == 1
+
+
+def test_what_never_left_was_not_sent() -> None:
+    op = Operation(0, 0, Invocation(Kind.GET, "ses_x"), Fail("ConnectError"), 0, None)
+    assert answer_text(op, {}) == "not sent (ConnectError)"

@@ -1,8 +1,8 @@
 """A session server full of other people's sessions, whose answers can be made to lie.
 
 A lie is one of: a create answers with somebody else's id; a list leaves sessions out, or shows
-them under the tag of the trial that is running; a call is redirected to somebody else's session;
-an id that has been freed is given out again.
+them under the tag of the trial that is running, or is another page than was asked for; a call is
+redirected to somebody else's session; an id that has been freed is given out again.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 from tests.servers.scripted import Asked, Says
 
@@ -33,6 +34,7 @@ class Crowd:
     freed: list[str] = field(default_factory=list)
     made: int = 0
     reused: int = 0
+    page: int = 0  # lists come in pages of so many; 0: in one
     redirected: int = 0
 
     def __post_init__(self) -> None:
@@ -53,7 +55,7 @@ class Crowd:
             case "POST":
                 return self._create(json.loads(asked.body)["title"])
             case "GET" if not session:
-                return Says(body=self._list())
+                return Says(body=self._paged(asked.path))
             case "GET":
                 shown = {"id": session, "title": self.stored.get(session)}
                 return Says(body=shown) if session in self.stored else GONE
@@ -77,6 +79,16 @@ class Crowd:
             session = self.freed.pop()
         self.stored[session] = title
         return Says(body={"id": session, "title": title})
+
+    def _paged(self, path: str) -> list[dict[str, str]]:
+        """The page that ``?page=N`` names; a lie is another one."""
+        shown = self._list()
+        if not self.page:
+            return shown
+        number = int(parse_qs(urlsplit(path).query).get("page", ["1"])[0])
+        if self.rng.random() < self.lies / 3:
+            number = self.rng.randint(1, number)
+        return shown[(number - 1) * self.page : number * self.page]
 
     def _list(self) -> list[dict[str, str]]:
         titles = [title for title in self.stored.values() if title.startswith("deadheat ")]

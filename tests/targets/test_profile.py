@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import base64
 import json
+import signal
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests import readme_files
 
 from deadheat.core.history import (
     Absent,
     Created,
     Deleted,
+    Fail,
     Found,
     Info,
     Invocation,
@@ -28,8 +32,8 @@ from deadheat.core.history import (
     Undeclared,
     Unknown,
 )
-from deadheat.core.promises import ForkPromise
-from deadheat.errors import BadFile
+from deadheat.core.promises import ChildrenPromise, EventPromise, ForkPromise
+from deadheat.errors import BadFile, RemoteRefused
 from deadheat.targets.catalog import resolve
 from deadheat.targets.profile import Profile, read_profile
 
@@ -62,7 +66,13 @@ def test_requests_are_filled_in() -> None:
     assert renamed.body == b'{"name": "new"}'
 
 
-@given(st.text(min_size=1, max_size=40).filter(lambda text: text not in (".", "..")))
+CONTROLS = "".join(map(chr, (*range(32), 127)))
+
+
+@given(
+    st.text(st.characters(exclude_characters=CONTROLS, codec="utf-8"), min_size=1, max_size=40)
+    .filter(lambda text: text not in (".", ".."))
+)  # fmt: skip
 def test_no_id_leaves_its_place_in_the_path(session: str) -> None:
     path = wire().encode(Invocation(Kind.DELETE, session)).path
     head, _, last = path.rpartition("/")
@@ -71,7 +81,7 @@ def test_no_id_leaves_its_place_in_the_path(session: str) -> None:
     assert not set(last) & set("/?# \r\n")
 
 
-@pytest.mark.parametrize("session", ["", ".", "..", "x" * 513])
+@pytest.mark.parametrize("session", ["", ".", "..", "x" * 513, "a\nb", "\0", "\x7f"])
 def test_what_a_path_would_swallow_is_no_id(session: str) -> None:
     with pytest.raises(ValueError, match="not a session id"):
         wire().encode(Invocation(Kind.DELETE, session))
@@ -243,6 +253,17 @@ def test_secrets_are_named_and_never_kept(monkeypatch: pytest.MonkeyPatch) -> No
         ({"headers": {"a b": "x"}}, "cannot be set"),
         ({"headers": {"a": "x\n"}}, "plain letters"),
         ({"id-pattern": "("}, "no regular expression"),
+        ({"url": "http://u@127.0.0.1:1"}, r"Write \[auth\]"),
+        ({"calls": {**FAMILY, "get": {"request": "GET /s/{id}", "title": "$["}}}, "no JSONPath"),
+        (
+            {
+                "calls": {
+                    **FAMILY,
+                    "delete": {"request": "DELETE /s/{id}", "refused": [404], "absent": [404]},
+                }
+            },
+            "status 404 in",
+        ),
         ({"calls": {**FAMILY, "create-child": None}}, "needs create-child"),
         (
             {"calls": {**FAMILY, "create-child": {"request": "POST /s"}}},
@@ -253,3 +274,108 @@ def test_secrets_are_named_and_never_kept(monkeypatch: pytest.MonkeyPatch) -> No
 def test_what_makes_no_sense_is_told(changed: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         profile(**changed)
+
+
+def test_statuses_that_refuse_and_that_say_nothing() -> None:
+    calls = {
+        **FAMILY,
+        "delete": {
+            "request": "DELETE /s/{id}",
+            "absent": [410], "refused": [409, 404], "unknown": [503, 202],
+        },
+    }  # fmt: skip
+    wire = profile(calls=calls, error="why").wire()
+    gone = Invocation(Kind.DELETE, "a")
+    assert wire.decode(gone, 204, b"") == Ok(Deleted())
+    assert wire.decode(gone, 409, b"") == Fail("refused")
+    assert wire.decode(gone, 404, b"") == Fail("refused")
+    assert wire.decode(gone, 410, b"") == Ok(Absent())
+    for status in (503, 202):
+        assert wire.decode(gone, status, b'{"why": "Busy"}') == Info(Unknown.UNCLEAR, "Busy")
+    assert wire.decode(gone, 500, b"") == Info(Unknown.SERVER_ERROR)
+    assert wire.decode(gone, 418, b"") == Ok(Undeclared(418))
+
+
+def test_places_are_dotted_or_jsonpaths() -> None:
+    calls = {
+        **FAMILY,
+        "create": {"request": "POST /s", "body": {"name": "{title}"}, "id": "made.0.id"},
+        "get": {"request": "GET /s/{id}", "title": "$.labels[?@.kind=='name'].text"},
+        "list": {"request": "GET /s", "items": "$.all[?@.kind=='cart']", "id": "$['the id']"},
+    }
+    wire = profile(calls=calls).wire()
+    made = wire.decode(Invocation(Kind.CREATE), 201, b'{"made": [{"id": 7}]}')
+    assert made == Ok(Created("7"))
+    labels = [{"kind": "name", "text": "t"}, {"kind": "colour", "text": "red"}]
+    got = wire.decode(Invocation(Kind.GET, "7"), 200, json.dumps({"labels": labels}).encode())
+    assert got == Ok(Found("t"))
+    shown = [{"kind": "cart", "the id": 1}, {"kind": "other", "the id": 2}]
+    listed = wire.decode(Invocation(Kind.LIST), 200, json.dumps({"all": shown}).encode())
+    assert listed == Ok(Listed((Seen("1"),)))
+    twice = json.dumps({"labels": labels[:1] * 2}).encode()  # which one nobody knows
+    assert isinstance(wire.decode(Invocation(Kind.GET, "7"), 200, twice), Info)
+
+
+def test_only_values_of_a_body_are_filled_in() -> None:
+    calls = {**FAMILY, "create": {"request": "POST /s", "body": {"{title}": ["{title}", 1, None]}}}
+    sent = profile(calls=calls).wire().encode(Invocation(Kind.CREATE, title='{id} "\n\u2028 é'))
+    assert json.loads(sent.body or b"") == {"{title}": ['{id} "\n\u2028 é', 1, None]}
+
+
+def test_promises_in_words() -> None:
+    words = {
+        "delete": "idempotent",
+        "list": "eventual",
+        "get": "eventual",
+        "update": "none",
+        "status-on-absent": "any",
+        "children": "none",
+    }
+    events = {"request": "GET /e", "created": "c", "updated": "u", "deleted": "d"}
+    target = profile(promises=words, events=events).target("x", base_url="http://127.0.0.1:1")
+    said = target.promises
+    assert (said.delete, said.list, said.get) == ("idempotent", "eventual", "eventual")
+    assert (said.update, said.status_on_absent) == ("none", "any")
+    assert said.children is ChildrenPromise.NONE
+    assert said.events is EventPromise.LIVES  # of titles nothing is promised
+    assert profile().target("x", base_url="http://127.0.0.1:1").promises.list == "snapshot"
+
+
+def test_how_a_server_is_stopped() -> None:
+    server = {"command": ["x"], "stop": "SIGINT", "stop-within": "500ms"}
+    launch = profile(server=server).target("x").launch
+    assert launch is not None
+    assert (launch.stop, launch.stop_within_s) == (signal.SIGINT, 0.5)
+    secret = profile(server={"command": ["x"], "env": {"KEY": "s3cret"}}).target("x")
+    assert "s3cret" not in repr(secret)
+
+
+def test_a_server_that_runs_already(tmp_path: Path) -> None:
+    text = SHOP.read_text()
+    path = tmp_path / "carts.toml"
+    plain = text[: text.index("[server]")] + text[text.index("[calls]") :]
+    path.write_text('url = "http://127.0.0.1:7123/"\n' + plain)
+    found = resolve(str(path))
+    assert found.launch is None
+    assert not found.exclusive
+    assert found.name == "carts.toml"
+    assert found.base_url == "http://127.0.0.1:7123"
+    path.write_text('url = "http://192.0.2.1:7123"\n' + plain)
+    with pytest.raises(RemoteRefused, match="--allow-remote"):
+        resolve(str(path))
+    assert resolve(str(path), allow_remote=True).base_url == "http://192.0.2.1:7123"
+    path.write_text('url = "http://127.0.0.1:7123"\n' + text)
+    with pytest.raises(BadFile, match="both server and url"):
+        resolve(str(path))
+
+
+def test_the_part_of_a_profile_in_the_readme(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_TOKEN", "s3cret")
+    part = tomllib.loads(readme_files.shown()["more.toml"])
+    part["calls"] = {**FAMILY, **part["calls"]}
+    target = Profile.model_validate({"name": "orders", **part}).target("x", base_url=part["url"])
+    assert target.pages is not None
+    assert str(target.promises).startswith("delete idempotent, list eventual")
+    assert target.headers == (("authorization", "Bearer s3cret"),)
+    gone = Invocation(Kind.DELETE, "a")
+    assert target.wire.decode(gone, 423, b"") == Fail("refused")

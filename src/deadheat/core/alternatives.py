@@ -86,7 +86,12 @@ class Alternatives:
 
 
 def alternatives(divergence: Divergence, promises: Promises) -> Alternatives:
-    """Where the culprit could stand among the others of the witness, and why it cannot."""
+    """Where the culprit could stand among the others of the witness, and why it cannot.
+
+    Nothing is said of promises by which an answer may count as given earlier, or not at all.
+    """
+    if not promises.by_real_time:
+        return Alternatives(divergence.culprit, (), ())
     core = _core(divergence)
     culprit = operations_by_index(core)[divergence.culprit]
     others = replace(core, operations=tuple(op for op in core.operations if op is not culprit))

@@ -35,6 +35,7 @@ from deadheat.core.history import (
 )
 from deadheat.core.legality import Impossible, has_families, legal
 from deadheat.core.own import WithOwn, has_own
+from deadheat.core.promises import AbsentPromise
 from deadheat.core.search import NoOrder, Order, OutOfBudget, find_order
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def check(
         return _check_generic(history, model, budget)
     if own:
         return Undecided("only a model of yours knows this call: pass it, see core/own.py")
-    declared = _declared(history)
+    declared = _declared(history, promises)
     quiet = silenced(history) if declared else history
     loud = (*hangs(history), *declared)
     if history.stream is not None:
@@ -116,14 +117,15 @@ def silenced(history: History) -> History:
     )
 
 
-def _declared(history: History) -> tuple[Divergence, ...]:
+def _declared(history: History, promises: Promises) -> tuple[Divergence, ...]:
+    strict = promises.status_on_absent is AbsentPromise.DECLARED
     found: dict[object, Divergence] = {}
     for op in history.operations:
         outcome = op.outcome  # looked at by type first: this runs on every trial
         if type(outcome) is Ok and type(outcome.result) is not Undeclared:
             continue
         match outcome:
-            case Ok(Undeclared(status, detail)):
+            case Ok(Undeclared(status, detail)) if strict:
                 anomaly, text = Anomaly.WRONG_STATUS, f"{op.kind} answered {status} {detail}"
             case Info(Unknown.SERVER_ERROR, detail):
                 anomaly, text = Anomaly.SERVER_ERROR, f"{op.kind} answered {op.status} {detail}"

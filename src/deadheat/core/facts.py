@@ -72,7 +72,7 @@ class Facts:
         self.names = {session: f"{{{n}}}" for n, session in enumerate(sessions)}
         self.spelt = _spell(self.ops, self.names)
         self.idempotent = promises.delete is DeletePromise.IDEMPOTENT
-        self.per_session = promises.list is ListPromise.PER_SESSION
+        self.per_session = promises.list is not ListPromise.SNAPSHOT
         self.start = min((op.call_ns for op in self.ops), default=0)
         self.forced: list[Before] = []
         self.choices: list[Choice] = []

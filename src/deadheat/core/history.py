@@ -6,8 +6,9 @@ Rules
   ``call_ns`` is taken before the byte that completes the request is written,
   ``return_ns`` after the whole answer is in hand.
 - ``Ok``: the server answered (404 and 409 are results). ``Fail``: certainly
-  never happened. ``Info``: unknown; it may take effect now, later or never, so
-  its interval has no end (``return_ns is None``).
+  never happened (no connection; a status by which the profile says so). ``Info``:
+  unknown; it may take effect now, later or never, so its interval has no end
+  (``return_ns is None``).
 - A title is what a session carries that its creator chose (a tag, later a
   register). ``None`` means that nobody looked, and matches anything.
 - History holds server ids, never ``Var``; ``Operation.place`` leads back to the program.
@@ -178,6 +179,7 @@ class Unknown(StrEnum):
     RESET = "reset"
     SERVER_ERROR = "server-error"
     GARBLED = "garbled"  # an answer that is not of the API: no JSON, wrong shape
+    UNCLEAR = "unclear"  # a status that says so, or a list whose pages did not agree
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +189,13 @@ class Ok:
     result: Result
 
 
+# The reason of a ``Fail`` that the server itself has answered.
+REFUSED = "refused"
+
+
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The call certainly never reached the server."""
+    """The call certainly did nothing: it never reached the server, or was ``REFUSED``."""
 
     reason: str
 

@@ -27,7 +27,7 @@ from deadheat.core.history import (
     shown_sessions,
 )
 from deadheat.core.legality import legal
-from deadheat.core.promises import ListPromise, Promises, ReadPromise
+from deadheat.core.promises import GetPromise, ListPromise, Promises, ReadPromise
 from deadheat.core.search import Order, OutOfBudget
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def strongest_held(history: History, promises: Promises, budget: int) -> Rung | 
 
     None: on no rung, and for one of them the steps did not do.
     """
+    promises = replace(promises, get=GetPromise.LINEARIZABLE)
     weak = replace(promises, list=ListPromise.PER_SESSION)
     unknown = False
     for rung, promised in (

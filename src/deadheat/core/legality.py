@@ -20,6 +20,7 @@ from deadheat.core.history import (
     Absent,
     Found,
     History,
+    Info,
     Invocation,
     Kind,
     Listed,
@@ -28,6 +29,7 @@ from deadheat.core.history import (
     Operation,
     Seen,
     Undeclared,
+    Unknown,
     overlap,
     parents_of,
     touched_sessions,
@@ -36,7 +38,15 @@ from deadheat.core.lifetimes import Conflict, Unfit, judge_lists, read_lives
 from deadheat.core.nodes import build_nodes
 from deadheat.core.ordering import Placed, Spent, place_nodes
 from deadheat.core.placing import order_of
-from deadheat.core.promises import DeletePromise, ListPromise, Promises, ReadPromise
+from deadheat.core.promises import (
+    AbsentPromise,
+    DeletePromise,
+    GetPromise,
+    ListPromise,
+    Promises,
+    ReadPromise,
+    UpdatePromise,
+)
 from deadheat.core.search import NoOrder, Order, OutOfBudget, find_order
 from deadheat.core.sessions import model_for, with_beginnings
 from deadheat.core.sweep import sweep
@@ -104,7 +114,7 @@ def searched(history: History, promises: Promises, budget: int) -> Legality:
     """The second opinion: the generic search over the sequential specification."""
     split = frozenset[int]()
     model = model_for(history, promises)
-    if promises.list is ListPromise.PER_SESSION:
+    if promises.list is not ListPromise.SNAPSHOT:
         split = frozenset(op.index for op in history.operations if op.kind in _LISTING)
         history = split_lists(history)
     found = find_order(with_beginnings(history, promises), model, budget)
@@ -123,7 +133,7 @@ def _specialised(history: History, promises: Promises, budget: int) -> Legality:
     values = read_values(lives)
     if lives.lists:
         judge_lists(lives)
-    if promises.list is ListPromise.PER_SESSION:
+    if promises.list is not ListPromise.SNAPSHOT:
         return Order(order_of(lives, values, None, ()))
     nodes = build_nodes(lives, values)
     found = place_nodes(nodes, budget)
@@ -136,7 +146,9 @@ def _specialised(history: History, promises: Promises, budget: int) -> Legality:
 
 
 def weakened(history: History, promises: Promises) -> History:
-    """The history as the promise about reads lets it be seen."""
+    """The history as the promises about reads, titles and absence let it be seen."""
+    if not promises.by_real_time:
+        history = _loosened(history, promises)
     match promises.reads:
         case ReadPromise.LINEARIZABLE:
             return history
@@ -146,10 +158,47 @@ def weakened(history: History, promises: Promises) -> History:
             return backdated(history, promises.slack_ns)
 
 
-def backdated(history: History, slack_ns: int | None) -> History:
+def _loosened(history: History, promises: Promises) -> History:
+    """Without what the promises say nothing about."""
+    past = frozenset(_LISTING) if promises.list is ListPromise.EVENTUAL else frozenset[Kind]()
+    if promises.get is GetPromise.EVENTUAL:
+        past |= {Kind.GET}
+    if past:
+        history = backdated(history, None, past)
+    operations: Iterable[Operation] = history.operations
+    if promises.update is UpdatePromise.NONE:
+        operations = map(_untitled, operations)
+    if promises.status_on_absent is AbsentPromise.ANY:
+        operations = (_unsaid(op) for op in operations)
+    return replace(history, operations=tuple(operations))
+
+
+def _untitled(op: Operation) -> Operation:
+    """The same, and nobody looked at a title."""
+    if not isinstance(op.outcome, Ok):
+        return op
+    match op.outcome.result:
+        case Found():
+            return replace(op, outcome=Ok(Found()))
+        case Listed(entries):
+            return replace(op, outcome=Ok(Listed(tuple(Seen(e.session) for e in entries))))
+        case Offspring(entries):
+            return replace(op, outcome=Ok(Offspring(tuple(Seen(e.session) for e in entries))))
+        case _:
+            return op
+
+
+def _unsaid(op: Operation) -> Operation:
+    """The same, but a status that may mean absence says nothing."""
+    if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Absent | Undeclared):
+        return replace(op, outcome=Info(Unknown.UNCLEAR), return_ns=None)
+    return op
+
+
+def backdated(history: History, slack_ns: int | None, kinds: frozenset[Kind] = READING) -> History:
     """Reads in the race may show any instant since ``slack_ns`` before their call.
 
-    None: since before everything. Reads at rest stay as they are.
+    None: since before everything. ``kinds``: which of them. Reads at rest stay as they are.
     """
     if slack_ns == 0 or not history.operations:
         return history
@@ -158,7 +207,7 @@ def backdated(history: History, slack_ns: int | None) -> History:
         history,
         operations=tuple(
             replace(op, call_ns=start if slack_ns is None else max(start, op.call_ns - slack_ns))
-            if op.kind in READING and not op.at_rest
+            if op.kind in kinds and not op.at_rest
             else op
             for op in history.operations
         ),

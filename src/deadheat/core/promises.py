@@ -24,6 +24,28 @@ class ListPromise(StrEnum):
 
     SNAPSHOT = "snapshot"  # the whole collection at one instant
     PER_SESSION = "per-session"  # each session at some instant of the list, not the same for all
+    EVENTUAL = "eventual"  # right at rest; in a race it may show, of each session, any past
+
+
+class GetPromise(StrEnum):
+    """What a read of one session shows."""
+
+    LINEARIZABLE = "linearizable"  # the session as it is at some instant of the read
+    EVENTUAL = "eventual"  # right at rest; in a race it may show any past
+
+
+class UpdatePromise(StrEnum):
+    """What an acknowledged rename means."""
+
+    LAST_WRITE = "last-write"  # the title is in place until the next one
+    NONE = "none"  # nothing is said of titles
+
+
+class AbsentPromise(StrEnum):
+    """What a call on a session that is not there answers."""
+
+    DECLARED = "declared"  # that it is absent, and only then
+    ANY = "any"  # any status below 500: it proves nothing, and none of them is wrong
 
 
 class ReadPromise(StrEnum):
@@ -82,6 +104,20 @@ class Promises:
     cascade: CascadePromise = CascadePromise.ATOMIC
     fork: ForkPromise = ForkPromise.NEEDS_SOURCE
     events: EventPromise = EventPromise.NONE
+    get: GetPromise = GetPromise.LINEARIZABLE
+    update: UpdatePromise = UpdatePromise.LAST_WRITE
+    status_on_absent: AbsentPromise = AbsentPromise.DECLARED
+
+    @property
+    def by_real_time(self) -> bool:
+        """Does each answer count as given, at some instant of its call?"""
+        return (
+            self.reads is ReadPromise.LINEARIZABLE
+            and self.list is not ListPromise.EVENTUAL
+            and self.get is GetPromise.LINEARIZABLE
+            and self.update is UpdatePromise.LAST_WRITE
+            and self.status_on_absent is AbsentPromise.DECLARED
+        )
 
     def settling(self, settle_ns: int) -> Promises:
         """The same while every change may take ``settle_ns`` to show."""
@@ -101,6 +137,12 @@ class Promises:
             slack = f" (within {self.slack_ns / 1e6:g} ms)"
         said = f"delete {self.delete}, list {self.list}, reads {self.reads}{slack}"
         events = "" if self.events is EventPromise.NONE else f", events {self.events}"
+        if self.get is not GetPromise.LINEARIZABLE:
+            said += f", get {self.get}"
+        if self.update is not UpdatePromise.LAST_WRITE:
+            said += f", update {self.update}"
+        if self.status_on_absent is not AbsentPromise.DECLARED:
+            said += f", status on absent {self.status_on_absent}"
         match self.children:
             case ChildrenPromise.NONE:
                 return f"{said}{events}"

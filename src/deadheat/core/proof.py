@@ -16,7 +16,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deadheat.core.facts import Before, Choice, Facts, Option, capital
-from deadheat.core.promises import ReadPromise
 
 if TYPE_CHECKING:
     from deadheat.core.history import History
@@ -32,8 +31,8 @@ class _Lost(Exception):
 
 def prove(core: History, sessions: tuple[str, ...], promises: Promises) -> tuple[str, ...]:
     """The lines of the proof, in order, without their numbers."""
-    if promises.reads is not ReadPromise.LINEARIZABLE:
-        return ()  # the reads count as made earlier, or not at all: times would mislead
+    if not promises.by_real_time:
+        return ()  # some answers count as given earlier, or not at all: times would mislead
     facts = Facts(core, sessions, promises)
     if facts.direct:
         return (*facts.direct, "Contradiction.")

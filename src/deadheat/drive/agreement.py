@@ -18,9 +18,11 @@ import anyio
 import httpx
 
 from deadheat.core.history import (
+    REFUSED,
     Absent,
     Created,
     Deleted,
+    Fail,
     Found,
     Info,
     Invocation,
@@ -33,17 +35,19 @@ from deadheat.core.history import (
     Undeclared,
     Unknown,
 )
-from deadheat.core.promises import ChildrenPromise, DeletePromise
+from deadheat.core.promises import AbsentPromise, ChildrenPromise, DeletePromise
 from deadheat.drive.lane import LaneClient
 from deadheat.drive.outcome import outcome_of_error
 from deadheat.drive.ownership import Ownership
+from deadheat.drive.paging import LISTING, read_list
 from deadheat.drive.server import ServerProcess
 from deadheat.errors import StartFailed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from deadheat.drive.target import Target
+    from deadheat.drive.paging import PageWire
+    from deadheat.drive.target import Target, WireRequest
 
 # An answer of more keys is not read out.
 _MOST_KEYS = 12
@@ -87,7 +91,8 @@ async def server_of(target: Target) -> AsyncIterator[str]:
 
 async def dry_run(target: Target, base_url: str, run: str) -> tuple[Step, ...]:
     """Each call that the target says it has, once. ``run``: as in ``open_target``."""
-    walk = _Walk(target, LaneClient(base_url, target.timeout_s, headers=target.headers), run)
+    client = LaneClient(base_url, target.timeout_s, headers=target.headers)
+    walk = _Walk(target, base_url, client, run)
     try:
         await walk.go()
     finally:
@@ -97,8 +102,9 @@ async def dry_run(target: Target, base_url: str, run: str) -> tuple[Step, ...]:
 
 
 class _Walk:
-    def __init__(self, target: Target, client: LaneClient, run: str) -> None:
+    def __init__(self, target: Target, base_url: str, client: LaneClient, run: str) -> None:
         self._target = target
+        self._base_url = base_url
         self._client = client
         self._ownership = Ownership(run)
         self._made: list[str] = []
@@ -118,8 +124,9 @@ class _Walk:
         shown = await self._ask("list again", Invocation(Kind.LIST), Listed)
         if isinstance(shown, Listed) and session not in shown.sessions:
             self._correct(
-                "does not show the session just created. Has the list pages? Name a limit in "
-                "calls.list.request, or correct calls.list.items and calls.list.id"
+                "does not show the session just created. Has the list pages? Write "
+                "calls.list.pages, or name a limit in calls.list.request; or correct "
+                "calls.list.items and calls.list.id"
             )
         if Kind.RENAME in self._target.kinds:
             await self._ask("rename it", Invocation(Kind.RENAME, session, self._title(2)), Renamed)
@@ -212,7 +219,12 @@ class _Walk:
         """The result, whatever it is; None when there is none."""
         outcome, status, keys = await self._send(invocation)
         result = outcome.result if isinstance(outcome, Ok) else None
-        wrong = "" if isinstance(result, wanted) else self._advice(
+        fits = isinstance(result, wanted) or (
+            wanted is Absent
+            and isinstance(result, Undeclared)
+            and self._target.promises.status_on_absent is AbsentPromise.ANY
+        )
+        wrong = "" if fits else self._advice(
             invocation, outcome, status, keys, wanted
         )  # fmt: skip
         self._note(doing, invocation, status, _said(outcome), wrong)
@@ -220,6 +232,8 @@ class _Walk:
 
     async def _send(self, invocation: Invocation) -> tuple[Outcome, int | None, tuple[str, ...]]:
         self._ownership.permit(invocation)
+        if self._target.pages is not None and invocation.kind in LISTING:
+            return await self._read(self._target.pages, invocation)
         request = self._target.wire.encode(invocation)
         try:
             answer, *_ = await self._client.send(request.method, request.path, request.body)
@@ -228,6 +242,25 @@ class _Walk:
         location = answer.headers.get("location")
         outcome = self._target.wire.decode(invocation, answer.status_code, answer.content, location)
         return outcome, answer.status_code, _keys(answer.content)
+
+    async def _read(
+        self, pages: PageWire, invocation: Invocation
+    ) -> tuple[Outcome, int | None, tuple[str, ...]]:
+        body = b""
+
+        async def send(request: WireRequest) -> tuple[httpx.Response, int, int]:
+            nonlocal body
+            sent = await self._client.send(request.method, request.path, request.body)
+            body = sent[0].content
+            return sent
+
+        try:
+            read = await read_list(
+                self._target, pages, self._base_url, invocation, send, agreed=True
+            )
+        except httpx.RequestError as exc:
+            return outcome_of_error(exc), None, ()
+        return read.outcome, read.status, _keys(body)
 
     def _note(
         self,
@@ -261,6 +294,10 @@ class _Walk:
         table = f"calls.{'create-child' if below else invocation.kind}"
         refused = wanted is Absent
         match outcome:
+            case Fail(reason) if reason == REFUSED:
+                return f"refuses it with nothing else under way. Correct {table}.refused"
+            case Info(Unknown.UNCLEAR):
+                return f"says that nobody knows. Correct {table}.unknown"
             case Ok(Undeclared()) if refused:
                 return f"means that it is not there? Add {status} to {table}.absent"
             case Ok(Undeclared()) if status is not None and status < 300:
@@ -273,6 +310,8 @@ class _Walk:
                 return f"says that it is not there. Correct {table}.request, or {table}.absent"
             case Ok():
                 return f"says success of what is gone. Correct {table}.done and {table}.absent"
+            case Info(Unknown.GARBLED, detail) if "page" in detail:
+                return f"cannot be read: {detail}. Correct {table}.pages"
             case Info(Unknown.GARBLED):
                 has = f"; the answer has {', '.join(keys)}" if keys else ""
                 return f"is not of the declared form. Correct the places in {table}{has}"

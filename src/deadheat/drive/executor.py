@@ -27,7 +27,6 @@ from deadheat.core.history import (
     Absent,
     Created,
     History,
-    Info,
     Invocation,
     Kind,
     Listed,
@@ -35,12 +34,15 @@ from deadheat.core.history import (
     Operation,
     Outcome,
     Stream,
+    Undeclared,
 )
+from deadheat.core.promises import AbsentPromise
 from deadheat.drive.address import address_of
 from deadheat.drive.hearing import StreamObserver
 from deadheat.drive.lane import LaneClient
 from deadheat.drive.listening import Listener
 from deadheat.drive.outcome import outcome_of_error
+from deadheat.drive.paging import LISTING, read_list
 from deadheat.drive.trial import TrialRun
 from deadheat.drive.watch import Watch, given_up_after_s
 from deadheat.errors import NoHttp2
@@ -54,7 +56,8 @@ if TYPE_CHECKING:
     from deadheat.drive.gate import Gate
     from deadheat.drive.http2 import SharedConnection
     from deadheat.drive.ownership import Ownership
-    from deadheat.drive.target import Target
+    from deadheat.drive.paging import PageWire
+    from deadheat.drive.target import Target, WireRequest
 
 # A session that survives this many deletes, one after the other, is left behind. Parents go
 # first and mostly take their children along; two rounds are for those that stay.
@@ -287,26 +290,51 @@ class Executor:
         Raises ``ForeignSession`` before anything is sent.
         """
         self._ownership.permit(invocation)
-        request = self._target.wire.encode(invocation)
-        self.requests += 1
         started_ns = time.monotonic_ns()
-        watched = None if self._watch is None else self._watch.began()
         try:
-            answer, call_ns, return_ns = await client.send(
-                request.method, request.path, request.body, held
-            )
+            if self._target.pages is not None and invocation.kind in LISTING:
+                return await self._paged(self._target.pages, client, invocation, held)
+            request = self._target.wire.encode(invocation)
+            answer, call_ns, return_ns = await self._sent(client, request, held)
         except httpx.RequestError as exc:
             return outcome_of_error(exc), started_ns, None, None
-        finally:
-            if self._watch is not None and watched is not None:
-                self._watch.ended(watched)
         outcome = self._target.wire.decode(
             invocation, answer.status_code, answer.content, answer.headers.get("location")
         )
         if isinstance(outcome, Ok) and isinstance(outcome.result, Created):
             self._ownership.adopt(outcome.result.session)
-        unknown = isinstance(outcome, Info)
-        return outcome, call_ns, None if unknown else return_ns, answer.status_code
+        known = isinstance(outcome, Ok)
+        return outcome, call_ns, return_ns if known else None, answer.status_code
+
+    async def _sent(
+        self, client: LaneClient, request: WireRequest, held: tuple[Gate, int] | None
+    ) -> tuple[httpx.Response, int, int]:
+        self.requests += 1
+        watched = None if self._watch is None else self._watch.began()
+        try:
+            return await client.send(request.method, request.path, request.body, held)
+        finally:
+            if self._watch is not None and watched is not None:
+                self._watch.ended(watched)
+
+    async def _paged(
+        self,
+        pages: PageWire,
+        client: LaneClient,
+        invocation: Invocation,
+        held: tuple[Gate, int] | None,
+    ) -> tuple[Outcome, int, int | None, int | None]:
+        """``exchange`` for a list that comes in pages."""
+
+        async def send(request: WireRequest) -> tuple[httpx.Response, int, int]:
+            nonlocal held
+            now, held = held, None  # the first page only
+            return await self._sent(client, request, now)
+
+        agreed = client is self.observer
+        read = await read_list(self._target, pages, self._base_url, invocation, send, agreed=agreed)
+        known = isinstance(read.outcome, Ok)
+        return read.outcome, read.call_ns, read.return_ns if known else None, read.status
 
     async def _clean(self, run: TrialRun) -> None:
         # First of all, as cleaning may be cut off. Also what is gone: a late effect of this
@@ -354,6 +382,8 @@ class Executor:
 
     async def _is_gone(self, session: str) -> bool:
         outcome, *_ = await self.exchange(self.observer, Invocation(Kind.GET, session))
+        if isinstance(outcome, Ok) and isinstance(outcome.result, Undeclared):
+            return self._target.promises.status_on_absent is AbsentPromise.ANY
         return isinstance(outcome, Ok) and isinstance(outcome.result, Absent)
 
     def _waited(self) -> bool:

@@ -3,7 +3,7 @@
 Run by path with ``-I -S``, so that it starts fast. deadheat holds a pipe to its
 standard input; however deadheat ends, SIGKILL too, that pipe reaches its end.
 
-    keeper.py PARENT GRACE_S      stdin: at most one line, the order
+    keeper.py PARENT GRACE_S STOP stdin: at most one line, the order
                                   stdout: reports, one JSON object a line
 
     -> {"home": PATH}             a fresh temporary home inside PARENT
@@ -19,7 +19,7 @@ Rules
   group was killed, so its id cannot meanwhile name somebody else's group.
 - Nothing that the server started stays, on Linux not even what left its group.
 - SIGINT, SIGTERM and SIGHUP do nothing here. They are caught and not ignored:
-  what is ignored stays ignored across exec, and the server must hear SIGTERM.
+  what is ignored stays ignored across exec, and the server must hear its signal, STOP.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ def signal_group(pgid: int, number: int) -> bool:
     return True
 
 
-def end_group(pgid: int, leader_gone: threading.Event, grace_s: float) -> None:
-    """SIGTERM, a grace for the leader, then SIGKILL for whatever is left."""
-    signal_group(pgid, signal.SIGTERM)
+def end_group(pgid: int, leader_gone: threading.Event, grace_s: float, stop: int) -> None:
+    """The signal ``stop``, a grace for the leader, then SIGKILL for whatever is left."""
+    signal_group(pgid, stop)
     leader_gone.wait(grace_s)
     signal_group(pgid, signal.SIGKILL)
 
@@ -153,9 +153,9 @@ class Kept:
         report(exit=code)
         self.ended.set()
 
-    def end(self, grace_s: float) -> None:
+    def end(self, grace_s: float, stop: int) -> None:
         """End the group and reap its leader."""
-        end_group(self.pid, self.ended, grace_s)
+        end_group(self.pid, self.ended, grace_s, stop)
         self.ended.wait(KILLED_WITHIN_S)  # the watcher reports first, then it is reaped
         self._process.wait()
         reap_adopted()
@@ -166,7 +166,7 @@ def main() -> None:
     """See the module's text."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
-    parent, grace_s = sys.argv[1], float(sys.argv[2])
+    parent, grace_s, stop = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
     adopt_orphans()
     home = tempfile.mkdtemp(prefix="deadheat-", dir=parent)
     kept: Kept | None = None
@@ -184,7 +184,7 @@ def main() -> None:
                 pass
     finally:
         if kept is not None:
-            kept.end(grace_s)
+            kept.end(grace_s, stop)
         remove(home)
         report(gone=True)
 

@@ -19,12 +19,15 @@ from deadheat.drive import keeper
 class Keeping:
     """One keeper process and its reports. Call ``drain`` before reading a report."""
 
-    def __init__(self, grace_s: float) -> None:
+    def __init__(self, grace_s: float, stop: int) -> None:
         read_end, write_end = os.pipe()
         try:
             # Its pipes are inherited by nobody else: Python's close on exec.
             self.process = subprocess.Popen(
-                [sys.executable, "-I", "-S", keeper.__file__, tempfile.gettempdir(), str(grace_s)],
+                [
+                    *(sys.executable, "-I", "-S", keeper.__file__),
+                    *(tempfile.gettempdir(), str(grace_s), str(int(stop))),
+                ],
                 bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=write_end,

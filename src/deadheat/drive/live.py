@@ -22,6 +22,7 @@ import anyio
 
 from deadheat.core.hangs import answers_nobody, hangs
 from deadheat.core.history import (
+    REFUSED,
     Absent,
     Created,
     Deleted,
@@ -32,11 +33,19 @@ from deadheat.core.history import (
     Kind,
     Listed,
     Ok,
+    Operation,
     Outcome,
     Result,
     Undeclared,
+    Unknown,
 )
-from deadheat.core.promises import DeletePromise, EventPromise, ForkPromise, Promises
+from deadheat.core.promises import (
+    AbsentPromise,
+    DeletePromise,
+    EventPromise,
+    ForkPromise,
+    Promises,
+)
 from deadheat.drive.executor import Execution, Executor
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.server import ServerProcess
@@ -140,7 +149,7 @@ class LiveTarget:
             if kind is Kind.GET and self.target.settle_ms and not _is(outcome, wanted):
                 await anyio.sleep(self.target.settle_ms / 1_000)  # as long as it says it takes
                 outcome = await ask(kind, session)
-            if not _is(outcome, wanted):
+            if not _is(outcome, wanted) and not (wanted is Absent and self._unsaid(outcome)):
                 if kind is not Kind.DELETE:
                     await ask(Kind.DELETE, session)  # leave nothing behind
                 raise self._refused(doing, outcome)
@@ -154,6 +163,10 @@ class LiveTarget:
             # No stream, or one that says nothing: nothing is promised of it then.
             self.promises = replace(self.promises, events=EventPromise.NONE)
             await executor.deafen()
+
+    def _unsaid(self, outcome: Outcome) -> bool:
+        """Does it promise nothing about what this answers of what is not there?"""
+        return self.promises.status_on_absent is AbsentPromise.ANY and _is(outcome, Undeclared)
 
     async def _rehearse_fork(self, executor: Executor, gone: str) -> None:
         """What does a fork of a session do that is not there any more?"""
@@ -172,6 +185,8 @@ class LiveTarget:
                 said = f"{type(result).__name__.lower()}"
             case Info(reason, detail):
                 said = f"{reason} {detail}".strip()
+            case Fail(reason) if reason == REFUSED:
+                said = reason
             case Fail(reason):
                 said = f"no connection ({reason})"
         return NotThisApi(
@@ -195,8 +210,8 @@ class LiveTarget:
         if self._executor is None:
             raise TargetDied("The target is not connected. Open it first.")
         execution = await self._executor.run(program, patient=patient, listen=listen)
-        answered = any(isinstance(op.outcome, Ok) for op in execution.history.operations)
-        lost = any(not isinstance(op.outcome, Ok) for op in execution.history.operations)
+        answered = any(_answered(op) for op in execution.history.operations)
+        lost = not all(_answered(op) for op in execution.history.operations)
         ended = self._process is not None and not self._process.alive
         death = await self._death() if lost or ended else None
         if death is None and answers_nobody(execution.history):
@@ -291,6 +306,17 @@ class LiveTarget:
             self._requests_before += executor.requests
             self._left_before += executor.left_behind
             await executor.__aexit__(None, None, None)
+
+
+def _answered(op: Operation) -> bool:
+    """Did the server say what it meant to say? A dying one breaks off, or answers 5xx."""
+    match op.outcome:
+        case Ok():
+            return True
+        case Fail() | Info(Unknown.UNCLEAR):
+            return op.status is not None
+        case _:
+            return False
 
 
 def _is(outcome: Outcome, result: type[Result]) -> bool:

@@ -18,7 +18,7 @@ import re
 import signal
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -61,17 +61,20 @@ class Launch:
     replaced. ``workdir`` is relative to the home; with ``git`` it is made a git
     work tree with one empty commit. ``ready_line``: a piece of the line by which
     it says that it listens, None when it says nothing. ``probe``: a path to GET
-    until any HTTP answer comes, None when an open port is enough.
+    until any HTTP answer comes, None when an open port is enough. ``stop``: the signal
+    that ends it, and whatever is left ``stop_within_s`` later is killed.
     """
 
     name: str
     argv: tuple[str, ...]
-    env: tuple[tuple[str, str], ...] = ()
+    env: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # may hold secrets
     workdir: str = "work"
     git: bool = False
     ready_line: str | None = None
     ready_within_s: float = 30.0
     probe: str | None = None
+    stop: signal.Signals = signal.SIGTERM
+    stop_within_s: float = GRACE_S
 
 
 class _LostPort(Exception):
@@ -161,11 +164,13 @@ class ServerProcess:
             self.base_url = None
             keeping.let_go()
             process = keeping.process
-            if not await _until(lambda: process.poll() is not None, GRACE_S + KEEPER_EXTRA_S):
+            if not await _until(
+                lambda: process.poll() is not None, self._launch.stop_within_s + KEEPER_EXTRA_S
+            ):
                 process.kill()
                 await _until(lambda: process.poll() is not None, KEEPER_EXTRA_S)
             if not keeping.drain().gone:
-                await _stand_in(keeping)
+                await _stand_in(keeping, self._launch)
                 if home is not None:
                     await anyio.to_thread.run_sync(keeper.remove, str(home))
             keeping.forget()
@@ -206,7 +211,7 @@ class ServerProcess:
 
     async def _start_once(self, port: int) -> str:
         give_up_at = time.monotonic() + self._launch.ready_within_s
-        self._keeping = keeping = Keeping(GRACE_S)
+        self._keeping = keeping = Keeping(self._launch.stop_within_s, self._launch.stop)
         await self._reported(keeping, lambda: keeping.home, give_up_at)
         assert keeping.home is not None
         self._home = home = Path(keeping.home)
@@ -338,12 +343,12 @@ async def _until(true: Callable[[], bool], within_s: float) -> bool:
     return True
 
 
-async def _stand_in(keeping: Keeping) -> None:
+async def _stand_in(keeping: Keeping, launch: Launch) -> None:
     """End the server's group in the keeper's stead: it was killed."""
     pid = keeping.pid
-    if pid is None or not keeper.signal_group(pid, signal.SIGTERM):
+    if pid is None or not keeper.signal_group(pid, launch.stop):
         return
-    await _until(lambda: not keeper.signal_group(pid, 0), GRACE_S)
+    await _until(lambda: not keeper.signal_group(pid, 0), launch.stop_within_s)
     keeper.signal_group(pid, signal.SIGKILL)
     await anyio.to_thread.run_sync(keeper.await_empty, pid)
 

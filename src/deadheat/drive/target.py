@@ -13,6 +13,7 @@ from deadheat.drive.address import address_of
 if TYPE_CHECKING:
     from deadheat.core.history import Invocation, Outcome
     from deadheat.drive.listening import EventWire
+    from deadheat.drive.paging import PageWire
     from deadheat.drive.server import Launch
 
 
@@ -61,6 +62,7 @@ class Target:
     ``kinds``: the calls that it has; ``families``: its sessions may have a parent.
     ``events``: its event stream, None: it has none. ``timeout_s``: for how long a call may go
     without an answer before it counts as hanging (``core.hangs``).
+    ``pages``: how its lists come in pages, None: each is one answer.
     ``headers``: what every request to it carries; never printed or saved.
     ``http2``: one connection for all lanes, at an https URL (``drive.http2``).
     ``settle_ms``: how long the target may take to come to rest by its own word: for so long
@@ -83,6 +85,7 @@ class Target:
     http2: bool = False
     timeout_s: float = 10.0  # OpenCode answers within 0.1 s; 10 s is a hang (DESIGN §4)
     events: EventWire | None = None
+    pages: PageWire | None = None
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # may hold secrets
 
     @property

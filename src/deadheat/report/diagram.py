@@ -207,10 +207,14 @@ def call_text(op: Operation, names: Mapping[str, str]) -> str:
 def answer_text(op: Operation, names: Mapping[str, str]) -> str:
     """What came back, in a few words."""
     match op.outcome:
+        case Fail(reason) if op.status is not None:
+            return f"{op.status} {reason}"
         case Fail(reason):
             return f"not sent ({reason})"
         case Info(Unknown.SERVER_ERROR, detail):
             return f"{op.status} {detail}".strip()
+        case Info(Unknown.UNCLEAR, detail):
+            return f"{op.status} unclear {detail}".strip()
         case Info(reason, _):
             return f"no answer ({reason})"
         case Ok(result):

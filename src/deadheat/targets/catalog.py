@@ -53,7 +53,7 @@ KINDS = (
     ),
     (
         "FILE.toml",
-        "any API described in a profile that says how to start its server",
+        "any API described in a profile that says how to start its server, or its url",
         "deadheat run fuzz/carts.toml",
     ),
 )
@@ -79,7 +79,14 @@ def resolve(
         raise UnknownTarget(f"--http2 goes with an https:// URL, not with {word}. Leave it out.")
     if word.endswith(".toml") and profile in (None, word):
         path = Path(word)
-        return read_profile(path).target(_shown(path), project=path.absolute().parent)
+        spoken = read_profile(path)
+        if spoken.url is not None:
+            _checked(spoken.url, allow_remote=allow_remote)
+        return spoken.target(
+            _shown(path),
+            base_url=None if spoken.url is None else spoken.url.rstrip("/"),
+            project=path.absolute().parent,
+        )
     if profile is not None:
         raise UnknownTarget(f"--profile goes with a URL, not with {word}. Leave it out.")
     if word in ("demo", "demo:correct"):
@@ -141,6 +148,25 @@ def demo(*, correct: bool) -> Target:
 
 
 def _by_address(word: str, profile: str | None, *, allow_remote: bool, http2: bool) -> Target:
+    shown = _checked(word, allow_remote=True)
+    if http2 and not word.startswith("https:"):
+        raise UnknownTarget(f"--http2 goes with an https:// URL, not with {shown}. Leave it out.")
+    if profile is None:
+        raise UnknownTarget(
+            f"{shown} needs a profile that says how to speak to it. Add --profile opencode."
+        )
+    if profile not in PROFILES and not profile.endswith(".toml"):
+        raise UnknownTarget(
+            f"There is no profile {profile!r}. Use {', '.join(PROFILES)} or a profile's FILE.toml."
+        )
+    _checked(word, allow_remote=allow_remote)
+    spoken = opencode.profile_of(None) if profile in PROFILES else read_profile(Path(profile))
+    # ``shown`` is without user and password: names are printed and saved.
+    return spoken.target(shown, base_url=urlsplit(word).geturl().rstrip("/"), http2=http2)
+
+
+def _checked(word: str, *, allow_remote: bool) -> str:
+    """The address as it is shown: without a user. Raises ``UnknownTarget``, ``RemoteRefused``."""
     try:
         url = urlsplit(word)
         port = url.port
@@ -156,24 +182,12 @@ def _by_address(word: str, profile: str | None, *, allow_remote: bool, http2: bo
             f"{shown} is no address of a server ({exc}). Write http://HOST:PORT, "
             "https://HOST:PORT or http+unix://%2Fpath%2Fto.sock."
         ) from exc
-    if http2 and url.scheme != "https":
-        raise UnknownTarget(f"--http2 goes with an https:// URL, not with {shown}. Leave it out.")
-    if profile is None:
-        raise UnknownTarget(
-            f"{shown} needs a profile that says how to speak to it. Add --profile opencode."
-        )
-    if profile not in PROFILES and not profile.endswith(".toml"):
-        raise UnknownTarget(
-            f"There is no profile {profile!r}. Use {', '.join(PROFILES)} or a profile's FILE.toml."
-        )
     if not allow_remote and not on_socket and not _is_loopback(url.hostname or ""):
         raise RemoteRefused(
             f"{url.hostname} is not this machine. deadheat creates and deletes sessions there; "
             "add --allow-remote if that is what you want."
         )
-    spoken = opencode.profile_of(None) if profile in PROFILES else read_profile(Path(profile))
-    # ``shown`` is without user and password: names are printed and saved.
-    return spoken.target(shown, base_url=url.geturl().rstrip("/"), http2=http2)
+    return shown
 
 
 def _shown(path: Path) -> str:

@@ -1,7 +1,7 @@
 """Event streams by declaration: where an event has its name, its session's id and title.
 
 Rules
-- Server-sent events with JSON data; paths into it are dotted, as in ``profile``.
+- Server-sent events with JSON data; into it lead paths as in ``places``.
 - What does not look like that, or has another name, says nothing about a session.
 - An update says that the title is in place, not that somebody has just written it: OpenCode's
   ``session.updated`` follows a create and comes before a delete, too (1.0.152 to 1.18.33).
@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deadheat.drive.listening import News
-from deadheat.targets.profile_wire import session_id_of, value_at
+from deadheat.targets.places import place
+from deadheat.targets.profile_wire import session_id_of
 
 if TYPE_CHECKING:
     from deadheat.core.history import Change
@@ -34,12 +35,12 @@ class DeclaredEvents:
         """What an event says of a session, None when it is about something else."""
         try:
             told = json.loads(text)
-            name = event if self.name_at is None else value_at(told, self.name_at)
+            name = event if self.name_at is None else place(self.name_at).of(told)
             change = next((change for known, change in self.changes if known == name), None)
             if change is None:
                 return None
-            session = session_id_of(value_at(told, self.id_at))
-        except (ValueError, RecursionError, KeyError, IndexError, TypeError):
+            session = session_id_of(place(self.id_at).of(told))
+        except (ValueError, RecursionError, LookupError, TypeError):
             return None
         return News(change, session, self._title(told))
 
@@ -47,7 +48,7 @@ class DeclaredEvents:
         if self.title_at is None:
             return None
         try:
-            title = value_at(told, self.title_at)
-        except (KeyError, IndexError, TypeError):
+            title = place(self.title_at).of(told)
+        except (LookupError, TypeError):
             return None
         return title if isinstance(title, str) else None

@@ -27,10 +27,15 @@
     [promises]
     delete = "exactly-once"
 
+Lists in pages, statuses that refuse, JSONPaths, parents, forks: ``deadheat schema profile`` has
+every key, ``tests/servers/depot.toml`` uses most.
+
 Rules
 - Every key is checked when the file is read, also that the placeholders make sense.
-- Paths into answers are dotted (``data.items``); an empty one is the answer itself.
-- What is left out is off (``rename``) or has the strongest promise.
+- Places in answers are as in ``places``; an empty one is the answer itself.
+- What is left out is off (``rename``), or has the strongest promise (but see
+  ``profile_promises``).
+- A secret's value is in a target's headers and its server's environment, and nowhere else.
 """
 
 from __future__ import annotations
@@ -38,30 +43,24 @@ from __future__ import annotations
 import base64
 import os
 import re
+import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from deadheat.core.history import Change
-from deadheat.core.promises import (
-    CascadePromise,
-    ChildrenPromise,
-    DeletePromise,
-    EventPromise,
-    ForkPromise,
-    ListPromise,
-    Promises,
-    ReadPromise,
-)
-from deadheat.drive.server import Launch
+from deadheat.core.promises import EventPromise
+from deadheat.drive.server import GRACE_S, Launch
 from deadheat.drive.target import Target
 from deadheat.duration import seconds_of
 from deadheat.errors import BadFile
 from deadheat.targets.declared_events import DeclaredEvents
-from deadheat.targets.profile_calls import REQUEST, Calls, Table
+from deadheat.targets.profile_calls import REQUEST, Calls
+from deadheat.targets.profile_promises import PromisesTable
 from deadheat.targets.profile_wire import ProfileWire
+from deadheat.targets.table import Table
 from deadheat.toml_file import load
 
 # A secret is named, never written down.
@@ -108,38 +107,6 @@ class AuthTable(Table):
             return "authorization", f"Bearer {from_environment(self.token)}"
         known = f"{self.user}:{from_environment(self.password or '')}"
         return "authorization", f"Basic {base64.b64encode(known.encode()).decode()}"
-
-
-class PromisesTable(Table):
-    """What the API says about itself. A weaker promise makes fewer alarms, never wrong ones."""
-
-    delete: DeletePromise = Field(
-        default=DeletePromise.EXACTLY_ONCE,
-        description="exactly-once: one success a session. idempotent: success says, it is gone.",
-    )
-    list: ListPromise = Field(
-        default=ListPromise.SNAPSHOT,
-        description="snapshot: all at one instant. per-session: each right for itself.",
-    )
-    reads: ReadPromise = Field(
-        default=ReadPromise.LINEARIZABLE,
-        description="linearizable: always right. quiescent: when nothing is in flight. "
-        "eventual: at rest.",
-    )
-    children: ChildrenPromise = Field(
-        default=ChildrenPromise.CASCADE,
-        description="Of a deleted session's children. cascade: they go with it. orphan: they stay. "
-        "none: each may go or stay. Only where there is create-child.",
-    )
-    cascade: CascadePromise = Field(
-        default=CascadePromise.GRADUAL,
-        description="gradual: children may be seen to go one after the other. atomic: all at one "
-        "instant.",
-    )
-    fork: ForkPromise = Field(
-        default=ForkPromise.NEEDS_SOURCE,
-        description="Of what is not there. needs-source: it answers that. any: it may make one.",
-    )
 
 
 class EventsTable(Table):
@@ -207,6 +174,12 @@ class ServerTable(Table):
     git: bool = Field(
         default=False, description="It is started in a git repository of one empty commit."
     )
+    stop: Literal["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"] = Field(
+        default="SIGTERM", description="The signal that ends it."
+    )
+    stop_within: Seconds = Field(
+        default=GRACE_S, description="What is left of it after so long is killed."
+    )
 
 
 class Profile(Table):
@@ -219,6 +192,11 @@ class Profile(Table):
     )
     server: ServerTable | None = Field(
         default=None, description="How to start it; left out: you do, and name its URL."
+    )
+    url: str | None = Field(
+        default=None,
+        description="Where it runs already, instead of server.",
+        examples=["http://127.0.0.1:8000"],
     )
     base_path: str = Field(
         default="", pattern=r"^(/[^\s?#]*[^\s?#/])?$", description="Before every path: /api/v1"
@@ -268,28 +246,22 @@ class Profile(Table):
         if base_url is None and self.server is None:
             raise BadFile(
                 f"{name} does not say how to start a server. Add [server] with a command to it, "
-                "or name the URL of one and give the file with --profile."
+                "or the url of one that runs, or name the URL and give the file with --profile."
             )
         settle_s = self.settle or 0.0
-        families = self.calls.create_child is not None
         return Target(
             name=name,
             wire=self.wire(),
             launch=None if base_url is not None else self.launch(name, project, program),
             base_url=base_url,
-            promises=Promises(
-                delete=self.promises.delete,
-                list=self.promises.list,
-                reads=self.promises.reads,
-                children=self.promises.children if families else ChildrenPromise.NONE,
-                cascade=self.promises.cascade if families else CascadePromise.ATOMIC,
-                fork=self.promises.fork,
-                events=EventPromise.NONE if self.events is None else self.events.promise,
+            promises=self.promises.of(
+                self.calls, EventPromise.NONE if self.events is None else self.events.promise
             ),
             events=self.events_wire(),
             exclusive=exclusive or base_url is None,
             kinds=self.calls.kinds(),
-            families=families,
+            families=self.calls.create_child is not None,
+            pages=self.calls.pages(),
             headers=self._headers(),
             settle_ms=round(settle_s * 1_000),
             timeout_s=self.timeout,
@@ -300,6 +272,14 @@ class Profile(Table):
         """How calls become requests, and answers outcomes."""
         pattern = None if self.id_pattern is None else re.compile(self.id_pattern)
         return ProfileWire(self.name, self.base_path, self.calls.exchanges(), pattern, self.error)
+
+    @model_validator(mode="after")
+    def _one_server(self) -> Profile:
+        if self.url is not None and self.server is not None:
+            raise ValueError("has both server and url. Leave one out.")
+        if self.url is not None and "@" in self.url:
+            raise ValueError("has a user in its url. Write [auth].")
+        return self
 
     @model_validator(mode="after")
     def _headers_are_ours_to_set(self) -> Profile:
@@ -353,6 +333,8 @@ class Profile(Table):
             ready_within_s=self.server.ready_within,
             probe=self.server.probe,
             git=self.server.git,
+            stop=signal.Signals[self.server.stop],
+            stop_within_s=self.server.stop_within,
         )
 
 

@@ -10,34 +10,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import (
-    AliasGenerator,
-    BaseModel,
-    ConfigDict,
     Field,
     JsonValue,
     model_validator,
 )
 
 from deadheat.core.history import Kind
+from deadheat.targets.declared_pages import DeclaredPages, PagesTable
+from deadheat.targets.places import place
 from deadheat.targets.profile_wire import Exchange
+from deadheat.targets.table import Table
 
+Status = Annotated[int, Field(ge=200, le=599)]
 REQUEST = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/\S*)\Z")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-
-
-class Table(BaseModel):
-    """A table of a TOML file: keys with dashes, nothing unknown, nothing changed later."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        validate_by_name=True,
-        validate_by_alias=True,
-        alias_generator=AliasGenerator(alias=lambda name: name.replace("_", "-")),
-    )
 
 
 class CallTable(Table):
@@ -49,13 +38,24 @@ class CallTable(Table):
     body: JsonValue = Field(
         default=None, description="JSON to send; {title} and {id} are filled in its strings."
     )
-    done: tuple[int, ...] = Field(
+    done: tuple[Status, ...] = Field(
         default=(), description="Statuses that mean success; default: any 2xx.", examples=[[200]]
     )
-    absent: tuple[int, ...] = Field(
+    absent: tuple[Status, ...] = Field(
         default=(404, 410),
         description="Statuses that mean: there is no such session.",
         examples=[[404]],
+    )
+    refused: tuple[Status, ...] = Field(
+        default=(),
+        description="Statuses that mean: not now, and nothing was done.",
+        examples=[[409, 429]],
+    )
+    unknown: tuple[Status, ...] = Field(
+        default=(),
+        description="Statuses after which nobody knows whether it was done. Any other status of "
+        "500 and more is one, too, and is reported as a server-error.",
+        examples=[[503, 504]],
     )
     answer: JsonValue = Field(
         default=None, description="What a success must answer; left out: anything.", examples=[True]
@@ -69,6 +69,23 @@ class CallTable(Table):
             )
         return self
 
+    @model_validator(mode="after")
+    def _statuses_mean_one_thing(self) -> CallTable:
+        said: dict[int, str] = {}
+        for word in {"done", "absent", "refused", "unknown"} & self.model_fields_set:
+            for status in getattr(self, word):
+                if said.setdefault(status, word) != word:
+                    raise ValueError(
+                        f"has the status {status} in {said[status]} and in {word}. Leave one out."
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _places_can_be_read(self) -> CallTable:
+        for word in ("id", "title", "items"):
+            place(getattr(self, word, None) or "")
+        return self
+
     def exchange(self, kind: Kind) -> Exchange:
         """The same as the wire reads it."""
         method, path = self.request.split(" ", 1)
@@ -78,7 +95,9 @@ class CallTable(Table):
             path,
             self.body,
             frozenset(self.done),
-            frozenset(self.absent),
+            frozenset(self.absent) - {*self.done, *self.refused, *self.unknown},
+            frozenset(self.refused),
+            frozenset(self.unknown),
             id_at=getattr(self, "id", None),
             title_at=getattr(self, "title", None),
             items_at=getattr(self, "items", None),
@@ -94,19 +113,19 @@ class CreateTable(CallTable):
     id_in_location: bool = Field(
         default=False, description="The id is the last part of the Location header instead."
     )
-    absent: tuple[int, ...] = ()
+    absent: tuple[Status, ...] = ()
 
 
 class ChildTable(CreateTable):
     """POST of a session below another one, {parent}."""
 
-    absent: tuple[int, ...] = (404, 410)
+    absent: tuple[Status, ...] = (404, 410)
 
 
 class ForkTable(CreateTable):
     """POST that copies a session."""
 
-    absent: tuple[int, ...] = (404, 410)
+    absent: tuple[Status, ...] = (404, 410)
 
 
 class RenameTable(CallTable):
@@ -127,13 +146,16 @@ class ListTable(CallTable):
     items: str = Field(default="", description="Where the array is; empty: the answer itself.")
     id: str = Field(default="id", description="Where an item has its id; empty: it is the id.")
     title: str | None = Field(default=None, description="Where an item has its title.")
-    absent: tuple[int, ...] = ()
+    pages: PagesTable | None = Field(
+        default=None, description="How the next page is asked for; left out: there is one page."
+    )
+    absent: tuple[Status, ...] = ()
 
 
 class ChildrenTable(ListTable):
     """GET of the sessions directly below one."""
 
-    absent: tuple[int, ...] = (404, 410)
+    absent: tuple[Status, ...] = (404, 410)
 
 
 class Calls(Table):
@@ -199,6 +221,21 @@ class Calls(Table):
             below = self.create_child.exchange(Kind.CREATE)
             found.append(replace(below, below=True))
         return tuple(found)
+
+    @property
+    def paged(self) -> bool:
+        """Does a list come in pages?"""
+        return self.pages() is not None
+
+    def pages(self) -> DeclaredPages | None:
+        """How its lists come in pages; None: they do not."""
+        lists = {Kind.LIST: self.list, Kind.CHILDREN: self.children}
+        found = {
+            kind: call.pages
+            for kind, call in lists.items()
+            if call is not None and call.pages is not None
+        }
+        return DeclaredPages(found) if found else None
 
     def kinds(self) -> frozenset[Kind]:
         """What the API has."""

@@ -1,10 +1,11 @@
-"""A declared API on the wire: requests from templates, outcomes from statuses and dotted paths.
+"""A declared API on the wire: requests from templates, outcomes from statuses and places.
 
 Rules
-- A declared status is a result; any other below 500 is ``Undeclared``; a 5xx, and an answer of
-  another shape than declared, is ``Info``: nobody knows what happened.
-- An id goes into a path percent-encoded; one that a path would swallow (``.``, ``..``, empty)
-  is no id.
+- A declared status is a result, a refusal (nothing happened) or nobody's knowledge; any other
+  below 500 is ``Undeclared``; a 5xx, and an answer of another shape than declared, is ``Info``.
+- An id goes into a path percent-encoded; one that a path would swallow (``.``, ``..``, empty), or
+  that has control characters, is no id.
+- Templates and places are read once, when the wire is made: each request of a race passes here.
 - Details say nothing of what the server wrote, it may be anything; but for an error's name, where
   the profile says that an answer has one.
 """
@@ -14,13 +15,16 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii
 from typing import Any, assert_never
 from urllib.parse import quote, unquote, urlsplit
 
 from deadheat.core.history import (
+    REFUSED,
     Absent,
     Created,
     Deleted,
+    Fail,
     Found,
     Info,
     Invocation,
@@ -36,18 +40,22 @@ from deadheat.core.history import (
     Unknown,
 )
 from deadheat.drive.target import WireRequest
+from deadheat.targets.places import NoJson, Place, parsed, place
 
 _PLACEHOLDER = re.compile(r"\{(id|title|parent)\}")
-# Longer than any id in use; a server may answer anything.
-_LONGEST_ID = 512
+# Ids that a path takes as they are.
+_PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._~-]*\Z").match
+# Longer than any id in use is none; a server may answer anything.
+_ID = re.compile(r"(?!\.\.?\Z)[^\x00-\x1f\x7f]{1,512}\Z").match
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """One kind of call: its request template, and where its answer has what is wanted.
 
-    ``done`` empty: any 2xx. ``id_at``, ``title_at``, ``items_at``: dotted paths; None: not told.
-    ``answer``: what a success must say, None: anything. ``below``: it makes one below another.
+    ``done`` empty: any 2xx. ``refused``: it did nothing. ``unknown``: nobody knows what it did.
+    ``id_at``, ``title_at``, ``items_at``: places; None: not told. ``answer``: what a success must
+    say, None: anything. ``below``: it makes one below another.
     """
 
     kind: Kind
@@ -56,6 +64,8 @@ class Exchange:
     body: Any
     done: frozenset[int]
     absent: frozenset[int]
+    refused: frozenset[int] = frozenset()
+    unknown: frozenset[int] = frozenset()
     id_at: str | None = None
     title_at: str | None = None
     items_at: str | None = None
@@ -63,140 +73,210 @@ class Exchange:
     answer: Any = None
     below: bool = False
 
-    def succeeded(self, status: int) -> bool:
-        """Is this the status of success?"""
-        return status in self.done if self.done else 200 <= status < 300
 
-
-@dataclass(frozen=True, slots=True)
 class ProfileWire:
     """See the module's docstring; made by ``profile.Profile``."""
 
-    name: str
-    base_path: str
-    exchanges: tuple[Exchange, ...]
-    id_pattern: re.Pattern[str] | None = None
-    error_at: str | None = None
+    __slots__ = ("_calls", "_error_at", "_id_pattern", "name")
+
+    def __init__(
+        self,
+        name: str,
+        base_path: str,
+        exchanges: tuple[Exchange, ...],
+        id_pattern: re.Pattern[str] | None = None,
+        error_at: str | None = None,
+    ) -> None:
+        self.name = name
+        self._calls = tuple((one.kind, one.below, _Call(base_path, one)) for one in exchanges)
+        self._id_pattern = id_pattern
+        self._error_at = None if error_at is None else place(error_at)
 
     def encode(self, invocation: Invocation) -> WireRequest:
         """The request for this call. Raises ``ValueError`` for what the API does not have."""
-        exchange = self._exchange(invocation)
+        call = self._call(invocation)
         session, parent = invocation.session, invocation.parent
-        path = self.base_path + exchange.path
-        for word, one in (("{id}", session), ("{parent}", parent)):
-            if word in path:
-                path = path.replace(word, quote(self._id(one), safe=""))
-        if exchange.body is None:
-            return WireRequest(exchange.method, path)
-        known = {"{id}": session, "{title}": invocation.title, "{parent}": parent}
-        return WireRequest(
-            exchange.method, path, json.dumps(_filled(exchange.body, known)).encode()
-        )
+        path = call.path.fixed
+        if path is None:
+            known = {}
+            for word in call.path.words:
+                if word == "title":
+                    one = invocation.title or ""
+                else:
+                    one = self._id(session if word == "id" else parent)
+                known[word] = one if _PLAIN(one) else quote(one, safe="")
+            path = call.path.filled(known)
+        if call.body is None:
+            return WireRequest(call.method, path)
+        body = call.body.fixed
+        if body is None:
+            said = {"id": session, "title": invocation.title, "parent": parent}
+            body = call.body.filled(
+                {word: encode_basestring_ascii(said[word] or "")[1:-1] for word in call.body.words}
+            )
+        return WireRequest(call.method, path, body.encode())
 
     def decode(
         self, invocation: Invocation, status: int, body: bytes, location: str | None = None
     ) -> Outcome:
         """What the answer means. ``location``: its header of that name."""
-        exchange = self._exchange(invocation)
-        if status in exchange.absent:
-            return Ok(Absent())
-        if not exchange.succeeded(status):
-            if status >= 500:
-                return Info(Unknown.SERVER_ERROR, self._error(body))
-            return Ok(Undeclared(status, self._error(body)))
+        call = self._call(invocation)
+        declared = call.exchange
+        if not (status in declared.done if declared.done else 200 <= status < 300):
+            return self._other(declared, status, body)
+        if status in call.not_done:  # any 2xx, but for these
+            return self._other(declared, status, body)
         try:
-            return Ok(self._result(invocation, exchange, body, location))
-        except _NoJson:
+            return Ok(self._result(invocation, call, body, location))
+        except NoJson:
             return Info(Unknown.GARBLED, f"{status}, no JSON")
-        except (KeyError, IndexError, TypeError, ValueError):
+        except (LookupError, TypeError, ValueError):
             return Info(Unknown.GARBLED, f"{status} of another shape")
 
-    def _exchange(self, invocation: Invocation) -> Exchange:
+    def _other(self, declared: Exchange, status: int, body: bytes) -> Outcome:
+        if status in declared.absent:
+            return Ok(Absent())
+        if status in declared.refused:
+            return Fail(REFUSED)
+        if status in declared.unknown:
+            return Info(Unknown.UNCLEAR, self._error(body))
+        if status >= 500:
+            return Info(Unknown.SERVER_ERROR, self._error(body))
+        return Ok(Undeclared(status, self._error(body)))
+
+    def _call(self, invocation: Invocation) -> _Call:
         below = invocation.kind is Kind.CREATE and invocation.parent is not None
-        for exchange in self.exchanges:
-            if exchange.kind is invocation.kind and exchange.below is below:
-                return exchange
+        for kind, makes_below, call in self._calls:  # faster than to hash an enum
+            if kind is invocation.kind and makes_below is below:
+                return call
         child = " below another session" if below else ""
         raise ValueError(f"the profile {self.name} has no {invocation.kind}{child}")
 
     def _result(
-        self, invocation: Invocation, exchange: Exchange, body: bytes, location: str | None
+        self, invocation: Invocation, call: _Call, body: bytes, location: str | None
     ) -> Result:
-        if exchange.answer is not None:
-            said = _parsed(body)
-            if type(said) is not type(exchange.answer) or said != exchange.answer:  # 1 is not true
-                raise ValueError("another answer than the declared one")
-        match invocation.kind:
+        answer: Any = None
+        if call.reads or call.exchange.answer is not None:
+            answer = parsed(body)
+        wanted = call.exchange.answer
+        if wanted is not None and (type(answer) is not type(wanted) or answer != wanted):
+            raise ValueError("another answer than the declared one")  # 1 is not true
+        kind = invocation.kind
+        match kind:
             case Kind.CREATE | Kind.FORK:
-                if exchange.id_in_location:
+                if call.exchange.id_in_location:
                     return Created(self._id(_last_part(location)))
-                return Created(self._id(value_at(_parsed(body), exchange.id_at or "")))
-            case Kind.GET:
-                if exchange.id_at is None and exchange.title_at is None:
-                    return Found(None)
-                answer = _parsed(body)
-                if exchange.id_at is not None and (
-                    self._id(value_at(answer, exchange.id_at)) != invocation.session
-                ):
+                return Created(self._id(call.id_at.of(answer)))
+            case Kind.GET | Kind.RENAME:
+                if call.repeats_id and self._id(call.id_at.of(answer)) != invocation.session:
                     raise ValueError("another session answered")
-                return Found(_title(answer, exchange.title_at))
+                return Renamed() if kind is Kind.RENAME else Found(_title(answer, call.title_at))
             case Kind.LIST:
-                return Listed(self._entries(exchange, body))
+                return Listed(self._entries(call, answer))
             case Kind.CHILDREN:
-                return Offspring(self._entries(exchange, body))
+                return Offspring(self._entries(call, answer))
             case Kind.DELETE:
                 return Deleted()
-            case Kind.RENAME:
-                if exchange.id_at is not None and (
-                    self._id(value_at(_parsed(body), exchange.id_at)) != invocation.session
-                ):
-                    raise ValueError("another session answered")
-                return Renamed()
             case Kind.OWN:
                 raise ValueError("no profile has a call of one's own")
             case _:
-                assert_never(invocation.kind)
+                assert_never(kind)
 
-    def _entries(self, exchange: Exchange, body: bytes) -> tuple[Seen, ...]:
-        items = value_at(_parsed(body), exchange.items_at or "")
-        if not isinstance(items, list):
-            raise TypeError("a list was expected")
+    def _entries(self, call: _Call, answer: Any) -> tuple[Seen, ...]:
+        id_at, title_at, session = call.id_at.of, call.title_at, self._id
         return tuple(
-            Seen(
-                self._id(value_at(item, exchange.id_at or "")),
-                _title(item, exchange.title_at),
-            )
-            for item in items
+            [
+                Seen(session(id_at(item)), _title(item, title_at))
+                for item in call.items_at.array(answer)
+            ]
         )
 
     def _id(self, found: Any) -> str:
         session = session_id_of(found)
-        if self.id_pattern is not None and not self.id_pattern.fullmatch(session):
+        if self._id_pattern is not None and not self._id_pattern.fullmatch(session):
             raise ValueError("not a session id of this API")
         return session
 
     def _error(self, body: bytes) -> str:
         """The error's name, if the profile says where an answer has one."""
-        if self.error_at is None:
+        if self._error_at is None:
             return ""
         try:
-            name = value_at(_parsed(body), self.error_at)
-        except (KeyError, IndexError, TypeError, ValueError):
+            name = self._error_at.of(parsed(body))
+        except (LookupError, TypeError, ValueError):
             return ""
         if not isinstance(name, str):
             return ""
         return "".join(c for c in name[:60] if c.isprintable())  # it is shown on terminals
 
 
-class _NoJson(ValueError):
-    """The body is no JSON, or nested too deep to be read."""
+class _Template:
+    """A text with blanks: literal, word, literal, word …, literal."""
+
+    __slots__ = ("fixed", "parts", "words")
+
+    def __init__(self, parts: list[str]) -> None:
+        self.parts = parts
+        self.words = frozenset(parts[1::2])
+        self.fixed = parts[0] if len(parts) == 1 else None
+
+    def filled(self, known: dict[str, str]) -> str:
+        if len(self.parts) == 3:
+            return f"{self.parts[0]}{known[self.parts[1]]}{self.parts[2]}"
+        return "".join([known[p] if n % 2 else p for n, p in enumerate(self.parts)])
 
 
-def _parsed(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        raise _NoJson from None
+class _Call:
+    """An exchange, made ready."""
+
+    __slots__ = (
+        "body", "exchange", "id_at", "items_at", "method", "not_done", "path", "reads",
+        "repeats_id", "title_at",
+    )  # fmt: skip
+
+    def __init__(self, base_path: str, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.method = exchange.method
+        self.path = _Template(_PLACEHOLDER.split(base_path + exchange.path))
+        self.body = None if exchange.body is None else _Template(_body_parts(exchange.body))
+        self.id_at = place(exchange.id_at or "")
+        self.items_at = place(exchange.items_at or "")
+        self.title_at = None if exchange.title_at is None else place(exchange.title_at)
+        self.repeats_id = exchange.id_at is not None
+        self.not_done = (
+            frozenset[int]()
+            if exchange.done
+            else exchange.absent | exchange.refused | exchange.unknown
+        )
+        match exchange.kind:
+            case Kind.CREATE | Kind.FORK:
+                self.reads = not exchange.id_in_location
+            case Kind.GET:
+                self.reads = self.repeats_id or self.title_at is not None
+            case Kind.RENAME:
+                self.reads = self.repeats_id
+            case Kind.LIST | Kind.CHILDREN:
+                self.reads = True
+            case _:
+                self.reads = False
+
+
+def _body_parts(body: Any) -> list[str]:
+    """A JSON text with blanks inside its strings; a key is never a blank."""
+    marked = json.dumps(_marked(body))
+    return re.split(r"\\u0000(id|title|parent)\\u0000", marked)
+
+
+def _marked(body: Any) -> Any:
+    match body:
+        case str():
+            return _PLACEHOLDER.sub("\0\\1\0", body)
+        case dict():
+            return {key: _marked(value) for key, value in body.items()}
+        case list():
+            return [_marked(value) for value in body]
+        case _:
+            return body
 
 
 def _last_part(location: str | None) -> str:
@@ -205,36 +285,17 @@ def _last_part(location: str | None) -> str:
     return unquote(urlsplit(location).path.rstrip("/").rpartition("/")[2])
 
 
-def value_at(answer: Any, dotted: str) -> Any:
-    """What stands at a dotted path. Raises ``KeyError`` or ``TypeError``."""
-    for key in dotted.split(".") if dotted else ():
-        answer = answer[key]
-    return answer
-
-
 def session_id_of(found: Any) -> str:
     """Strings and whole numbers are ids."""
     if type(found) is int:
         found = str(found)
-    if not isinstance(found, str) or not 0 < len(found) <= _LONGEST_ID or found in (".", ".."):
+    if type(found) is not str or not _ID(found):
         raise ValueError("not a session id")
     return found
 
 
-def _title(item: Any, dotted: str | None) -> str | None:
-    if dotted is None:
+def _title(item: Any, at: Place | None) -> str | None:
+    if at is None:
         return None
-    title = value_at(item, dotted)
+    title = at.of(item)
     return title if isinstance(title, str) else None
-
-
-def _filled(body: Any, known: dict[str, str | None]) -> Any:
-    match body:
-        case str():  # in one pass: what is filled in is not looked at again
-            return _PLACEHOLDER.sub(lambda found: known[found[0]] or "", body)
-        case dict():
-            return {key: _filled(value, known) for key, value in body.items()}
-        case list():
-            return [_filled(value, known) for value in body]
-        case _:
-            return body

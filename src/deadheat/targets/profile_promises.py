@@ -1,0 +1,100 @@
+"""``[promises]`` of a profile: what the API says about itself, in words.
+
+Rules
+- Left out means the strongest, as everything else would be a guess that hides races; but a list
+  that is read page by page is ``eventual``, as an entry may move from a page that is still to be
+  read to one that has been: it was there all the time, and no page showed it.
+- A weaker promise makes fewer alarms, never wrong ones.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from deadheat.core.promises import (
+    AbsentPromise,
+    CascadePromise,
+    ChildrenPromise,
+    DeletePromise,
+    EventPromise,
+    ForkPromise,
+    GetPromise,
+    ListPromise,
+    Promises,
+    ReadPromise,
+    UpdatePromise,
+)
+from deadheat.targets.table import Table
+
+if TYPE_CHECKING:
+    from deadheat.targets.profile_calls import Calls
+
+
+class PromisesTable(Table):
+    """What the API says about itself. A weaker promise makes fewer alarms, never wrong ones."""
+
+    delete: DeletePromise = Field(
+        default=DeletePromise.EXACTLY_ONCE,
+        description="exactly-once: one success a session. idempotent: success says, it is gone.",
+    )
+    list: ListPromise | None = Field(
+        default=None,
+        description="snapshot: all at one instant (the default). per-session: each right for "
+        "itself. eventual: right at rest (the default of a list with pages).",
+        examples=["snapshot"],
+    )
+    get: GetPromise = Field(
+        default=GetPromise.LINEARIZABLE,
+        description="linearizable: always right. eventual: right at rest, in a race it may show "
+        "what was.",
+    )
+    update: UpdatePromise = Field(
+        default=UpdatePromise.LAST_WRITE,
+        description="last-write: a title is in place until the next one. none: titles are not "
+        "looked at.",
+    )
+    status_on_absent: AbsentPromise = Field(
+        default=AbsentPromise.DECLARED,
+        description="Of a call on what is not there. declared: it answers one of its absent "
+        "statuses, and only then. any: it may answer any below 500, which proves nothing.",
+    )
+    reads: ReadPromise = Field(
+        default=ReadPromise.LINEARIZABLE,
+        description="Of get, list and children alike. linearizable: always right. quiescent: when "
+        "nothing is in flight. eventual: at rest.",
+    )
+    children: ChildrenPromise = Field(
+        default=ChildrenPromise.CASCADE,
+        description="Of a deleted session's children. cascade: they go with it. orphan: they stay. "
+        "none: each may go or stay. Only where there is create-child.",
+    )
+    cascade: CascadePromise = Field(
+        default=CascadePromise.GRADUAL,
+        description="gradual: children may be seen to go one after the other. atomic: all at one "
+        "instant.",
+    )
+    fork: ForkPromise = Field(
+        default=ForkPromise.NEEDS_SOURCE,
+        description="Of what is not there. needs-source: it answers that. any: it may make one.",
+    )
+
+    def of(self, calls: Calls, events: EventPromise) -> Promises:
+        """What the checker judges under. ``events``: what the stream announces."""
+        families = calls.create_child is not None
+        paged = ListPromise.EVENTUAL if calls.paged else ListPromise.SNAPSHOT
+        if self.update is UpdatePromise.NONE and events is EventPromise.EXACTLY_ONCE:
+            events = EventPromise.LIVES
+        return Promises(
+            delete=self.delete,
+            list=self.list or paged,
+            reads=self.reads,
+            children=self.children if families else ChildrenPromise.NONE,
+            cascade=self.cascade if families else CascadePromise.ATOMIC,
+            fork=self.fork,
+            events=events,
+            get=self.get,
+            update=self.update,
+            status_on_absent=self.status_on_absent,
+        )

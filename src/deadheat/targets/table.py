@@ -1,0 +1,17 @@
+"""What every table of our TOML files has in common."""
+
+from __future__ import annotations
+
+from pydantic import AliasGenerator, BaseModel, ConfigDict
+
+
+class Table(BaseModel):
+    """A table of a TOML file: keys with dashes, nothing unknown, nothing changed later."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        validate_by_name=True,
+        validate_by_alias=True,
+        alias_generator=AliasGenerator(alias=lambda name: name.replace("_", "-")),
+    )
