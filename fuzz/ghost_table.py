@@ -98,12 +98,15 @@ def main() -> int:
 
 
 def _deadheat(*words: str, python: str = sys.executable) -> list[str]:
-    return [python, "-m", "deadheat", *words]
+    return [str(Path(python).with_name("deadheat")), *words]
 
 
 def _compare(beside: Path, seeds: int, seconds: int) -> int:
     """Both checkouts in turns, first one first, then the other, as the load drifts."""
     here, there = sys.executable, str(beside.absolute())  # not resolved: a venv's is a link
+    asked = _deadheat("--version", python=there)
+    if subprocess.run(asked, check=False, capture_output=True).returncode:
+        raise SystemExit(f"there is no deadheat beside {there}. Name the Python of another one.")
     found: dict[str, list[Attempt]] = {here: [], there: []}
     with tempfile.TemporaryDirectory(prefix="deadheat-table-") as scratch:
         for seed in range(1, seeds + 1):

@@ -13,7 +13,7 @@ from tests.programs import TWO_DELETES
 from tests.servers.crowd import Crowd
 from tests.servers.scripted import Asked, Says, Scripted
 
-from deadheat.core.history import Info, Invocation, Kind, Listed, Ok
+from deadheat.core.history import Exists, Info, Invocation, Kind, Listed, Ok, Unknown
 from deadheat.drive.executor import Executor
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.target import Target
@@ -30,11 +30,33 @@ def test_a_change_to_a_session_that_is_not_ours_is_refused() -> None:
         for session in ("ses_other", None):
             with pytest.raises(ForeignSession, match="report it"):
                 ours.permit(Invocation(kind, session))
-    for kind in (Kind.CREATE, Kind.GET, Kind.LIST):
+    for kind in (Kind.GET, Kind.LIST):
         ours.permit(Invocation(kind, "ses_other"))
+    ours.permit(Invocation(Kind.CREATE))
     ours.permit(Invocation(Kind.CREATE, parent="ses_mine"))
     with pytest.raises(ForeignSession, match="report it"):  # a child is a change to its parent
         ours.permit(Invocation(Kind.CREATE, parent="ses_other"))
+
+
+def test_a_chosen_id_is_of_this_run_and_ours_once_it_may_have_been_made() -> None:
+    ours = Ownership("ab12", chooses=True)
+    create, again = ours.create(3, "a"), ours.create(3, "a", kind=Kind.RECREATE)
+    assert create.session == again.session == "deadheat-ab12-3-a"
+    assert ours.named_in_trial("deadheat-ab12-3-a", 3)
+    assert not ours.named_in_trial("deadheat-ab12-31-a", 3)
+    ours.permit(create)
+    ours.answered(create, Ok(Exists()))  # somebody else's, then
+    assert not ours.owns("deadheat-ab12-3-a")
+    ours.answered(again, Info(Unknown.TIMEOUT))
+    assert ours.owns("deadheat-ab12-3-a")
+    for session in ("theirs", "deadheat-ab1-3-a"):
+        for kind in (Kind.CREATE, Kind.RECREATE):
+            with pytest.raises(ForeignSession, match="report it"):
+                ours.permit(Invocation(kind, session))
+    ours.shun(("deadheat-ab12-4-a",))  # it was there before
+    with pytest.raises(ForeignSession, match="report it"):
+        ours.permit(ours.create(4, "a"))
+    assert Ownership("ab12").create(3, "a").session is None
 
 
 def test_what_was_there_before_is_never_adopted() -> None:

@@ -33,7 +33,7 @@ from deadheat.core.history import (
     Unknown,
     touched_sessions,
 )
-from deadheat.core.legality import Impossible, has_families, legal
+from deadheat.core.legality import Impossible, has_families, legal, lives_again
 from deadheat.core.own import WithOwn, has_own
 from deadheat.core.promises import AbsentPromise
 from deadheat.core.search import NoOrder, Order, OutOfBudget, find_order
@@ -74,7 +74,7 @@ def check(
     declared = _declared(history, promises)
     quiet = silenced(history) if declared else history
     loud = (*hangs(history), *declared)
-    if history.stream is not None:
+    if history.stream is not None and (promises.one_life or not lives_again(quiet, promises)):
         told = misannounced(quiet, promises, budget)
         loud = (*loud, *(replace(one, history=history) for one in told))
     verdict = legal(quiet, promises, budget)

@@ -115,7 +115,9 @@ def _relation(one: Operation, other: Operation, parents: Mapping[str, str]) -> R
 
 
 def _addressed(op: Operation) -> str | None:
-    return op.invocation.parent if op.kind is Kind.CREATE else op.invocation.session
+    if op.kind is Kind.CREATE:
+        return op.invocation.parent or op.invocation.session
+    return op.invocation.session
 
 
 def _answered(first: Operation, second: Operation) -> Sequence:
@@ -147,6 +149,8 @@ def possible_pairings(kinds: Collection[Kind], families: bool) -> tuple[Pairing,
 def _possible(first: Kind, second: Kind, families: bool) -> tuple[Relation, ...]:
     if Kind.LIST in (first, second):
         return (Relation.ALL,)
+    if {first, second} == {Kind.CREATE, Kind.RECREATE}:
+        return (Relation.SAME, Relation.OTHER)
     if Kind.CREATE in (first, second) and not families:
         return (Relation.OTHER,)  # nothing can name the session before its create has answered
     if not families:

@@ -31,6 +31,7 @@ class Anomaly(StrEnum):
     TORN_LIST = "torn-list"
     DUPLICATE_ID = "duplicate-id"
     DOUBLE_DELETE = "double-delete"
+    DOUBLE_CREATE = "double-create"
     ORPHAN = "orphan"
     PARTIAL_CASCADE = "partial-cascade"
     WRONG_STATUS = "wrong-status"
@@ -57,6 +58,7 @@ MEANING: dict[Anomaly, str] = {
     Anomaly.TORN_LIST: "a list mixed two moments that never were one",
     Anomaly.DUPLICATE_ID: "two creates answered the same id",
     Anomaly.DOUBLE_DELETE: "two deletes of one session both claim to have done it",
+    Anomaly.DOUBLE_CREATE: "two creates of one name both claim to have made it",
     Anomaly.ORPHAN: "a child outlived the delete that should have taken it",
     Anomaly.PARTIAL_CASCADE: "a delete of a parent took some children, then said it did nothing",
     Anomaly.WRONG_STATUS: "an answer whose status does not fit what the call did",

@@ -183,6 +183,8 @@ def _reason(anomaly: Anomaly, about: str = "{0}") -> str:
             return "{0} was already given to another create"
         case Anomaly.DOUBLE_DELETE:
             return "{0} had already been deleted by another call that claims it"
+        case Anomaly.DOUBLE_CREATE:
+            return "{0} had already been made by another call that claims it"
         case Anomaly.ORPHAN:
             return "{0} was below a session that was deleted with success, and outlived it"
         case Anomaly.PARTIAL_CASCADE:

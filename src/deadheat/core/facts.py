@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from deadheat.core.history import (
     MAKING,
+    NAMING,
     READING,
     Absent,
     Created,
@@ -29,7 +30,8 @@ from deadheat.core.history import (
     ancestors,
     parents_of,
 )
-from deadheat.core.promises import ChildrenPromise, DeletePromise, ListPromise
+from deadheat.core.legality import lives_again
+from deadheat.core.promises import ChildrenPromise, CreatePromise, DeletePromise, ListPromise
 
 if TYPE_CHECKING:
     from deadheat.core.history import History
@@ -77,8 +79,13 @@ class Facts:
         self.forced: list[Before] = []
         self.choices: list[Choice] = []
         self.direct: list[str] = []
+        # One that lives again has no single birth and end for its answers to lie between.
+        self.lives_again = not promises.one_life and lives_again(core, promises)
         self._real_time()
         self._repeated()
+        if self.lives_again:
+            self._made_twice(promises)
+            return
         for session in sessions:
             self._about(session)
 
@@ -103,6 +110,25 @@ class Facts:
                         self.direct = [f"{capital(self.spelt[i])} shows one session twice."]
                 case _:
                     pass
+
+    def _made_twice(self, promises: Promises) -> None:
+        """Two creates that claim one name, or one id, and nothing that can have freed it."""
+        if any(op.kind in (Kind.DELETE, Kind.RENAME) for op in self.ops):
+            return
+        made: dict[str, list[int]] = {}
+        for i, op in enumerate(self.ops):
+            session = _created(op)
+            if session is None or op.kind not in NAMING:
+                continue
+            title = None if promises.create is CreatePromise.NEW else op.invocation.title
+            made.setdefault(op.invocation.session or title or session, []).append(i)
+        for who in made.values():
+            ids = {_created(self.ops[i]) for i in who}
+            told = len(ids) == 1 and promises.create is CreatePromise.IDEMPOTENT
+            if len(who) > 1 and not told:
+                names = " and ".join(self.spelt[i] for i in who)
+                one = "one session" if len(ids) == 1 else "a session each, of one name"
+                self.direct = [f"{names} say that they made {one}, and nothing deleted it before."]
 
     def _about(self, session: str) -> None:
         if self.direct:
@@ -291,6 +317,9 @@ def _spell(ops: tuple[Operation, ...], names: dict[str, str]) -> list[str]:
                 return f"{_result(op, names)}create({below})"
             case Kind.FORK:
                 return f"{_result(op, names)}fork({name})"
+            case Kind.RECREATE:
+                again = op.invocation.session or _created(op) or ""
+                return f"recreate({names.get(again, '?')})"
             case Kind.LIST:
                 return f"the list{rest}"
             case Kind.RENAME:

@@ -39,12 +39,14 @@ class Kind(StrEnum):
     RENAME = "rename"
     CHILDREN = "children"
     FORK = "fork"
+    RECREATE = "recreate"  # a create under a name that an earlier one has asked for
     OWN = "own"  # of a user: what it means, only a model of theirs knows (``Own``)
 
 
 SESSION_KINDS = frozenset(Kind) - {Kind.OWN}
-CHANGING = frozenset({Kind.CREATE, Kind.DELETE, Kind.RENAME, Kind.FORK})
-MAKING = frozenset({Kind.CREATE, Kind.FORK})
+CHANGING = frozenset({Kind.CREATE, Kind.RECREATE, Kind.DELETE, Kind.RENAME, Kind.FORK})
+MAKING = frozenset({Kind.CREATE, Kind.RECREATE, Kind.FORK})
+NAMING = frozenset({Kind.CREATE, Kind.RECREATE})  # where clients choose ids, ``session`` is the one
 READING = frozenset({Kind.GET, Kind.LIST, Kind.CHILDREN})
 
 
@@ -64,8 +66,10 @@ class Own:
 class Invocation:
     """What was asked.
 
-    ``session`` is the id that the call addresses (None for create and list; a fork's
-    source). ``title`` is what the call writes (create, rename), unique in the history.
+    ``session`` is the id that the call addresses (None for list; a fork's source; of a
+    create the id that the client chose, None where the server does). ``title`` is what the
+    call writes (create, rename), unique in the history but for a recreate, which repeats
+    that of the create.
     ``parent``: the id below which a create puts the session. ``own``: with kind ``OWN``,
     and only then.
     """
@@ -82,6 +86,11 @@ class Created:
     """The server made this session."""
 
     session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """The server says that it made nothing, as there is a session of that name already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +169,7 @@ class Begun:
 
 Result: TypeAlias = (
     Created
+    | Exists
     | Deleted
     | Renamed
     | Found
@@ -311,7 +321,7 @@ def shown_sessions(operation: Operation) -> frozenset[str]:
             return frozenset({session})
         case Listed() | Offspring() as listed:
             return listed.sessions
-        case Found() | Renamed():
+        case Found() | Renamed() | Exists():
             return _addressed(operation)
         case _:
             return frozenset()

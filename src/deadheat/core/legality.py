@@ -16,8 +16,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from deadheat.core.history import (
+    NAMING,
     READING,
     Absent,
+    Created,
+    Exists,
+    Fail,
     Found,
     History,
     Info,
@@ -40,8 +44,10 @@ from deadheat.core.ordering import Placed, Spent, place_nodes
 from deadheat.core.placing import order_of
 from deadheat.core.promises import (
     AbsentPromise,
+    CreatePromise,
     DeletePromise,
     GetPromise,
+    IdPromise,
     ListPromise,
     Promises,
     ReadPromise,
@@ -73,6 +79,8 @@ def legal(history: History, promises: Promises, budget: int) -> Legality:
     """Is there a legal order of ``history`` under ``promises``, within ``budget`` steps?"""
     history = weakened(history, promises)
     strict = promises.delete is DeletePromise.EXACTLY_ONCE
+    if not promises.one_life and lives_again(history, promises):
+        return searched(history, promises, budget)
     try:
         straight = sweep(history.operations, history.existing, strict_delete=strict)
     except Conflict as conflict:
@@ -82,7 +90,7 @@ def legal(history: History, promises: Promises, budget: int) -> Legality:
 
 def decided(history: History, promises: Promises, budget: int) -> Legality:
     """The same of a history that is ``weakened``, where the straight way does not lead through."""
-    if has_families(history):
+    if has_families(history) or (not promises.one_life and lives_again(history, promises)):
         return searched(history, promises, budget)
     try:
         return _specialised(history, promises, budget)
@@ -102,6 +110,32 @@ def has_families(history: History) -> bool:
         asked = op.invocation
         if asked.parent is not None or asked.kind is Kind.CHILDREN or asked.kind is Kind.FORK:
             return True
+    return False
+
+
+def lives_again(history: History, promises: Promises) -> bool:
+    """Can an id have lived more than once here, or have two creates asked for one name?
+
+    The specialised decision knows one life an id, made by one create.
+    """
+    asked: set[str] = set()
+    given: set[str] = set()
+    for op in history.operations:
+        if op.kind not in NAMING or isinstance(op.outcome, Fail):
+            continue
+        name = op.invocation.session or op.invocation.title
+        unknown = isinstance(op.outcome, Info)
+        if promises.create is not CreatePromise.NEW and name is not None:
+            told = isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Exists)
+            if told or name in asked:
+                return True
+            asked.add(name)
+        if unknown and (op.invocation.session is not None or promises.ids is IdPromise.REUSED):
+            return True
+        if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Created):
+            if op.outcome.result.session in given:
+                return True
+            given.add(op.outcome.result.session)
     return False
 
 

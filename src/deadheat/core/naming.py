@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from deadheat.core.divergence import Anomaly
 from deadheat.core.history import (
+    NAMING,
     READING,
     Absent,
     Created,
@@ -33,6 +34,7 @@ from deadheat.core.history import (
     shown_sessions,
 )
 from deadheat.core.legality import contradicts
+from deadheat.core.promises import CreatePromise
 from deadheat.core.repairs import Repair, edits, is_result, repeats
 from deadheat.core.witness import SMALL, partial_cascade
 
@@ -107,9 +109,9 @@ def _fitting(witness: Witness, promises: Promises, budget: int) -> tuple[Repair,
         return not contradicts(replace(history, operations=tuple(operations)), promises, budget)
 
     fits: list[Repair] = []
-    tried = _ranking(history, sessions[: witness.main])
+    tried = _ranking(history, sessions[: witness.main], promises)
     plain = None
-    if tried[0] not in (Anomaly.PHANTOM, Anomaly.DUPLICATE_ID):
+    if tried[0] not in (Anomaly.PHANTOM, Anomaly.DUPLICATE_ID, Anomaly.DOUBLE_CREATE):
         plain = _without_titles(history)
     if plain is not None and not contradicts(plain, promises, budget):
         tried = tuple(dict.fromkeys((*_about_titles(history, witness.core), *tried)))
@@ -174,18 +176,50 @@ def story_of(history: History, session: str) -> Story:
     return Story(born_by, tuple(deletes), tuple(seen), tuple(missing))
 
 
-def _ranking(history: History, sessions: tuple[str, ...]) -> tuple[Anomaly, ...]:
+def _ranking(
+    history: History, sessions: tuple[str, ...], promises: Promises
+) -> tuple[Anomaly, ...]:
     creators = [
         op.outcome.result.session
         for op in history.operations
         if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Created)
     ]
-    if len(set(creators)) < len(creators) or set(creators) & history.existing:
+    twice = len(set(creators)) < len(creators)
+    if (twice and promises.one_life) or set(creators) & history.existing:
         return (Anomaly.DUPLICATE_ID,)
+    if promises.create is not CreatePromise.NEW and _double(history):
+        return (Anomaly.DOUBLE_CREATE, *_ranked(history, sessions, set(creators)))
+    ranked = _ranked(history, sessions, set(creators))
+    if twice and promises.create is CreatePromise.NEW:  # it may come back, once it is free
+        removed = any(op.kind is Kind.DELETE for op in history.operations)
+        return (*ranked, Anomaly.DUPLICATE_ID) if removed else (Anomaly.DUPLICATE_ID, *ranked)
+    return ranked
+
+
+def _double(history: History) -> bool:
+    """Have two creates of one name answered that they made a session, with no delete called
+    before the later one was over?"""
+    made: dict[str | None, list[Operation]] = {}
+    for op in history.operations:
+        if op.kind in NAMING and is_result(op, Created):
+            made.setdefault(op.invocation.session or op.invocation.title, []).append(op)
+    name = next((one for one, ops in made.items() if one is not None and len(ops) > 1), None)
+    if name is None:
+        return False
+    end = max(op.return_ns or op.call_ns for op in made[name])
+    ids = {s for op in made[name] for s in shown_sessions(op)}
+    return not any(
+        op.kind is Kind.DELETE and op.invocation.session in ids and op.call_ns < end
+        for op in history.operations
+    )
+
+
+def _ranked(history: History, sessions: tuple[str, ...], creators: set[str]) -> tuple[Anomaly, ...]:
     shown = frozenset[str]().union(*map(shown_sessions, history.operations))
     first: tuple[Anomaly, ...] = ()
     parents = parents_of(history.operations)
-    if set(sessions) & shown - set(creators) - history.existing:
+    named = {op.invocation.session for op in history.operations if op.kind in NAMING}
+    if set(sessions) & shown - creators - named - history.existing:
         first = (Anomaly.PHANTOM,)
     elif any(repeats(op) for op in history.operations):
         first = (Anomaly.TORN_LIST,)
@@ -210,6 +244,7 @@ def _ranking(history: History, sessions: tuple[str, ...]) -> tuple[Anomaly, ...]
         Anomaly.LOST_CREATE,
         Anomaly.VANISHED,
         Anomaly.DOUBLE_DELETE,
+        Anomaly.DOUBLE_CREATE,
         Anomaly.PHANTOM,
     )
     return tuple(dict.fromkeys((*first, *rest)))

@@ -4,7 +4,8 @@ Rules
 - A ``Var`` is the session that one ``Create`` or ``Fork`` of the program makes.
   Every other call names a ``Var``, never an id.
 - A call may name a ``Var`` (also as parent or source) only where its id is known
-  for certain: it is made in an earlier round, or earlier in the same lane.
+  for certain: it is made in an earlier round, or earlier in the same lane. A ``Recreate``
+  needs only the name, which deadheat chose: the round of its create will do.
 - ``offset_us`` of a lane's first call counts from the release of its round; of
   a later call, from the answer before it. A sequential round ignores it.
 - ``sort_key`` is a total order; shrinking only ever goes down in it.
@@ -89,7 +90,15 @@ class Children:
     offset_us: int = 0
 
 
-Call: TypeAlias = Create | Delete | Get | List | Rename | Children | Fork
+@dataclass(frozen=True, slots=True)
+class Recreate:
+    """Create a session under the name of this one, which may be there, or gone."""
+
+    var: Var
+    offset_us: int = 0
+
+
+Call: TypeAlias = Create | Delete | Get | List | Rename | Children | Fork | Recreate
 Lane: TypeAlias = tuple[Call, ...]
 Round: TypeAlias = tuple[Lane, ...]
 Place: TypeAlias = tuple[int, int, int]  # round, lane, position in the lane
@@ -148,7 +157,7 @@ def needs(call: Call) -> Var | None:
 
 def changes(call: Call) -> bool:
     """Does this kind of call change the collection?"""
-    return isinstance(call, Create | Delete | Rename | Fork)
+    return isinstance(call, Create | Delete | Rename | Fork | Recreate)
 
 
 def problems(program: Program) -> tuple[str, ...]:
@@ -163,13 +172,15 @@ def problems(program: Program) -> tuple[str, ...]:
         if not lanes or not all(lanes):
             found.append(f"round {r + 1} has an empty lane")
         born_here: set[Var] = set()
+        made_here = {made for lane in lanes for call in lane if (made := makes(call)) is not None}
         for lane in lanes:
             known = set(created)
             for call in lane:
                 needed, made = needs(call), makes(call)
                 if call.offset_us < 0:
                     found.append(f"round {r + 1}: {describe(call)} has a negative offset")
-                if needed is not None and needed not in known:
+                named = known | made_here if isinstance(call, Recreate) else known
+                if needed is not None and needed not in named:
                     found.append(f"round {r + 1}: session {needed.name} is not known there yet")
                 if made is not None:
                     if made in created or made in born_here:
@@ -245,7 +256,9 @@ def _named_key(lane: Lane, spelt: Mapping[Var, Var]) -> tuple[CallKey, ...]:
 # In the order of simplicity: what anybody knows first.
 _ORDER = {
     kind: n
-    for n, kind in enumerate(("create", "delete", "get", "list", "rename", "children", "fork"))
+    for n, kind in enumerate(
+        ("create", "delete", "get", "list", "rename", "children", "fork", "recreate")
+    )
 }
 
 
@@ -378,5 +391,7 @@ def describe(call: Call) -> str:
             return f"children({var.name})"
         case Fork(var, source):
             return f"{var.name} = fork({source.name})"
+        case Recreate(var):
+            return f"recreate({var.name})"
         case _:
             assert_never(call)

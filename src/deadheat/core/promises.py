@@ -12,6 +12,21 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
+class CreatePromise(StrEnum):
+    """What creates under one name make; a name is an id or title that the client chose."""
+
+    NEW = "new"  # a session each: names mean nothing
+    EXACTLY_ONCE = "exactly-once"  # one session; who comes later is told that it exists
+    IDEMPOTENT = "idempotent"  # one session; success says "it is there now", whoever made it
+
+
+class IdPromise(StrEnum):
+    """Whether an id comes back."""
+
+    UNIQUE = "unique"  # it is given once
+    REUSED = "reused"  # once its session is gone, another one may get it
+
+
 class DeletePromise(StrEnum):
     """What a successful delete means."""
 
@@ -107,6 +122,13 @@ class Promises:
     get: GetPromise = GetPromise.LINEARIZABLE
     update: UpdatePromise = UpdatePromise.LAST_WRITE
     status_on_absent: AbsentPromise = AbsentPromise.DECLARED
+    create: CreatePromise = CreatePromise.NEW
+    ids: IdPromise = IdPromise.UNIQUE
+
+    @property
+    def one_life(self) -> bool:
+        """Does an id live once only, and a create always make a session of its own?"""
+        return self.create is CreatePromise.NEW and self.ids is IdPromise.UNIQUE
 
     @property
     def by_real_time(self) -> bool:
@@ -137,6 +159,10 @@ class Promises:
             slack = f" (within {self.slack_ns / 1e6:g} ms)"
         said = f"delete {self.delete}, list {self.list}, reads {self.reads}{slack}"
         events = "" if self.events is EventPromise.NONE else f", events {self.events}"
+        if self.create is not CreatePromise.NEW:
+            said = f"create {self.create}, {said}"
+        if self.ids is not IdPromise.UNIQUE:
+            said += f", ids {self.ids}"
         if self.get is not GetPromise.LINEARIZABLE:
             said += f", get {self.get}"
         if self.update is not UpdatePromise.LAST_WRITE:

@@ -36,6 +36,8 @@ def prove(core: History, sessions: tuple[str, ...], promises: Promises) -> tuple
     facts = Facts(core, sessions, promises)
     if facts.direct:
         return (*facts.direct, "Contradiction.")
+    if facts.lives_again:
+        return ()
     lines = _Prover(facts).run()
     return () if lines is None else lines
 

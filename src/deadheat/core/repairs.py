@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 from deadheat.core.divergence import Anomaly
 from deadheat.core.history import (
+    NAMING,
     READING,
     Absent,
     Created,
     Deleted,
+    Exists,
     History,
     Info,
     Invocation,
@@ -74,6 +76,18 @@ def edits(
         case Anomaly.DUPLICATE_ID:
             for op in chosen(lambda op: is_result(op, Created)):
                 yield said("the second create had answered an id of its own", op.index), []
+        case Anomaly.DOUBLE_CREATE:
+            for op in chosen(lambda op: op.kind in NAMING and is_result(op, Created)):
+                name = op.invocation.session or op.invocation.title
+                if not any(_asks_for(other, name) for other in without(op)):
+                    continue
+                met = replace(op, outcome=Ok(Exists()))
+                text = "one of the creates had answered that it exists"
+                yield said(text, op.index), swapped(op, met)
+                if op.invocation.session is None:  # one of two sessions, to be seen in lists
+                    nameless = replace(op, invocation=replace(op.invocation, title=None))
+                    text = "one of the creates had answered the session of the other"
+                    yield said(text, op.index), swapped(op, nameless)
         case Anomaly.PHANTOM:
             made = [
                 _imagined(n, Kind.CREATE, None, ops[0].call_ns - end)
@@ -125,6 +139,9 @@ def edits(
                         said(f"delete({about(op)}) had answered success", op.index),
                         swapped(op, done),
                     )
+            for op in chosen(lambda op: is_result(op, Exists)):
+                told = f"{op.kind}({about(op)}) had not answered that it exists"
+                yield said(told, op.index), without(op)
             refused = [op for op in ops if is_result(op, Absent) and op.kind is Kind.DELETE]
             if len(refused) > 1:  # one fault, and more than one delete that met with it
                 others = [op for op in ops if op not in refused]
@@ -163,6 +180,11 @@ def edits(
                 yield said(f"rename({about(op)}) had done nothing", op.index), without(op)
         case _:
             return
+
+
+def _asks_for(op: Operation, name: str | None) -> bool:
+    asked = op.invocation
+    return op.kind in NAMING and name is not None and name == (asked.session or asked.title)
 
 
 def _second_life(

@@ -18,6 +18,7 @@ from deadheat.core.history import (
     Absent,
     Begun,
     Created,
+    Exists,
     Fail,
     History,
     Info,
@@ -129,7 +130,7 @@ def _is_read(op: Operation) -> bool:
         return False
     if only_reads(op):
         return True
-    return op.kind is not Kind.OWN and isinstance(op.outcome.result, Absent)
+    return op.kind is not Kind.OWN and isinstance(op.outcome.result, Absent | Exists)
 
 
 def _is_mark(op: Operation) -> bool:

@@ -1,6 +1,7 @@
 """The sequential specification of a session collection.
 
-An id is created at most once: its life is absent -> live -> deleted, never back.
+An id is created at most once: its life is absent -> live -> deleted, never back; unless the
+promises say that ids are reused, or clients choose them (a *name*): then it may live again.
 Below which session it was made stays as it is, whatever becomes of that one.
 
 A cascade takes a session with all that is live below it. A *gradual* one may take
@@ -28,10 +29,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from deadheat.core.history import (
+    NAMING,
     Absent,
     Begun,
     Created,
     Deleted,
+    Exists,
     Fail,
     Found,
     History,
@@ -53,8 +56,10 @@ from deadheat.core.history import (
 from deadheat.core.promises import (
     CascadePromise,
     ChildrenPromise,
+    CreatePromise,
     DeletePromise,
     ForkPromise,
+    IdPromise,
     Promises,
 )
 
@@ -123,9 +128,18 @@ class SessionModel:
                 under_way = tuple(sorted((*state.cascading, str(session))))
                 return frozenset({replace(state, cascading=under_way)})
             case Ok(Created(born)):
-                if born in live or born in state.dead or not self._may_fork(live, invocation):
+                holder = self._holder(live, invocation)
+                if holder is not None:
+                    same = born == holder and self.promises.create is CreatePromise.IDEMPOTENT
+                    return self._kept(state, live, born, title) if same else _IMPOSSIBLE
+                chosen = invocation.kind in NAMING and invocation.session is not None
+                free = self._is_free(born, state, live, chosen=chosen)
+                if not free or not self._may_fork(live, invocation):
                     return _IMPOSSIBLE
                 return self._born(state, live, invocation, born, title)
+            case Ok(Exists()):
+                holder = self._holder(live, invocation)
+                return _IMPOSSIBLE if holder is None else frozenset({_certain(state, {holder})})
             case Ok(Deleted()) if session in live:
                 return self._deleted(state, live, session)
             case Ok(Deleted()):
@@ -169,6 +183,29 @@ class SessionModel:
         return all(
             e.session in live and self._agree(e.session, live[e.session], e.title) for e in entries
         )
+
+    def _holder(self, live: dict[str, str | None], invocation: Invocation) -> str | None:
+        """The session that has the name under which this create would make one."""
+        if invocation.kind not in NAMING or self.promises.create is CreatePromise.NEW:
+            return None
+        if invocation.session is not None:
+            return invocation.session if invocation.session in live else None
+        title = invocation.title
+        return next((one for one, named in live.items() if named == title is not None), None)
+
+    def _is_free(
+        self, born: str, state: Collection, live: dict[str, str | None], *, chosen: bool
+    ) -> bool:
+        again = chosen or self.promises.ids is IdPromise.REUSED
+        return born not in live and (again or born not in state.dead)
+
+    def _kept(
+        self, state: Collection, live: dict[str, str | None], session: str, title: str | None
+    ) -> frozenset[Collection]:
+        """A create that met with the session it asks for: it may write its title, or not."""
+        state = _certain(state, {session})
+        same = frozenset({state})
+        return same if live[session] == title else same | _one(state, {**live, session: title})
 
     def _may_fork(self, live: dict[str, str | None], invocation: Invocation) -> bool:
         if invocation.kind is not Kind.FORK or self.promises.fork is ForkPromise.ANY:
@@ -281,12 +318,23 @@ class SessionModel:
     ) -> frozenset[Collection]:
         session, title = invocation.session, invocation.title
         match invocation.kind:
-            case Kind.CREATE | Kind.FORK:
+            case Kind.CREATE | Kind.RECREATE if session is not None:  # of a name
+                if session not in live:
+                    return self._born(state, live, invocation, session, title)
+                if self.promises.create is CreatePromise.IDEMPOTENT:
+                    return self._kept(state, live, session, title)
+                return frozenset({state})
+            case Kind.CREATE | Kind.RECREATE | Kind.FORK:
                 after: frozenset[Collection] = frozenset()
+                if self._holder(live, invocation) is not None:
+                    return frozenset({state})
                 for born, seen in self.unclaimed.items():
                     fits = title == seen or seen is None or title is None
-                    if fits and born not in live and born not in state.dead:
+                    if fits and self._is_free(born, state, live, chosen=False):
                         after |= self._born(state, live, invocation, born, title)
+                if self.promises.create is not CreatePromise.NEW and title is not None:
+                    # Under an id that nobody saw; others are told all the same that it exists.
+                    after |= self._born(state, live, invocation, f"\0{title}", title)
                 return after
             case Kind.DELETE if session in live:
                 return self._deleted(state, live, session)
@@ -308,7 +356,9 @@ def model_for(history: History, promises: Promises) -> SessionModel:
             claimed.add(op.outcome.result.session)
         elif isinstance(op.outcome, Fail):
             continue
-        elif op.kind is Kind.CREATE:
+        elif op.kind in NAMING and op.invocation.session is not None:
+            claimed.add(op.invocation.session)
+        elif op.kind in NAMING:
             loose = loose or op.invocation.parent is not None
             if title is not None:
                 tags[title] = op.invocation.parent
@@ -324,6 +374,12 @@ def model_for(history: History, promises: Promises) -> SessionModel:
         for session, seen in _titles_of(op):
             if session in unclaimed and seen not in renamed.get(session, ()):
                 unclaimed[session] = seen if seen in tags else unclaimed[session] or seen
+    if promises.create is not CreatePromise.NEW:  # one that no answer proves may have had a name
+        for session in sorted(frozenset().union(*map(touched_sessions, history.operations))):
+            if session not in claimed and session not in history.existing:
+                unclaimed.setdefault(session, None)
+    if promises.ids is IdPromise.REUSED:  # an unanswered create may have made any of them
+        unclaimed = dict.fromkeys(sorted(claimed | unclaimed.keys()))
     written = {session: frozenset(titles) for session, titles in renamed.items()}
     parents = parents_of(history.operations)
     strays: set[str] = set()

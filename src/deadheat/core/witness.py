@@ -21,6 +21,7 @@ from deadheat.core.history import (
     READING,
     Absent,
     Created,
+    Exists,
     Fail,
     Found,
     History,
@@ -76,7 +77,7 @@ def find_witness(history: History, promises: Promises, budget: int, hint: Imposs
 
     sessions = _highest(history, _fewest_sessions(history, hint, impossible), impossible)
     concerned = only_sessions(history, sessions)
-    core = _fewest_reads(concerned, hint, impossible)
+    core = _fewest_reads(concerned, hint, impossible, promises=promises)
     culprit = first_impossible(core, impossible)
     core = cut_after(core, culprit)
     needed = with_all_above(history, sessions) - sessions
@@ -90,7 +91,7 @@ def around(witness: Witness, index: int, promises: Promises, budget: int) -> Wit
     def impossible(candidate: History) -> bool:
         return contradicts(candidate, promises, budget)
 
-    core = _fewest_reads(witness.concerned, Impossible(), impossible, index)
+    core = _fewest_reads(witness.concerned, Impossible(), impossible, index, promises=promises)
     culprit = first_impossible(core, impossible)
     core = cut_after(core, culprit)
     if index not in {op.index for op in core.operations}:
@@ -125,7 +126,7 @@ def partial_cascade(
         guessed = replace(both, operations=(*without.operations, unknown))
         if contradicts(guessed, in_parts, budget):
             continue
-        core = _fewest_reads(without, Impossible(), impossible)
+        core = _fewest_reads(without, Impossible(), impossible, promises=promises)
         shown = tuple(op for op in both.operations if op.at_rest and op.invocation.session == top)
         told = {op.index: op for op in (*core.operations, refused, *shown)}
         core = replace(core, operations=tuple(told.values()))
@@ -138,6 +139,7 @@ def only_sessions(history: History, sessions: frozenset[str]) -> History:
     """Forget every other id, but for those above: its operations, and its entries in lists."""
     sessions = with_all_above(history, sessions)
     kept: list[Operation] = []
+    alike = _under_one_title(history)
     for op in history.operations:
         outcome = op.outcome
         if isinstance(outcome, Fail):
@@ -151,11 +153,36 @@ def only_sessions(history: History, sessions: frozenset[str]) -> History:
             kept.append(replace(op, outcome=Ok(replace(shown, entries=entries))) if fewer else op)
         elif op.kind is Kind.FORK and _made(op) not in (None, *sessions):
             continue  # whether or not its source stays: what it read is no change
+        elif op.invocation.session is None and _is_exists(op):
+            # It speaks of whoever has that title: without one of them it would be wrong.
+            if alike.get(op.invocation.title, frozenset()) <= sessions:
+                kept.append(op)
         elif (op.kind in MAKING and isinstance(outcome, Info)) or not sessions.isdisjoint(
             _concerned(op)
         ):
             kept.append(op)
     return History(tuple(kept), history.existing & sessions)
+
+
+def _under_one_title(history: History) -> dict[str | None, frozenset[str]]:
+    """The sessions that are known to have been made, or shown, under each title."""
+    found: dict[str | None, set[str]] = {}
+    for op in history.operations:
+        if (made := _made(op)) is not None:
+            found.setdefault(op.invocation.title, set()).add(made)
+        elif isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Listed | Offspring):
+            for entry in op.outcome.result.entries:
+                found.setdefault(entry.title, set()).add(entry.session)
+        elif isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Found | Renamed):
+            title = op.invocation.title
+            if isinstance(op.outcome.result, Found):
+                title = op.outcome.result.title
+            found.setdefault(title, set()).add(str(op.invocation.session))
+    return {title: frozenset(sessions) for title, sessions in found.items()}
+
+
+def _is_exists(op: Operation) -> bool:
+    return isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Exists)
 
 
 def _concerned(op: Operation) -> frozenset[str]:
@@ -295,6 +322,8 @@ def _fewest_reads(
     hint: Impossible,
     impossible: Callable[[History], bool],
     favourite: int | None = None,
+    *,
+    promises: Promises,
 ) -> History:
     reads = [op for op in history.operations if _only_reads(op)]
     # Most worth keeping first.
@@ -302,7 +331,7 @@ def _fewest_reads(
         key=lambda op: (op.index == favourite, op.at_rest, op.kind is Kind.LIST, op.index),
         reverse=True,
     )
-    silent = _without_a_say(history)
+    silent = _without_a_say(history) if promises.one_life else frozenset[int]()
     base = tuple(op for op in history.operations if not _only_reads(op) and op.index not in silent)
 
     def still(chosen: Sequence[Operation]) -> bool:
@@ -339,7 +368,7 @@ def _only_reads(op: Operation) -> bool:
     """Can it be forgotten without making anything else impossible?"""
     if op.kind in READING:
         return True
-    return isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Absent)
+    return isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Absent | Exists)
 
 
 def _without_a_say(history: History) -> frozenset[int]:

@@ -22,6 +22,7 @@ from deadheat.core.history import (
     Absent,
     Created,
     Deleted,
+    Exists,
     Fail,
     Found,
     Info,
@@ -35,7 +36,7 @@ from deadheat.core.history import (
     Undeclared,
     Unknown,
 )
-from deadheat.core.promises import AbsentPromise, ChildrenPromise, DeletePromise
+from deadheat.core.promises import AbsentPromise, ChildrenPromise, CreatePromise, DeletePromise
 from deadheat.drive.lane import LaneClient
 from deadheat.drive.outcome import outcome_of_error
 from deadheat.drive.ownership import Ownership
@@ -106,7 +107,7 @@ class _Walk:
         self._target = target
         self._base_url = base_url
         self._client = client
-        self._ownership = Ownership(run)
+        self._ownership = Ownership(run, chooses=target.chosen_ids)
         self._made: list[str] = []
         self.steps: list[Step] = []
 
@@ -115,9 +116,7 @@ class _Walk:
         shown = await self._ask("list what is there", Invocation(Kind.LIST), Listed)
         if isinstance(shown, Listed):
             self._ownership.shun(shown.sessions)
-        session = await self._make(
-            "create a session", Invocation(Kind.CREATE, title=self._title(1))
-        )
+        session = await self._make("create a session", self._ownership.create(0, "check 1"))
         if session is None:
             return
         await self._find("get it", session, self._title(1))
@@ -128,6 +127,8 @@ class _Walk:
                 "calls.list.pages, or name a limit in calls.list.request; or correct "
                 "calls.list.items and calls.list.id"
             )
+        if Kind.RECREATE in self._target.kinds:
+            await self._recreate(session)
         if Kind.RENAME in self._target.kinds:
             await self._ask("rename it", Invocation(Kind.RENAME, session, self._title(2)), Renamed)
             await self._find("get it again", session, self._title(2))
@@ -144,8 +145,33 @@ class _Walk:
                 self._inherited(child in shown.sessions)
         await self._again(session)
 
+    async def _recreate(self, session: str) -> None:
+        """What does a second create under its name answer?"""
+        again = self._ownership.create(0, "check 1", kind=Kind.RECREATE)
+        outcome, status, keys = await self._send(again)
+        self._ownership.answered(again, outcome)
+        strict = self._target.promises.create is CreatePromise.EXACTLY_ONCE
+        wrong = hint = ""
+        match outcome:
+            case Ok(Created(made)) if made != session:
+                self._made.append(made)
+                wrong = 'made another session under one name. Write promises.create = "new"'
+            case Ok(Created()) if strict:
+                wrong = 'is a success, too. Write promises.create = "idempotent"'
+            case Ok(Created()):
+                pass
+            case Ok(Exists()) if strict:
+                pass
+            case Ok(Exists()):
+                hint = 'a second create is told apart: write promises.create = "exactly-once"'
+            case Ok(Undeclared()):
+                wrong = f"means that there is one? Add {status} to calls.create.exists"
+            case _:
+                wrong = self._advice(again, outcome, status, keys, Created)
+        self._note("create it again", again, status, _said(outcome), wrong, hint)
+
     async def _child_of(self, session: str) -> str | None:
-        create = Invocation(Kind.CREATE, None, self._title(3), session)
+        create = replace(self._ownership.create(0, "check 3"), parent=session)
         child = await self._make("create one below it", create)
         if child is not None and Kind.CHILDREN in self._target.kinds:
             below = await self._ask(
@@ -193,7 +219,8 @@ class _Walk:
         outcome, *_ = await self._send(Invocation(Kind.LIST))
         if isinstance(outcome, Ok) and isinstance(outcome.result, Listed):
             for entry in outcome.result.entries:
-                if self._ownership.of_trial(entry.title, 0):
+                named = self._ownership.named_in_trial(entry.session, 0)
+                if named or self._ownership.of_trial(entry.title, 0):
                     self._ownership.adopt(entry.session)
                     if self._ownership.owns(entry.session) and entry.session not in self._made:
                         self._made.append(entry.session)
@@ -208,7 +235,7 @@ class _Walk:
         made = await self._ask(doing, invocation, Created)
         if not isinstance(made, Created):
             return None
-        self._ownership.adopt(made.session)
+        self._ownership.answered(invocation, Ok(made))
         if not self._ownership.owns(made.session):
             self._correct("answered the id of a session that was there before. Correct its id")
             return None

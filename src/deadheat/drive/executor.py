@@ -25,7 +25,6 @@ import httpx
 
 from deadheat.core.history import (
     Absent,
-    Created,
     History,
     Invocation,
     Kind,
@@ -127,7 +126,7 @@ class Executor:
                     Listener(base_url, target.events, tasks, target.headers),
                     self._ask,
                     self.disregard,
-                    ownership.title(0, "marker"),
+                    ownership.create(0, "marker"),
                 )
         self._ownership = ownership
         self._lanes: list[LaneClient] = []
@@ -297,12 +296,13 @@ class Executor:
             request = self._target.wire.encode(invocation)
             answer, call_ns, return_ns = await self._sent(client, request, held)
         except httpx.RequestError as exc:
-            return outcome_of_error(exc), started_ns, None, None
+            outcome = outcome_of_error(exc)
+            self._ownership.answered(invocation, outcome)
+            return outcome, started_ns, None, None
         outcome = self._target.wire.decode(
             invocation, answer.status_code, answer.content, answer.headers.get("location")
         )
-        if isinstance(outcome, Ok) and isinstance(outcome.result, Created):
-            self._ownership.adopt(outcome.result.session)
+        self._ownership.answered(invocation, outcome)
         known = isinstance(outcome, Ok)
         return outcome, call_ns, return_ns if known else None, answer.status_code
 

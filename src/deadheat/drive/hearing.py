@@ -40,7 +40,7 @@ _FLUSHES = 4
 
 
 class StreamObserver:
-    """``ask`` sends one call and gives its outcome; ``title`` is what the marker is called.
+    """``ask`` sends one call and gives its outcome; ``create`` is the one that makes the marker.
 
     ``disregard`` hears of each marker's id before anything else is sent.
     """
@@ -50,12 +50,12 @@ class StreamObserver:
         listener: Listener,
         ask: Callable[[Invocation], Awaitable[Outcome]],
         disregard: Callable[[str], None],
-        title: str,
+        create: Invocation,
     ) -> None:
         self._listener = listener
         self._ask = ask
         self._disregard = disregard
-        self._title = title
+        self._create = create
         self._session: str | None = None
         self._attached = 0  # the number of the connection that is known to announce
         self._whole = False  # since the last ``begin`` nothing can have been missed, if it lasts
@@ -95,7 +95,7 @@ class StreamObserver:
         """When the marker's announcement arrived; None: it did not, or nobody listens."""
         since = len(self._listener.heard)
         if self._session is None:
-            outcome = await self._ask(Invocation(Kind.CREATE, title=self._title))
+            outcome = await self._ask(self._create)
             if not (isinstance(outcome, Ok) and isinstance(outcome.result, Created)):
                 return None
             self._session = session = outcome.result.session

@@ -95,7 +95,7 @@ class LiveTarget:
         self.base_url = ""
         self.recycled = 0
         self._process = process
-        self._ownership = Ownership(run)
+        self._ownership = Ownership(run, chooses=target.chosen_ids)
         self._executor: Executor | None = None
         self._requests_before = 0
         self._left_before: tuple[str, ...] = ()
@@ -124,13 +124,12 @@ class LiveTarget:
         await self._rehearse(self._executor)
 
     async def _rehearse(self, executor: Executor) -> None:
-        async def ask(kind: Kind, session: str | None = None, title: str | None = None) -> Outcome:
-            outcome, *_ = await executor.exchange(
-                executor.observer, Invocation(kind, session, title)
-            )
+        async def ask(kind: Kind, session: str) -> Outcome:
+            outcome, *_ = await executor.exchange(executor.observer, Invocation(kind, session))
             return outcome
 
-        outcome = await ask(Kind.CREATE, title=self._ownership.title(0, "rehearsal"))
+        create = self._ownership.create(0, "rehearsal")
+        outcome, *_ = await executor.exchange(executor.observer, create)
         if not (isinstance(outcome, Ok) and isinstance(outcome.result, Created)):
             raise self._refused("creating a session", outcome)
         session = outcome.result.session

@@ -1,26 +1,32 @@
 """Only its own: the one place that decides which sessions may be changed.
 
-Rule: an id becomes ours only when a create of this run returned it, or when a
-list shows it under a title tag that this run wrote, and never when it was there
-before. Nothing else may be deleted or renamed, whatever the server says.
+Rules
+- An id becomes ours only when a create of this run returned it, or when a list shows it
+  under a title tag that this run wrote, and never when it was there before. Nothing else
+  may be deleted or renamed, whatever the server says.
+- Where clients choose the ids (``chooses``), a create names one that this run made up
+  from its token, and it becomes ours when that create may have made it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deadheat.core.history import CHANGING, Invocation, Kind
+from deadheat.core.history import CHANGING, NAMING, Created, Info, Invocation, Kind, Ok
 from deadheat.errors import ForeignSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from deadheat.core.history import Outcome
+
 
 class Ownership:
-    """The ids of one run. ``run`` is its random token, part of every title."""
+    """The ids of one run. ``run`` is its random token, part of every title and chosen id."""
 
-    def __init__(self, run: str) -> None:
+    def __init__(self, run: str, *, chooses: bool = False) -> None:
         self.run = run
+        self._chooses = chooses
         self._ours: set[str] = set()
         self._foreign: set[str] = set()
 
@@ -30,6 +36,18 @@ class Ownership:
 
     def _prefix(self, trial: int) -> str:
         return f"deadheat {self.run} {trial} "
+
+    def create(self, trial: int, name: str, *, kind: Kind = Kind.CREATE) -> Invocation:
+        """The create of session ``name`` in trial number ``trial``; ``kind``: the first, or not."""
+        chosen = f"{self._start(trial)}{name.replace(' ', '-')}" if self._chooses else None
+        return Invocation(kind, chosen, self.title(trial, name))
+
+    def _start(self, trial: int) -> str:
+        return f"deadheat-{self.run}-{trial}-"  # letters, digits and - are an id nearly everywhere
+
+    def named_in_trial(self, session: str, trial: int) -> bool:
+        """Is this an id that a create of that trial of this run chose?"""
+        return self._chooses and session.startswith(self._start(trial))
 
     def of_trial(self, title: str | None, trial: int) -> bool:
         """Is this the tag of that trial of this run?"""
@@ -48,6 +66,16 @@ class Ownership:
         if session not in self._foreign:
             self._ours.add(session)
 
+    def answered(self, invocation: Invocation, outcome: Outcome) -> None:
+        """Note what a create made, or may have made."""
+        match outcome:
+            case Ok(Created(session)):
+                self.adopt(session)
+            case Info() if invocation.kind in NAMING and invocation.session is not None:
+                self.adopt(invocation.session)
+            case _:
+                pass
+
     def owns(self, session: str) -> bool:
         """May this id be changed?"""
         return session in self._ours
@@ -56,10 +84,16 @@ class Ownership:
         """Raise ``ForeignSession`` unless the call may be sent."""
         if invocation.kind not in CHANGING:
             return
-        creates = invocation.kind is Kind.CREATE  # it touches no session but its parent
-        about = invocation.parent if creates else invocation.session
-        if creates and about is None:
-            return
+        chosen = invocation.session
+        if invocation.kind in NAMING:  # it touches no session but its parent, and its own name
+            ours = chosen is None or (
+                chosen.startswith(f"deadheat-{self.run}-") and chosen not in self._foreign
+            )
+            about = invocation.parent if ours else chosen
+            if about is None:
+                return
+        else:
+            about = chosen
         if about is None or not self.owns(about):
             raise ForeignSession(
                 f"refused to {invocation.kind} {about}: this run did not create it. "

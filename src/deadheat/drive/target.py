@@ -63,6 +63,7 @@ class Target:
     ``events``: its event stream, None: it has none. ``timeout_s``: for how long a call may go
     without an answer before it counts as hanging (``core.hangs``).
     ``pages``: how its lists come in pages, None: each is one answer.
+    ``chosen_ids``: a create says which id the session gets.
     ``headers``: what every request to it carries; never printed or saved.
     ``http2``: one connection for all lanes, at an https URL (``drive.http2``).
     ``settle_ms``: how long the target may take to come to rest by its own word: for so long
@@ -86,6 +87,7 @@ class Target:
     timeout_s: float = 10.0  # OpenCode answers within 0.1 s; 10 s is a hang (DESIGN §4)
     events: EventWire | None = None
     pages: PageWire | None = None
+    chosen_ids: bool = False
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # may hold secrets
 
     @property

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, assert_never
 import anyio
 
 from deadheat.core.history import (
+    NAMING,
     Absent,
     Created,
     Deleted,
@@ -37,6 +38,7 @@ from deadheat.core.program import (
     Get,
     List,
     Program,
+    Recreate,
     Rename,
     Var,
     makes,
@@ -122,22 +124,26 @@ class TrialRun:
             return
         lane = place[1]
         outcome = await self._record(self._executor.lane(lane), lane, invocation, held, place)
-        if (
-            (made := makes(call)) is not None
-            and isinstance(outcome, Ok)
-            and isinstance(outcome.result, Created)
-            and self._ownership.owns(outcome.result.session)
-        ):
-            self.ids[made] = outcome.result.session
+        known = invocation.session if invocation.kind in NAMING else None
+        if isinstance(outcome, Ok) and isinstance(outcome.result, Created):
+            known = outcome.result.session
+        if known is not None and self._ownership.owns(known):
+            made = makes(call)
+            if made is not None:
+                self.ids[made] = known
+            elif isinstance(call, Recreate):
+                self.tagged.add(known)
 
     def _bound(self, call: Call, place: Place) -> Invocation | None:
         match call:
             case Create(var):
-                title = self._ownership.title(self.number, var.name)
+                create = self._ownership.create(self.number, var.name)
                 if call.parent is None:
-                    return Invocation(Kind.CREATE, title=title)
+                    return create
                 below = self.ids.get(call.parent)
-                return None if below is None else Invocation(Kind.CREATE, None, title, below)
+                return None if below is None else replace(create, parent=below)
+            case Recreate(var):
+                return self._ownership.create(self.number, var.name, kind=Kind.RECREATE)
             case Rename(var):
                 title = self._ownership.title(self.number, f"{var.name} {_spelt(place)}")
                 renamed = self._addressed(Kind.RENAME, var)
@@ -187,7 +193,8 @@ class TrialRun:
             self.shown |= outcome.result.sessions
             for entry in outcome.result.entries:
                 # A create whose answer was lost is ours all the same: the tag says so.
-                if self._ownership.of_trial(entry.title, self.number):
+                named = self._ownership.named_in_trial(entry.session, self.number)
+                if named or self._ownership.of_trial(entry.title, self.number):
                     self._ownership.adopt(entry.session)
                     if self._ownership.owns(entry.session):
                         self.tagged.add(entry.session)

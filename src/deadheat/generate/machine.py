@@ -39,6 +39,7 @@ from deadheat.core.program import (
     Get,
     List,
     Program,
+    Recreate,
     Rename,
     Var,
     canonical,
@@ -138,6 +139,9 @@ class ProgramMachine(RuleBasedStateMachine):
 
     def _may_rename(self) -> bool:
         return Kind.RENAME in self.kinds and self._racing()
+
+    def _may_recreate(self) -> bool:
+        return Kind.RECREATE in self.kinds and self._may_read()
 
     def _may_fork(self) -> bool:
         return Kind.FORK in self.kinds and self._may_create()
@@ -309,6 +313,18 @@ class ProgramMachine(RuleBasedStateMachine):
         """The same for a session that is going or gone."""
         self._append(Rename(session, offset_us), lane)
 
+    @precondition(_may_recreate)
+    @rule(session=live, lane=_lanes, offset_us=_offsets)
+    def recreate(self, session: Var, lane: int, offset_us: int) -> None:
+        """Create under the name of a session that should be there, or is being made."""
+        self._recreate(session, lane, offset_us)
+
+    @precondition(_may_recreate)
+    @rule(session=doomed, lane=_lanes, offset_us=_offsets)
+    def recreate_doomed(self, session: Var, lane: int, offset_us: int) -> None:
+        """The same under the name of one that is going or gone."""
+        self._recreate(session, lane, offset_us)
+
     @precondition(_may_fork)
     @rule(target=live, source=live, lane=_lanes, offset_us=_offsets)
     def fork(self, source: Var, lane: int, offset_us: int) -> Var:
@@ -404,13 +420,18 @@ class ProgramMachine(RuleBasedStateMachine):
         self.expected[session] = Expected.CONTENDED if self._racing() else Expected.DELETED
         self._append(Delete(session, offset_us), lane)
 
+    def _recreate(self, session: Var, lane: int, offset_us: int) -> None:
+        if self.expected[session] is Expected.DELETED:
+            self.expected[session] = Expected.CONTENDED if self._racing() else Expected.LIVE
+        self._append(Recreate(session, offset_us), lane)
+
     def _append(self, call: Call, lane: int) -> int:
         """Put the call where it was drawn to go, or where its session is known; that lane."""
         race = self._race
         if race is None:
             self._rounds.append(((call,),))
             return 0
-        needed = needs(call)
+        needed = None if isinstance(call, Recreate) else needs(call)  # it needs the name only
         born_in = None if needed is None else self._born_in.get(needed)
         lane = _lane_with_room(race, lane) if born_in is None else born_in
         while len(race) <= lane:

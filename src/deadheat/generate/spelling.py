@@ -25,6 +25,7 @@ from deadheat.core.program import (
     Get,
     List,
     Program,
+    Recreate,
     Rename,
     Var,
     canonical,
@@ -41,9 +42,9 @@ if TYPE_CHECKING:
 _MOST_SESSIONS = 100  # a cascade of 16 children and its cousins fits five times
 _MOST_DIGITS = 7  # of an offset: up to 10 s
 # In the order of ``core.program``: what anybody knows first.
-_KINDS: tuple[type[Call], ...] = (Create, Delete, Get, List, Rename, Children, Fork)
+_KINDS: tuple[type[Call], ...] = (Create, Delete, Get, List, Rename, Children, Fork, Recreate)
 _OF_ONE_SESSION: dict[type[Call], Callable[[Var, int], Call]] = {
-    kind: kind for kind in (Delete, Get, Rename, Children)
+    kind: kind for kind in (Delete, Get, Rename, Children, Recreate)
 }
 
 

@@ -25,6 +25,7 @@ from deadheat.core.history import (
     Begun,
     Created,
     Deleted,
+    Exists,
     Fail,
     Found,
     History,
@@ -194,7 +195,7 @@ def call_text(op: Operation, names: Mapping[str, str]) -> str:
             return "create()" if below is None else f"create(parent={names.get(below, below)})"
         case Kind.LIST:
             return "list()"
-        case Kind.GET | Kind.DELETE | Kind.RENAME | Kind.CHILDREN | Kind.FORK:
+        case Kind.GET | Kind.DELETE | Kind.RENAME | Kind.CHILDREN | Kind.FORK | Kind.RECREATE:
             return f"{op.kind.value}({name})"
         case Kind.OWN:
             own = op.invocation.own or Own("own")
@@ -224,6 +225,8 @@ def answer_text(op: Operation, names: Mapping[str, str]) -> str:
     match result:
         case Created():
             return f"{op.status or ''} created".strip()
+        case Exists():
+            return f"{op.status or ''} exists".strip()
         case Deleted():
             return f"{op.status or ''} deleted".strip()
         case Renamed():

@@ -50,8 +50,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from deadheat.core.history import Change
-from deadheat.core.promises import EventPromise
+from deadheat.core.history import Change, Kind
+from deadheat.core.promises import CreatePromise, EventPromise
 from deadheat.drive.server import GRACE_S, Launch
 from deadheat.drive.target import Target
 from deadheat.duration import seconds_of
@@ -259,14 +259,19 @@ class Profile(Table):
             ),
             events=self.events_wire(),
             exclusive=exclusive or base_url is None,
-            kinds=self.calls.kinds(),
+            kinds=self._kinds(),
             families=self.calls.create_child is not None,
             pages=self.calls.pages(),
+            chosen_ids=self.calls.chosen,
             headers=self._headers(),
             settle_ms=round(settle_s * 1_000),
             timeout_s=self.timeout,
             http2=http2,
         )
+
+    def _kinds(self) -> frozenset[Kind]:
+        named = self.promises.create_of(self.calls) is not CreatePromise.NEW
+        return self.calls.kinds() | ({Kind.RECREATE} if named else set())
 
     def wire(self) -> ProfileWire:
         """How calls become requests, and answers outcomes."""
@@ -279,6 +284,15 @@ class Profile(Table):
             raise ValueError("has both server and url. Leave one out.")
         if self.url is not None and "@" in self.url:
             raise ValueError("has a user in its url. Write [auth].")
+        return self
+
+    @model_validator(mode="after")
+    def _names_are_sent(self) -> Profile:
+        promised = self.promises.create
+        if promised not in (None, CreatePromise.NEW) and not self.calls.named:
+            raise ValueError(
+                f"promises create = {promised.value!r}, so calls.create needs {{id}} or {{title}}."
+            )
         return self
 
     @model_validator(mode="after")

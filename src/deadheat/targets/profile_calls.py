@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from deadheat.core.history import Kind
+from deadheat.core.history import MAKING, Kind
 from deadheat.targets.declared_pages import DeclaredPages, PagesTable
 from deadheat.targets.places import place
 from deadheat.targets.profile_wire import Exchange
@@ -72,7 +72,7 @@ class CallTable(Table):
     @model_validator(mode="after")
     def _statuses_mean_one_thing(self) -> CallTable:
         said: dict[int, str] = {}
-        for word in {"done", "absent", "refused", "unknown"} & self.model_fields_set:
+        for word in {"done", "absent", "exists", "refused", "unknown"} & self.model_fields_set:
             for status in getattr(self, word):
                 if said.setdefault(status, word) != word:
                     raise ValueError(
@@ -89,13 +89,14 @@ class CallTable(Table):
     def exchange(self, kind: Kind) -> Exchange:
         """The same as the wire reads it."""
         method, path = self.request.split(" ", 1)
+        exists = frozenset(getattr(self, "exists", ()))
         return Exchange(
             kind,
             method,
             path,
             self.body,
             frozenset(self.done),
-            frozenset(self.absent) - {*self.done, *self.refused, *self.unknown},
+            frozenset(self.absent) - {*self.done, *self.refused, *self.unknown, *exists},
             frozenset(self.refused),
             frozenset(self.unknown),
             id_at=getattr(self, "id", None),
@@ -103,13 +104,24 @@ class CallTable(Table):
             items_at=getattr(self, "items", None),
             id_in_location=getattr(self, "id_in_location", False),
             answer=self.answer,
+            exists=exists,
         )
 
 
 class CreateTable(CallTable):
-    """POST: the answer tells the id."""
+    """POST: the answer tells the id; or the request does, with {id}, and deadheat chooses it."""
 
-    id: str = Field(default="id", description="Where the answer has the id.", examples=["id"])
+    id: str | None = Field(
+        default=None,
+        description="Where the answer has the id. Left out: at id, or, where the request says it "
+        "with {id}, nowhere.",
+        examples=["id"],
+    )
+    exists: tuple[Status, ...] = Field(
+        default=(),
+        description="Statuses that mean: nothing was made, as there is one of that name.",
+        examples=[[409, 412]],
+    )
     id_in_location: bool = Field(
         default=False, description="The id is the last part of the Location header instead."
     )
@@ -181,7 +193,7 @@ class Calls(Table):
     @model_validator(mode="after")
     def _placeholders_make_sense(self) -> Calls:
         for name, call, allowed, needed in (
-            ("create", self.create, {"title"}, set[str]()),
+            ("create", self.create, {"title", "id"}, set[str]()),
             ("list", self.list, set[str](), set[str]()),
             ("get", self.get, {"id"}, {"id"}),
             ("delete", self.delete, {"id"}, {"id"}),
@@ -192,18 +204,29 @@ class Calls(Table):
         ):
             if call is None:
                 continue
-            used = {*_PLACEHOLDER.findall(call.request), *_in_body(call.body)}
+            used = _placeholders(call)
             if used - allowed:
                 word = min(used - allowed)
                 may = ", ".join(f"{{{one}}}" for one in sorted(allowed)) or "none"
                 raise ValueError(f"has {{{word}}} in {name}, which it cannot fill. Use: {may}.")
             if needed - used:
                 raise ValueError(f"needs {{{min(needed - used)}}} in {name}.")
-        if self.rename is not None and "title" not in _in_body(self.create.body):
+        read = self.get.title is not None or self.list.title is not None
+        if self.rename is not None and read and "title" not in _placeholders(self.create):
             raise ValueError("has rename, so create needs a body with {title} in it.")
         if self.children is not None and self.create_child is None:
             raise ValueError("has children, so it needs create-child.")
         return self
+
+    @property
+    def chosen(self) -> bool:
+        """Does a create say which id the session gets?"""
+        return "id" in _placeholders(self.create)
+
+    @property
+    def named(self) -> bool:
+        """Does it say at least a title, by which the session may be known?"""
+        return bool({"id", "title"} & _placeholders(self.create))
 
     def exchanges(self) -> tuple[Exchange, ...]:
         """The same as the wire reads them."""
@@ -217,9 +240,15 @@ class Calls(Table):
             (Kind.FORK, self.fork),
         )
         found = [call.exchange(kind) for kind, call in calls if call is not None]
+        for n, one in enumerate(found):
+            told = one.id_at is not None or (one.kind is Kind.CREATE and self.chosen)
+            if one.kind in MAKING and not told:
+                found[n] = replace(one, id_at="id")
+        if self.named:
+            found.append(replace(found[0], kind=Kind.RECREATE))
         if self.create_child is not None:
             below = self.create_child.exchange(Kind.CREATE)
-            found.append(replace(below, below=True))
+            found.append(replace(below, below=True, id_at=below.id_at or "id"))
         return tuple(found)
 
     @property
@@ -238,8 +267,12 @@ class Calls(Table):
         return DeclaredPages(found) if found else None
 
     def kinds(self) -> frozenset[Kind]:
-        """What the API has."""
-        return frozenset(one.kind for one in self.exchanges())
+        """What the API has, but for what is no call of its own (``RECREATE``)."""
+        return frozenset(one.kind for one in self.exchanges()) - {Kind.RECREATE}
+
+
+def _placeholders(call: CallTable) -> set[str]:
+    return {*_PLACEHOLDER.findall(call.request), *_in_body(call.body)}
 
 
 def _in_body(body: Any) -> set[str]:

@@ -17,10 +17,12 @@ from deadheat.core.promises import (
     AbsentPromise,
     CascadePromise,
     ChildrenPromise,
+    CreatePromise,
     DeletePromise,
     EventPromise,
     ForkPromise,
     GetPromise,
+    IdPromise,
     ListPromise,
     Promises,
     ReadPromise,
@@ -35,6 +37,19 @@ if TYPE_CHECKING:
 class PromisesTable(Table):
     """What the API says about itself. A weaker promise makes fewer alarms, never wrong ones."""
 
+    create: CreatePromise | None = Field(
+        default=None,
+        description="Of two under one name, an {id} or {title} that create sends. exactly-once: "
+        "there is one, who comes later is told that it exists (the default with {id}). "
+        "idempotent: there is one, success says that it is there. new: a session each (the "
+        "default else).",
+        examples=["exactly-once"],
+    )
+    ids: IdPromise = Field(
+        default=IdPromise.UNIQUE,
+        description="unique: the server gives an id once. reused: another session may get it, "
+        "once it is free. Names that a client chooses may always be used again.",
+    )
     delete: DeletePromise = Field(
         default=DeletePromise.EXACTLY_ONCE,
         description="exactly-once: one success a session. idempotent: success says, it is gone.",
@@ -97,4 +112,12 @@ class PromisesTable(Table):
             get=self.get,
             update=self.update,
             status_on_absent=self.status_on_absent,
+            create=self.create_of(calls),
+            ids=self.ids,
         )
+
+    def create_of(self, calls: Calls) -> CreatePromise:
+        """What creates under one name make."""
+        if self.create is not None:
+            return self.create
+        return CreatePromise.EXACTLY_ONCE if calls.chosen else CreatePromise.NEW

@@ -20,10 +20,12 @@ from typing import Any, assert_never
 from urllib.parse import quote, unquote, urlsplit
 
 from deadheat.core.history import (
+    NAMING,
     REFUSED,
     Absent,
     Created,
     Deleted,
+    Exists,
     Fail,
     Found,
     Info,
@@ -55,7 +57,8 @@ class Exchange:
 
     ``done`` empty: any 2xx. ``refused``: it did nothing. ``unknown``: nobody knows what it did.
     ``id_at``, ``title_at``, ``items_at``: places; None: not told. ``answer``: what a success must
-    say, None: anything. ``below``: it makes one below another.
+    say, None: anything. ``below``: it makes one below another. ``exists``: it made nothing, for
+    there is one of that name.
     """
 
     kind: Kind
@@ -72,6 +75,7 @@ class Exchange:
     id_in_location: bool = False
     answer: Any = None
     below: bool = False
+    exists: frozenset[int] = frozenset()
 
 
 class ProfileWire:
@@ -134,6 +138,8 @@ class ProfileWire:
             return Info(Unknown.GARBLED, f"{status} of another shape")
 
     def _other(self, declared: Exchange, status: int, body: bytes) -> Outcome:
+        if status in declared.exists:
+            return Ok(Exists())
         if status in declared.absent:
             return Ok(Absent())
         if status in declared.refused:
@@ -163,10 +169,8 @@ class ProfileWire:
             raise ValueError("another answer than the declared one")  # 1 is not true
         kind = invocation.kind
         match kind:
-            case Kind.CREATE | Kind.FORK:
-                if call.exchange.id_in_location:
-                    return Created(self._id(_last_part(location)))
-                return Created(self._id(call.id_at.of(answer)))
+            case Kind.CREATE | Kind.RECREATE | Kind.FORK:
+                return Created(self._made(invocation, call, answer, location))
             case Kind.GET | Kind.RENAME:
                 if call.repeats_id and self._id(call.id_at.of(answer)) != invocation.session:
                     raise ValueError("another session answered")
@@ -181,6 +185,17 @@ class ProfileWire:
                 raise ValueError("no profile has a call of one's own")
             case _:
                 assert_never(kind)
+
+    def _made(self, invocation: Invocation, call: _Call, answer: Any, location: str | None) -> str:
+        if call.exchange.id_in_location:
+            made = self._id(_last_part(location))
+        elif call.exchange.id_at is None:
+            return str(invocation.session)  # the id that the client chose, and nothing else is told
+        else:
+            made = self._id(call.id_at.of(answer))
+        if invocation.kind in NAMING and invocation.session not in (None, made):
+            raise ValueError("another session answered")
+        return made
 
     def _entries(self, call: _Call, answer: Any) -> tuple[Seen, ...]:
         id_at, title_at, session = call.id_at.of, call.title_at, self._id
@@ -246,11 +261,11 @@ class _Call:
         self.not_done = (
             frozenset[int]()
             if exchange.done
-            else exchange.absent | exchange.refused | exchange.unknown
+            else exchange.absent | exchange.refused | exchange.unknown | exchange.exists
         )
         match exchange.kind:
-            case Kind.CREATE | Kind.FORK:
-                self.reads = not exchange.id_in_location
+            case Kind.CREATE | Kind.RECREATE | Kind.FORK:
+                self.reads = exchange.id_at is not None and not exchange.id_in_location
             case Kind.GET:
                 self.reads = self.repeats_id or self.title_at is not None
             case Kind.RENAME:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from deadheat.core.history import Invocation, Kind
-from deadheat.core.program import Children, Create, Delete, Fork, Get, List, Rename
+from deadheat.core.program import Children, Create, Delete, Fork, Get, List, Recreate, Rename
 from deadheat.errors import CannotExport
 from deadheat.report.export.recipe import Request, Start, Step
 from deadheat.targets import opencode
@@ -91,6 +91,10 @@ def _invocation(call: Call, ids: Mapping[str, str]) -> Invocation:
         return ids[name]
 
     match call:
+        case Recreate():
+            raise CannotExport(
+                "only deadheat creates under one name twice, so far. Use `deadheat replay`."
+            )
         case Create(parent=None):
             return Invocation(Kind.CREATE, title=_TITLE)
         case Create(parent=parent) if parent is not None:
