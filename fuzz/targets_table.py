@@ -1,10 +1,10 @@
 """What deadheat finds in servers that have nothing to do with OpenCode.
 
-Checks each profile (`deadheat check`), runs `deadheat run PROFILE --for BUDGET`, one after the other,
-and prints a Markdown table: programs, overlaps, requests a second, and each divergence with its rate
-on fresh trials, its calls (✓: proven minimal) and the first saved example. What it found stays in the
-folder. A target whose server cannot be started is told, and makes the exit code 3; a negative control
-in which something diverged makes it 1.
+Checks each profile (`deadheat check`), runs `deadheat run PROFILE --for BUDGET`, one after the
+other, and prints a Markdown table: programs, overlaps, requests a second, and each divergence with
+its rate on fresh trials and its calls (✓: proven minimal). What it found stays in the folder. A
+target whose server cannot be started is told, and makes the exit code 3; a negative control in
+which something diverged makes it 1.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ CONTROLS = frozenset({"json-server"})  # in which nothing can diverge: one proce
 # `--for` bounds the search; starting, the last trial and stopping come on top.
 _EXTRA_S = 300
 _SUMMARY = re.compile(
-    r": ([\d,]+) programs, ([\d,]+) trials, ([\d,]+) requests, ([\d,]+) overlaps in (.+)$", re.M
+    r": ([\d,]+) programs, ([\d,]+) trials, ([\d,]+) requests, ([\d,]+) overlaps in (.+)$",
+    re.MULTILINE,
 )
 _PROGRESS = re.compile(r"([\d,]+) requests/s")
 

@@ -30,6 +30,7 @@ from deadheat.core.program import (
     Call,
     Create,
     Program,
+    Recreate,
     Var,
     makes,
     problems,
@@ -180,17 +181,29 @@ class Artifact:
 
 
 def sessions_of(program: Program, history: History) -> dict[str, str]:
-    """The id that each of the program's sessions got in ``history``."""
+    """The id that each of the program's sessions got in ``history``.
+
+    A session that a recreate made beside the one it names has that one's name and a mark: ``a'``.
+    """
     by_place = {op.place: op for op in history.operations if op.place is not None}
     names: dict[str, str] = {}
+    others: list[tuple[str, str]] = []
     for place, call in program.placed():
         op = by_place.get(place)
-        if (made := makes(call)) is not None and op is not None:
-            match op.outcome:
-                case Ok(Created(session)):
-                    names[made.name] = session
-                case _:
-                    pass
+        if op is None or not isinstance(op.outcome, Ok):
+            continue
+        if not isinstance(op.outcome.result, Created):
+            continue
+        session, made = op.outcome.result.session, makes(call)
+        if made is not None:
+            names[made.name] = session
+        elif isinstance(call, Recreate):
+            others.append((call.var.name, session))
+    for name, session in others:
+        mark = "'"
+        while session not in names.values():
+            names.setdefault(name + mark, session)
+            mark += "'"
     return names
 
 

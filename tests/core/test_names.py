@@ -98,7 +98,7 @@ def test_two_creates_of_one_chosen_id_that_both_made_it() -> None:
     assert found.proof == (
         (
             "{0} = create() and recreate({0}) say that they made one session, "
-            "and nothing deleted it before."
+            "and nothing deleted it between them."
         ),
         "Contradiction.",
     )

@@ -24,6 +24,7 @@ from deadheat.core.program import (
     sort_key,
     structure,
 )
+from deadheat.core.rounding import offset_steps
 
 A, B, C = Var(0), Var(1), Var(2)
 Shrink = Callable[[Program, History | None], Iterator[Program]]
@@ -130,12 +131,12 @@ def test_dropping_a_session_takes_all_that_names_it() -> None:
 
 def test_offsets_go_to_zero_then_to_round_values() -> None:
     program = Program((((Create(A),),), ((Create(B),),), ((Delete(A),), (Delete(B, 734),))))
-    gaps = [p.rounds[2][1][0].offset_us for p in passes.offset_steps(program)]
+    gaps = [p.rounds[2][1][0].offset_us for p in offset_steps(program)]
     assert gaps == [0, 700, 730]
 
 
 def test_nothing_is_rounder_than_zero() -> None:
-    assert list(passes.offset_steps(MINIMUM)) == []
+    assert list(offset_steps(MINIMUM)) == []
 
 
 def test_the_minimum_has_only_one_racing_reduction() -> None:

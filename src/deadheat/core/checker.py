@@ -33,7 +33,8 @@ from deadheat.core.history import (
     Unknown,
     touched_sessions,
 )
-from deadheat.core.legality import Impossible, has_families, legal, lives_again
+from deadheat.core.legality import Impossible, has_families, legal
+from deadheat.core.names import lives_again
 from deadheat.core.own import WithOwn, has_own
 from deadheat.core.promises import AbsentPromise
 from deadheat.core.search import NoOrder, Order, OutOfBudget, find_order

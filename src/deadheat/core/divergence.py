@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from deadheat.core.history import CHANGING, Absent, Deleted, Info, Ok
+from deadheat.core.history import CHANGING, Absent, Deleted, Info, Kind, Ok
 
 if TYPE_CHECKING:
     from deadheat.core.history import History, Operation
@@ -107,12 +107,13 @@ class Signature:
     """What makes two divergences the same finding.
 
     ``calls`` are the kinds of call in the witness, sorted; one made by the program
-    and one made at rest are the same. Where the state went wrong, which answer shows
-    it says nothing: all that only look, renames that found their session, and deletes
-    that answer for what another one had deleted, are folded into ``read``. ``late``
-    counts as ``stale-read``: one read saw it, or several. Where a status is wrong, reads
-    are ``read`` too. Where the events are, it is the kinds of call that can have made the
-    change; of a hang, those that hang; of a server that answers nobody, none.
+    and one made at rest are the same, and a recreate is a create. Where the state went
+    wrong, which answer shows it says nothing: all that only look, renames that found
+    their session, and deletes that answer for what another one had deleted, are folded
+    into ``read``. ``late`` counts as ``stale-read``: one read saw it, or several. Where a
+    status is wrong, reads are ``read`` too. Where the events are, it is the kinds of call
+    that can have made the change; of a hang, those that hang; of a server that answers
+    nobody, none.
     ``transient``: as ``Divergence.transient``.
     """
 
@@ -187,23 +188,25 @@ class Divergence:
         """See ``Signature``."""
         ops = operations_by_index(self.history)
         witness = [ops[i] for i in self.witness]
-        kinds = {op.kind.value for op in witness}
+        kinds = {_asked(op) for op in witness}
         if self.anomaly is Anomaly.CRASH:  # who else was under way when it died is chance
             kinds = set()
         elif self.anomaly in WRONG_STATE:
             kinds = _acts_and_looks(witness)
             if self.anomaly is not Anomaly.LOST_UPDATE:  # there, it is what went wrong
                 kinds = {"read" if kind == "rename" else kind for kind in kinds}
+        elif self.anomaly is Anomaly.DOUBLE_CREATE:  # how the name had come to be free is chance
+            kinds = {Kind.CREATE.value}
         elif self.anomaly is Anomaly.UNRESPONSIVE:  # whoever was there waits
             kinds = set()
         elif self.anomaly is Anomaly.HANG:  # who waits for those that hang says nothing
             hung = {op.kind for op in witness if isinstance(op.outcome, Info)}
             kinds = {kind.value for kind in (hung & CHANGING or hung)}
         elif self.anomaly in EVENTS:
-            changing = {op.kind.value for op in witness if op.kind in CHANGING}
+            changing = {_asked(op) for op in witness if op.kind in CHANGING}
             kinds = changing - {"create", "fork"} or changing
         elif self.anomaly is Anomaly.WRONG_STATUS:  # which read belies it says nothing either
-            kinds = {op.kind.value if op.kind in CHANGING else "read" for op in witness}
+            kinds = {_asked(op) if op.kind in CHANGING else "read" for op in witness}
         if self.anomaly in (Anomaly.WRONG_STATUS, Anomaly.SERVER_ERROR) and len(kinds) == 1:
             op = ops[self.culprit]
             kinds = {f"{op.kind.value} {op.status}"}
@@ -241,6 +244,11 @@ class Undecided:
 Verdict: TypeAlias = Linearizable | Diverged | Undecided
 
 
+def _asked(op: Operation) -> str:
+    """Its kind; to create under a name once more is to create."""
+    return Kind.CREATE.value if op.kind is Kind.RECREATE else op.kind.value
+
+
 def _acts_and_looks(witness: list[Operation]) -> set[str]:
     """The kinds of call that changed something, and ``read`` for whatever only looked."""
     kinds: set[str] = set()
@@ -251,7 +259,7 @@ def _acts_and_looks(witness: list[Operation]) -> set[str]:
         if isinstance(result, Deleted):
             looked = op.invocation.session in deleted  # it was there again, or still
             deleted.add(op.invocation.session)
-        kinds.add("read" if looked else op.kind.value)
+        kinds.add("read" if looked else _asked(op))
     return kinds
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from deadheat.core.history import (
     MAKING,
-    NAMING,
     READING,
     Absent,
     Created,
@@ -30,7 +29,7 @@ from deadheat.core.history import (
     ancestors,
     parents_of,
 )
-from deadheat.core.legality import lives_again
+from deadheat.core.names import freed_between, lives_again, name_of
 from deadheat.core.promises import ChildrenPromise, CreatePromise, DeletePromise, ListPromise
 
 if TYPE_CHECKING:
@@ -68,6 +67,7 @@ class Facts:
                 key=lambda op: (op.call_ns, op.index),
             )
         )
+        self.core = core
         self.existing = core.existing
         self.parents = parents_of(self.ops)
         self.children = promises.children
@@ -113,22 +113,19 @@ class Facts:
 
     def _made_twice(self, promises: Promises) -> None:
         """Two creates that claim one name, or one id, and nothing that can have freed it."""
-        if any(op.kind in (Kind.DELETE, Kind.RENAME) for op in self.ops):
-            return
-        made: dict[str, list[int]] = {}
-        for i, op in enumerate(self.ops):
-            session = _created(op)
-            if session is None or op.kind not in NAMING:
-                continue
-            title = None if promises.create is CreatePromise.NEW else op.invocation.title
-            made.setdefault(op.invocation.session or title or session, []).append(i)
-        for who in made.values():
-            ids = {_created(self.ops[i]) for i in who}
-            told = len(ids) == 1 and promises.create is CreatePromise.IDEMPOTENT
-            if len(who) > 1 and not told:
-                names = " and ".join(self.spelt[i] for i in who)
-                one = "one session" if len(ids) == 1 else "a session each, of one name"
-                self.direct = [f"{names} say that they made {one}, and nothing deleted it before."]
+        made = [(i, op) for i, op in enumerate(self.ops) if _created(op) is not None]
+        for n, (i, one) in enumerate(made):
+            for j, other in made[n + 1 :]:
+                same = _created(one) == _created(other)
+                named = promises.create is not CreatePromise.NEW
+                alike = named and name_of(one) == name_of(other) is not None
+                told = same and promises.create is CreatePromise.IDEMPOTENT
+                if not (same or alike) or told or freed_between(self.core, one, other):
+                    continue
+                what = "one session" if same else "a session each, of one name"
+                said = f"{self.spelt[i]} and {self.spelt[j]} say that they made {what}"
+                self.direct = [f"{said}, and nothing deleted it between them."]
+                return
 
     def _about(self, session: str) -> None:
         if self.direct:

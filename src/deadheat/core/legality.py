@@ -16,12 +16,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from deadheat.core.history import (
-    NAMING,
     READING,
     Absent,
-    Created,
-    Exists,
-    Fail,
     Found,
     History,
     Info,
@@ -39,15 +35,14 @@ from deadheat.core.history import (
     touched_sessions,
 )
 from deadheat.core.lifetimes import Conflict, Unfit, judge_lists, read_lives
+from deadheat.core.names import lives_again
 from deadheat.core.nodes import build_nodes
 from deadheat.core.ordering import Placed, Spent, place_nodes
 from deadheat.core.placing import order_of
 from deadheat.core.promises import (
     AbsentPromise,
-    CreatePromise,
     DeletePromise,
     GetPromise,
-    IdPromise,
     ListPromise,
     Promises,
     ReadPromise,
@@ -110,32 +105,6 @@ def has_families(history: History) -> bool:
         asked = op.invocation
         if asked.parent is not None or asked.kind is Kind.CHILDREN or asked.kind is Kind.FORK:
             return True
-    return False
-
-
-def lives_again(history: History, promises: Promises) -> bool:
-    """Can an id have lived more than once here, or have two creates asked for one name?
-
-    The specialised decision knows one life an id, made by one create.
-    """
-    asked: set[str] = set()
-    given: set[str] = set()
-    for op in history.operations:
-        if op.kind not in NAMING or isinstance(op.outcome, Fail):
-            continue
-        name = op.invocation.session or op.invocation.title
-        unknown = isinstance(op.outcome, Info)
-        if promises.create is not CreatePromise.NEW and name is not None:
-            told = isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Exists)
-            if told or name in asked:
-                return True
-            asked.add(name)
-        if unknown and (op.invocation.session is not None or promises.ids is IdPromise.REUSED):
-            return True
-        if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Created):
-            if op.outcome.result.session in given:
-                return True
-            given.add(op.outcome.result.session)
     return False
 
 

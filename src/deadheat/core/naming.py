@@ -34,6 +34,7 @@ from deadheat.core.history import (
     shown_sessions,
 )
 from deadheat.core.legality import contradicts
+from deadheat.core.names import freed_between, name_of
 from deadheat.core.promises import CreatePromise
 from deadheat.core.repairs import Repair, edits, is_result, repeats
 from deadheat.core.witness import SMALL, partial_cascade
@@ -190,6 +191,10 @@ def _ranking(
     if promises.create is not CreatePromise.NEW and _double(history):
         return (Anomaly.DOUBLE_CREATE, *_ranked(history, sessions, set(creators)))
     ranked = _ranked(history, sessions, set(creators))
+    if promises.create is not CreatePromise.NEW and Anomaly.LOST_CREATE in ranked:
+        # Of one that several calls claim to have made, none need be lost.
+        before = ranked.index(Anomaly.LOST_CREATE)
+        return tuple(dict.fromkeys((*ranked[:before], Anomaly.DOUBLE_CREATE, *ranked[before:])))
     if twice and promises.create is CreatePromise.NEW:  # it may come back, once it is free
         removed = any(op.kind is Kind.DELETE for op in history.operations)
         return (*ranked, Anomaly.DUPLICATE_ID) if removed else (Anomaly.DUPLICATE_ID, *ranked)
@@ -197,20 +202,12 @@ def _ranking(
 
 
 def _double(history: History) -> bool:
-    """Have two creates of one name answered that they made a session, with no delete called
-    before the later one was over?"""
-    made: dict[str | None, list[Operation]] = {}
-    for op in history.operations:
-        if op.kind in NAMING and is_result(op, Created):
-            made.setdefault(op.invocation.session or op.invocation.title, []).append(op)
-    name = next((one for one, ops in made.items() if one is not None and len(ops) > 1), None)
-    if name is None:
-        return False
-    end = max(op.return_ns or op.call_ns for op in made[name])
-    ids = {s for op in made[name] for s in shown_sessions(op)}
-    return not any(
-        op.kind is Kind.DELETE and op.invocation.session in ids and op.call_ns < end
-        for op in history.operations
+    """Have two creates of one name answered that they made a session, with no delete between?"""
+    made = [op for op in history.operations if op.kind in NAMING and is_result(op, Created)]
+    return any(
+        name_of(one) == name_of(other) is not None and not freed_between(history, one, other)
+        for n, one in enumerate(made)
+        for other in made[n + 1 :]
     )
 
 

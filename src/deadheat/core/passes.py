@@ -25,6 +25,7 @@ from deadheat.core.program import (
     Fork,
     Place,
     Program,
+    Recreate,
     Var,
     canonical,
     changes,
@@ -33,11 +34,9 @@ from deadheat.core.program import (
     needs,
     problems,
     readdressed,
-    roundness,
     sort_key,
     structure,
     var_of,
-    with_offsets,
 )
 
 if TYPE_CHECKING:
@@ -282,28 +281,30 @@ def merge_sessions(program: Program, history: History | None = None) -> Iterator
                 yield merged
 
 
-def offset_steps(program: Program) -> Iterator[Program]:
-    """The same calls at simpler offsets: all 0, one of them 0, then one or two digits."""
-    start = canonical(program)
-    whole = structure(start)
-    below = sort_key(start)
-    simpler = [with_offsets(start, lambda _place, _call: 0)]
-    simpler += [
-        _with_offset(start, place, offset_us)
-        for place, call in start.placed()
-        for offset_us in (0, _rounded(call.offset_us, 1), _rounded(call.offset_us, 2))
-        if roundness(offset_us) < roundness(call.offset_us)
-    ]
-    seen: set[Program] = set()
-    for candidate in sorted(map(canonical, simpler), key=sort_key):
-        if (
-            candidate not in seen
-            and sort_key(candidate) < below
-            and structure(candidate) == whole
-            and not problems(candidate)
-        ):
-            seen.add(candidate)
-            yield candidate
+def begin_later(program: Program, history: History | None = None) -> Iterator[Program]:
+    """A session's life begins at one of its recreates: all about it in the rounds before goes."""
+    for chosen, again in program.placed():
+        if not isinstance(again, Recreate):
+            continue
+        var = again.var
+        born = Program(
+            tuple(
+                tuple(
+                    tuple(
+                        Create(var, call.offset_us) if (r, k, i) == chosen else call
+                        for i, call in enumerate(lane)
+                    )
+                    for k, lane in enumerate(lanes)
+                )
+                for r, lanes in enumerate(program.rounds)
+            )
+        )
+        gone = {
+            place
+            for place, call in program.placed()
+            if var in (var_of(call), needs(call)) and (place[0] < chosen[0] or makes(call) == var)
+        }
+        yield from _smaller(born, [_only(born, _places(program) - gone, calm=False)], history)
 
 
 def reductions(program: Program, history: History | None = None) -> Iterator[Program]:
@@ -323,6 +324,7 @@ def reductions(program: Program, history: History | None = None) -> Iterator[Pro
         chain_lanes,
         merge_sessions,
         loosen_sessions,
+        begin_later,
     ):
         yield from shrink(program, history)
 
@@ -465,11 +467,3 @@ def _without_call(
 ) -> tuple[tuple[Place, ...], ...]:
     changed = (*lanes[k][:i], *lanes[k][i + 1 :])
     return (*lanes[:k], changed, *lanes[k + 1 :])
-
-
-def _rounded(offset_us: int, digits: int) -> int:
-    return int(float(f"{offset_us:.{digits - 1}e}"))
-
-
-def _with_offset(program: Program, place: Place, offset_us: int) -> Program:
-    return with_offsets(program, lambda here, call: offset_us if here == place else call.offset_us)

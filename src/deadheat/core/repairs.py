@@ -33,6 +33,7 @@ from deadheat.core.history import (
     shown_sessions,
 )
 from deadheat.core.legality import split_lists
+from deadheat.core.names import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,8 +79,7 @@ def edits(
                 yield said("the second create had answered an id of its own", op.index), []
         case Anomaly.DOUBLE_CREATE:
             for op in chosen(lambda op: op.kind in NAMING and is_result(op, Created)):
-                name = op.invocation.session or op.invocation.title
-                if not any(_asks_for(other, name) for other in without(op)):
+                if not any(name_of(op) == name_of(other) is not None for other in without(op)):
                     continue
                 met = replace(op, outcome=Ok(Exists()))
                 text = "one of the creates had answered that it exists"
@@ -180,11 +180,6 @@ def edits(
                 yield said(f"rename({about(op)}) had done nothing", op.index), without(op)
         case _:
             return
-
-
-def _asks_for(op: Operation, name: str | None) -> bool:
-    asked = op.invocation
-    return op.kind in NAMING and name is not None and name == (asked.session or asked.title)
 
 
 def _second_life(

@@ -13,14 +13,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deadheat.core.passes import offset_steps
+from deadheat.core.program import (
+    Place,
+    Program,
+    canonical,
+    problems,
+    roundness,
+    sort_key,
+    structure,
+    with_offsets,
+)
 from deadheat.core.stats import keeps_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from deadheat.core.ledger import Observed
-    from deadheat.core.program import Program
 
 
 @dataclass(slots=True)
@@ -76,3 +84,35 @@ class Rounding:
         self.best = duel.program
         self._steps = offset_steps(self.best)
         return duel.seen
+
+
+def offset_steps(program: Program) -> Iterator[Program]:
+    """The same calls at simpler offsets: all 0, one of them 0, then one or two digits."""
+    start = canonical(program)
+    whole = structure(start)
+    below = sort_key(start)
+    simpler = [with_offsets(start, lambda _place, _call: 0)]
+    simpler += [
+        _with_offset(start, place, offset_us)
+        for place, call in start.placed()
+        for offset_us in (0, _rounded(call.offset_us, 1), _rounded(call.offset_us, 2))
+        if roundness(offset_us) < roundness(call.offset_us)
+    ]
+    seen: set[Program] = set()
+    for candidate in sorted(map(canonical, simpler), key=sort_key):
+        if (
+            candidate not in seen
+            and sort_key(candidate) < below
+            and structure(candidate) == whole
+            and not problems(candidate)
+        ):
+            seen.add(candidate)
+            yield candidate
+
+
+def _rounded(offset_us: int, digits: int) -> int:
+    return int(float(f"{offset_us:.{digits - 1}e}"))
+
+
+def _with_offset(program: Program, place: Place, offset_us: int) -> Program:
+    return with_offsets(program, lambda here, call: offset_us if here == place else call.offset_us)

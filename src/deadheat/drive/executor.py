@@ -274,7 +274,7 @@ class Executor:
             program,
             # An id that this trial was given is its own, also where a server gives out freed ids
             # again; what becomes of that within one trial is the checker's business.
-            self._history(run, outside - set(run.ids.values()), stream),
+            self._history(run, outside - {*run.ids.values(), *run.tagged}, stream),
             tuple(sorted(run.ids.items())),
             self.requests - requests_before,
             run.unbound,

@@ -1,0 +1,81 @@
+"""Names, live: two creates of one that both make it are found, the twins stay silent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deadheat import session
+from deadheat.artifact import divergence_of
+from deadheat.console import View
+from deadheat.core.divergence import Anomaly
+from deadheat.core.program import Create, Program, Recreate, Var, structure
+from deadheat.drive.agreement import dry_run, server_of
+from deadheat.errors import ExitCode
+from deadheat.targets.catalog import resolve
+
+pytestmark = pytest.mark.live
+HERE = Path(__file__).parent
+A = Var(0)
+MINIMUM = structure(Program((((Create(A),), (Recreate(A),)),)))
+
+
+def searched(profile: Path, folder: Path, programs: int, seed: int = 1) -> session.RunResult:
+    target = resolve(str(profile))
+    order = session.RunOrder(target, seed, folder, None, programs, exit_first=True)
+    return session.run(order, View(quiet=True))
+
+
+def twin(name: str, folder: Path) -> Path:
+    profile = folder / name
+    text = (HERE / name).read_text().replace("{project}", str(HERE))
+    profile.write_text(text.replace("[server]", '[server]\nenv = { SHELF = "correct" }'))
+    return profile
+
+
+@pytest.mark.parametrize("name", ["shelf.toml", "slots.toml"])
+def test_two_creates_of_one_name_that_both_make_it(name: str, tmp_path: Path) -> None:
+    result = searched(HERE / name, tmp_path, 300)
+    assert result.exit_code == ExitCode.DIVERGED
+    assert result.summary is not None
+    (found, *_) = [
+        one.artifact
+        for one in result.summary.findings
+        if one.artifact.anomaly is Anomaly.DOUBLE_CREATE
+    ]
+    assert structure(found.program) == MINIMUM
+    assert divergence_of(found).proof
+
+
+@pytest.mark.parametrize("name", ["shelf.toml", "slots.toml"])
+def test_the_twin_is_silent(name: str, tmp_path: Path) -> None:
+    result = searched(twin(name, tmp_path), tmp_path, 500)
+    assert result.exit_code == ExitCode.CLEAN, result
+    assert result.summary is not None
+    assert result.summary.overlaps > 500
+    assert result.summary.answered["recreate"] > 100
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("name", "promise", "other", "says"),
+    [
+        ("shelf.toml", "", "", ""),
+        ("slots.toml", "", "", ""),
+        ("shelf.toml", "exists = [409]", "exists = []", "Add 409 to calls.create.exists"),
+        ("slots.toml", '"idempotent"', '"exactly-once"', 'Write promises.create = "idempotent"'),
+    ],
+)
+async def test_a_dry_run_asks_for_a_name_twice(
+    name: str, promise: str, other: str, says: str, tmp_path: Path
+) -> None:
+    profile = twin(name, tmp_path)
+    profile.write_text(profile.read_text().replace(promise or "\0", other))
+    target = resolve(str(profile))
+    async with server_of(target) as base_url:
+        steps = await dry_run(target, base_url, "ab12")
+    (again,) = [step for step in steps if step.doing == "create it again"]
+    assert says in again.wrong
+    assert bool(again.wrong) is bool(says)
+    assert not any(step.wrong for step in steps if step is not again)
