@@ -70,6 +70,9 @@ class Plain:
         """No lane has a client of its own."""
         return self.observer
 
+    async def afford(self, _requests: int) -> None:
+        """As fast as it answers."""
+
     async def exchange(
         self, _client: LaneClient, invocation: Invocation, _held: tuple[Gate, int] | None = None
     ) -> tuple[Outcome, int, int | None, int | None]:

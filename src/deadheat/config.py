@@ -48,6 +48,9 @@ class Config(Table):
     allow_remote: bool = Field(
         default=False, description="Allow a URL that is not on this machine.", examples=[True]
     )
+    max_rps: float | None = Field(
+        default=None, gt=0, description="At most so many requests a second.", examples=[50]
+    )
     regressions: str = Field(
         default="fuzz/regressions",
         description="Folder of the committed examples.",

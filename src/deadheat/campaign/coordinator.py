@@ -322,6 +322,8 @@ class Coordinator:
                 settings.recycle_bytes,
                 tuple(self._learned),
                 settings.http2,
+                settings.max_rps and settings.max_rps / max(1, self._crew.places()),
+                str(self._store.folder),
             ),
         )
 

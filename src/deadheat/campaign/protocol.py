@@ -36,6 +36,7 @@ class Begin:
     """Open the target that ``word`` names, and search. The first order of all.
 
     ``recycle_programs`` and ``recycle_bytes``: when the server gets a fresh home (0: never).
+    ``max_rps``: this worker's part of the limit. ``store``: the campaign's folder.
     ``learned``: offsets in microseconds at which divergences have shown; drawn more often.
     """
 
@@ -47,6 +48,8 @@ class Begin:
     recycle_bytes: int
     learned: tuple[int, ...] = ()
     http2: bool = False
+    max_rps: float | None = None
+    store: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,7 @@ class Settings:
     recycle_bytes: int
     began: str
     http2: bool = False
+    max_rps: float | None = None
     version: int = STORE_VERSION
 
 

@@ -22,6 +22,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, assert_never
 
@@ -34,7 +35,7 @@ from deadheat.drive.until import run_until
 from deadheat.errors import DeadheatError, ExitCode
 from deadheat.generate.machine import OFFSETS_US
 from deadheat.generate.source import ProgramSource
-from deadheat.targets.catalog import resolve
+from deadheat.targets.catalog import STORE, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -245,7 +246,9 @@ def main() -> None:
             profile=begin.profile,
             allow_remote=begin.allow_remote,
             http2=begin.http2,
+            store=Path(begin.store) if begin.store else STORE,
         )
+        target = replace(target, max_rps=begin.max_rps)
         with tempfile.TemporaryDirectory(prefix="deadheat-worker-") as folder:
             async with open_target(target, secrets.token_hex(3)) as live:
                 kinds = tuple(sorted(kind.value for kind in target.kinds))

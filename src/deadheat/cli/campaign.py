@@ -24,6 +24,7 @@ from deadheat.cli.options import (
     Duration,
     Size,
     http2_wanted,
+    max_rps_wanted,
 )
 from deadheat.console import View
 from deadheat.errors import BadArtifact, CannotSave, UserError
@@ -139,6 +140,7 @@ def campaign(
             recycle_bytes=memory,
             began=time.strftime("%Y-%m-%d %H:%M:%S", now),
             http2=http2_wanted(),
+            max_rps=max_rps_wanted(),
         )
         folder = _fresh(into / session.folder_name(found.name), now)
     else:

@@ -14,6 +14,7 @@ import os
 import sys
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -139,7 +140,10 @@ def ci(
     with outputs, View(plain=True) as view:
 
         def find_it(word: str) -> Target:
-            return find(word, used if "://" in word else None, remote, view)
+            searched = find(word, used if "://" in word else None, remote, view)
+            if searched.max_rps is None:
+                searched = replace(searched, max_rps=config.max_rps)
+            return searched
 
         order = job.JobOrder(
             find=find_it,

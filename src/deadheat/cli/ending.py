@@ -17,7 +17,7 @@ from deadheat.cli.options import http2_wanted, observing
 from deadheat.core.release import Via
 from deadheat.errors import DeadheatError, UserError
 from deadheat.report import outcome
-from deadheat.targets.catalog import resolve
+from deadheat.targets.catalog import is_remote, resolve
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,7 +81,7 @@ def tell(error: DeadheatError) -> None:
 
 def find(word: str, profile: str | None, allow_remote: bool, view: View) -> Target:
     """The target that the user named. Raises ``UserError`` or ``TargetError``."""
-    return observing(
+    found = observing(
         resolve(
             word,
             profile=profile,
@@ -90,3 +90,9 @@ def find(word: str, profile: str | None, allow_remote: bool, view: View) -> Targ
             report=view.waiting,
         )
     )
+    if is_remote(found):
+        rate = "as fast as it answers (--max-rps N limits that)"
+        if found.max_rps is not None:
+            rate = f"at most {found.max_rps:g} requests a second"
+        view.note(f"sessions are made and deleted on {found.name}, {rate}")
+    return found

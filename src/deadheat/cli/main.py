@@ -15,7 +15,7 @@ import traceback
 import click
 
 import deadheat
-from deadheat.cli import aiming, campaign, ci, examples, exporting, search, versions
+from deadheat.cli import aiming, campaign, ci, cleaning, examples, exporting, search, versions
 from deadheat.cli.ending import tell
 from deadheat.cli.options import EXIT_CODES
 from deadheat.errors import DeadheatError, ExitCode
@@ -64,6 +64,7 @@ for _command in (
     versions.bisect,
     exporting.export,
     exporting.explain,
+    cleaning.cleanup,
     targets,
 ):
     cli.add_command(_command)

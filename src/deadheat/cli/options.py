@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -12,6 +12,8 @@ from deadheat.core.promises import EventPromise
 from deadheat.duration import seconds_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from deadheat.drive.target import Target
 
 EXIT_CODES = """\b
@@ -23,6 +25,9 @@ Exit codes:
   4    deadheat itself failed: please report it
   130  interrupted (what was found is kept and printed)
 """
+
+
+F = TypeVar("F", bound="Callable[..., Any]")
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]
@@ -85,16 +90,27 @@ class Size(click.ParamType):  # type: ignore[type-arg]
         return int(size)
 
 
+def max_rps_wanted() -> float | None:
+    """What ``--max-rps`` says to the command that runs."""
+    wanted: float | None = click.get_current_context().meta.get("deadheat.max_rps")
+    return wanted
+
+
 def _put(ctx: click.Context, param: click.Parameter, given: object) -> None:
     ctx.meta[f"deadheat.{param.name}"] = given
 
 
 def observing(target: Target, recorded_s: float | None = None) -> Target:
-    """The target with what ``--hang-after`` and ``--no-stream`` say; ``recorded_s``: else after."""
+    """The target with what ``--hang-after``, ``--max-rps`` and ``--no-stream`` say.
+
+    ``recorded_s``: else a call hangs after so long.
+    """
     meta = click.get_current_context().meta
     seconds = meta.get("deadheat.hang_after") or recorded_s
     if seconds is not None:
         target = replace(target, timeout_s=seconds)
+    if meta.get("deadheat.max_rps") is not None:
+        target = replace(target, max_rps=meta["deadheat.max_rps"])
     if meta.get("deadheat.no_stream"):
         silent = replace(target.promises, events=EventPromise.NONE)
         target = replace(target, promises=silent, events=None)
@@ -116,9 +132,24 @@ NO_STREAM = click.option(
     callback=_put,
     help="Do not listen to the target's event stream.",
 )
-REMOTE = click.option(
+MAX_RPS = click.option(
+    "--max-rps",
+    type=click.FloatRange(0, min_open=True),
+    metavar="N",
+    expose_value=False,
+    callback=_put,
+    help="At most N requests a second, races as they are.  [default: as fast as it answers]",
+)
+_ALLOW_REMOTE = click.option(
     "--allow-remote", is_flag=True, help="Allow a URL that is not on this machine."
 )
+
+
+def REMOTE(command: F) -> F:  # noqa: N802 - used as the other options are
+    """``--allow-remote`` and ``--max-rps``: where requests go, and how many."""
+    return _ALLOW_REMOTE(MAX_RPS(command))
+
+
 FOLDER = click.option(
     "--into",
     type=click.Path(file_okay=False, path_type=Path),

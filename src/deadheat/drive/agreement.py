@@ -9,6 +9,7 @@ Rules
 from __future__ import annotations
 
 import json
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -41,6 +42,7 @@ from deadheat.drive.lane import LaneClient
 from deadheat.drive.outcome import outcome_of_error
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.paging import LISTING, read_list
+from deadheat.drive.request_rate import RequestRate
 from deadheat.drive.server import ServerProcess
 from deadheat.errors import StartFailed
 
@@ -106,6 +108,7 @@ class _Walk:
     def __init__(self, target: Target, base_url: str, client: LaneClient, run: str) -> None:
         self._target = target
         self._base_url = base_url
+        self._rate = None if target.max_rps is None else RequestRate(target.max_rps)
         self._client = client
         self._ownership = Ownership(run, chooses=target.chosen_ids)
         self._made: list[str] = []
@@ -245,6 +248,7 @@ class _Walk:
     async def _ask(self, doing: str, invocation: Invocation, wanted: type[object]) -> object:
         """The result, whatever it is; None when there is none."""
         outcome, status, keys = await self._send(invocation)
+        keys = tuple(map(self._target.mask.text, keys))
         result = outcome.result if isinstance(outcome, Ok) else None
         fits = isinstance(result, wanted) or (
             wanted is Absent
@@ -259,6 +263,8 @@ class _Walk:
 
     async def _send(self, invocation: Invocation) -> tuple[Outcome, int | None, tuple[str, ...]]:
         self._ownership.permit(invocation)
+        if self._rate is not None:
+            await anyio.sleep(self._rate.wait_s(1, time.monotonic()))
         if self._target.pages is not None and invocation.kind in LISTING:
             return await self._read(self._target.pages, invocation)
         request = self._target.wire.encode(invocation)
@@ -268,7 +274,7 @@ class _Walk:
             return outcome_of_error(exc), None, ()
         location = answer.headers.get("location")
         outcome = self._target.wire.decode(invocation, answer.status_code, answer.content, location)
-        return outcome, answer.status_code, _keys(answer.content)
+        return self._target.mask.outcome(outcome), answer.status_code, _keys(answer.content)
 
     async def _read(
         self, pages: PageWire, invocation: Invocation
@@ -287,7 +293,7 @@ class _Walk:
             )
         except httpx.RequestError as exc:
             return outcome_of_error(exc), None, ()
-        return read.outcome, read.status, _keys(body)
+        return self._target.mask.outcome(read.outcome), read.status, _keys(body)
 
     def _note(
         self,

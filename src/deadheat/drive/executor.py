@@ -42,6 +42,7 @@ from deadheat.drive.lane import LaneClient
 from deadheat.drive.listening import Listener
 from deadheat.drive.outcome import outcome_of_error
 from deadheat.drive.paging import LISTING, read_list
+from deadheat.drive.request_rate import RequestRate
 from deadheat.drive.trial import TrialRun
 from deadheat.drive.watch import Watch, given_up_after_s
 from deadheat.errors import NoHttp2
@@ -138,6 +139,7 @@ class Executor:
         self.requests = 0
         self.left_behind: tuple[str, ...] = ()
         self._settle_s = target.settle_ms / 1_000
+        self._rate = None if target.max_rps is None else RequestRate(target.max_rps)
         self._going: list[tuple[float, tuple[str, ...]]] = []  # to be gone by, deleted sessions
 
     def _client(self, which: int) -> LaneClient:
@@ -201,6 +203,7 @@ class Executor:
         if path is None:
             path = self._target.wire.encode(Invocation(Kind.LIST)).path
         self.requests += 1
+        await self.afford(1)
         answer, *_ = await self._control.send("GET", path, None)
         return f"GET {path.partition('?')[0]} with {answer.status_code}"
 
@@ -302,14 +305,22 @@ class Executor:
         outcome = self._target.wire.decode(
             invocation, answer.status_code, answer.content, answer.headers.get("location")
         )
+        outcome = self._target.mask.outcome(outcome)
         self._ownership.answered(invocation, outcome)
         known = isinstance(outcome, Ok)
         return outcome, call_ns, return_ns if known else None, answer.status_code
+
+    async def afford(self, requests: int) -> None:
+        """Wait until so many may be sent at once (``Target.max_rps``)."""
+        if self._rate is not None:
+            await anyio.sleep(self._rate.wait_s(requests, time.monotonic()))
 
     async def _sent(
         self, client: LaneClient, request: WireRequest, held: tuple[Gate, int] | None
     ) -> tuple[httpx.Response, int, int]:
         self.requests += 1
+        if client is self.observer:  # a round has been paid for as a whole
+            await self.afford(1)
         watched = None if self._watch is None else self._watch.began()
         try:
             return await client.send(request.method, request.path, request.body, held)
@@ -334,7 +345,8 @@ class Executor:
         agreed = client is self.observer
         read = await read_list(self._target, pages, self._base_url, invocation, send, agreed=agreed)
         known = isinstance(read.outcome, Ok)
-        return read.outcome, read.call_ns, read.return_ns if known else None, read.status
+        outcome = self._target.mask.outcome(read.outcome)
+        return outcome, read.call_ns, read.return_ns if known else None, read.status
 
     async def _clean(self, run: TrialRun) -> None:
         # First of all, as cleaning may be cut off. Also what is gone: a late effect of this
@@ -352,6 +364,8 @@ class Executor:
                 first = remaining if number or self._settle_s else run.roots(remaining)
                 remaining = await self._deleted(remaining, first)
         finally:
+            ours = {*run.ids.values(), *run.tagged}
+            self._ownership.released(ours.difference(remaining))
             self.left_behind += tuple(s for s in remaining if s not in self.left_behind)
 
     async def _deleted(self, sessions: tuple[str, ...], first: tuple[str, ...]) -> tuple[str, ...]:
@@ -397,7 +411,12 @@ class Executor:
         if stream is not None:
             stream = Stream(
                 tuple(
-                    replace(one, arrived_ns=one.arrived_ns - start) for one in stream.announcements
+                    replace(
+                        one,
+                        arrived_ns=one.arrived_ns - start,
+                        title=one.title and self._target.mask.text(one.title),
+                    )
+                    for one in stream.announcements
                 ),
                 None if stream.flushed_ns is None else stream.flushed_ns - start,
             )

@@ -95,7 +95,8 @@ class LiveTarget:
         self.base_url = ""
         self.recycled = 0
         self._process = process
-        self._ownership = Ownership(run, chooses=target.chosen_ids)
+        self._notes = None if target.journal is None else target.journal.begin(run)
+        self._ownership = Ownership(run, chooses=target.chosen_ids, notes=self._notes)
         self._executor: Executor | None = None
         self._requests_before = 0
         self._left_before: tuple[str, ...] = ()
@@ -152,6 +153,7 @@ class LiveTarget:
                 if kind is not Kind.DELETE:
                     await ask(Kind.DELETE, session)  # leave nothing behind
                 raise self._refused(doing, outcome)
+        self._ownership.released([session])
         outcome = await ask(Kind.DELETE, session)
         if isinstance(outcome, Ok) and isinstance(outcome.result, Deleted):
             # It says "deleted" of what is not there: success proves nothing about who did it.
@@ -306,6 +308,11 @@ class LiveTarget:
             self._left_before += executor.left_behind
             await executor.__aexit__(None, None, None)
 
+    def end(self) -> None:
+        """Nothing more is made here."""
+        if self._notes is not None:
+            self._notes.end()
+
 
 def _answered(op: Operation) -> bool:
     """Did the server say what it meant to say? A dying one breaks off, or answers 5xx."""
@@ -347,6 +354,7 @@ async def open_target(target: Target, run: str) -> AsyncIterator[LiveTarget]:
         finally:
             with anyio.CancelScope(shield=True):
                 await live.disconnect()
+                live.end()
                 if process is not None:
                     await process.stop()
             tasks.cancel_scope.cancel()

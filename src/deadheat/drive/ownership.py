@@ -10,7 +10,7 @@ Rules
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from deadheat.core.history import CHANGING, NAMING, Created, Info, Invocation, Kind, Ok
 from deadheat.errors import ForeignSession
@@ -21,12 +21,25 @@ if TYPE_CHECKING:
     from deadheat.core.history import Outcome
 
 
+class Noted(Protocol):
+    """Hears of what becomes ours, and of what is ours no more as it is gone."""
+
+    def made(self, session: str) -> None:
+        """It is there now, or may be."""
+        ...
+
+    def gone(self, sessions: Iterable[str]) -> None:
+        """They have been seen to be gone."""
+        ...
+
+
 class Ownership:
     """The ids of one run. ``run`` is its random token, part of every title and chosen id."""
 
-    def __init__(self, run: str, *, chooses: bool = False) -> None:
+    def __init__(self, run: str, *, chooses: bool = False, notes: Noted | None = None) -> None:
         self.run = run
         self._chooses = chooses
+        self._notes = notes
         self._ours: set[str] = set()
         self._foreign: set[str] = set()
 
@@ -44,6 +57,10 @@ class Ownership:
 
     def _start(self, trial: int) -> str:
         return f"deadheat-{self.run}-{trial}-"  # letters, digits and - are an id nearly everywhere
+
+    def named(self, session: str) -> bool:
+        """Is this an id that a create of this run chose?"""
+        return self._chooses and session.startswith(f"deadheat-{self.run}-")
 
     def named_in_trial(self, session: str, trial: int) -> bool:
         """Is this an id that a create of that trial of this run chose?"""
@@ -65,6 +82,13 @@ class Ownership:
         """A create of this run returned this id (a broken server may return somebody else's)."""
         if session not in self._foreign:
             self._ours.add(session)
+            if self._notes is not None:
+                self._notes.made(session)
+
+    def released(self, sessions: Iterable[str]) -> None:
+        """They have been seen to be gone (they stay ours: something late may bring them back)."""
+        if self._notes is not None:
+            self._notes.gone(sessions)
 
     def answered(self, invocation: Invocation, outcome: Outcome) -> None:
         """Note what a create made, or may have made."""
@@ -86,9 +110,7 @@ class Ownership:
             return
         chosen = invocation.session
         if invocation.kind in NAMING:  # it touches no session but its parent, and its own name
-            ours = chosen is None or (
-                chosen.startswith(f"deadheat-{self.run}-") and chosen not in self._foreign
-            )
+            ours = chosen is None or (self.named(chosen) and chosen not in self._foreign)
             about = invocation.parent if ours else chosen
             if about is None:
                 return

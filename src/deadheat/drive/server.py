@@ -29,6 +29,7 @@ import httpx
 from deadheat.drive import keeper
 from deadheat.drive.home import LOG, GitFailed, environment, furnish, make_work_tree
 from deadheat.drive.keeping import Keeping
+from deadheat.drive.masking import Mask
 from deadheat.errors import StartFailed
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ class Launch:
     work tree with one empty commit. ``ready_line``: a piece of the line by which
     it says that it listens, None when it says nothing. ``probe``: a path to GET
     until any HTTP answer comes, None when an open port is enough. ``stop``: the signal
-    that ends it, and whatever is left ``stop_within_s`` later is killed.
+    that ends it, and whatever is left ``stop_within_s`` later is killed. ``mask``: hides the
+    secrets that its log may hold.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Launch:
     probe: str | None = None
     stop: signal.Signals = signal.SIGTERM
     stop_within_s: float = GRACE_S
+    mask: Mask = field(default=Mask())
 
 
 class _LostPort(Exception):
@@ -197,7 +200,7 @@ class ServerProcess:
         """
         if self._home is None:
             return "\n".join(self._last_tail.splitlines()[-lines:])
-        return "\n".join(self._log().splitlines()[-lines:])
+        return self._launch.mask.text("\n".join(self._log().splitlines()[-lines:]))
 
     def resident_bytes(self) -> int | None:
         """Memory of the server process itself; None when it is gone or there is no ``/proc``."""

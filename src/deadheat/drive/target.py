@@ -9,9 +9,11 @@ from deadheat.core.history import Kind
 from deadheat.core.promises import Promises
 from deadheat.core.release import Via
 from deadheat.drive.address import address_of
+from deadheat.drive.masking import Mask
 
 if TYPE_CHECKING:
     from deadheat.core.history import Invocation, Outcome
+    from deadheat.drive.journal import Journal
     from deadheat.drive.listening import EventWire
     from deadheat.drive.paging import PageWire
     from deadheat.drive.server import Launch
@@ -64,7 +66,10 @@ class Target:
     without an answer before it counts as hanging (``core.hangs``).
     ``pages``: how its lists come in pages, None: each is one answer.
     ``chosen_ids``: a create says which id the session gets.
+    ``max_rps``: at most so many requests a second; None: as fast as it answers.
+    ``journal``: where to note what is made there, of a server that we do not manage.
     ``headers``: what every request to it carries; never printed or saved.
+    ``mask``: hides the secrets among them, wherever it echoes one.
     ``http2``: one connection for all lanes, at an https URL (``drive.http2``).
     ``settle_ms``: how long the target may take to come to rest by its own word: for so long
     after a change reads may show what was. What shows only then is reported as *transient*.
@@ -88,7 +93,10 @@ class Target:
     events: EventWire | None = None
     pages: PageWire | None = None
     chosen_ids: bool = False
+    max_rps: float | None = None
+    journal: Journal | None = None
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # may hold secrets
+    mask: Mask = field(default=Mask())
 
     @property
     def via(self) -> Via:

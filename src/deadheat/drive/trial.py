@@ -63,6 +63,10 @@ class Exchange(Protocol):
         """The warm client of a lane."""
         ...
 
+    async def afford(self, requests: int) -> None:
+        """Wait until so many may be sent at once."""
+        ...
+
     async def exchange(
         self, client: LaneClient, invocation: Invocation, held: tuple[Gate, int] | None = None
     ) -> tuple[Outcome, int, int | None, int | None]:
@@ -96,6 +100,7 @@ class TrialRun:
     async def round(self, r: int) -> None:
         """Send one round and wait for all its answers."""
         lanes = self._program.rounds[r]
+        await self._executor.afford(sum(map(len, lanes)))
         if len(lanes) == 1:
             for i, call in enumerate(lanes[0]):
                 await self._place((r, 0, i), call, None)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import ipaddress
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from deadheat.core.promises import DeletePromise, ListPromise, Promises
 from deadheat.drive.address import address_of
+from deadheat.drive.journal import Journal
 from deadheat.drive.server import Launch
 from deadheat.drive.target import Target
 from deadheat.errors import RemoteRefused, UnknownTarget
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from deadheat.drive.target import Wire
 
 PROFILES = ("opencode",)
+STORE = Path(".deadheat")  # as the commands' --into
 
 # word, what it is, example; shown by `deadheat targets`
 KINDS = (
@@ -67,14 +70,18 @@ def resolve(
     profile: str | None = None,
     allow_remote: bool = False,
     http2: bool = False,
+    store: Path = STORE,
     report: Callable[[str], None] = lambda _line: None,
 ) -> Target:
     """The target that ``word`` names. ``report`` hears about downloads.
 
+    ``store``: below it is noted what is made on a server that deadheat does not start.
+
     Raises ``UnknownTarget``, ``RemoteRefused``, ``FetchFailed``, ``BadFile``.
     """
     if "://" in word:
-        return _by_address(word, profile, allow_remote=allow_remote, http2=http2)
+        found = _by_address(word, profile, allow_remote=allow_remote, http2=http2)
+        return replace(found, journal=Journal(store, found.name, profile))
     if http2:
         raise UnknownTarget(f"--http2 goes with an https:// URL, not with {word}. Leave it out.")
     if word.endswith(".toml") and profile in (None, word):
@@ -82,11 +89,12 @@ def resolve(
         spoken = read_profile(path)
         if spoken.url is not None:
             _checked(spoken.url, allow_remote=allow_remote)
-        return spoken.target(
+        found = spoken.target(
             _shown(path),
             base_url=None if spoken.url is None else spoken.url.rstrip("/"),
             project=path.absolute().parent,
         )
+        return replace(found, journal=None if spoken.url is None else Journal(store, word))
     if profile is not None:
         raise UnknownTarget(f"--profile goes with a URL, not with {word}. Leave it out.")
     if word in ("demo", "demo:correct"):
@@ -195,6 +203,13 @@ def _shown(path: Path) -> str:
     here = Path.cwd()
     absolute = path.absolute()
     return absolute.relative_to(here).as_posix() if absolute.is_relative_to(here) else path.name
+
+
+def is_remote(target: Target) -> bool:
+    """Is its server on another machine?"""
+    if target.base_url is None or address_of(target.base_url).socket_path is not None:
+        return False
+    return not _is_loopback(urlsplit(target.base_url).hostname or "")
 
 
 def _is_loopback(host: str) -> bool:

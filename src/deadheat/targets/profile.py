@@ -52,6 +52,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from deadheat.core.history import Change, Kind
 from deadheat.core.promises import CreatePromise, EventPromise
+from deadheat.drive.masking import Mask
 from deadheat.drive.server import GRACE_S, Launch
 from deadheat.drive.target import Target
 from deadheat.duration import seconds_of
@@ -264,6 +265,7 @@ class Profile(Table):
             pages=self.calls.pages(),
             chosen_ids=self.calls.chosen,
             headers=self._headers(),
+            mask=self._mask(),
             settle_ms=round(settle_s * 1_000),
             timeout_s=self.timeout,
             http2=http2,
@@ -319,6 +321,18 @@ class Profile(Table):
             headers.append(self.auth.header())
         return tuple(headers)
 
+    def _mask(self) -> Mask:
+        """Hides what headers and auth take from the environment, and what they make of it."""
+        said = [*self.headers.values()]
+        if self.auth is not None:
+            said += [self.auth.password or "", self.auth.token or ""]
+        secrets = [
+            from_environment(f"{{env:{name}}}") for text in said for name in _ENV.findall(text)
+        ]
+        if self.auth is not None:
+            secrets.append(self.auth.header()[1].partition(" ")[2])
+        return Mask.of(secrets)
+
     def events_wire(self) -> DeclaredEvents | None:
         """How its event stream is read; None: it has none."""
         return None if self.events is None else self.events.wire(self.base_path)
@@ -349,6 +363,7 @@ class Profile(Table):
             git=self.server.git,
             stop=signal.Signals[self.server.stop],
             stop_within_s=self.server.stop_within,
+            mask=self._mask(),
         )
 
 

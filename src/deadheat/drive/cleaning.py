@@ -1,0 +1,134 @@
+"""What a run that was killed left on a server: found by its notes and its token, and deleted.
+
+Rules
+- Deleted is only what the notes say that the run made, and what the list shows under that run's
+  title or name. Nothing else is touched, whatever the server says.
+- One request at a time; each session is asked for afterwards, as a success proves nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import anyio
+import httpx
+
+from deadheat.core.history import Absent, Fail, Info, Invocation, Kind, Listed, Ok, Outcome
+from deadheat.drive.lane import LaneClient
+from deadheat.drive.outcome import outcome_of_error
+from deadheat.drive.ownership import Ownership
+from deadheat.drive.paging import LISTING, read_list
+from deadheat.drive.request_rate import RequestRate
+from deadheat.errors import TargetDied
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deadheat.drive.journal import LeftBehind
+    from deadheat.drive.target import Target, WireRequest
+
+
+class Fate(StrEnum):
+    """What became of a session that had been left behind."""
+
+    DELETED = "deleted"
+    GONE = "gone already"
+    THERE = "still there"
+    FOUND = "there"  # of a dry run: it would be deleted
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """One session; ``said``: what the server answered last, where it is still there."""
+
+    session: str
+    fate: Fate
+    said: str = ""
+
+
+async def clean(
+    target: Target, left: LeftBehind, *, dry: bool, tell: Callable[[Cleaned], None]
+) -> tuple[Cleaned, ...]:
+    """Delete what ``left`` says, at ``target``; ``dry``: only look. ``tell`` hears of each.
+
+    Raises ``TargetDied`` when nobody answers.
+    """
+    assert target.base_url is not None
+    client = LaneClient(target.base_url, target.timeout_s, headers=target.headers)
+    try:
+        return await _Cleaning(target, client, left, tell).run(dry=dry)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await client.aclose()
+
+
+class _Cleaning:
+    def __init__(
+        self,
+        target: Target,
+        client: LaneClient,
+        left: LeftBehind,
+        tell: Callable[[Cleaned], None],
+    ) -> None:
+        self._target = target
+        self._client = client
+        self._left = left
+        self._tell = tell
+        self._ownership = Ownership(left.run, chooses=target.chosen_ids)
+        self._rate = None if target.max_rps is None else RequestRate(target.max_rps)
+
+    async def run(self, *, dry: bool) -> tuple[Cleaned, ...]:
+        sessions = dict.fromkeys(self._left.sessions)
+        listed = await self._ask(Invocation(Kind.LIST))
+        if isinstance(listed, Ok) and isinstance(listed.result, Listed):
+            for entry in listed.result.entries:
+                if self._ownership.of_run(entry.title) or self._ownership.named(entry.session):
+                    sessions.setdefault(entry.session)
+        elif isinstance(listed, Info | Fail) and not sessions:
+            raise TargetDied(f"{self._target.name} does not answer. Start it, then clean up again.")
+        done: list[Cleaned] = []
+        for session in sessions:
+            self._ownership.adopt(session)
+            one = await self._one(session, dry=dry)
+            self._tell(one)
+            done.append(one)
+        return tuple(done)
+
+    async def _one(self, session: str, *, dry: bool) -> Cleaned:
+        outcome = await self._ask(Invocation(Kind.GET, session))
+        if isinstance(outcome, Ok) and isinstance(outcome.result, Absent):
+            return Cleaned(session, Fate.GONE)
+        if dry:
+            return Cleaned(session, Fate.FOUND)
+        deleted = await self._ask(Invocation(Kind.DELETE, session))
+        outcome = await self._ask(Invocation(Kind.GET, session))
+        if isinstance(outcome, Ok) and isinstance(outcome.result, Absent):
+            return Cleaned(session, Fate.DELETED)
+        said = type(deleted.result).__name__.lower() if isinstance(deleted, Ok) else deleted.reason
+        return Cleaned(session, Fate.THERE, f"its delete was answered: {said}")
+
+    async def _ask(self, invocation: Invocation) -> Outcome:
+        self._ownership.permit(invocation)
+        target = self._target
+        try:
+            if target.pages is not None and invocation.kind in LISTING:
+                base_url = target.base_url or ""
+                read = await read_list(
+                    target, target.pages, base_url, invocation, self._send, agreed=True
+                )
+                return target.mask.outcome(read.outcome)
+            answer, *_ = await self._send(target.wire.encode(invocation))
+        except httpx.RequestError as exc:
+            return outcome_of_error(exc)
+        outcome = target.wire.decode(
+            invocation, answer.status_code, answer.content, answer.headers.get("location")
+        )
+        return target.mask.outcome(outcome)
+
+    async def _send(self, request: WireRequest) -> tuple[httpx.Response, int, int]:
+        if self._rate is not None:
+            await anyio.sleep(self._rate.wait_s(1, time.monotonic()))
+        return await self._client.send(request.method, request.path, request.body)

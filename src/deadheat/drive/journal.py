@@ -1,0 +1,137 @@
+"""Which sessions a run has made on a server that is not its own, on disk until they are gone.
+
+Rules
+- A session is noted when its create has answered, by one ``write``: it survives a SIGKILL of this
+  process (not a power cut). A create that was in flight then is found by its title or its name,
+  which hold the run's token.
+- The file is locked while its run lives, and goes at its end when nothing is left behind.
+- Ids and the words that lead to the server are all that is noted: no title, no header, no secret.
+- No place to write to is no reason not to search: then nothing is noted.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deadheat.errors import BadFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+FOLDER = "made"  # in a store, beside found/
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """Where to note, and how a later ``cleanup`` finds the server: the words of the command."""
+
+    store: Path
+    word: str
+    profile: str | None = None
+
+    def begin(self, run: str) -> Notes:
+        """The notes of one run, locked."""
+        return Notes(self, run)
+
+
+class Notes:
+    """One run's file, while it runs."""
+
+    def __init__(self, journal: Journal, run: str) -> None:
+        self._there: set[str] = set()
+        self._file: int | None = None
+        self._path = journal.store / FOLDER / f"{run}.jsonl"
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND)
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+        except OSError:
+            return
+        self._write({"run": run, "target": journal.word, "profile": journal.profile})
+
+    def made(self, session: str) -> None:
+        """It is there now, or may be."""
+        if session not in self._there:
+            self._there.add(session)
+            self._write({"made": session})
+
+    def gone(self, sessions: Iterable[str]) -> None:
+        """They have been seen to be gone."""
+        for session in sessions:
+            if session in self._there:
+                self._there.discard(session)
+                self._write({"gone": session})
+
+    def end(self) -> None:
+        """The run is over."""
+        if self._file is None:
+            return
+        file, self._file = self._file, None
+        if not self._there:
+            self._path.unlink(missing_ok=True)
+        os.close(file)
+
+    def _write(self, line: dict[str, str | None]) -> None:
+        if self._file is None:
+            return
+        try:
+            os.write(self._file, (json.dumps(line) + "\n").encode())
+        except OSError:  # a full disk: what is noted so far is worth keeping
+            os.close(self._file)
+            self._file = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """What one run that is over has not been seen to remove."""
+
+    path: Path
+    run: str
+    word: str
+    profile: str | None
+    sessions: tuple[str, ...]
+
+
+def left_behind(store: Path) -> tuple[tuple[LeftBehind, ...], int]:
+    """The runs in ``store`` that ended without removing all they made; how many still run.
+
+    Raises ``BadFile``.
+    """
+    found: list[LeftBehind] = []
+    running = 0
+    for path in sorted((store / FOLDER).glob("*.jsonl")):
+        with path.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                running += 1
+                continue
+            found.append(_read(path, file.read().decode(errors="replace")))
+    return tuple(found), running
+
+
+def _read(path: Path, text: str) -> LeftBehind:
+    there: dict[str, None] = {}
+    head: dict[str, str | None] = {}
+    for n, line in enumerate(text.splitlines(keepends=True)):
+        if not line.endswith("\n"):
+            break  # cut off in the middle of a write
+        try:
+            said = json.loads(line)
+            if n == 0:
+                head = {key: said[key] for key in ("run", "target", "profile")}
+            elif "made" in said:
+                there[str(said["made"])] = None
+            else:
+                there.pop(str(said["gone"]), None)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            raise BadFile(f"{path}:{n + 1} is no note of a session. Delete the file.") from None
+    run, word = head.get("run"), head.get("target")
+    if run is None or word is None:
+        return LeftBehind(path, "", "", None, ())
+    return LeftBehind(path, run, word, head["profile"], tuple(there))

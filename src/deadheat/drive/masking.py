@@ -1,0 +1,91 @@
+"""What a server says is kept without the secrets that we sent it.
+
+Rules
+- A server may echo a secret: in an error, a title, an id, its log. It is replaced where the answer
+  becomes an outcome, before anything is judged, shown or stored.
+- What this run wrote itself (titles and chosen ids, which begin with its mark) stays as it is: it
+  holds no secret, and a title that was changed here would be a false alarm.
+- A session whose id has a secret in it cannot be spoken of: as if its answer was garbled.
+- A secret of fewer than ``SHORTEST`` characters would be found everywhere; it is not looked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from deadheat.core.history import (
+    Answered,
+    Created,
+    Found,
+    Info,
+    Listed,
+    Offspring,
+    Ok,
+    Outcome,
+    Seen,
+    Undeclared,
+    Unknown,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SHORTEST = 4
+INSTEAD = "***"
+_OURS = ("deadheat ", "deadheat-")
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """Hides ``secrets``, the longest first."""
+
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @staticmethod
+    def of(secrets: Iterable[str]) -> Mask:
+        """Of these, as far as they can be looked for."""
+        found = {secret for secret in secrets if len(secret) >= SHORTEST}
+        return Mask(tuple(sorted(found, key=lambda one: (-len(one), one))))
+
+    def text(self, text: str) -> str:
+        """The same without a secret."""
+        for secret in self.secrets:
+            if secret in text:
+                text = text.replace(secret, INSTEAD)
+        return text
+
+    def outcome(self, outcome: Outcome) -> Outcome:
+        """The same without a secret."""
+        if not self.secrets:
+            return outcome
+        match outcome:
+            case Ok(Created(session)) if self._written(session) != session:
+                return Info(Unknown.GARBLED, "an id with a secret in it")
+            case Ok(Found(str() as title)):
+                return Ok(Found(self._written(title)))
+            case Ok(Listed(entries)):
+                return Ok(Listed(self._seen(entries)))
+            case Ok(Offspring(entries)):
+                return Ok(Offspring(self._seen(entries)))
+            case Ok(Undeclared(status, detail)):
+                return Ok(Undeclared(status, self.text(detail)))
+            case Ok(Answered(value)):
+                return Ok(Answered(self.text(value)))
+            case Info(reason, detail):
+                return Info(reason, self.text(detail))
+            case _:
+                return outcome
+
+    def _seen(self, entries: tuple[Seen, ...]) -> tuple[Seen, ...]:
+        return tuple(
+            replace(
+                entry,
+                session=self._written(entry.session),
+                title=None if entry.title is None else self._written(entry.title),
+            )
+            for entry in entries
+        )
+
+    def _written(self, text: str) -> str:
+        return text if text.startswith(_OURS) else self.text(text)

@@ -1,0 +1,86 @@
+"""A server that gives our secret away: it is in nothing that deadheat says or keeps."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deadheat.core.history import (
+    Created,
+    Found,
+    Info,
+    Listed,
+    Ok,
+    Outcome,
+    Seen,
+    Undeclared,
+    Unknown,
+)
+from deadheat.drive.masking import Mask
+
+SECRET = "s3cret-of-ours"
+PROFILE = Path(__file__).parents[1] / "servers" / "echo.toml"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "kept"),
+    [
+        (Ok(Undeclared(400, f"no {SECRET}")), Ok(Undeclared(400, "no ***"))),
+        (Ok(Found(f"a{SECRET}b")), Ok(Found("a***b"))),
+        (Ok(Found(f"deadheat {SECRET}")), Ok(Found(f"deadheat {SECRET}"))),  # what we wrote
+        (Ok(Listed((Seen(f"x-{SECRET}"),))), Ok(Listed((Seen("x-***"),)))),
+        (Ok(Created(f"x-{SECRET}")), Info(Unknown.GARBLED, "an id with a secret in it")),
+        (Info(Unknown.SERVER_ERROR, SECRET), Info(Unknown.SERVER_ERROR, "***")),
+        (Ok(Created("x")), Ok(Created("x"))),
+    ],
+)
+def test_what_is_kept_of_an_answer(outcome: Outcome, kept: Outcome) -> None:
+    assert Mask.of([SECRET, "abc", ""]).outcome(outcome) == kept
+    assert Mask().outcome(outcome) == outcome
+
+
+@pytest.mark.live
+def test_a_secret_that_the_server_gives_away_is_kept_nowhere(tmp_path: Path) -> None:
+    environment = {**os.environ, "ECHO_TOKEN": SECRET}
+    said = ""
+
+    def deadheat(*words: str) -> int:
+        nonlocal said
+        done = subprocess.run(
+            [sys.executable, "-m", "deadheat", *words],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        said += done.stdout + done.stderr
+        return done.returncode
+
+    profile = str(PROFILE)
+    assert deadheat("check", profile) == 0
+    assert deadheat("run", profile, "--programs", "60", "--seed", "1") == 1
+    outputs = ("--junit", "junit.xml", "--report", "report", "--events", "events.ndjson")
+    assert deadheat("ci", profile, "--budget", "12s", *outputs) == 1
+    assert deadheat("campaign", profile, "--programs", "60", "--seed", "1", "--into", "camp") == 1
+    examples = sorted((tmp_path / ".deadheat").rglob("*.json"))
+    assert examples
+    for example in examples[:3]:
+        deadheat("show", str(example))
+        deadheat("explain", str(example))
+        for form in ("curl", "markdown", "har"):
+            deadheat("export", str(example), "--as", form, "--output", f"{example.stem}.{form}")
+    assert "***" in said  # it did give it away
+    kept = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {".sqlite", ".html", ".xml", ".ndjson", ".json"} <= {path.suffix for path in kept}
+    wanted = (SECRET, base64.b64encode(SECRET.encode()).decode())
+    for secret in wanted:
+        assert secret not in said
+        for path in kept:
+            assert secret.encode() not in path.read_bytes(), path
