@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import anyio
 import pytest
 
 from deadheat.core.history import (
@@ -21,7 +22,9 @@ from deadheat.core.history import (
     Undeclared,
     Unknown,
 )
+from deadheat.drive.agreement import server_of
 from deadheat.drive.masking import Mask
+from deadheat.targets.catalog import resolve
 
 SECRET = "s3cret-of-ours"
 PROFILE = Path(__file__).parents[1] / "servers" / "echo.toml"
@@ -42,6 +45,24 @@ PROFILE = Path(__file__).parents[1] / "servers" / "echo.toml"
 def test_what_is_kept_of_an_answer(outcome: Outcome, kept: Outcome) -> None:
     assert Mask.of([SECRET, "abc", ""]).outcome(outcome) == kept
     assert Mask().outcome(outcome) == outcome
+
+
+def run_lines(script: Path, environment: dict[str, str]) -> str:
+    """What the exported curl lines print, against a server that asks for the secret."""
+    printed = ""
+
+    async def work() -> None:
+        nonlocal printed
+        async with server_of(resolve(str(PROFILE))) as url:
+            done = await anyio.run_process(
+                ["bash", str(script), "2"], env={**environment, "BASE": url}, check=False
+            )
+            printed = done.stdout.decode()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ECHO_TOKEN", SECRET)
+        anyio.run(work)
+    return printed
 
 
 @pytest.mark.live
@@ -75,7 +96,12 @@ def test_a_secret_that_the_server_gives_away_is_kept_nowhere(tmp_path: Path) -> 
         deadheat("show", str(example))
         deadheat("explain", str(example))
         for form in ("curl", "markdown", "har"):
-            deadheat("export", str(example), "--as", form, "--output", f"{example.stem}.{form}")
+            words = ("export", str(example), "--as", form, "--output", f"{example.stem}.{form}")
+            assert deadheat(*words) == 2  # which API was it?
+            assert deadheat(*words, "--profile", profile) == 0
+        sent = run_lines(tmp_path / f"{example.stem}.curl", environment)
+        assert "(204)" in sent
+        assert "(401)" not in sent
     assert "***" in said  # it did give it away
     kept = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert {".sqlite", ".html", ".xml", ".ndjson", ".json"} <= {path.suffix for path in kept}

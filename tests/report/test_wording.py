@@ -9,7 +9,9 @@ from tests.examples import example
 from tests.programs import TWO_DELETES, A, one
 
 from deadheat.artifact import RateRecord
+from deadheat.core.divergence import MEANING, Anomaly
 from deadheat.core.program import Create, List
+from deadheat.report.export.markdown import EXPECTED
 from deadheat.report.wording import (
     duration_text,
     fixed_text,
@@ -61,3 +63,7 @@ def test_rates_sizes_and_standing() -> None:
     assert standing_text(whole) == "smallest failing program"
     assert "not proven" in standing_text(replace(whole, proven_minimal=False))
     assert "logic" in standing_text(replace(whole, needs_race=False))
+
+
+def test_a_bug_report_has_a_sentence_for_each_name() -> None:
+    assert set(EXPECTED) == set(Anomaly) == set(MEANING)

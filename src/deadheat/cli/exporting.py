@@ -23,7 +23,7 @@ from deadheat.report.export.har import har
 from deadheat.report.export.markdown import markdown
 from deadheat.report.export.recipe import Recipe, TableRow
 from deadheat.report.export.rendering import curl_lines, pytest_file, script
-from deadheat.targets.catalog import wire_of
+from deadheat.targets.catalog import profile_of
 from deadheat.targets.requests import reading, sent_of, start_of, steps_of
 
 if TYPE_CHECKING:
@@ -65,7 +65,15 @@ class Form(StrEnum):
     metavar="FILE",
     help="Where to write it.  [default: standard output]",
 )
-def export(file: Path, form: str, stdlib: bool, table: Path | None, output: Path | None) -> None:
+@PROFILE
+def export(
+    file: Path,
+    form: str,
+    stdlib: bool,
+    table: Path | None,
+    output: Path | None,
+    profile: str | None,
+) -> None:
     """Write a saved failing example as a file for somebody without deadheat.
 
     \b
@@ -74,6 +82,7 @@ def export(file: Path, form: str, stdlib: bool, table: Path | None, output: Path
       deadheat export ghost-1a2b3c4d.json --as script --stdlib -o repro.py
       deadheat export ghost-1a2b3c4d.json --as markdown --table versions.json
       deadheat export ghost-1a2b3c4d.json --as pytest -o test_ghost.py
+      deadheat export double-create-1a2b3c4d.json --as curl --profile carts.toml
     """
     kind = Form(form)
     if stdlib and kind is not Form.SCRIPT:
@@ -81,7 +90,9 @@ def export(file: Path, form: str, stdlib: bool, table: Path | None, output: Path
     if table is not None and kind is not Form.MARKDOWN:
         raise UserError("--table goes with --as markdown. Leave it out.")
     artifact = artifacts.read(file)
-    wire = wire_of(artifact.target.profile)
+    own = artifact.target.name if Path(artifact.target.name).is_file() else None
+    spoken = profile_of(artifact.target.profile, profile or own)
+    wire = spoken.wire()
     list_all, get, delete = reading(artifact, wire)
     recipe = Recipe(
         artifact,
@@ -92,6 +103,7 @@ def export(file: Path, form: str, stdlib: bool, table: Path | None, output: Path
         start_of(artifact),
         trials_wanted(artifact),
         file.name,
+        spoken.told_headers(),
         () if table is None else read_table(table),
     )
     name = "repro.py" if output is None else output.name

@@ -21,12 +21,11 @@ from deadheat.drive.server import Launch
 from deadheat.drive.target import Target
 from deadheat.errors import RemoteRefused, UnknownTarget
 from deadheat.targets import demo_server, opencode
-from deadheat.targets.profile import read_profile
+from deadheat.targets.profile import Profile, read_profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deadheat.drive.target import Wire
 
 PROFILES = ("opencode",)
 STORE = Path(".deadheat")  # as the commands' --into
@@ -110,13 +109,16 @@ def resolve(
     )
 
 
-def wire_of(profile: str) -> Wire:
-    """How a profile's calls become requests. Raises ``UnknownTarget``, ``BadFile``."""
-    if profile.endswith(".toml"):
-        return read_profile(Path(profile)).target("", base_url="http://127.0.0.1").wire
-    if profile not in PROFILES:
-        raise UnknownTarget(f"There is no profile {profile!r}. Use one of: {', '.join(PROFILES)}.")
-    return opencode.profile_of(None).wire()
+def profile_of(name: str, file: str | None) -> Profile:
+    """The profile that an artifact was recorded with: ``file``, or the one of this ``name``.
+
+    Raises ``UnknownTarget``, ``BadFile``.
+    """
+    if file is not None and file not in PROFILES:
+        return read_profile(Path(file))
+    if name in PROFILES:
+        return opencode.profile_of(None)
+    raise UnknownTarget(f"this example speaks {name}. Name its file with --profile {name}.toml.")
 
 
 def several(against: str) -> tuple[str, ...]:
@@ -144,7 +146,7 @@ def demo(*, correct: bool) -> Target:
     argv = (sys.executable, "-P", demo_server.__file__, "--port", "{port}")
     return Target(
         name=name,
-        wire=wire_of("opencode"),
+        wire=opencode.profile_of(None).wire(),
         promises=Promises(delete=DeletePromise.EXACTLY_ONCE, list=ListPromise.SNAPSHOT),
         launch=Launch(
             name=name,

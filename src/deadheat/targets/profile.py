@@ -57,6 +57,7 @@ from deadheat.drive.server import GRACE_S, Launch
 from deadheat.drive.target import Target
 from deadheat.duration import seconds_of
 from deadheat.errors import BadFile
+from deadheat.report.export.recipe import BASIC
 from deadheat.targets.declared_events import DeclaredEvents
 from deadheat.targets.profile_calls import REQUEST, Calls
 from deadheat.targets.profile_promises import PromisesTable
@@ -320,6 +321,18 @@ class Profile(Table):
         if self.auth is not None:
             headers.append(self.auth.header())
         return tuple(headers)
+
+    def told_headers(self) -> tuple[tuple[str, str], ...]:
+        """What every request carries, with {env:NAME} where a secret belongs; for others to read.
+
+        HTTP basic is there as user and password, under the name ``BASIC``.
+        """
+        told = [(name.lower(), text) for name, text in self.headers.items()]
+        if self.auth is not None and self.auth.token is not None:
+            told.append(("authorization", f"Bearer {self.auth.token}"))
+        elif self.auth is not None:
+            told.append((BASIC, f"{self.auth.user}:{self.auth.password}"))
+        return tuple(told)
 
     def _mask(self) -> Mask:
         """Hides what headers and auth take from the environment, and what they make of it."""

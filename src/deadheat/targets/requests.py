@@ -74,7 +74,12 @@ def start_of(artifact: Artifact) -> Start | None:
 
 
 def _request(wire: Wire, invocation: Invocation, ids: Mapping[str, str]) -> Request:
-    sent = wire.encode(invocation)
+    try:
+        sent = wire.encode(invocation)
+    except ValueError as exc:  # an id that its create has to choose
+        raise CannotExport(
+            f"only deadheat chooses ids, so far ({exc}). Use `deadheat replay`."
+        ) from None
     path, body = sent.path, None if sent.body is None else sent.body.decode()
     for name, session in ids.items():
         path = path.replace(session, "{" + name + "}")

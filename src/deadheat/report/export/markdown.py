@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from deadheat.report.export.recipe import Recipe
 
 # What the API should have done, for each name; a sentence of a bug report.
-_EXPECTED = {
+EXPECTED = {
     Anomaly.GHOST: "A session whose delete answered success is gone, or that delete answers an "
     "error.",
     Anomaly.RESURRECTION: "A deleted session stays deleted.",
@@ -41,6 +41,13 @@ _EXPECTED = {
     Anomaly.WRONG_STATUS: "The status says what the call did.",
     Anomaly.SERVER_ERROR: "A valid call is not answered with a server error.",
     Anomaly.CRASH: "The server survives valid calls.",
+    Anomaly.DOUBLE_CREATE: "One create of a name says that it made it, the other that it exists.",
+    Anomaly.HANG: "Every call is answered.",
+    Anomaly.UNRESPONSIVE: "The server goes on answering.",
+    Anomaly.EARLY_EVENT: "A change is announced once it is made, not before.",
+    Anomaly.MISSING_EVENT: "Every change is announced.",
+    Anomaly.DUPLICATE_EVENT: "A change is announced once.",
+    Anomaly.PHANTOM_EVENT: "Only changes that somebody made are announced.",
     Anomaly.IMPOSSIBLE: "Some order of the calls explains all answers.",
 }
 
@@ -68,7 +75,7 @@ def markdown(recipe: Recipe, name: str, *, with_script: bool) -> str:
             table=_table(recipe),
             diagram=text(diagram_of(artifact), indent="").replace("```", "'''"),
             actual=f"Actual: {_plain(why_of(artifact))}.",
-            expected=_EXPECTED[artifact.anomaly],
+            expected=EXPECTED[artifact.anomaly],
             proof=[named(line) for line in told.proof] or [named(artifact.reason)],
             legal=f"It would be legal if {named(told.counterfactual)}."
             if told.counterfactual

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from deadheat.core.program import Call, Place
 
 
+# Among headers, and no header has this name: user and password, before they are made one.
+BASIC = "basic auth"
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request with its blanks; ``body``: JSON text or None."""
@@ -64,7 +68,8 @@ class Recipe:
     """``steps``: in reading order. ``start`` None: the server is somebody's own.
 
     ``trials``: quiet ones after which the recorded rate is refuted. ``table``: rows of
-    versions, if they were measured. ``file``: the artifact's, as the user named it.
+    versions, if they were measured. ``headers``: what every request carries, with
+    ``{env:NAME}`` where a secret belongs. ``file``: the artifact's, as the user named it.
     """
 
     artifact: Artifact
@@ -75,4 +80,5 @@ class Recipe:
     start: Start | None
     trials: int
     file: str
+    headers: tuple[tuple[str, str], ...] = ()
     table: tuple[TableRow, ...] = ()

@@ -19,6 +19,7 @@ from deadheat.core.program import describe, kind_of, makes, needs, var_of
 from deadheat.errors import CannotExport
 from deadheat.report.diagram import diagram_of, named_reason, text
 from deadheat.report.export.clues import Clue, clues_of, last_clue
+from deadheat.report.export.recipe import BASIC
 from deadheat.report.wording import rate_text
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def curl_lines(recipe: Recipe, name: str) -> str:
             file=_one_line(recipe.file),
             rounds=_rounds(recipe, _curl),
             list_path=recipe.list_all.path,
+            headers=[_header_words(name, said) for name, said in recipe.headers],
             cleaning=[_curl_line(recipe.delete, {"a": name}) + " >/dev/null" for name in names],
         )
     )
@@ -218,6 +220,18 @@ def _curl_line(request: Request, names: dict[str, str], title: str = "") -> str:
     if request.body is not None:
         words += ["--header", "'content-type: application/json'", "--data", filled(request.body)]
     return " ".join(words)
+
+
+def _header_words(name: str, said: str) -> str:
+    """As words of curl; a secret is what the shell's environment has under its name."""
+    option, text = ("--user", said) if name == BASIC else ("--header", f"{name}: {said}")
+    pieces = re.split(r"\{env:([A-Za-z_][A-Za-z0-9_]*)\}", text)
+    quoted = [
+        f'"${{{piece}:?set it}}"' if n % 2 else shlex.quote(piece)
+        for n, piece in enumerate(pieces)
+        if piece
+    ]
+    return f"{option} {''.join(quoted)}"
 
 
 def _one_line(line: str) -> str:
