@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from deadheat.core.divergence import Anomaly
 from deadheat.core.history import (
+    CHANGING,
     NAMING,
     READING,
     Absent,
@@ -30,6 +31,7 @@ from deadheat.core.history import (
     Result,
     Seen,
     ancestors,
+    overlap,
     parents_of,
     shown_sessions,
 )
@@ -111,6 +113,9 @@ def _fitting(witness: Witness, promises: Promises, budget: int) -> tuple[Repair,
 
     fits: list[Repair] = []
     tried = _ranking(history, sessions[: witness.main], promises)
+    alone = not any(session in parents_of(history.operations) for session in sessions)
+    if tried[0] is Anomaly.TORN_LIST and alone and _looked_at_rest(witness):
+        tried = tuple(dict.fromkeys((Anomaly.STALE_READ, Anomaly.LATE, *tried)))
     plain = None
     if tried[0] not in (Anomaly.PHANTOM, Anomaly.DUPLICATE_ID, Anomaly.DOUBLE_CREATE):
         plain = _without_titles(history)
@@ -125,6 +130,18 @@ def _fitting(witness: Witness, promises: Promises, budget: int) -> tuple[Repair,
     if fits:
         return tuple(fits)
     return (Repair(tried[0], "no single edit", witness.culprit),)
+
+
+def _looked_at_rest(witness: Witness) -> bool:
+    """Did every list of the witness see a collection that nobody was changing?
+
+    Two moments cannot be mixed then; what is old in it was old before the list was called.
+    """
+    lists = [op for op in witness.core.operations if op.kind is Kind.LIST]
+    changes = [op for op in witness.concerned.operations if op.kind in CHANGING]
+    return bool(lists) and not any(
+        overlap(one, change) or repeats(one) for one in lists for change in changes
+    )
 
 
 def _few(witness: Witness) -> History:
