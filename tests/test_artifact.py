@@ -16,7 +16,7 @@ from tests.examples import example, ghost
 from tests.programs import programs
 
 from deadheat import artifact as artifacts
-from deadheat.artifact import divergence_of, from_json, sessions_of, to_json
+from deadheat.artifact import FORMAT_VERSION, divergence_of, from_json, sessions_of, to_json
 from deadheat.core.history import (
     Absent,
     Announcement,
@@ -111,7 +111,7 @@ def test_what_is_written_is_read_again(program: Program, history: History, reaso
 def test_the_text_is_stable_and_readable() -> None:
     text = to_json(example())
     assert text == to_json(from_json(text, "x"))
-    assert text.startswith('{\n  "format": "deadheat-artifact",\n  "format_version": 4,\n')
+    assert text.startswith('{\n  "format": "deadheat-artifact",\n  "format_version": 5,\n')
     assert text.endswith("}\n")
     assert '"var": "a"' in text
     keys = list(json.loads(text))
@@ -183,7 +183,7 @@ def test_the_first_formats_are_still_read() -> None:
         ("[]", "no deadheat artifact"),
         ("{}", "no deadheat artifact"),
         (changed(format="other"), "no deadheat artifact"),
-        (changed(format_version=5), "Upgrade deadheat"),
+        (changed(format_version=FORMAT_VERSION + 1), "Upgrade deadheat"),
         (changed(format_version="1"), "damaged"),
         (changed(format_version=None), "damaged"),
         (changed(extra=1), "damaged"),

@@ -50,8 +50,9 @@ if TYPE_CHECKING:
 
 FORMAT = "deadheat-artifact"
 # 2: parents, children, renames, forks. 3: ``expect``. 4: what the event stream said, control
-# requests, hangs. What an older one wrote is read as it is: what it does not know is empty.
-FORMAT_VERSION = 4
+# requests, hangs. 5: names that creates share (``Recreate``, ``Exists``, promises about them). What
+# an older one wrote is read as it is: what it does not know is empty.
+FORMAT_VERSION = 5
 
 
 class Expectation(StrEnum):

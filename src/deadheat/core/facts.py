@@ -315,8 +315,9 @@ def _spell(ops: tuple[Operation, ...], names: dict[str, str]) -> list[str]:
             case Kind.FORK:
                 return f"{_result(op, names)}fork({name})"
             case Kind.RECREATE:
-                again = op.invocation.session or _created(op) or ""
-                return f"recreate({names.get(again, '?')})"
+                if op.invocation.session is None:  # known by its title: another one may be made
+                    return f"{_result(op, names)}recreate()"
+                return f"recreate({name})"
             case Kind.LIST:
                 return f"the list{rest}"
             case Kind.RENAME:

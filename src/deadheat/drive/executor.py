@@ -195,6 +195,8 @@ class Executor:
 
     async def _ask(self, invocation: Invocation) -> Outcome:
         outcome, *_ = await self.exchange(self.observer, invocation)
+        if invocation.kind is Kind.DELETE and isinstance(outcome, Ok):
+            self._ownership.released([str(invocation.session)])  # a marker, which nothing races
         return outcome
 
     async def _ask_control(self) -> str:
