@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anyio
 import httpx
 import pytest
 
@@ -149,3 +151,27 @@ async def test_the_server_is_gone_or_was_never_noted(tmp_path: Path) -> None:
     assert (broken.returncode, broken.stdout) == (2, "")
     assert broken.stderr.count("\n") == 1
     assert deadheat("cleanup", "nowhere", cwd=tmp_path).returncode == 2
+
+
+async def test_an_id_that_is_somebody_elses_by_now_is_left_alone(tmp_path: Path) -> None:
+    profile = SERVERS / "slots.toml"
+    async with server_of(resolve(str(profile))) as url:
+        ours = await anyio.to_thread.run_sync(made, url, "deadheat ab12 3 a")
+        theirs = await anyio.to_thread.run_sync(made, url, "theirs")
+        notes = tmp_path / ".deadheat/made/ab12.jsonl"
+        notes.parent.mkdir(parents=True)
+        lines = [{"run": "ab12", "target": url, "profile": str(profile)}]
+        lines += [{"made": ours}, {"made": theirs}]  # freed, and given again, since
+        notes.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        words = (sys.executable, "-m", "deadheat", "cleanup")
+        done = await anyio.run_process(words, cwd=tmp_path, check=False)
+        said = done.stdout.decode()
+        assert f"{ours}  deleted\n" in said
+        assert f"{theirs}  left alone  it has a title that this run did not write" in said
+        assert "1 deleted, 0 gone already, 1 left alone." in said
+        assert done.returncode == 0
+        assert theirs in await anyio.to_thread.run_sync(lambda: httpx.get(f"{url}/slots").text)
+
+
+def made(url: str, title: str) -> str:
+    return str(httpx.post(f"{url}/slots", json={"title": title}).json()["id"])

@@ -35,7 +35,8 @@ from deadheat.core.history import (
 from deadheat.core.program import Create, Delete, Get, List, Program, Rename, Var, describe
 from deadheat.report.export.recipe import Recipe
 from deadheat.report.export.rendering import script
-from deadheat.targets.requests import reading, steps_of
+from deadheat.targets.opencode import profile_of
+from deadheat.targets.requests import reading, reads_of, steps_of
 
 if TYPE_CHECKING:
     from random import Random
@@ -48,7 +49,8 @@ if TYPE_CHECKING:
 def recipe_of(artifact: Artifact, start: Any = None) -> Recipe:
     wire = opencode.WIRE
     steps = steps_of(artifact, wire)
-    return Recipe(artifact, steps, *reading(artifact, wire), start, 100, "ghost.json")
+    reads = reads_of(profile_of(None))
+    return Recipe(artifact, steps, *reading(artifact, wire), start, 100, "ghost.json", reads=reads)
 
 
 def artifact_of(program: Program, divergence: Divergence, promises: Promises) -> Artifact:

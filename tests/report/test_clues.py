@@ -87,7 +87,6 @@ def test_an_answer_that_is_wrong_by_itself_is_its_status() -> None:
     [
         ({"anomaly": Anomaly.CRASH}, "crash"),
         ({"target": replace(example().target, settle_ms=5)}, "settle"),
-        ({"target": replace(example().target, profile="shop")}, "shop"),
     ],
 )
 def test_what_a_script_cannot_do_is_said(change: dict[str, object], word: str) -> None:

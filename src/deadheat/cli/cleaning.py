@@ -108,6 +108,8 @@ def _sum(done: list[Cleaned], *, dry: bool) -> str:
     if dry:
         return f"{count[Fate.FOUND]} would be deleted, {count[Fate.GONE]} are gone already."
     text = f"{count[Fate.DELETED]} deleted, {count[Fate.GONE]} gone already"
+    if count[Fate.OTHERS]:
+        text += f", {count[Fate.OTHERS]} left alone"
     if count[Fate.THERE]:
         text += f", {count[Fate.THERE]} still there: look at the server, then clean up again"
     return f"{text}."

@@ -16,7 +16,7 @@ from deadheat.campaign.replay import trials_wanted
 from deadheat.cli.ending import target_of
 from deadheat.cli.options import EXIT_CODES, PROFILE, REMOTE
 from deadheat.console import View
-from deadheat.errors import BadArtifact, CannotSave, UserError
+from deadheat.errors import BadArtifact, CannotExport, CannotSave, UserError
 from deadheat.report import outcome
 from deadheat.report.explanation import explanation_text, window_text
 from deadheat.report.export.har import har
@@ -24,11 +24,12 @@ from deadheat.report.export.markdown import markdown
 from deadheat.report.export.recipe import Recipe, TableRow
 from deadheat.report.export.rendering import curl_lines, pytest_file, script
 from deadheat.targets.catalog import profile_of
-from deadheat.targets.requests import reading, sent_of, start_of, steps_of
+from deadheat.targets.requests import reading, reads_of, sent_of, start_of, steps_of
 
 if TYPE_CHECKING:
     from deadheat.core.history import Operation
-    from deadheat.report.export.recipe import Request
+    from deadheat.report.export.recipe import Reads, Request
+    from deadheat.targets.profile import Profile
 
 
 class Form(StrEnum):
@@ -59,20 +60,22 @@ class Form(StrEnum):
     help="Versions for the bug report, as `replay --save-table` wrote them.",
 )
 @click.option(
+    "--profile", metavar="FILE", help="Where the target's profile is.  [default: as recorded]"
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Where to write it.  [default: standard output]",
 )
-@PROFILE
 def export(
     file: Path,
     form: str,
     stdlib: bool,
     table: Path | None,
-    output: Path | None,
     profile: str | None,
+    output: Path | None,
 ) -> None:
     """Write a saved failing example as a file for somebody without deadheat.
 
@@ -90,8 +93,9 @@ def export(
     if table is not None and kind is not Form.MARKDOWN:
         raise UserError("--table goes with --as markdown. Leave it out.")
     artifact = artifacts.read(file)
-    own = artifact.target.name if Path(artifact.target.name).is_file() else None
-    spoken = profile_of(artifact.target.profile, profile or own)
+    spoken = profile_of(
+        artifact.target.name, artifact.target.profile, artifact.target.version, profile
+    )
     wire = spoken.wire()
     list_all, get, delete = reading(artifact, wire)
     recipe = Recipe(
@@ -103,8 +107,10 @@ def export(
         start_of(artifact),
         trials_wanted(artifact),
         file.name,
-        spoken.told_headers(),
         () if table is None else read_table(table),
+        _reads(spoken, kind),
+        tuple(spoken.headers.items()) + spoken.bearer(),
+        spoken.basic(),
     )
     name = "repro.py" if output is None else output.name
     match kind:
@@ -133,6 +139,16 @@ def export(
         raise CannotSave(
             f"{output} cannot be written ({exc.strerror}). Name another file with --output."
         ) from exc
+
+
+def _reads(profile: Profile, kind: Form) -> tuple[tuple[str, Reads], ...]:
+    """For what runs by itself; a report does without a script where there cannot be one."""
+    try:
+        return reads_of(profile)
+    except CannotExport:
+        if kind in (Form.SCRIPT, Form.PYTEST):
+            raise
+        return ()
 
 
 @click.command(epilog=EXIT_CODES)

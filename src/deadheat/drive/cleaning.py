@@ -3,6 +3,8 @@
 Rules
 - Deleted is only what the notes say that the run made, and what the list shows under that run's
   title or name. Nothing else is touched, whatever the server says.
+- An id may be somebody else's by now: what has a title that the run did not write is left alone,
+  and so is what has none where ids are reused.
 - One request at a time; each session is asked for afterwards, as a success proves nothing.
 """
 
@@ -16,7 +18,8 @@ from typing import TYPE_CHECKING
 import anyio
 import httpx
 
-from deadheat.core.history import Absent, Fail, Info, Invocation, Kind, Listed, Ok, Outcome
+from deadheat.core.history import Absent, Fail, Found, Info, Invocation, Kind, Listed, Ok, Outcome
+from deadheat.core.promises import IdPromise
 from deadheat.drive.lane import LaneClient
 from deadheat.drive.outcome import outcome_of_error
 from deadheat.drive.ownership import Ownership
@@ -37,6 +40,7 @@ class Fate(StrEnum):
     DELETED = "deleted"
     GONE = "gone already"
     THERE = "still there"
+    OTHERS = "left alone"  # another session has its id by now, or may have
     FOUND = "there"  # of a dry run: it would be deleted
 
 
@@ -101,6 +105,8 @@ class _Cleaning:
         outcome = await self._ask(Invocation(Kind.GET, session))
         if isinstance(outcome, Ok) and isinstance(outcome.result, Absent):
             return Cleaned(session, Fate.GONE)
+        if why := self._may_be_others(outcome):
+            return Cleaned(session, Fate.OTHERS, why)
         if dry:
             return Cleaned(session, Fate.FOUND)
         deleted = await self._ask(Invocation(Kind.DELETE, session))
@@ -109,6 +115,16 @@ class _Cleaning:
             return Cleaned(session, Fate.DELETED)
         said = type(deleted.result).__name__.lower() if isinstance(deleted, Ok) else deleted.reason
         return Cleaned(session, Fate.THERE, f"its delete was answered: {said}")
+
+    def _may_be_others(self, outcome: Outcome) -> str:
+        """Why it may be a session that somebody else made since; empty: it is ours."""
+        found = outcome.result if isinstance(outcome, Ok) else None
+        title = found.title if isinstance(found, Found) else None
+        if title is not None and not self._ownership.of_run(title):
+            return "it has a title that this run did not write"
+        if title is None and self._target.promises.ids is IdPromise.REUSED:
+            return "its id may have been given to another session, and no title tells"
+        return ""
 
     async def _ask(self, invocation: Invocation) -> Outcome:
         self._ownership.permit(invocation)

@@ -11,8 +11,10 @@ Rules
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from deadheat.core.history import (
     Answered,
@@ -44,8 +46,10 @@ class Mask:
 
     @staticmethod
     def of(secrets: Iterable[str]) -> Mask:
-        """Of these, as far as they can be looked for."""
-        found = {secret for secret in secrets if len(secret) >= SHORTEST}
+        """Of these, as far as they can be looked for; also as an address or base64 spells them."""
+        known = [secret for secret in secrets if len(secret) >= SHORTEST]
+        found = {*known, *map(quote, known), *(quote(secret, safe="") for secret in known)}
+        found |= {base64.b64encode(secret.encode()).decode() for secret in known}
         return Mask(tuple(sorted(found, key=lambda one: (-len(one), one))))
 
     def text(self, text: str) -> str:

@@ -109,16 +109,24 @@ def resolve(
     )
 
 
-def profile_of(name: str, file: str | None) -> Profile:
-    """The profile that an artifact was recorded with: ``file``, or the one of this ``name``.
+def profile_of(word: str, name: str, version: str | None, file: str | None) -> Profile:
+    """The profile ``name`` of the target called ``word``; ``file``: where it is now.
 
     Raises ``UnknownTarget``, ``BadFile``.
     """
-    if file is not None and file not in PROFILES:
-        return read_profile(Path(file))
-    if name in PROFILES:
-        return opencode.profile_of(None)
-    raise UnknownTarget(f"this example speaks {name}. Name its file with --profile {name}.toml.")
+    if file is None and name in PROFILES:
+        return opencode.profile_of(version)
+    if file is None and not (word.endswith(".toml") and Path(word).exists()):
+        raise UnknownTarget(
+            f"the profile {name} of {word} is not here. Name its file with --profile FILE.toml."
+        )
+    found = opencode.profile_of(version) if file in PROFILES else read_profile(Path(file or word))
+    if found.name != name:
+        raise UnknownTarget(
+            f"{file or word} is the profile {found.name}, and the example is of {name}. "
+            "Name that one's file with --profile."
+        )
+    return found
 
 
 def several(against: str) -> tuple[str, ...]:

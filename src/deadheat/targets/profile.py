@@ -57,7 +57,6 @@ from deadheat.drive.server import GRACE_S, Launch
 from deadheat.drive.target import Target
 from deadheat.duration import seconds_of
 from deadheat.errors import BadFile
-from deadheat.report.export.recipe import BASIC
 from deadheat.targets.declared_events import DeclaredEvents
 from deadheat.targets.profile_calls import REQUEST, Calls
 from deadheat.targets.profile_promises import PromisesTable
@@ -322,17 +321,17 @@ class Profile(Table):
             headers.append(self.auth.header())
         return tuple(headers)
 
-    def told_headers(self) -> tuple[tuple[str, str], ...]:
-        """What every request carries, with {env:NAME} where a secret belongs; for others to read.
+    def bearer(self) -> tuple[tuple[str, str], ...]:
+        """The header of a token, which is still named and not filled in; none: there is none."""
+        token = None if self.auth is None else self.auth.token
+        return () if token is None else (("authorization", f"Bearer {token}"),)
 
-        HTTP basic is there as user and password, under the name ``BASIC``.
-        """
-        told = [(name.lower(), text) for name, text in self.headers.items()]
-        if self.auth is not None and self.auth.token is not None:
-            told.append(("authorization", f"Bearer {self.auth.token}"))
-        elif self.auth is not None:
-            told.append((BASIC, f"{self.auth.user}:{self.auth.password}"))
-        return tuple(told)
+    def basic(self) -> tuple[str, str] | None:
+        """User and password, which is named and not filled in; None: not asked for."""
+        auth = self.auth
+        if auth is None or auth.user is None or auth.password is None:
+            return None
+        return auth.user, auth.password
 
     def _mask(self) -> Mask:
         """Hides what headers and auth take from the environment, and what they make of it."""

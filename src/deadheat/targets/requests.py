@@ -1,19 +1,21 @@
 """A saved example's calls as requests with blanks, and how its server is started.
 
 Rules
-- The wire spells each request with the recorded ids, which it accepts; they are made blanks
-  afterwards. So a profile needs nothing of its own to be exported.
+- The wire spells each request with ids that stand for blanks, and are made blanks afterwards;
+  where it wants ids of another form, with the recorded ones.
 - Nothing is downloaded or started.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, assert_never
+from urllib.parse import quote
 
 from deadheat.core.history import Invocation, Kind
 from deadheat.core.program import Children, Create, Delete, Fork, Get, List, Recreate, Rename
 from deadheat.errors import CannotExport
-from deadheat.report.export.recipe import Request, Start, Step
+from deadheat.report.export.recipe import Reads, Request, Start, Step
 from deadheat.targets import opencode
 
 if TYPE_CHECKING:
@@ -23,13 +25,15 @@ if TYPE_CHECKING:
     from deadheat.core.history import Operation
     from deadheat.core.program import Call
     from deadheat.drive.target import Wire
+    from deadheat.targets.profile import Profile
 
 _TITLE = "{title}"
+_PLAIN_PATH = re.compile(r"\$(\.[A-Za-z_][A-Za-z0-9_]*)+")
 
 
 def steps_of(artifact: Artifact, wire: Wire) -> tuple[Step, ...]:
     """Every call of the program. Raises ``CannotExport`` when a session's id is not known."""
-    ids = artifact.sessions
+    ids = _blanks(artifact, wire)
     return tuple(
         Step(place, call, _request(wire, _invocation(call, ids), ids))
         for place, call in artifact.program.placed()
@@ -38,7 +42,7 @@ def steps_of(artifact: Artifact, wire: Wire) -> tuple[Step, ...]:
 
 def reading(artifact: Artifact, wire: Wire) -> tuple[Request, Request, Request]:
     """List, get and delete; the session is the blank ``{a}``. Raises ``CannotExport``."""
-    some = next(iter(artifact.sessions.values()), None)
+    some = next(iter(_blanks(artifact, wire).values()), None)
     if some is None:
         raise CannotExport(
             "this example's history has no session with an id. Run it again to record one."
@@ -73,6 +77,51 @@ def start_of(artifact: Artifact) -> Start | None:
     )
 
 
+def reads_of(profile: Profile) -> tuple[tuple[str, Reads], ...]:
+    """How a script reads the answers. Raises ``CannotExport``."""
+    if profile.calls.paged:
+        raise CannotExport("a script does not read lists in pages. Use --as curl or --as markdown.")
+    if profile.calls.chosen:
+        raise CannotExport("a script does not choose ids. Use --as curl or --as markdown.")
+    return tuple(
+        (
+            f"{one.kind}-child" if one.below else one.kind.value,
+            Reads(
+                tuple(sorted(one.done)),
+                tuple(sorted(one.absent)),
+                tuple(sorted(one.unknown)),
+                None if one.id_at is None else _keys(one.id_at),
+                None if one.title_at is None else _keys(one.title_at),
+                _keys(one.items_at or ""),
+                one.id_in_location,
+                one.answer,
+            ),
+        )
+        for one in profile.calls.exchanges()
+    )
+
+
+def _keys(place: str) -> tuple[str, ...]:
+    if place.startswith("$"):
+        if not _PLAIN_PATH.fullmatch(place):
+            raise CannotExport(
+                f"a script does not read the JSONPath {place}. Use --as curl or --as markdown."
+            )
+        place = place[2:]
+    return tuple(place.split(".")) if place else ()
+
+
+def _blanks(artifact: Artifact, wire: Wire) -> dict[str, str]:
+    """What stands for each session while requests are spelt: never a piece of anything else."""
+    blanks = {name: f"blank-{name}-of-deadheat" for name in artifact.sessions}
+    try:
+        for session in blanks.values():
+            wire.encode(Invocation(Kind.GET, session))
+    except ValueError:
+        return dict(artifact.sessions)
+    return blanks
+
+
 def _request(wire: Wire, invocation: Invocation, ids: Mapping[str, str]) -> Request:
     try:
         sent = wire.encode(invocation)
@@ -81,9 +130,11 @@ def _request(wire: Wire, invocation: Invocation, ids: Mapping[str, str]) -> Requ
             f"only deadheat chooses ids, so far ({exc}). Use `deadheat replay`."
         ) from None
     path, body = sent.path, None if sent.body is None else sent.body.decode()
+    path = path.replace(quote(_TITLE, safe=""), _TITLE)
     for name, session in ids.items():
-        path = path.replace(session, "{" + name + "}")
-        body = body and body.replace(session, "{" + name + "}")
+        blank = "{" + name + "}"
+        path = path.replace(quote(session, safe=""), blank).replace(session, blank)
+        body = body and body.replace(session, blank)
     return Request(sent.method, path, body)
 
 

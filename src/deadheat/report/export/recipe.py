@@ -7,15 +7,11 @@ them fills those in.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deadheat.artifact import Artifact
     from deadheat.core.program import Call, Place
-
-
-# Among headers, and no header has this name: user and password, before they are made one.
-BASIC = "basic auth"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +50,25 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Reads:
+    """How the answers of one kind of call are read.
+
+    ``done`` empty: any 2xx but ``absent`` and ``unknown``. ``id``, ``title`` and ``items``: keys,
+    one below the other; None: not told. ``location``: the id is at the end of that header.
+    ``answer``: what a success must say, None: anything.
+    """
+
+    done: tuple[int, ...] = ()
+    absent: tuple[int, ...] = ()
+    unknown: tuple[int, ...] = ()
+    id: tuple[str, ...] | None = None
+    title: tuple[str, ...] | None = None
+    items: tuple[str, ...] = ()
+    location: bool = False
+    answer: Any = None
+
+
+@dataclass(frozen=True, slots=True)
 class TableRow:
     """One version of a table that ``replay --save-table`` wrote."""
 
@@ -68,8 +83,10 @@ class Recipe:
     """``steps``: in reading order. ``start`` None: the server is somebody's own.
 
     ``trials``: quiet ones after which the recorded rate is refuted. ``table``: rows of
-    versions, if they were measured. ``headers``: what every request carries, with
-    ``{env:NAME}`` where a secret belongs. ``file``: the artifact's, as the user named it.
+    versions, if they were measured. ``file``: the artifact's, as the user named it.
+    ``reads``: by kind of call (``create-child``: below another). ``headers`` and ``basic`` (user
+    and password): sent with each request; ``{env:NAME}`` in them is what that environment variable
+    holds when the script runs. Never a secret itself.
     """
 
     artifact: Artifact
@@ -80,5 +97,7 @@ class Recipe:
     start: Start | None
     trials: int
     file: str
-    headers: tuple[tuple[str, str], ...] = ()
     table: tuple[TableRow, ...] = ()
+    reads: tuple[tuple[str, Reads], ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    basic: tuple[str, str] | None = None

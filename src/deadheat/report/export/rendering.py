@@ -19,7 +19,7 @@ from deadheat.core.program import describe, kind_of, makes, needs, var_of
 from deadheat.errors import CannotExport
 from deadheat.report.diagram import diagram_of, named_reason, text
 from deadheat.report.export.clues import Clue, clues_of, last_clue
-from deadheat.report.export.recipe import BASIC
+from deadheat.report.export.recipe import Reads
 from deadheat.report.wording import rate_text
 
 if TYPE_CHECKING:
@@ -56,9 +56,10 @@ def curl_lines(recipe: Recipe, name: str) -> str:
             why=_one_line(why_of(artifact)),
             name=name,
             file=_one_line(recipe.file),
+            options=_curl_options(recipe),
+            id_key=_id_key(recipe),
             rounds=_rounds(recipe, _curl),
             list_path=recipe.list_all.path,
-            headers=[_header_words(name, said) for name, said in recipe.headers],
             cleaning=[_curl_line(recipe.delete, {"a": name}) + " >/dev/null" for name in names],
         )
     )
@@ -99,9 +100,9 @@ def _blank_why(artifact: Artifact) -> str:
 
 def _rendered(template: str, recipe: Recipe, name: str, *, stdlib: bool) -> str:
     artifact, start = recipe.artifact, recipe.start
-    if artifact.target.profile != "opencode":
+    if not recipe.reads:
         raise CannotExport(
-            f"a script cannot read the answers of the profile {artifact.target.profile} yet. "
+            f"a script cannot read the answers of the profile {artifact.target.profile}. "
             "Use --as curl or --as markdown."
         )
     if artifact.target.settle_ms:
@@ -132,6 +133,9 @@ def _rendered(template: str, recipe: Recipe, name: str, *, stdlib: bool) -> str:
             clues=[_clue(clue) for clue in clues_of(artifact)],
             why=_blank_why(artifact),
             trials=recipe.trials,
+            reads=[(kind, _reads(reads)) for kind, reads in recipe.reads],
+            headers=recipe.headers,
+            basic=recipe.basic,
             timeout_s=artifact.target.timeout_s,
             start=start,
             start_name=_in_docstring(
@@ -197,12 +201,38 @@ def _clue(clue: Clue) -> str:
     return ", ".join(map(repr, values))
 
 
+def _reads(reads: Reads) -> str:
+    return ", ".join(repr(getattr(reads, name)) for name in Reads.__slots__)
+
+
 def _curl(step: Step) -> str:
     """One line; what it makes goes into a shell variable, as the lane's own process allows."""
     line = _curl_line(step.request, {}, title=describe(step.call))
     made = makes(step.call)
     wait = f"sleep {step.call.offset_us / 1e6:.6f}; " if step.call.offset_us else ""
     return wait + (line if made is None else f"{made.name}=$({line} | id)")
+
+
+def _curl_options(recipe: Recipe) -> str:
+    """What each request carries; a secret is the shell's variable of the same name."""
+
+    def quoted(text: str) -> str:
+        pieces = re.split(r"\{env:([A-Za-z_][A-Za-z0-9_]*)\}", text)
+        return "".join(
+            f'"${{{piece}:?}}"' if n % 2 else shlex.quote(piece)
+            for n, piece in enumerate(pieces)
+            if piece
+        )
+
+    words = [f"--header {quoted(f'{name}: {text}')}" for name, text in recipe.headers]
+    if recipe.basic is not None:
+        words.append(f"--user {quoted(':'.join(recipe.basic))}")
+    return "".join(f"{word} " for word in words)
+
+
+def _id_key(recipe: Recipe) -> str:
+    create = dict(recipe.reads).get("create")
+    return "id" if create is None or not create.id else _one_line(create.id[-1])
 
 
 def _curl_line(request: Request, names: dict[str, str], title: str = "") -> str:
@@ -220,18 +250,6 @@ def _curl_line(request: Request, names: dict[str, str], title: str = "") -> str:
     if request.body is not None:
         words += ["--header", "'content-type: application/json'", "--data", filled(request.body)]
     return " ".join(words)
-
-
-def _header_words(name: str, said: str) -> str:
-    """As words of curl; a secret is what the shell's environment has under its name."""
-    option, text = ("--user", said) if name == BASIC else ("--header", f"{name}: {said}")
-    pieces = re.split(r"\{env:([A-Za-z_][A-Za-z0-9_]*)\}", text)
-    quoted = [
-        f'"${{{piece}:?set it}}"' if n % 2 else shlex.quote(piece)
-        for n, piece in enumerate(pieces)
-        if piece
-    ]
-    return f"{option} {''.join(quoted)}"
 
 
 def _one_line(line: str) -> str:

@@ -1,0 +1,112 @@
+"""What is exported of a profile reads its answers, and the environment for its secret."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+import anyio
+import pytest
+
+from deadheat.drive.server import Launch, ServerProcess
+
+pytestmark = pytest.mark.live
+SERVERS = Path(__file__).resolve().parents[1] / "servers"
+PARROT = SERVERS / "parrot.toml"
+TOKEN = "tk/9f27 c0+ae"  # spelt otherwise in a URL
+FORMS = {
+    TOKEN, quote(TOKEN, safe=""), quote(TOKEN), base64.b64encode(TOKEN.encode()).decode(),
+}  # fmt: skip
+
+
+def profile(folder: Path, echo: str) -> Path:
+    path = folder / "parrot.toml"
+    text = PARROT.read_text("utf-8").replace("{project}", str(SERVERS))
+    path.write_text(text.replace('ECHO = ""', f'ECHO = "{echo}"'), encoding="utf-8")
+    return path
+
+
+def deadheat(folder: Path, *words: str, token: str | None = TOKEN) -> tuple[int, str]:
+    env = {name: value for name, value in os.environ.items() if name != "PARROT_TOKEN"}
+    done = subprocess.run(
+        [sys.executable, "-m", "deadheat", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        env=env if token is None else {**env, "PARROT_TOKEN": token},
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def leaks(folder: Path, said: str) -> list[str]:
+    """Where the token is: on the terminal, or in a file of any kind."""
+    found = [f"terminal: {form}" for form in FORMS if form in said]
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            content = path.read_bytes()
+            found += [f"{path.name}: {form}" for form in FORMS if form.encode() in content]
+    return found
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.anyio
+@pytest.mark.parametrize("stdlib", [True, False])
+async def test_an_exported_script_of_a_profile_with_a_token_reproduces(
+    stdlib: bool, tmp_path: Path
+) -> None:
+    path = profile(tmp_path, "")
+    code, said = deadheat(tmp_path, "run", str(path), "--for", "40s", "-x", "--seed", "3")
+    assert code == 1, said
+    example = str(next((tmp_path / ".deadheat").rglob("*.json")))
+    words = ("export", example, "--as", "script", "-o", "repro.py", *(["--stdlib"] * stdlib))
+    code, said = deadheat(tmp_path, *words, token=None)  # it needs no secret
+    assert code == 0, said
+    assert leaks(tmp_path, said) == []
+    launch = Launch(
+        name="parrot",
+        argv=(
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "--app-dir",
+            str(SERVERS),
+            "parrot:app",
+            "--port",
+            "{port}",
+            "--log-level",
+            "warning",
+        ),
+        env=(("TOKEN", TOKEN),),
+        probe="/carts",
+    )
+    async with ServerProcess(launch) as server:
+        words = (sys.executable, "repro.py", "--url", str(server.base_url))
+        env = {**os.environ, "PARROT_TOKEN": TOKEN}
+        done = await anyio.run_process(words, cwd=tmp_path, env=env, check=False)
+        said = (done.stdout + done.stderr).decode()
+        assert done.returncode == 1, said
+        assert "reproduced in trial" in said
+        env.pop("PARROT_TOKEN")
+        done = await anyio.run_process(words, cwd=tmp_path, env=env, check=False)
+        assert done.returncode == 2
+        assert b"set the environment variable PARROT_TOKEN" in done.stderr
+
+
+def test_an_export_asks_for_the_profile_that_is_not_here(tmp_path: Path) -> None:
+    path = profile(tmp_path, "")
+    code, said = deadheat(tmp_path, "run", str(path), "--for", "40s", "-x", "--seed", "3")
+    assert code == 1, said
+    example = str(next((tmp_path / ".deadheat").rglob("*.json")))
+    path.rename(tmp_path / "moved.toml")
+    code, said = deadheat(tmp_path, "export", example, "--as", "curl")
+    assert code == 2
+    assert "--profile" in said
+    code, said = deadheat(tmp_path, "export", example, "--as", "curl", "--profile", "moved.toml")
+    assert code == 0
+    assert '"${PARROT_TOKEN:?}"' in said
