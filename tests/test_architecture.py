@@ -31,6 +31,7 @@ LAYERS = {
     "job": 5,
     "session": 5,
     "testing": 5,
+    "target": 4,
     "campaigning": 5,
     "comparison": 5,
     "console": 5,

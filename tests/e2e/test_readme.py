@@ -25,6 +25,7 @@ from deadheat.targets import demo_server
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 SHOP = README.parent / "tests" / "servers" / "shop.py"
+TICKETS = SHOP.with_name("tickets.py")
 COMMANDS = tuple(re.findall(r"^\$ (.+)$", README.read_text(encoding="utf-8"), re.MULTILINE))
 
 # What each command ends with. The two long lines with a venv are what .ci/run does itself.
@@ -45,6 +46,8 @@ EXPECTED = {
     "deadheat campaign --resume DIR --for 90s": 1,
     "deadheat report DIR": 0,
     "deadheat check fuzz/carts.toml": 0,
+    "deadheat check fuzz/tickets_target.py:Tickets": 0,
+    "deadheat run fuzz/tickets_target.py:Tickets --for 20s -x": 1,
     "deadheat ci": 1,  # on the shop with its lost update
     "deadheat cleanup": 0,
 }
@@ -119,8 +122,9 @@ def _example(folder: Path) -> Path:
 @pytest.mark.live
 @pytest.mark.timeout(1_800)  # nearly five minutes on a quiet machine: each command takes its time
 def test_every_command_does_what_it_says(tmp_path: Path) -> None:
-    readme_files.write(tmp_path, "fuzz/carts.toml", "pyproject.toml")
+    readme_files.write(tmp_path, "fuzz/carts.toml", "pyproject.toml", "fuzz/tickets_target.py")
     shutil.copy(SHOP, tmp_path)
+    shutil.copy(TICKETS, tmp_path / "fuzz")
     for written in COMMANDS:
         if written.startswith(BY_CI):
             continue

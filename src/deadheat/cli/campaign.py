@@ -31,6 +31,7 @@ from deadheat.errors import BadArtifact, CannotSave, UserError
 from deadheat.report.campaign_text import campaign_text
 from deadheat.report.html import campaign_page, example_page
 from deadheat.screen import CampaignView
+from deadheat.targets.python_file import named
 
 if TYPE_CHECKING:
     from deadheat.campaign.news import News, Snapshot
@@ -157,6 +158,8 @@ def campaign(
 
 def _whole(word: str) -> str:
     """The name of a file, so that a resume elsewhere finds it; any other word as it is."""
+    if (python := named(word)) is not None:
+        return f"{python[0].absolute()}:{python[1]}"
     return str(Path(word).absolute()) if word.endswith(".toml") else word
 
 

@@ -22,6 +22,8 @@ from deadheat.drive.target import Target
 from deadheat.errors import RemoteRefused, UnknownTarget
 from deadheat.targets import demo_server, opencode
 from deadheat.targets.profile import Profile, read_profile
+from deadheat.targets.python_file import load_target, named
+from deadheat.targets.python_target import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +59,11 @@ KINDS = (
         "FILE.toml",
         "any API described in a profile that says how to start its server, or its url",
         "deadheat run fuzz/carts.toml",
+    ),
+    (
+        "FILE.py:CLASS",
+        "an API that no profile can describe: a class with encode and decode",
+        "deadheat run fuzz/tickets_target.py:Tickets",
     ),
 )
 
@@ -94,6 +101,13 @@ def resolve(
             project=path.absolute().parent,
         )
         return replace(found, journal=None if spoken.url is None else Journal(store, word))
+    if (python := named(word)) is not None and profile is None:
+        file, name = python
+        found = target_of(load_target(file, name), f"{_shown(file)}:{name}", file, sys.executable)
+        if found.base_url is not None:
+            _checked(found.base_url, allow_remote=allow_remote)
+            found = replace(found, journal=Journal(store, word))
+        return found
     if profile is not None:
         raise UnknownTarget(f"--profile goes with a URL, not with {word}. Leave it out.")
     if word in ("demo", "demo:correct"):

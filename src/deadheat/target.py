@@ -1,0 +1,60 @@
+"""What a target in Python is written with: ``from deadheat.target import …``.
+
+See ``PythonTarget`` in ``targets.python_target``, and the README's example.
+"""
+
+from __future__ import annotations
+
+from deadheat.core.history import (
+    Absent,
+    Created,
+    Deleted,
+    Exists,
+    Fail,
+    Found,
+    Info,
+    Kind,
+    Listed,
+    Offspring,
+    Renamed,
+    Seen,
+    Unknown,
+)
+from deadheat.core.history import Invocation as Call
+from deadheat.core.promises import (
+    CreatePromise,
+    DeletePromise,
+    GetPromise,
+    IdPromise,
+    ListPromise,
+    Promises,
+    UpdatePromise,
+)
+from deadheat.targets.python_target import Answer, PythonTarget, Request
+
+__all__ = [
+    "Absent",
+    "Answer",
+    "Call",
+    "CreatePromise",
+    "Created",
+    "DeletePromise",
+    "Deleted",
+    "Exists",
+    "Fail",
+    "Found",
+    "GetPromise",
+    "IdPromise",
+    "Info",
+    "Kind",
+    "ListPromise",
+    "Listed",
+    "Offspring",
+    "Promises",
+    "PythonTarget",
+    "Renamed",
+    "Request",
+    "Seen",
+    "Unknown",
+    "UpdatePromise",
+]

@@ -1,0 +1,224 @@
+"""A target in Python, for an API that no profile can describe: subclass ``PythonTarget``.
+
+    class Tickets(PythonTarget):
+        name = "tickets"
+        command = ("{python}", "-m", "uvicorn", "tickets:app", "--port", "{port}")
+
+        def encode(self, call):
+            match call.kind:
+                case Kind.CREATE: return Request("POST", "/tickets", text=call.title)
+                case Kind.LIST: return Request("GET", "/tickets")
+                …
+
+        def decode(self, call, answer):
+            if answer.status == 404: return Absent()
+            match call.kind:
+                case Kind.CREATE: return Created(answer.text.split()[1])
+                …
+
+Rules
+- ``decode`` returns what the answer means; ``None`` is a status that the API does not declare.
+  A ``LookupError``, ``TypeError`` or ``ValueError`` in it means: an answer of another shape. Any
+  other exception, and any in ``encode``, is a mistake in the class, and ends the run.
+- Both are called for every request of every race: no state, no waiting.
+"""
+
+from __future__ import annotations
+
+import json as json_text
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from deadheat.core.history import (
+    Absent,
+    Created,
+    Deleted,
+    Exists,
+    Fail,
+    Found,
+    Info,
+    Kind,
+    Listed,
+    Offspring,
+    Ok,
+    Outcome,
+    Renamed,
+    Undeclared,
+    Unknown,
+)
+from deadheat.core.promises import CreatePromise, Promises
+from deadheat.drive.server import Launch
+from deadheat.drive.target import PLAIN, Target, WireRequest
+from deadheat.errors import BadFile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from deadheat.core.history import Invocation, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request: its path from the root, and a body of one kind or none."""
+
+    method: str
+    path: str
+    json: Any = None
+    text: str | None = None
+
+    def body(self) -> bytes | None:
+        """What is sent."""
+        if self.text is not None:
+            return self.text.encode()
+        return None if self.json is None else json_text.dumps(self.json).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. ``location``: its header of that name."""
+
+    status: int
+    content: bytes
+    location: str | None = None
+
+    @property
+    def text(self) -> str:
+        """Raises ``ValueError`` where it is not UTF-8."""
+        return self.content.decode()
+
+    def json(self) -> Any:
+        """Raises ``ValueError`` where it is none."""
+        try:
+            return json_text.loads(self.content)
+        except RecursionError:
+            raise ValueError("too deep") from None
+
+
+class PythonTarget:
+    """One API, and how its server is started (``command``) or where it runs (``url``).
+
+    In ``command`` and the values of ``env``, {port}, {home} (a temporary folder), {python}
+    (deadheat's own) and {project} (the file's folder) are filled in. ``probe``: a path to GET
+    until any answer comes. ``kinds``: the calls that ``encode`` knows. ``chosen_ids``: a create's
+    ``call.session`` is the id to make it under.
+    """
+
+    name: ClassVar[str] = ""
+    command: ClassVar[tuple[str, ...]] = ()
+    url: ClassVar[str | None] = None
+    env: ClassVar[Mapping[str, str]] = {}
+    probe: ClassVar[str | None] = None
+    ready_within_s: ClassVar[float] = 30.0
+    promises: ClassVar[Promises] = Promises()
+    kinds: ClassVar[frozenset[Kind]] = PLAIN
+    chosen_ids: ClassVar[bool] = False
+    settle_ms: ClassVar[int] = 0
+    timeout_s: ClassVar[float] = 10.0
+
+    def encode(self, call: Invocation) -> Request:
+        """The request for this call."""
+        raise NotImplementedError
+
+    def decode(self, call: Invocation, answer: Answer) -> Result | Info | Fail | None:
+        """What the answer means; None: a status that the API does not declare."""
+        raise NotImplementedError
+
+
+_RESULTS = (Created, Exists, Deleted, Renamed, Found, Absent, Listed, Offspring)
+
+
+class PythonWire:
+    """A ``Wire`` made of such a class."""
+
+    def __init__(self, spoken: PythonTarget, file: str) -> None:
+        self.name = spoken.name
+        self._spoken = spoken
+        self._file = file
+
+    def encode(self, invocation: Invocation) -> WireRequest:
+        """See ``Wire.encode``. Raises ``BadFile`` for a mistake in the class."""
+        try:
+            request = self._spoken.encode(invocation)
+            return WireRequest(request.method, request.path, request.body())
+        except Exception as exc:
+            raise self._mistake(f"encode of {invocation.kind}", exc) from exc
+
+    def decode(
+        self, invocation: Invocation, status: int, body: bytes, location: str | None = None
+    ) -> Outcome:
+        """See ``Wire.decode``. Raises ``BadFile`` for a mistake in the class."""
+        try:
+            said = self._spoken.decode(invocation, Answer(status, body, location))
+        except (LookupError, TypeError, ValueError) as exc:
+            if status >= 500:
+                return Info(Unknown.SERVER_ERROR)
+            return Info(Unknown.GARBLED, f"{status}, decode: {type(exc).__name__}")
+        except Exception as exc:
+            raise self._mistake(f"decode of {invocation.kind}", exc) from exc
+        if said is None:
+            return Info(Unknown.SERVER_ERROR) if status >= 500 else Ok(Undeclared(status))
+        if isinstance(said, Info | Fail):
+            return said
+        if not isinstance(said, _RESULTS):
+            raise BadFile(
+                f"{self._file}: decode of {invocation.kind} returned {said!r:.60}, which is no "
+                "result. Return Created, Found, Absent, … of deadheat.target, or None."
+            )
+        return Ok(said)
+
+    def _mistake(self, where: str, exc: Exception) -> BadFile:
+        line = mistake_line(exc, self._file)
+        said = "it is not written" if isinstance(exc, NotImplementedError) else f"{exc}"
+        return BadFile(
+            f"{self._file}{line}: {where}: {type(exc).__name__}: {said.rstrip('.')}. Correct it."
+        )
+
+
+def mistake_line(exc: BaseException, file: str) -> str:
+    """``:12`` where the exception passed through that file; the innermost line of it."""
+    name = file.rpartition("/")[2]
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(exc.__traceback__)
+        if frame.filename.rpartition("/")[2] == name
+    ]
+    return f":{lines[-1]}" if lines and lines[-1] is not None else ""
+
+
+def target_of(spoken: PythonTarget, word: str, file: Path, python: str) -> Target:
+    """The target that the class describes. Raises ``BadFile``."""
+    if not spoken.name:
+        raise BadFile(f'{word} has no name. Write name = "tickets" into the class.')
+    if bool(spoken.command) is (spoken.url is not None):
+        raise BadFile(f"{word} needs a command that starts its server, or its url, and not both.")
+    known = {"{python}": python, "{project}": str(file.absolute().parent)}
+
+    def filled(text: str) -> str:
+        for blank, value in known.items():
+            text = text.replace(blank, value)
+        return text
+
+    launch = None
+    if spoken.command:
+        launch = Launch(
+            name=word,
+            argv=tuple(map(filled, spoken.command)),
+            env=tuple((key, filled(value)) for key, value in spoken.env.items()),
+            probe=spoken.probe,
+            ready_within_s=spoken.ready_within_s,
+        )
+    named = spoken.promises.create is not CreatePromise.NEW
+    return Target(
+        name=word,
+        wire=PythonWire(spoken, file.name),
+        launch=launch,
+        base_url=None if spoken.url is None else spoken.url.rstrip("/"),
+        promises=spoken.promises,
+        exclusive=launch is not None,
+        kinds=spoken.kinds | ({Kind.RECREATE} if named else set()),
+        chosen_ids=spoken.chosen_ids,
+        settle_ms=spoken.settle_ms,
+        timeout_s=spoken.timeout_s,
+    )
