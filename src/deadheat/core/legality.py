@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from deadheat.core.history import (
-    READING,
     Absent,
     Found,
     History,
@@ -28,6 +27,7 @@ from deadheat.core.history import (
     Operation,
     Seen,
     Undeclared,
+    only_reads,
     overlap,
     parents_of,
     touched_sessions,
@@ -158,7 +158,7 @@ def backdated(history: History, slack_ns: int | None) -> History:
         history,
         operations=tuple(
             replace(op, call_ns=start if slack_ns is None else max(start, op.call_ns - slack_ns))
-            if op.kind in READING and not op.at_rest
+            if only_reads(op) and not op.at_rest
             else op
             for op in history.operations
         ),
@@ -167,13 +167,13 @@ def backdated(history: History, slack_ns: int | None) -> History:
 
 def quiet_reads_only(history: History) -> History:
     """Without the reads that overlap a call that may change something."""
-    writes = [op for op in history.operations if op.kind not in READING]
+    writes = [op for op in history.operations if not only_reads(op)]
     return replace(
         history,
         operations=tuple(
             op
             for op in history.operations
-            if op.kind not in READING or not any(overlap(op, w) for w in writes)
+            if not only_reads(op) or not any(overlap(op, w) for w in writes)
         ),
     )
 

@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from deadheat.core.history import (
+    REFUSED,
     Absent,
     Begun,
     Created,
     Fail,
     History,
     Info,
-    Kind,
     Ok,
     Operation,
     Unknown,
@@ -129,7 +129,7 @@ def _is_read(op: Operation) -> bool:
         return False
     if only_reads(op):
         return True
-    return op.kind is not Kind.OWN and isinstance(op.outcome.result, Absent)
+    return isinstance(op.outcome.result, Absent) or op.outcome.result == REFUSED
 
 
 def _is_mark(op: Operation) -> bool:

@@ -2,7 +2,8 @@
 
 Rule: an id becomes ours only when a create of this run returned it, or when a
 list shows it under a title tag that this run wrote, and never when it was there
-before. Nothing else may be deleted or renamed, whatever the server says.
+before. Nothing else may be deleted or renamed, whatever the server says, and a call of a
+user's own kind may not even look at anything else.
 """
 
 from __future__ import annotations
@@ -54,14 +55,16 @@ class Ownership:
 
     def permit(self, invocation: Invocation) -> None:
         """Raise ``ForeignSession`` unless the call may be sent."""
-        if invocation.kind not in CHANGING:
+        if invocation.kind not in CHANGING and invocation.own is None:
             return
         creates = invocation.kind is Kind.CREATE  # it touches no session but its parent
         about = invocation.parent if creates else invocation.session
         if creates and about is None:
             return
         if about is None or not self.owns(about):
+            own = invocation.own
+            doing = invocation.kind.value if own is None else own.name
             raise ForeignSession(
-                f"refused to {invocation.kind} {about}: this run did not create it. "
+                f"refused to {doing} {about}: this run did not create it. "
                 "This is a bug in deadheat: please report it with the command you ran."
             )

@@ -36,6 +36,7 @@ from deadheat.core.program import (
     Fork,
     Get,
     List,
+    OwnCall,
     Program,
     Rename,
     Var,
@@ -152,6 +153,9 @@ class TrialRun:
                 return self._addressed(Kind.GET, var)
             case List():
                 return Invocation(Kind.LIST)
+            case OwnCall(own, var):
+                about = self._addressed(Kind.OWN, var)
+                return None if about is None else replace(about, own=own)
             case _:
                 assert_never(call)
 

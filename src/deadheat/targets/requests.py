@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from deadheat.core.history import Invocation, Kind
-from deadheat.core.program import Children, Create, Delete, Fork, Get, List, Rename
+from deadheat.core.program import Children, Create, Delete, Fork, Get, List, OwnCall, Rename
 from deadheat.errors import CannotExport
 from deadheat.report.export.recipe import Request, Start, Step
 from deadheat.targets import opencode
@@ -107,6 +107,8 @@ def _invocation(call: Call, ids: Mapping[str, str]) -> Invocation:
             return Invocation(Kind.CHILDREN, known(var.name))
         case List():
             return Invocation(Kind.LIST)
+        case OwnCall(own, var):
+            return Invocation(Kind.OWN, known(var.name), own=own)
         case Create():
             raise AssertionError("a create has a parent or none")
         case _:
