@@ -1,133 +1,208 @@
-"""Calls of one's own, judged by the generic search through the one entry."""
+"""Calls of one's own, judged through the one entry."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
-from itertools import permutations
+from collections import Counter
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING
 
+import pytest
 from tests.core.histories import Build, random_history
+from tests.core.own_kinds import (
+    ARCHIVE,
+    PEEK,
+    RESTORE,
+    Archive,
+    every_order,
+    own_call,
+    random_own_history,
+)
 
 from deadheat.core.account import as_dict, as_text
 from deadheat.core.checker import check
-from deadheat.core.divergence import Diverged, Linearizable, Undecided
+from deadheat.core.divergence import Anomaly, Diverged, Linearizable, Undecided
 from deadheat.core.history import (
-    Answered,
+    FORBIDDEN,
+    Found,
     History,
     Info,
     Invocation,
     Kind,
-    Ok,
-    Operation,
-    Outcome,
     Own,
+    Undeclared,
     Unknown,
+    overlapping_pairs,
 )
-from deadheat.core.own import WithOwn, with_own
-from deadheat.core.promises import Promises
-from deadheat.core.search import NoOrder, Order, find_order
+from deadheat.core.promises import DeletePromise, ListPromise, Promises, ReadPromise
+from deadheat.core.witness import only_sessions
 from deadheat.report.diagram import answer_text, call_text
 
 if TYPE_CHECKING:
-    from deadheat.core.divergence import Verdict
+    from collections.abc import Hashable
+
+    from deadheat.core.divergence import Divergence, Verdict
+
+NO_DELETE = Archive(forbids=frozenset({Kind.DELETE}))
 
 
-@dataclass(frozen=True)
-class Archive:
-    """``archive(x)`` puts a session away, once; ``archived()`` says which were, ever."""
-
-    def init(self) -> frozenset[str]:
-        return frozenset()
-
-    def step(
-        self, state: frozenset[str], live: frozenset[str], invocation: Invocation, outcome: Outcome
-    ) -> frozenset[frozenset[str]]:
-        own = invocation.own
-        assert own is not None
-        if own.name == "archived":
-            return frozenset({state} if outcome == Ok(Answered(" ".join(sorted(state)))) else ())
-        (session,) = own.arguments
-        can = session in live and session not in state
-        if isinstance(outcome, Info):
-            return frozenset({state | {session} if can else state})
-        if outcome == Ok(Answered("archived")):
-            return frozenset({state | {session}} if can else ())
-        return frozenset(() if can else {state})
+def judged(
+    history: History,
+    kinds: Archive | None = None,
+    promises: Promises | None = None,
+    budget: int = 200_000,
+) -> Verdict:
+    return check(history, promises or Promises(), budget, own=kinds or Archive())
 
 
-def test_the_account_and_the_artifact_speak_of_it() -> None:
-    build = Build().create("x", 0, 1)
-    archive(build, "x", 2, 6, "archived")
-    archive(build, "x", 7, 9, "archived")
-    found = judged(build.history)
+def diverged(history: History, kinds: Archive | None = None) -> Divergence:
+    found = judged(history, kinds)
     assert isinstance(found, Diverged)
-    assert "archive(a) -> archived" in as_text(found.divergence, Promises())
-    told = json.dumps(as_dict(found.divergence, Promises()))
-    assert '"own": "archive"' in told
-    assert call_text(build.history.operations[1], {}) == "archive(x)"
-    assert answer_text(build.history.operations[1], {}) == "archived"
+    return found.divergence
 
 
-def archive(build: Build, session: str, call: float, end: float | None, said: str) -> Build:
-    outcome = Info(Unknown.TIMEOUT) if end is None else Ok(Answered(said))
-    asked = Invocation(Kind.OWN, own=Own("archive", (session,)))
-    return build.add(asked, outcome, call, end)
-
-
-def archived(build: Build, call: float, end: float, *sessions: str) -> Build:
-    asked = Invocation(Kind.OWN, own=Own("archived", pure=True))
-    return build.add(asked, Ok(Answered(" ".join(sessions))), call, end)
-
-
-def judged(history: History, budget: int = 200_000) -> Verdict:
-    promises = Promises()
-    return check(history, promises, budget, model=with_own(history, promises, Archive()))
+def two_archives(second: str = "archived") -> History:
+    build = Build().create("x", 0, 1)
+    own_call(build, ARCHIVE, "x", 2, 6, "archived")
+    return own_call(build, ARCHIVE, "x", 3, 7, second).history
 
 
 def test_two_archives_at_once_may_not_both_succeed() -> None:
-    """The planted race; in its twin the second is refused."""
-    for second, verdict in (("archived", Diverged), ("refused", Linearizable)):
-        build = Build().create("x", 0, 1)
-        archive(build, "x", 2, 6, "archived")
-        archive(build, "x", 3, 7, second)
-        assert isinstance(judged(build.history), verdict)
+    assert isinstance(judged(two_archives("refused")), Linearizable)
+    found = diverged(two_archives())
+    assert found.anomaly is Anomaly.IMPOSSIBLE
+    assert str(found.signature) == "impossible (archive)"
+    assert found.witness == (0, 1, 2)
+    assert found.culprit == found.first_impossible == 2
+
+
+def test_where_a_second_success_is_allowed_it_is_none() -> None:
+    assert isinstance(judged(two_archives(), Archive(loose=True)), Linearizable)
 
 
 def test_its_order_with_the_sessions_calls_counts() -> None:
     for call, verdict in ((8, Diverged), (5, Linearizable)):
         build = Build().create("x", 0, 1).delete("x", 4, 7)
-        archive(build, "x", call, 9, "archived")
+        own_call(build, ARCHIVE, "x", call, 9, "archived")
         assert isinstance(judged(build.history), verdict)
 
 
-def test_a_lost_update_of_ones_own_shows_at_rest() -> None:
-    for shown, verdict in (((), Diverged), (("x",), Linearizable)):
-        build = archive(Build().create("x", 0, 1), "x", 2, 3, "archived")
-        archived(build, 4, 5, *shown)
-        found = judged(build.history)
-        assert isinstance(found, verdict)
-        if isinstance(found, Diverged):
-            assert found.divergence.first_impossible == 2
-            assert found.divergence.witness == (0, 1, 2)
+def test_a_mark_may_forbid_other_calls() -> None:
+    build = Build().create("x", 0, 1)
+    own_call(build, ARCHIVE, "x", 2, 6, "archived").delete("x", 3, 7)
+    assert isinstance(judged(build.history), Linearizable)  # archived, then deleted
+    found = diverged(build.history, NO_DELETE)
+    assert str(found.signature) == "impossible (archive, delete)"
+    refused = Build().create("x", 0, 1)
+    own_call(refused, ARCHIVE, "x", 2, 6, "archived").delete("x", 3, 7, FORBIDDEN)
+    assert isinstance(judged(refused.history, NO_DELETE), Linearizable)
+    assert isinstance(judged(refused.history), Diverged)  # nothing forbids it there
+
+
+def test_a_mark_may_hide_a_session_from_lists() -> None:
+    build = Build().create("x", 0, 1)
+    own_call(build, ARCHIVE, "x", 2, 3, "archived").list(4, 5, rest=True)
+    assert isinstance(judged(build.history, Archive(hidden=True)), Linearizable)
+    found = diverged(build.history)
+    assert found.anomaly is Anomaly.LOST_CREATE  # the sessions alone, by their own names
+    shown = Build().create("x", 0, 1)
+    own_call(shown, ARCHIVE, "x", 2, 3, "archived").list(4, 5, "x", rest=True)
+    hidden = diverged(shown.history, Archive(hidden=True))
+    assert str(hidden.signature) == "impossible (archive, read)"
+
+
+def test_the_proof_goes_through_the_places() -> None:
+    assert diverged(two_archives()).proof == (
+        "archive({0}) #2 answered archived.",
+        "Right after {0} = create() it fits, but then archive({0}) #1 would not answer archived.",
+        "Right after archive({0}) #1 it would answer refused.",
+        "Not before {0} = create(): that had been answered (1.0 ms) before it was called (3.0 ms).",
+        "No other place is left.",
+    )
+    build = Build().create("x", 0, 1)
+    own_call(build, ARCHIVE, "x", 2, 6, "archived").delete("x", 3, 7)
+    told = " ".join(diverged(build.history, NO_DELETE).proof)
+    assert "it would answer refused" in told
+
+
+def test_the_fewest_calls_and_sessions_are_named() -> None:
+    build = Build().create("x", 0, 1).create("y", 0, 1).create("z", 0, 1)
+    own_call(build, ARCHIVE, "y", 2, 3, "archived")
+    own_call(build, RESTORE, "y", 3.1, 3.2, "restored")
+    own_call(build, ARCHIVE, "x", 4, 8, "archived")
+    build.list(4, 8, "x", "y", "z").get("x", 4, 5, Found())
+    own_call(build, PEEK, "x", 4, 9, "archived")
+    own_call(build, ARCHIVE, "x", 5, 9, "archived")
+    own_call(build, ARCHIVE, "x", 10, 11, "refused")
+    found = diverged(build.history)
+    assert found.sessions == ("x",)
+    assert found.witness == (0, 5, 9)
+
+
+def test_a_lost_mark_shows_in_a_call_that_only_looks() -> None:
+    for shown, verdict in (("live", Diverged), ("archived", Linearizable)):
+        build = own_call(Build().create("x", 0, 1), ARCHIVE, "x", 2, 3, "archived")
+        own_call(build, PEEK, "x", 4, 5, shown)
+        assert isinstance(judged(build.history), verdict)
 
 
 def test_nobody_knows_what_became_of_one_without_an_answer() -> None:
-    for shown in ((), ("x",)):
-        build = archive(Build().create("x", 0, 1), "x", 2, None, "")
-        assert isinstance(judged(archived(build, 40, 50, *shown).history), Linearizable)
-    again = archived(archived(build, 60, 70, "x"), 80, 90)
-    assert isinstance(judged(again.history), Diverged)  # it does not go back
+    for shown in ("live", "archived"):
+        build = own_call(Build().create("x", 0, 1), ARCHIVE, "x", 2, None, "")
+        assert isinstance(judged(own_call(build, PEEK, "x", 40, 50, shown).history), Linearizable)
+    own_call(build, PEEK, "x", 60, 70, "live")  # it does not go back
+    assert isinstance(judged(build.history), Diverged)
 
 
-def test_without_its_model_or_with_parents_nothing_is_decided() -> None:
-    history = archive(Build().create("x", 0, 1), "x", 2, 3, "archived").history
+def test_what_is_wrong_with_the_sessions_keeps_its_name() -> None:
+    build = Build().create("x", 0, 1).create("y", 0, 1)
+    own_call(build, ARCHIVE, "y", 2, 6, "archived").delete("x", 3, 7).list(
+        8, 9, "x", "y", rest=True
+    )
+    for kinds in (Archive(), NO_DELETE):
+        assert diverged(build.history, kinds).anomaly is Anomaly.GHOST
+    hides = Archive(hidden=True)
+    build = Build().create("x", 0, 1).create("y", 0, 1)
+    own_call(build, ARCHIVE, "y", 2, 6, "archived").delete("x", 3, 7).list(8, 9, "x", rest=True)
+    assert diverged(build.history, hides).anomaly is Anomaly.GHOST
+
+
+def test_undeclared_answers_and_hangs_are_told_beside() -> None:
+    build = Build().create("x", 0, 1)
+    asked = Invocation(Kind.OWN, "x", own=ARCHIVE)
+    build.add(asked, Undeclared(418), 2, 3, status=418)
+    assert str(diverged(build.history).signature) == "wrong-status (archive 418)"
+    build = Build().create("x", 0, 1)
+    build.add(asked, Info(Unknown.SERVER_ERROR), 2, None, status=500)
+    assert str(diverged(build.history).signature) == "server-error (archive 500)"
+
+
+def test_the_account_and_the_diagram_speak_of_it() -> None:
+    found = diverged(two_archives())
+    assert "archive(a) -> archived" in as_text(found, Promises())
+    assert '"own": "archive"' in json.dumps(as_dict(found, Promises()))
+    op = two_archives().operations[1]
+    assert (call_text(op, {"x": "a"}), answer_text(op, {})) == ("archive(a)", "archived")
+    given = replace(op, invocation=Invocation(Kind.OWN, "x", own=Own("archive", "soon")))
+    assert call_text(given, {"x": "a"}) == "archive(a, soon)"
+    assert given.called == "archive"
+
+
+def test_calls_that_only_look_make_no_overlap() -> None:
+    for own, pairs in ((ARCHIVE, 1), (PEEK, 0)):
+        build = own_call(Build().create("x", 0, 1), own, "x", 2, 6, "archived")
+        build.get("x", 3, 7, Found())
+        assert overlapping_pairs(build.history) == pairs
+
+
+def test_without_its_meaning_or_with_parents_nothing_is_decided() -> None:
+    history = two_archives("refused")
     verdict = check(history, Promises())
     assert isinstance(verdict, Undecided)
-    assert "model" in verdict.reason
-    child = Invocation(Kind.CREATE, parent="x")
+    assert "target" in verdict.reason
     first, *rest = history.operations
+    child = Invocation(Kind.CREATE, parent="x")
     family = History((replace(first, invocation=child), *rest))
     assert isinstance(judged(family), Undecided)
 
@@ -135,74 +210,94 @@ def test_without_its_model_or_with_parents_nothing_is_decided() -> None:
 def test_the_budget_ends_in_undecided() -> None:
     build = Build().create("x", 0, 1)
     for n in range(8):
-        archive(build, "x", 2 + n / 10, 9, "archived")
-    assert isinstance(judged(build.history, 20), Undecided)
+        own_call(build, ARCHIVE if n else RESTORE, "x", 2 + n / 10, 9, "archived")
+    assert isinstance(judged(build.history, budget=20), Undecided)
     assert isinstance(judged(build.history), Diverged)
 
 
 def test_what_the_sessions_know_goes_the_specialised_way() -> None:
     """Far more steps than the search is given here, and yet decided, the same."""
-    seen = {Diverged: 0, Linearizable: 0}
+    seen: Counter[type] = Counter()
     for seed in range(200):
         history = random_history(Random(seed), 20, info=0.0, bend=0.05, width=16)
-        verdict = judged(history, 300)
+        verdict = judged(history, budget=300)
         assert verdict == check(history, Promises(), 300)
-        if isinstance(verdict, Diverged | Linearizable):
-            seen[type(verdict)] += 1
-    assert min(seen.values()) > 20
+        seen[type(verdict)] += 1
+    assert min(seen[Diverged], seen[Linearizable]) > 20
 
 
-def test_agrees_with_every_order_tried() -> None:
-    seen = {True: 0, False: 0}
-    for seed in range(600):
-        rng = Random(seed)
-        build = Build().create("x", 0, 1).create("y", 0, 1)
-        for _ in range(rng.randint(2, 4)):
-            at, far = rng.uniform(2, 9), rng.uniform(1, 5)
-            which = rng.choice("xy")
-            match rng.randrange(4):
-                case 0:
-                    build.delete(which, at, at + far)
-                case 1:
-                    archived(build, at, at + far, *(s for s in "xy" if rng.random() < 0.5))
-                case _:
-                    end = None if rng.random() < 0.2 else at + far
-                    archive(build, which, at, end, rng.choice(["archived", "archived", "refused"]))
-        history = build.history
-        expected = some_order(history)
-        model = with_own(history, Promises(), Archive())
-        assert isinstance(find_order(history, model, 10_000), Order if expected else NoOrder), seed
-        assert isinstance(judged(history), Linearizable if expected else Diverged), seed
-        seen[expected] += 1
-    assert min(seen.values()) > 100
+def test_a_kind_with_endless_marks_is_judged_all_the_same() -> None:
+    class Counting:
+        """``push`` answers how many there have been."""
 
+        def step(self, own: Own, there: bool, mark: Hashable) -> list[tuple[str, Hashable]]:
+            del own
+            number = mark if isinstance(mark, int) else 0
+            return [(str(number + 1), number + 1)] if there else [("absent", mark)]
 
-def some_order(history: History) -> bool:
-    """Every order of every set of the unanswered calls with all the answered ones."""
-    model = with_own(history, Promises(), Archive())
-    sure = [op for op in history.operations if op.return_ns is not None]
-    open_ = [op for op in history.operations if op.return_ns is None]
-    sets = [[op for n, op in enumerate(open_) if bits >> n & 1] for bits in range(1 << len(open_))]
-    return any(
-        in_time(order) and runs(model, order)
-        for some in sets
-        for order in permutations([*sure, *some])
-    )
-
-
-def in_time(order: tuple[Operation, ...]) -> bool:
-    latest = 0
-    for op in order:
-        if op.return_ns is not None and op.return_ns < latest:
+        def refuses(self, kind: Kind, mark: Hashable) -> bool:
+            del kind, mark
             return False
-        latest = max(latest, op.call_ns)
-    return True
+
+        def hides(self, mark: Hashable) -> bool:
+            del mark
+            return False
+
+    for second, verdict in (("2", Linearizable), ("1", Diverged)):
+        build = own_call(Build().create("x", 0, 1), Own("push"), "x", 2, 6, "1")
+        own_call(build, Own("push"), "x", 3, 7, second).list(8, 9, "x", rest=True)
+        found = check(build.history, Promises(), own=Counting())
+        assert isinstance(found, verdict)
 
 
-def runs(model: WithOwn[frozenset[str]], order: tuple[Operation, ...]) -> bool:
-    states = {model.init()}
-    for op in order:
-        states = {
-            after for state in states for after in model.step(state, op.invocation, op.outcome)
-        }
-    return bool(states)
+def test_a_read_that_may_be_old_includes_ones_own() -> None:
+    build = own_call(Build().create("x", 0, 1), ARCHIVE, "x", 2, 3, "archived")
+    own_call(build, PEEK, "x", 4, 5, "live")
+    eventual = Promises(reads=ReadPromise.EVENTUAL)
+    assert isinstance(judged(build.history), Diverged)
+    assert isinstance(judged(build.history, promises=eventual), Linearizable)
+
+
+KINDS = (
+    Archive(),
+    NO_DELETE,
+    Archive(hidden=True),
+    Archive(loose=True),
+    Archive(forbids=frozenset({Kind.GET, Kind.DELETE}), hidden=True),
+)
+
+
+@pytest.mark.parametrize("per_session", [False, True])
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("number", range(len(KINDS)))
+def test_agrees_with_every_order_tried(number: int, strict: bool, per_session: bool) -> None:
+    """300 histories for each of 20 worlds here; ``tests/quality/own_orders.py`` tries more."""
+    seen = compare(KINDS[number], strict, per_session, range(300), size=5)
+    assert min(seen[True], seen[False]) > 40
+
+
+def compare(
+    kinds: Archive, strict: bool, per_session: bool, seeds: range, size: int
+) -> Counter[bool]:
+    """How many were legal and how many not; raises where the two judges differ."""
+    promises = Promises(
+        delete=DeletePromise.EXACTLY_ONCE if strict else DeletePromise.IDEMPOTENT,
+        list=ListPromise.PER_SESSION if per_session else ListPromise.SNAPSHOT,
+    )
+    seen: Counter[bool] = Counter()
+    for seed in seeds:
+        history = random_own_history(Random(seed), kinds, size, strict=strict)
+        expected = every_order(history, kinds, strict=strict, per_session=per_session)
+        found = judged(history, kinds, promises)
+        assert isinstance(found, Linearizable if expected else Diverged), (seed, found)
+        if isinstance(found, Diverged):
+            _is_a_proof(found.divergence, kinds, strict, per_session)
+        seen[expected] += 1
+    return seen
+
+
+def _is_a_proof(found: Divergence, kinds: Archive, strict: bool, per_session: bool) -> None:
+    """The witness alone, of its own sessions, cannot be explained by any order either."""
+    chosen = tuple(op for op in found.history.operations if op.index in found.witness)
+    core = only_sessions(replace(found.history, operations=chosen), frozenset(found.sessions))
+    assert not every_order(core, kinds, strict=strict, per_session=per_session)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from deadheat.campaign.news import FindingState, Snapshot, WorkerState
 from deadheat.campaign.store import pairing_of
 from deadheat.core.coverage import Silence, parse, plateaued, possible_pairings
-from deadheat.core.history import Kind
 from deadheat.report.wording import percent, size_text
 from deadheat.results import Sample
 
@@ -96,7 +95,7 @@ class Standing:
     ) -> Snapshot:
         """For those who watch."""
         programs_per_s, requests_per_s = self._per_s()
-        possible = possible_pairings([Kind(kind) for kind in self.kinds], self.families)
+        possible = possible_pairings(self.kinds, self.families)
         return Snapshot(
             target=self._settings.word,
             elapsed_s=elapsed_s,

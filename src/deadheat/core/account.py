@@ -177,8 +177,8 @@ def _spelt(op: Operation, names: dict[str, str]) -> str:
             answer = _answer(op)
     own = op.invocation.own
     if own is not None:
-        words = (names.get(word, word) for word in own.arguments)
-        return f"{own.name}({', '.join(words)}){rest} -> {answer}"
+        words = f"{name}, {own.argument}" if own.argument else name
+        return f"{own.name}({words}){rest} -> {answer}"
     if op.kind in MAKING:
         above = op.invocation.parent if op.kind is Kind.CREATE else op.invocation.session
         given = [] if above is None else [names.get(above, above)]

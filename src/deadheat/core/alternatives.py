@@ -10,7 +10,7 @@ Rules
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from deadheat.core.divergence import operations_by_index
 from deadheat.core.history import (
@@ -20,15 +20,18 @@ from deadheat.core.history import (
     Ok,
     Operation,
 )
+from deadheat.core.own import has_own
 from deadheat.core.search import NoOrder, find_order, may_be_dropped
 from deadheat.core.sessions import model_for, with_beginnings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from deadheat.core.divergence import Divergence
     from deadheat.core.promises import Promises
-    from deadheat.core.sessions import Collection, SessionModel
+    from deadheat.core.sessions import Collection, Model
+
+S = TypeVar("S")
 
 # Orders of the others that are tried, and steps of the model for finding them: a witness of
 # seven calls of which three overlap has six orders.
@@ -52,9 +55,13 @@ class TooLate:
 
 @dataclass(frozen=True, slots=True)
 class WouldAnswer:
-    """There it would have shown just ``sessions`` of those that matter (None: nobody can say)."""
+    """There it would have shown just ``sessions`` of those that matter (None: nobody can say).
+
+    ``word``: what a call of one's own would have answered, or one that it forbids.
+    """
 
     sessions: tuple[str, ...] | None
+    word: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +100,27 @@ def alternatives(divergence: Divergence, promises: Promises) -> Alternatives:
     if not promises.by_real_time:
         return Alternatives(divergence.culprit, (), ())
     core = _core(divergence)
+    if has_own(core):  # what they mean only their target knows; the divergence's proof told it
+        return Alternatives(divergence.culprit, (), ())
     culprit = operations_by_index(core)[divergence.culprit]
     others = replace(core, operations=tuple(op for op in core.operations if op is not culprit))
-    marked = with_beginnings(others, promises)
-    model = model_for(core, promises)
+
+    def would(states: set[Collection]) -> WouldAnswer:
+        return WouldAnswer(_would_show(states, culprit, divergence.sessions))
+
+    return tried(with_beginnings(others, promises), culprit, model_for(core, promises), would)
+
+
+def tried(
+    marked: History, culprit: Operation, model: Model[S], would: Callable[[set[S]], WouldAnswer]
+) -> Alternatives:
+    """The same of any model. ``would``: what the culprit would have answered in these states."""
     rejected: dict[Rejected, None] = {}
     longest: tuple[int, ...] = ()
     for order in _orders(marked, model):
         told = tuple(op.index for op in order if op.index >= 0)
         longest = longest or told
-        for place in _rejections(order, culprit, model, divergence.sessions):
+        for place in _rejections(order, culprit, model, would):
             rejected[place] = None
     if not longest:
         found = find_order(marked, model, _BUDGET)
@@ -140,11 +158,11 @@ def _core(divergence: Divergence) -> History:
     return History(tuple(operations), divergence.history.existing & about)
 
 
-def _orders(history: History, model: SessionModel) -> Iterator[tuple[Operation, ...]]:
+def _orders(history: History, model: Model[S]) -> Iterator[tuple[Operation, ...]]:
     """Legal orders of all calls that were answered (unanswered ones are left out)."""
     ops = [op for op in history.operations if isinstance(op.outcome, Ok)]
     steps = found = 0
-    stack: list[tuple[tuple[Operation, ...], Collection]] = [((), model.init())]
+    stack: list[tuple[tuple[Operation, ...], S]] = [((), model.init())]
     while stack and found < _MOST_ORDERS:
         order, state = stack.pop()
         left = [op for op in ops if op not in order]
@@ -161,18 +179,18 @@ def _orders(history: History, model: SessionModel) -> Iterator[tuple[Operation, 
             stack.extend(((*order, op), after) for after in _step(model, state, op))
 
 
-def _step(model: SessionModel, state: Collection, op: Operation) -> frozenset[Collection]:
+def _step(model: Model[S], state: S, op: Operation) -> frozenset[S]:
     return model.step(state, op.invocation, op.outcome)
 
 
 def _rejections(
     order: tuple[Operation, ...],
     culprit: Operation,
-    model: SessionModel,
-    about: tuple[str, ...],
+    model: Model[S],
+    would: Callable[[set[S]], WouldAnswer],
 ) -> Iterator[Rejected]:
     told = [op for op in order if op.index >= 0]
-    states: set[Collection] = {model.init()}
+    states: set[S] = {model.init()}
     place = 0
     for n in range(len(order) + 1):
         if n and order[n - 1].index >= 0:
@@ -182,7 +200,7 @@ def _rejections(
         if n < len(order) and order[n].index < 0:
             continue  # between a mark and its call: the same place for whoever reads
         cause = _real_time(told[:place], told[place:], culprit) or _by_the_model(
-            order[n:], states, culprit, model, about
+            order[n:], states, culprit, model, would
         )
         if cause is not None:
             before = told[place].index if place < len(told) else None
@@ -203,14 +221,14 @@ def _real_time(
 
 def _by_the_model(
     rest: tuple[Operation, ...],
-    states: set[Collection],
+    states: set[S],
     culprit: Operation,
-    model: SessionModel,
-    about: tuple[str, ...],
+    model: Model[S],
+    would: Callable[[set[S]], WouldAnswer],
 ) -> WouldAnswer | Breaks | None:
     after = {new for state in states for new in _step(model, state, culprit)}
     if not after:
-        return WouldAnswer(_would_show(states, culprit, about))
+        return would(states)
     for op in rest:
         after = {new for state in after for new in _step(model, state, op)}
         if not after:

@@ -33,9 +33,10 @@ from deadheat.core.history import (
     Unknown,
     touched_sessions,
 )
-from deadheat.core.legality import Impossible, has_families, legal
+from deadheat.core.legality import Impossible, Legality, has_families, legal
 from deadheat.core.names import lives_again
-from deadheat.core.own import WithOwn, has_own
+from deadheat.core.own import Alone, OwnCalls, Together, decide, has_own
+from deadheat.core.own_proof import explain_own
 from deadheat.core.promises import AbsentPromise
 from deadheat.core.search import NoOrder, Order, OutOfBudget, find_order
 
@@ -55,39 +56,47 @@ def check(
     promises: Promises,
     budget: int = DEFAULT_BUDGET,
     *,
+    own: OwnCalls | None = None,
     model: Model[S] | None = None,
 ) -> Verdict:
     """Judge ``history`` under ``promises``, in at most ``budget`` steps for each search.
 
-    With a ``model`` of your own the generic search decides, by that model alone
-    (undeclared statuses are then its business); one that only adds calls to the sessions
-    (``with_own``) decides where there are such calls.
+    ``own``: what calls of the user's own kinds mean; without it a history that has some is
+    undecided. With a whole ``model`` instead the generic search decides, by that model alone
+    (undeclared statuses are then its business).
     """
-    own = has_own(history)
-    if isinstance(model, WithOwn) and not own:
-        model = None  # it would only search for what the specialised decision knows
-    if isinstance(model, WithOwn) and has_families(history):
-        return Undecided("calls of your own are not judged beside parents, children or forks")
     if model is not None:
         return _check_generic(history, model, budget)
-    if own:
-        return Undecided("only a model of yours knows this call: pass it, see core/own.py")
+    with_own = has_own(history)
+    if with_own and own is None:
+        return Undecided("what a call of one's own means, only its target knows: name that")
+    if with_own and has_families(history):
+        return Undecided("calls of your own are not judged beside parents, children or forks")
     declared = _declared(history, promises)
     quiet = silenced(history) if declared else history
     loud = (*hangs(history), *declared)
     if history.stream is not None and (promises.one_life or not lives_again(quiet, promises)):
         told = misannounced(quiet, promises, budget)
         loud = (*loud, *(replace(one, history=history) for one in told))
-    verdict = legal(quiet, promises, budget)
+    if with_own and own is not None:
+        verdict: Legality | Alone | Together = decide(quiet, promises, own, budget)
+    else:
+        verdict = legal(quiet, promises, budget)
     match verdict:
         case Impossible():
             return Diverged(explain(history, quiet, promises, budget, verdict), loud)
+        case Alone(plain, found):
+            return Diverged(explain(history, plain, promises, budget, found), loud)
+        case Together() if own is not None:
+            return Diverged(explain_own(history, verdict, promises, own, budget), loud)
         case _ if loud:
             return Diverged(loud[0], loud[1:])
         case Order(order):
             return Linearizable(order)
         case OutOfBudget(steps):
             return Undecided(f"no answer within {steps:,} steps")
+        case Together():
+            raise AssertionError("own calls were judged without their meaning")
         case _:
             assert_never(verdict)
 

@@ -19,7 +19,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from deadheat.core.divergence import Linearizable, Verdict
-from deadheat.core.history import CHANGING, Kind, Ok, ancestors, overlap, parents_of
+from deadheat.core.history import READING, Kind, Ok, ancestors, may_change, overlap, parents_of
 from deadheat.core.stats import rarest_seen
 
 if TYPE_CHECKING:
@@ -52,10 +52,13 @@ class Sequence(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Pairing:
-    """Two kinds of call, the one released first first, and what they have in common."""
+    """Two kinds of call, the one released first first, and what they have in common.
 
-    first: Kind
-    second: Kind
+    A kind as ``Operation.called`` says it.
+    """
+
+    first: str
+    second: str
     relation: Relation
 
     def __str__(self) -> str:
@@ -77,7 +80,7 @@ class Overlap:
 def parse(text: str) -> Overlap:
     """The overlap that ``str`` spelt. Raises ``ValueError``."""
     first, second, relation, answered, effect = text.split("/")
-    pairing = Pairing(Kind(first), Kind(second), Relation(relation))
+    pairing = Pairing(first, second, Relation(relation))
     return Overlap(pairing, Sequence(answered), Sequence(effect))
 
 
@@ -93,10 +96,10 @@ def overlaps_of(history: History, verdict: Verdict) -> Counter[Overlap]:
         for other in answered[i + 1 :]:
             if one.lane == other.lane or not overlap(one, other):
                 continue
-            if one.kind not in CHANGING and other.kind not in CHANGING:
+            if not may_change(one) and not may_change(other):
                 continue
             first, second = (one, other) if one.call_ns <= other.call_ns else (other, one)
-            pairing = Pairing(first.kind, second.kind, _relation(first, second, parents))
+            pairing = Pairing(first.called, second.called, _relation(first, second, parents))
             found[Overlap(pairing, _answered(first, second), _effect(first, second, placed))] += 1
     return found
 
@@ -133,20 +136,34 @@ def _effect(first: Operation, second: Operation, placed: Mapping[int, int]) -> S
     return Sequence.KEPT if kept else Sequence.OVERTAKEN
 
 
-def possible_pairings(kinds: Collection[Kind], families: bool) -> tuple[Pairing, ...]:
+def in_order(kinds: Collection[str]) -> tuple[str, ...]:
+    """These kinds as they are listed: those of the session model, then a user's own by name."""
+    known = tuple(kind.value for kind in Kind if kind in kinds)
+    return (*known, *sorted(set(kinds).difference(known)))
+
+
+def telling(first: str, second: str) -> bool:
+    """Does it say anything that two such calls overlapped? Not of two that only read.
+
+    Of a user's own kinds a campaign names those that may change something.
+    """
+    return first not in READING or second not in READING
+
+
+def possible_pairings(kinds: Collection[str], families: bool) -> tuple[Pairing, ...]:
     """Every pairing that programs of these calls can have, in the order of the kinds."""
-    ordered = [kind for kind in Kind if kind in kinds]
+    ordered = in_order(kinds)
     found = [
         Pairing(first, second, relation)
         for first in ordered
         for second in ordered
-        if first in CHANGING or second in CHANGING
+        if telling(first, second)
         for relation in _possible(first, second, families)
     ]
     return tuple(found)
 
 
-def _possible(first: Kind, second: Kind, families: bool) -> tuple[Relation, ...]:
+def _possible(first: str, second: str, families: bool) -> tuple[Relation, ...]:
     if Kind.LIST in (first, second):
         return (Relation.ALL,)
     if {first, second} == {Kind.CREATE, Kind.RECREATE}:

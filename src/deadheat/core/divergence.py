@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from deadheat.core.history import CHANGING, Absent, Deleted, Info, Kind, Ok
+from deadheat.core.history import FORBIDDEN, Absent, Deleted, Info, Kind, Ok, may_change
 
 if TYPE_CHECKING:
     from deadheat.core.history import History, Operation
@@ -43,7 +43,7 @@ class Anomaly(StrEnum):
     MISSING_EVENT = "missing-event"
     DUPLICATE_EVENT = "duplicate-event"
     PHANTOM_EVENT = "phantom-event"
-    IMPOSSIBLE = "impossible"  # by a user's own model, which says no more
+    IMPOSSIBLE = "impossible"  # by what a user's own calls mean, which has no names for faults
 
 
 MEANING: dict[Anomaly, str] = {
@@ -197,19 +197,22 @@ class Divergence:
                 kinds = {"read" if kind == "rename" else kind for kind in kinds}
         elif self.anomaly is Anomaly.DOUBLE_CREATE:  # how the name had come to be free is chance
             kinds = {Kind.CREATE.value}
+        elif self.anomaly is Anomaly.IMPOSSIBLE:  # every session has a create
+            kinds = _acts_and_looks(witness)
+            kinds = kinds - {"create"} or kinds
         elif self.anomaly is Anomaly.UNRESPONSIVE:  # whoever was there waits
             kinds = set()
         elif self.anomaly is Anomaly.HANG:  # who waits for those that hang says nothing
-            hung = {op.kind for op in witness if isinstance(op.outcome, Info)}
-            kinds = {kind.value for kind in (hung & CHANGING or hung)}
+            hung = {op for op in witness if isinstance(op.outcome, Info)}
+            kinds = {op.called for op in ({op for op in hung if may_change(op)} or hung)}
         elif self.anomaly in EVENTS:
-            changing = {_asked(op) for op in witness if op.kind in CHANGING}
+            changing = {_asked(op) for op in witness if may_change(op)}
             kinds = changing - {"create", "fork"} or changing
         elif self.anomaly is Anomaly.WRONG_STATUS:  # which read belies it says nothing either
-            kinds = {_asked(op) if op.kind in CHANGING else "read" for op in witness}
+            kinds = {_asked(op) if may_change(op) else "read" for op in witness}
         if self.anomaly in (Anomaly.WRONG_STATUS, Anomaly.SERVER_ERROR) and len(kinds) == 1:
             op = ops[self.culprit]
-            kinds = {f"{op.kind.value} {op.status}"}
+            kinds = {f"{op.called} {op.status}"}
         anomaly = _ONE_FAULT.get(self.anomaly, self.anomaly)
         return Signature(anomaly, tuple(sorted(kinds)), self.transient)
 
@@ -246,7 +249,7 @@ Verdict: TypeAlias = Linearizable | Diverged | Undecided
 
 def _asked(op: Operation) -> str:
     """Its kind; to create under a name once more is to create."""
-    return Kind.CREATE.value if op.kind is Kind.RECREATE else op.kind.value
+    return Kind.CREATE.value if op.kind is Kind.RECREATE else op.called
 
 
 def _acts_and_looks(witness: list[Operation]) -> set[str]:
@@ -255,7 +258,7 @@ def _acts_and_looks(witness: list[Operation]) -> set[str]:
     deleted: set[str | None] = set()
     for op in witness:
         result = op.outcome.result if isinstance(op.outcome, Ok) else None
-        looked = op.kind not in CHANGING or isinstance(result, Absent)
+        looked = not may_change(op) or isinstance(result, Absent) or result == FORBIDDEN
         if isinstance(result, Deleted):
             looked = op.invocation.session in deleted  # it was there again, or still
             deleted.add(op.invocation.session)

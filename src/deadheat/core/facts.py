@@ -72,7 +72,7 @@ class Facts:
         self.parents = parents_of(self.ops)
         self.children = promises.children
         self.names = {session: f"{{{n}}}" for n, session in enumerate(sessions)}
-        self.spelt = _spell(self.ops, self.names)
+        self.spelt = spell(self.ops, self.names)
         self.idempotent = promises.delete is DeletePromise.IDEMPOTENT
         self.per_session = promises.list is not ListPromise.SNAPSHOT
         self.start = min((op.call_ns for op in self.ops), default=0)
@@ -303,7 +303,9 @@ class Facts:
         return isinstance(self.ops[w].outcome, Ok) or title in shown.values()
 
 
-def _spell(ops: tuple[Operation, ...], names: dict[str, str]) -> list[str]:
+def spell(ops: tuple[Operation, ...], names: dict[str, str]) -> list[str]:
+    """Each call as texts name it, with a number where two would read the same."""
+
     def plain(op: Operation) -> str:
         name = names.get(op.invocation.session or "", "?")
         rest = " at rest" if op.at_rest else ""
@@ -322,8 +324,10 @@ def _spell(ops: tuple[Operation, ...], names: dict[str, str]) -> list[str]:
                 return f"the list{rest}"
             case Kind.RENAME:
                 return f"rename({name}, {op.invocation.title})"
+            case Kind.OWN if op.invocation.own is not None and op.invocation.own.argument:
+                return f"{op.called}({name}, {op.invocation.own.argument}){rest}"
             case _:
-                return f"{op.kind.value}({name}){rest}"
+                return f"{op.called}({name}){rest}"
 
     texts = [plain(op) for op in ops]
     spelt = []

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deadheat.core.divergence import Anomaly, Divergence
-from deadheat.core.history import CHANGING, Info, Unknown, touched_sessions
+from deadheat.core.history import Info, Unknown, may_change, touched_sessions
 
 if TYPE_CHECKING:
     from deadheat.core.history import Control, History, Operation
@@ -41,7 +41,7 @@ def hangs(history: History) -> tuple[Divergence, ...]:
     makers = [
         op
         for op in history.operations
-        if op not in hung and op.kind in CHANGING and not touched_sessions(op).isdisjoint(sessions)
+        if op not in hung and may_change(op) and not touched_sessions(op).isdisjoint(sessions)
     ]
     witness = sorted((*makers, *hung), key=lambda op: (op.call_ns, op.index))
     waited_s = control.bound_ns / 1e9

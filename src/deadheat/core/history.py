@@ -40,25 +40,24 @@ class Kind(StrEnum):
     CHILDREN = "children"
     FORK = "fork"
     RECREATE = "recreate"  # a create under a name that an earlier one has asked for
-    OWN = "own"  # of a user: what it means, only a model of theirs knows (``Own``)
+    OWN = "own"  # of a user: what it means, only they say (``Own``, ``core.own``)
 
 
-SESSION_KINDS = frozenset(Kind) - {Kind.OWN}
 CHANGING = frozenset({Kind.CREATE, Kind.RECREATE, Kind.DELETE, Kind.RENAME, Kind.FORK})
 MAKING = frozenset({Kind.CREATE, Kind.RECREATE, Kind.FORK})
 NAMING = frozenset({Kind.CREATE, Kind.RECREATE})  # where clients choose ids, ``session`` is the one
 READING = frozenset({Kind.GET, Kind.LIST, Kind.CHILDREN})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Own:
-    """A call that deadheat does not know, for the model given to ``check``.
+    """A call of a user's own kind: its name, what it is given, and does it only look?
 
     ``pure``: in no state does it change anything, whatever it answers.
     """
 
     name: str
-    arguments: tuple[str, ...] = ()
+    argument: str = ""
     pure: bool = False
 
 
@@ -157,9 +156,14 @@ class Undeclared:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What a call of one's own answered, in the words that its model reads."""
+    """What a call of one's own answered, in a word of its model; or another call, that it was
+    refused because of one (``FORBIDDEN``)."""
 
     value: str
+
+
+# What any other call answers that a call of one's own forbids now.
+FORBIDDEN = Answered("forbidden")
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +248,12 @@ class Operation:
     def kind(self) -> Kind:
         """Short for ``invocation.kind``."""
         return self.invocation.kind
+
+    @property
+    def called(self) -> str:
+        """The kind as people say it: of a call of one's own, its name."""
+        own = self.invocation.own
+        return self.kind.value if own is None else own.name
 
 
 class Change(StrEnum):
@@ -338,6 +348,12 @@ def only_reads(operation: Operation) -> bool:
     return operation.kind in READING or (own is not None and own.pure)
 
 
+def may_change(operation: Operation) -> bool:
+    """Is it a call of a kind that may change something?"""
+    own = operation.invocation.own
+    return operation.kind in CHANGING or (own is not None and not own.pure)
+
+
 def parents_of(operations: Iterable[Operation]) -> dict[str, str]:
     """Below which session each one was made, as far as the creates' answers tell."""
     return {
@@ -378,7 +394,7 @@ def went_on_unanswered(history: History) -> bool:
     calls = [op for op in history.operations if not op.at_rest]
     latest_ns = max((op.call_ns for op in calls), default=0)
     return any(
-        op.kind in CHANGING
+        may_change(op)
         and isinstance(op.outcome, Info)
         and op.status is None
         and op.call_ns < latest_ns
@@ -390,9 +406,7 @@ def overlapping_pairs(history: History) -> int:
     """Pairs of answered calls of different lanes that overlapped, at least one a change."""
     answered = [op for op in history.operations if not op.at_rest and isinstance(op.outcome, Ok)]
     return sum(
-        one.lane != other.lane
-        and (one.kind in CHANGING or other.kind in CHANGING)
-        and overlap(one, other)
+        one.lane != other.lane and (may_change(one) or may_change(other)) and overlap(one, other)
         for i, one in enumerate(answered)
         for other in answered[i + 1 :]
     )

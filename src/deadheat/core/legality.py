@@ -30,6 +30,7 @@ from deadheat.core.history import (
     Seen,
     Undeclared,
     Unknown,
+    only_reads,
     overlap,
     parents_of,
     touched_sessions,
@@ -210,7 +211,7 @@ def backdated(history: History, slack_ns: int | None, kinds: frozenset[Kind] = R
         history,
         operations=tuple(
             replace(op, call_ns=start if slack_ns is None else max(start, op.call_ns - slack_ns))
-            if op.kind in kinds and not op.at_rest
+            if (op.kind in kinds or (kinds == READING and only_reads(op))) and not op.at_rest
             else op
             for op in history.operations
         ),
@@ -219,13 +220,13 @@ def backdated(history: History, slack_ns: int | None, kinds: frozenset[Kind] = R
 
 def quiet_reads_only(history: History) -> History:
     """Without the reads that overlap a call that may change something."""
-    writes = [op for op in history.operations if op.kind not in READING]
+    writes = [op for op in history.operations if not only_reads(op)]
     return replace(
         history,
         operations=tuple(
             op
             for op in history.operations
-            if op.kind not in READING or not any(overlap(op, w) for w in writes)
+            if not only_reads(op) or not any(overlap(op, w) for w in writes)
         ),
     )
 

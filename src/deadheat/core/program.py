@@ -16,6 +16,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
+# Not for typing only: cattrs reads these annotations when the program runs.
+from deadheat.core.history import Own  # noqa: TC001
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
@@ -98,7 +101,16 @@ class Recreate:
     offset_us: int = 0
 
 
-Call: TypeAlias = Create | Delete | Get | List | Rename | Children | Fork | Recreate
+@dataclass(frozen=True, slots=True)
+class OwnCall:
+    """A call of a user's own kind about one session (``core.own``)."""
+
+    own: Own
+    var: Var
+    offset_us: int = 0
+
+
+Call: TypeAlias = Create | Delete | Get | List | Rename | Children | Fork | Recreate | OwnCall
 Lane: TypeAlias = tuple[Call, ...]
 Round: TypeAlias = tuple[Lane, ...]
 Place: TypeAlias = tuple[int, int, int]  # round, lane, position in the lane
@@ -128,8 +140,11 @@ class Program:
 
 
 def kind_of(call: Call) -> str:
-    """The call's kind as it is spelt everywhere: ``create``, ``delete``, ``get``, ``list``, …."""
-    return type(call).__name__.lower()
+    """The call's kind as it is spelt everywhere: ``create``, ``delete``, ``get``, ``list``, ….
+
+    Of a call of one's own it is its name.
+    """
+    return call.own.name if isinstance(call, OwnCall) else type(call).__name__.lower()
 
 
 def var_of(call: Call) -> Var | None:
@@ -156,7 +171,9 @@ def needs(call: Call) -> Var | None:
 
 
 def changes(call: Call) -> bool:
-    """Does this kind of call change the collection?"""
+    """May this kind of call change something?"""
+    if isinstance(call, OwnCall):
+        return not call.own.pure
     return isinstance(call, Create | Delete | Rename | Fork | Recreate)
 
 
@@ -241,7 +258,8 @@ def readdressed(call: Call, spelt: Mapping[Var, Var]) -> Call:
             return replace(call, var=spelt.get(call.var, call.var))
 
 
-CallKey: TypeAlias = tuple[int, int, int, int]
+# The last are the name and the argument of a call of one's own.
+CallKey: TypeAlias = tuple[int, int, int, int, str, str]
 
 
 def _named_key(lane: Lane, spelt: Mapping[Var, Var]) -> tuple[CallKey, ...]:
@@ -263,13 +281,16 @@ _ORDER = {
 
 
 def _call_key(call: Call) -> CallKey:
-    """Kind, the session made or addressed, its parent or source, the offset."""
+    """Kind, the session made or addressed, its parent or source, the offset; of one's own, what."""
     var, needed = var_of(call), needs(call) if makes(call) is not None else None
+    own = call.own if isinstance(call, OwnCall) else None
     return (
-        _ORDER[kind_of(call)],
+        _ORDER[kind_of(call)] if own is None else len(_ORDER),
         -1 if var is None else var.index,
         -1 if needed is None else needed.index,
         call.offset_us,
+        "" if own is None else own.name,
+        "" if own is None else own.argument,
     )
 
 
@@ -283,8 +304,9 @@ def roundness(offset_us: int) -> tuple[int, int]:
     return (digits, offset_us)
 
 
+ArgumentKey: TypeAlias = tuple[int, str, int, int, int, str, int]
 SortKey: TypeAlias = tuple[
-    int, int, int, tuple[CallKey, ...], tuple[tuple[int, int], ...], tuple[int, ...]
+    int, int, int, tuple[ArgumentKey, ...], tuple[tuple[int, int], ...], tuple[int, ...]
 ]
 
 
@@ -300,10 +322,15 @@ def sort_key(program: Program) -> SortKey:
         len(calls),
         sum(len(lane) for lanes in together for lane in lanes),
         sum(len(lanes) for lanes in together),
-        tuple((*_call_key(call)[:3], place[0]) for place, call in program.placed()),
+        tuple(_argument_key(call, place) for place, call in program.placed()),
         tuple(roundness(call.offset_us) for call in calls),
         tuple(len(lane) for lanes in program.rounds for lane in lanes),  # who shares a lane
     )
+
+
+def _argument_key(call: Call, place: Place) -> ArgumentKey:
+    kind, var, needed, _, name, argument = _call_key(call)
+    return (kind, name, var, needed, len(argument), argument, place[0])
 
 
 def structure(program: Program) -> Program:
@@ -393,5 +420,8 @@ def describe(call: Call) -> str:
             return f"{var.name} = fork({source.name})"
         case Recreate(var):
             return f"recreate({var.name})"
+        case OwnCall(own, var):
+            given = f", {own.argument}" if own.argument else ""
+            return f"{own.name}({var.name}{given})"
         case _:
             assert_never(call)

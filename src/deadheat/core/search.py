@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from deadheat.core.history import (
+    FORBIDDEN,
     Absent,
     Begun,
     Created,
@@ -22,7 +23,6 @@ from deadheat.core.history import (
     Fail,
     History,
     Info,
-    Kind,
     Ok,
     Operation,
     Unknown,
@@ -130,7 +130,8 @@ def _is_read(op: Operation) -> bool:
         return False
     if only_reads(op):
         return True
-    return op.kind is not Kind.OWN and isinstance(op.outcome.result, Absent | Exists)
+    result = op.outcome.result
+    return isinstance(result, Absent | Exists) or result == FORBIDDEN
 
 
 def _is_mark(op: Operation) -> bool:

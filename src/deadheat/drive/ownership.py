@@ -3,7 +3,8 @@
 Rules
 - An id becomes ours only when a create of this run returned it, or when a list shows it
   under a title tag that this run wrote, and never when it was there before. Nothing else
-  may be deleted or renamed, whatever the server says.
+  may be deleted or renamed, whatever the server says, and a call of a user's own kind may
+  not even look at anything else.
 - Where clients choose the ids (``chooses``), a create names one that this run made up
   from its token, and it becomes ours when that create may have made it.
 """
@@ -106,7 +107,7 @@ class Ownership:
 
     def permit(self, invocation: Invocation) -> None:
         """Raise ``ForeignSession`` unless the call may be sent."""
-        if invocation.kind not in CHANGING:
+        if invocation.kind not in CHANGING and invocation.own is None:
             return
         chosen = invocation.session
         if invocation.kind in NAMING:  # it touches no session but its parent, and its own name
@@ -117,7 +118,9 @@ class Ownership:
         else:
             about = chosen
         if about is None or not self.owns(about):
+            own = invocation.own
+            doing = invocation.kind.value if own is None else own.name
             raise ForeignSession(
-                f"refused to {invocation.kind} {about}: this run did not create it. "
+                f"refused to {doing} {about}: this run did not create it. "
                 "This is a bug in deadheat: please report it with the command you ran."
             )

@@ -37,6 +37,7 @@ from deadheat.core.program import (
     Fork,
     Get,
     List,
+    OwnCall,
     Program,
     Recreate,
     Rename,
@@ -163,6 +164,9 @@ class TrialRun:
                 return self._addressed(Kind.GET, var)
             case List():
                 return Invocation(Kind.LIST)
+            case OwnCall(own, var):
+                about = self._addressed(Kind.OWN, var)
+                return None if about is None else replace(about, own=own)
             case _:
                 assert_never(call)
 

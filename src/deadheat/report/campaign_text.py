@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deadheat.core.coverage import plateaued, possible_pairings
-from deadheat.core.history import Kind
 from deadheat.core.stats import rarest_seen
 from deadheat.report.terminal import finding_text
 from deadheat.report.wording import duration_text, percent
@@ -84,7 +83,7 @@ def exercised(record: CampaignRecord) -> list[str]:
         ),
         f"under the promises: {record.promises}",
     ]
-    possible = possible_pairings([Kind(kind) for kind in record.kinds], record.families)
+    possible = possible_pairings(record.kinds, record.families)
     never = [p for p in possible if p not in {overlap.pairing for overlap in record.seen}]
     lines.append(
         f"{len(possible) - len(never)} of {len(possible)} pairs of calls have overlapped, "

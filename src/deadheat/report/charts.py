@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from deadheat.core.coverage import Relation, Sequence, Silence, possible_pairings
-from deadheat.core.history import CHANGING, Kind
+from deadheat.core.coverage import Relation, Sequence, Silence, in_order, possible_pairings, telling
 from deadheat.report.wording import bytes_text, duration_text, percent
 
 if TYPE_CHECKING:
@@ -216,15 +215,15 @@ _RELATIONS = {
 
 def matrix_of(record: CampaignRecord) -> Matrix:
     """Which pairs have overlapped, how often, in which order, and which never."""
-    kinds = [kind for kind in Kind if kind.value in record.kinds]
+    kinds = in_order(record.kinds)
     possible = possible_pairings(kinds, record.families)
     cells = {pairing: _cell(pairing, record) for pairing in possible}
     rows = tuple(
         MatrixRow(
-            first.value,
+            first,
             tuple(
                 tuple(cell for p, cell in cells.items() if (p.first, p.second) == (first, second))
-                if first in CHANGING or second in CHANGING
+                if telling(first, second)
                 else None
                 for second in kinds
             ),
@@ -232,7 +231,7 @@ def matrix_of(record: CampaignRecord) -> Matrix:
         for first in kinds
     )
     seen = sum(cell.level > 0 for cell in cells.values())
-    return Matrix(tuple(kind.value for kind in kinds), rows, seen, len(possible))
+    return Matrix(kinds, rows, seen, len(possible))
 
 
 def _cell(pairing: Pairing, record: CampaignRecord) -> Cell:

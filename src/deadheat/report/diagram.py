@@ -199,8 +199,8 @@ def call_text(op: Operation, names: Mapping[str, str]) -> str:
             return f"{op.kind.value}({name})"
         case Kind.OWN:
             own = op.invocation.own or Own("own")
-            words = (*([name] if name else ()), *own.arguments)
-            return f"{own.name}({', '.join(words)})"
+            given = f", {own.argument}" if own.argument else ""
+            return f"{own.name}({name}{given})"
         case _:
             assert_never(op.kind)
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from deadheat.artifact import divergence_of
 from deadheat.core.alternatives import alternatives
 from deadheat.core.checker import silenced
-from deadheat.core.history import CHANGING, Created, Listed, Offspring, Ok
+from deadheat.core.history import Created, Listed, Offspring, Ok, may_change
 from deadheat.core.legality import legal
+from deadheat.core.own import has_own
 from deadheat.core.program import describe
 from deadheat.core.search import Order
 from deadheat.report.diagram import answer_text, call_text, named_reason
@@ -147,7 +148,7 @@ def drawing_of(artifact: Artifact) -> Drawing:
                 step=steps.get(op.index),
                 culprit=op.index == artifact.culprit,
                 witness=op.index in artifact.witness,
-                change=op.kind in CHANGING,
+                change=may_change(op),
                 unanswered=op.return_ns is None,
                 starts_round=r != last_round and last_round is not None,
                 together=together,
@@ -229,6 +230,8 @@ def _request(op: Operation, names: Mapping[str, str]) -> str:
 def _order(artifact: Artifact, longest: tuple[int, ...]) -> tuple[tuple[int, ...], bool]:
     """The longest order that works, and whether it has all calls but the culprit."""
     history, promises = artifact.history, artifact.target.promises
+    if has_own(history):  # what they mean only their target knows
+        return longest, False
     others = tuple(op for op in history.operations if op.index != artifact.culprit)
     found = legal(silenced(replace(history, operations=others)), promises, _ORDER_BUDGET)
     if isinstance(found, Order) and found.order:

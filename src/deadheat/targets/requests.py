@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, assert_never
 from urllib.parse import quote
 
 from deadheat.core.history import Invocation, Kind
-from deadheat.core.program import Children, Create, Delete, Fork, Get, List, Recreate, Rename
+from deadheat.core.program import (
+    Children,
+    Create,
+    Delete,
+    Fork,
+    Get,
+    List,
+    OwnCall,
+    Recreate,
+    Rename,
+)
 from deadheat.errors import CannotExport
 from deadheat.report.export.recipe import Reads, Request, Start, Step
 from deadheat.targets import opencode
@@ -167,6 +177,8 @@ def _invocation(call: Call, ids: Mapping[str, str]) -> Invocation:
             return Invocation(Kind.CHILDREN, known(var.name))
         case List():
             return Invocation(Kind.LIST)
+        case OwnCall(own, var):
+            return Invocation(Kind.OWN, known(var.name), own=own)
         case Create():
             raise AssertionError("a create has a parent or none")
         case _:
