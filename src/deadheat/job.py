@@ -222,7 +222,11 @@ class _Job:
             known=known,
         )
         programs = ProgramSource(
-            order.seed, order.machine, kinds=live.target.kinds, families=live.target.families
+            order.seed,
+            order.machine,
+            kinds=live.target.kinds,
+            families=live.target.families,
+            own=live.target.own,
         )
         self._engine = Engine(live, plan, programs, time.monotonic, self._tell)
         await self._engine.run()

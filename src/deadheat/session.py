@@ -119,7 +119,10 @@ def run(
                 exit_first=order.exit_first,
             )
             programs = ProgramSource(
-                order.seed, kinds=order.target.kinds, families=order.target.families
+                order.seed,
+                kinds=order.target.kinds,
+                families=order.target.families,
+                own=order.target.own,
             )
             engine = Engine(
                 live,

@@ -6,6 +6,7 @@ See ``PythonTarget`` in ``targets.python_target``, and the README's example.
 from __future__ import annotations
 
 from deadheat.core.history import (
+    FORBIDDEN,
     Absent,
     Created,
     Deleted,
@@ -16,6 +17,7 @@ from deadheat.core.history import (
     Kind,
     Listed,
     Offspring,
+    Own,
     Renamed,
     Seen,
     Unknown,
@@ -33,6 +35,7 @@ from deadheat.core.promises import (
 from deadheat.targets.python_target import Answer, PythonTarget, Request
 
 __all__ = [
+    "FORBIDDEN",
     "Absent",
     "Answer",
     "Call",
@@ -50,6 +53,7 @@ __all__ = [
     "ListPromise",
     "Listed",
     "Offspring",
+    "Own",
     "Promises",
     "PythonTarget",
     "Renamed",

@@ -48,6 +48,7 @@ EXPECTED = {
     "deadheat check fuzz/carts.toml": 0,
     "deadheat check fuzz/tickets_target.py:Tickets": 0,
     "deadheat run fuzz/tickets_target.py:Tickets --for 20s -x": 1,
+    "deadheat check fuzz/archive_target.py:Archiving": 0,
     "deadheat ci": 1,  # on the shop with its lost update
     "deadheat cleanup": 0,
 }
@@ -123,6 +124,7 @@ def _example(folder: Path) -> Path:
 @pytest.mark.timeout(1_800)  # nearly five minutes on a quiet machine: each command takes its time
 def test_every_command_does_what_it_says(tmp_path: Path) -> None:
     readme_files.write(tmp_path, "fuzz/carts.toml", "pyproject.toml", "fuzz/tickets_target.py")
+    readme_files.write(tmp_path, "fuzz/archive_target.py")
     shutil.copy(SHOP, tmp_path)
     shutil.copy(TICKETS, tmp_path / "fuzz")
     for written in COMMANDS:

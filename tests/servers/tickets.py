@@ -1,7 +1,7 @@
-"""Tickets in plain text, which no profile describes; a race is planted, ``TICKETS=correct``: twin.
+"""Tickets in plain text, which no profile describes; races are planted, ``TICKETS=correct``: twin.
 
 A delete looks whether the ticket is there, waits for the audit log, and removes it: two at once
-both say that they did it.
+both say that they did it (``TICKETS=archive``: not this one). So does an archive.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from fastapi.responses import PlainTextResponse
 AUDIT_S = 0.002  # a small write to a log elsewhere
 
 
-def make_app(*, correct: bool) -> FastAPI:
-    """A fresh store behind its API."""
+def make_app(*, delete: bool, archive: bool) -> FastAPI:
+    """A fresh store behind its API. ``delete``, ``archive``: in one step each?"""
     app = FastAPI(default_response_class=PlainTextResponse)
     tickets: dict[int, str] = {}
+    archived: set[int] = set()
     numbers = itertools.count(1)
 
     @app.post("/tickets")
@@ -42,12 +43,24 @@ def make_app(*, correct: bool) -> FastAPI:
     async def close(number: int) -> str:
         if number not in tickets:
             raise HTTPException(404)
-        if not correct:
+        if not delete:
             await asyncio.sleep(AUDIT_S)
         tickets.pop(number, None)
         return "closed"
 
+    @app.post("/tickets/{number}/archive")
+    async def put_away(number: int) -> str:
+        if number not in tickets:
+            raise HTTPException(404)
+        if number in archived:
+            raise HTTPException(409)
+        if not archive:
+            await asyncio.sleep(AUDIT_S)
+        archived.add(number)
+        return "archived"
+
     return app
 
 
-app = make_app(correct=os.environ.get("TICKETS") == "correct")
+_SAID = os.environ.get("TICKETS")
+app = make_app(delete=_SAID in ("archive", "correct"), archive=_SAID == "correct")

@@ -91,7 +91,7 @@ def test_every_kind_has_an_example_of_itself() -> None:
     for word, meaning, command in KINDS:
         assert meaning
         assert command.startswith("deadheat run ")
-        named = word.split("@")[0].lower().removeprefix("file")
+        named = word.split("@")[0].lower().removeprefix("file").removesuffix(":class")
         assert named in command.lower() or word == "URL"
 
 

@@ -264,9 +264,15 @@ class Engine:
         for op in execution.history.operations:
             answered = isinstance(op.outcome, Ok) and not isinstance(op.outcome.result, Undeclared)
             if answered and not op.at_rest:
-                counts.answered[op.kind.value] += 1
+                counts.answered[op.called] += 1
         promises = self._live.promises
-        verdict = judge(execution, death, promises, self._live.target.settle_ms)
+        verdict = judge(
+            execution,
+            death,
+            promises,
+            self._live.target.settle_ms,
+            self._live.target.own_model,
+        )
         if isinstance(verdict, Undecided):
             counts.undecided += 1
         if isinstance(verdict, Diverged):

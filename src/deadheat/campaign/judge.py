@@ -27,6 +27,7 @@ from deadheat.core.history import Fail, History, Info, Ok
 from deadheat.core.legality import contradicts
 
 if TYPE_CHECKING:
+    from deadheat.core.own import OwnCalls
     from deadheat.core.promises import Promises
     from deadheat.drive.executor import Execution
     from deadheat.drive.live import Death
@@ -36,9 +37,13 @@ _NS_PER_MS = 1_000_000
 
 
 def judge(
-    execution: Execution, death: Death | None, promises: Promises, settle_ms: int = 0
+    execution: Execution,
+    death: Death | None,
+    promises: Promises,
+    settle_ms: int = 0,
+    own: OwnCalls | None = None,
 ) -> Verdict:
-    """The verdict on one trial. ``settle_ms``: as ``Target.settle_ms``."""
+    """The verdict on one trial. ``settle_ms``, ``own``: as ``Target.settle_ms``, ``own_model``."""
     if all(isinstance(op.outcome, Fail) for op in execution.history.operations):
         return Undecided("nothing reached the server")
     if death is not None:
@@ -46,10 +51,11 @@ def judge(
     if not any(isinstance(op.outcome, Ok) for op in execution.history.operations):
         return Undecided("nothing was answered")
     history = execution.history
-    strict = check(history, promises)
+    strict = check(history, promises, own=own)
     if not settle_ms or not isinstance(strict, Diverged):
         return strict
-    settling = check(_settling(execution), promises.settling(settle_ms * _NS_PER_MS))
+    settled = promises.settling(settle_ms * _NS_PER_MS)
+    settling = check(_settling(execution), settled, own=own)
     match settling:
         case Undecided():
             return settling

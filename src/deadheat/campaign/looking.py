@@ -39,7 +39,7 @@ async def look(live: LiveTarget, artifact: Artifact) -> Look:
     """Run the artifact's program once. Raises ``TargetError``."""
     wanted = divergence_of(artifact).signature
     execution, death = await live.execute(artifact.program, patient=True, listen=wanted.heard)
-    verdict = judge(execution, death, live.promises, live.target.settle_ms)
+    verdict = judge(execution, death, live.promises, live.target.settle_ms, live.target.own_model)
     on_time = not missed_rounds(execution.history.releases)
     took_ns = makespan_ns(execution.history)
     match verdict:

@@ -91,6 +91,7 @@ class LiveOracle:
                 self._machine,
                 kinds=self._target.kinds,
                 families=self._target.families,
+                own=self._target.own,
             )
             engine = Engine(
                 live,
@@ -148,7 +149,9 @@ class LiveOracle:
                 raise _no_time(number, UNKNOWN_RATE_TRIALS)
             self.trials += 1
             execution, death = await live.execute(program, patient=True)
-            verdict = judge(execution, death, live.promises, self._target.settle_ms)
+            verdict = judge(
+                execution, death, live.promises, self._target.settle_ms, self._target.own_model
+            )
             if isinstance(verdict, Diverged):
                 shelf.note(program, verdict.divergence, 0)
                 (example,) = shelf.examples()

@@ -71,7 +71,9 @@ async def replay(
         execution, death = await live.execute(
             artifact.program, patient=True, listen=wanted_signature.heard
         )
-        verdict = judge(execution, death, live.promises, live.target.settle_ms)
+        verdict = judge(
+            execution, death, live.promises, live.target.settle_ms, live.target.own_model
+        )
         if isinstance(verdict, Undecided):
             undecided += 1
             continue

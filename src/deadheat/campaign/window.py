@@ -25,7 +25,9 @@ async def look_around(live: LiveTarget, tuner: Tuner, tell: Callable[[int], None
     """Feed ``tuner`` until its trials are spent. ``tell(done)``. Raises ``TargetError``."""
     while (program := tuner.next()) is not None:
         execution, death = await live.execute(program, patient=True, listen=tuner.heard)
-        verdict = judge(execution, death, live.promises, live.target.settle_ms)
+        verdict = judge(
+            execution, death, live.promises, live.target.settle_ms, live.target.own_model
+        )
         tuner.feed(verdict, on_time=not missed_rounds(execution.history.releases))
         tell(tuner.trials)
 

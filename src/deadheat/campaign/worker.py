@@ -54,7 +54,7 @@ def source(target: Target, seed: int, share: int, learned: tuple[int, ...]) -> I
     """The programs of one share: of the seed and the share's number, and of nothing else."""
     del learned  # fresh programs are the same after a resume; mutations are where it counts
     own = random.Random(f"{seed} share {share}").getrandbits(64)
-    return ProgramSource(own, kinds=target.kinds, families=target.families)
+    return ProgramSource(own, kinds=target.kinds, families=target.families, own=target.own)
 
 
 class Worker:

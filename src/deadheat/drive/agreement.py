@@ -21,6 +21,7 @@ import httpx
 from deadheat.core.history import (
     REFUSED,
     Absent,
+    Answered,
     Created,
     Deleted,
     Exists,
@@ -47,8 +48,9 @@ from deadheat.drive.server import ServerProcess
 from deadheat.errors import StartFailed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Hashable
 
+    from deadheat.core.own import OwnCalls
     from deadheat.drive.paging import PageWire
     from deadheat.drive.target import Target, WireRequest
 
@@ -137,6 +139,8 @@ class _Walk:
             await self._find("get it again", session, self._title(2))
         if Kind.FORK in self._target.kinds:
             await self._make("fork it", Invocation(Kind.FORK, session))
+        if self._target.own_model is not None:
+            await self._own(self._target.own_model)
         child = await self._child_of(session) if self._target.families else None
         await self._ask("delete it", Invocation(Kind.DELETE, session), Deleted)
         await self._ask("get it once more", Invocation(Kind.GET, session), Absent)
@@ -172,6 +176,24 @@ class _Walk:
             case _:
                 wrong = self._advice(again, outcome, status, keys, Created)
         self._note("create it again", again, status, _said(outcome), wrong, hint)
+
+    async def _own(self, model: OwnCalls) -> None:
+        """Each call of the user's own, on a session for them alone."""
+        session = await self._make("create one more", self._ownership.create(0, "check own"))
+        mark: Hashable = None
+        for own in self._target.own if session is not None else ():
+            call = Invocation(Kind.OWN, session, own=own)
+            outcome, status, keys = await self._send(call)
+            may = dict(model.step(own, True, mark))
+            word = outcome.result if isinstance(outcome, Ok) else None
+            said, wrong = _said(outcome), ""
+            if isinstance(word, Answered) and word.value in may:
+                said, mark = word.value, may[word.value]
+            elif isinstance(word, Answered):
+                wrong = f"is {word.value!r}; step allows {', '.join(sorted(may))}. Correct step"
+            else:
+                wrong = self._advice(call, outcome, status, keys, Answered)
+            self._note(f"{own.name} it", call, status, said, wrong)
 
     async def _child_of(self, session: str) -> str | None:
         create = replace(self._ownership.create(0, "check 3"), parent=session)

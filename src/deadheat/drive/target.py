@@ -12,7 +12,8 @@ from deadheat.drive.address import address_of
 from deadheat.drive.masking import Mask
 
 if TYPE_CHECKING:
-    from deadheat.core.history import Invocation, Outcome
+    from deadheat.core.history import Invocation, Outcome, Own
+    from deadheat.core.own import OwnCalls
     from deadheat.drive.journal import Journal
     from deadheat.drive.listening import EventWire
     from deadheat.drive.paging import PageWire
@@ -65,6 +66,7 @@ class Target:
     ``events``: its event stream, None: it has none. ``timeout_s``: for how long a call may go
     without an answer before it counts as hanging (``core.hangs``).
     ``pages``: how its lists come in pages, None: each is one answer.
+    ``own``: calls of the user's own that are drawn; ``own_model``: what they mean.
     ``chosen_ids``: a create says which id the session gets.
     ``max_rps``: at most so many requests a second; None: as fast as it answers.
     ``journal``: where to note what is made there, of a server that we do not manage.
@@ -93,6 +95,8 @@ class Target:
     events: EventWire | None = None
     pages: PageWire | None = None
     chosen_ids: bool = False
+    own: tuple[Own, ...] = ()
+    own_model: OwnCalls | None = None
     max_rps: float | None = None
     journal: Journal | None = None
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # may hold secrets

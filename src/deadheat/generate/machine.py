@@ -6,7 +6,7 @@ Rules
   what a racy server answered (measured: otherwise ``FlakyStrategyDefinition``).
 - A race is opened, filled and closed; calls drawn in between share its round.
   It cannot be closed before two lanes overlap with at least one change.
-- Only calls that the target has are drawn (``kinds``, ``families``).
+- Only calls that the target has are drawn (``kinds``, ``families``, ``own``).
 - ``finished(program)`` is called once for each program drawn to its end, and
   never for one that Hypothesis gave up on.
 """
@@ -29,7 +29,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from deadheat.core.history import Kind
+from deadheat.core.history import Kind, Own
 from deadheat.core.program import (
     Call,
     Children,
@@ -38,6 +38,7 @@ from deadheat.core.program import (
     Fork,
     Get,
     List,
+    OwnCall,
     Program,
     Recreate,
     Rename,
@@ -86,6 +87,7 @@ class ProgramMachine(RuleBasedStateMachine):
     offsets_us: ClassVar[tuple[int, ...]] = OFFSETS_US
     kinds: ClassVar[frozenset[Kind]] = frozenset({Kind.CREATE, Kind.DELETE, Kind.GET, Kind.LIST})
     families: ClassVar[bool] = False
+    own: ClassVar[tuple[Own, ...]] = ()
 
     _numbers = st.integers(0, max(_CHILDREN) + max(_COUSINS) - 1)
     _lanes = st.integers(0, _MOST_LANES - 1)
@@ -142,6 +144,9 @@ class ProgramMachine(RuleBasedStateMachine):
 
     def _may_recreate(self) -> bool:
         return Kind.RECREATE in self.kinds and self._may_read()
+
+    def _may_call_own(self) -> bool:
+        return bool(self.own) and self._may_read()
 
     def _may_fork(self) -> bool:
         return Kind.FORK in self.kinds and self._may_create()
@@ -324,6 +329,24 @@ class ProgramMachine(RuleBasedStateMachine):
     def recreate_doomed(self, session: Var, lane: int, offset_us: int) -> None:
         """The same under the name of one that is going or gone."""
         self._recreate(session, lane, offset_us)
+
+    @precondition(_may_call_own)
+    @rule(session=live, number=_numbers, lane=_lanes, offset_us=_offsets)
+    def call_own(self, session: Var, number: int, lane: int, offset_us: int) -> None:
+        """A call of the user's own on a session that should be there."""
+        self._append(OwnCall(self.own[number % len(self.own)], session, offset_us), lane)
+
+    @precondition(_may_call_own)
+    @rule(session=live, number=_numbers, lane=_lanes, offset_us=_offsets)
+    def call_own_too(self, session: Var, number: int, lane: int, offset_us: int) -> None:
+        """The same, a second time: who describes a call of their own wants it tried."""
+        self._append(OwnCall(self.own[number % len(self.own)], session, offset_us), lane)
+
+    @precondition(_may_call_own)
+    @rule(session=doomed, number=_numbers, lane=_lanes, offset_us=_offsets)
+    def call_own_on_doomed(self, session: Var, number: int, lane: int, offset_us: int) -> None:
+        """The same on one that is going or gone."""
+        self._append(OwnCall(self.own[number % len(self.own)], session, offset_us), lane)
 
     @precondition(_may_fork)
     @rule(target=live, source=live, lane=_lanes, offset_us=_offsets)

@@ -22,7 +22,7 @@ from deadheat.generate.machine import ProgramMachine
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from deadheat.core.history import History, Kind
+    from deadheat.core.history import History, Kind, Own
 
 # Drawing blocks the event loop: 20 programs take about 0.1 s, a fifth of a keep-alive timeout.
 _BATCH = 20
@@ -31,7 +31,10 @@ _FEWEST_STEPS, _MOST_STEPS = 5, 16
 
 
 class ProgramSource:
-    """Draws programs for one seed: of the calls in ``kinds``, with parents if ``families``."""
+    """Draws programs for one seed: of the calls in ``kinds``, with parents if ``families``.
+
+    ``own``: calls of the user's own, with what they are given.
+    """
 
     def __init__(
         self,
@@ -40,11 +43,13 @@ class ProgramSource:
         *,
         kinds: frozenset[Kind] = ProgramMachine.kinds,
         families: bool = False,
+        own: tuple[Own, ...] = (),
     ) -> None:
         self._random = random.Random(seed_value)
         self._machine = machine
         self._kinds = kinds
         self._families = families
+        self._own = own
         self._latencies = Latencies()
         self.drawn = 0
 
@@ -62,6 +67,7 @@ class ProgramSource:
 
             kinds = self._kinds
             families = self._families
+            own = self._own
             offsets_us = (*self._machine.offsets_us, *learned)
 
             def finished(self, program: Program) -> None:

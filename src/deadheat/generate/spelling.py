@@ -24,6 +24,7 @@ from deadheat.core.program import (
     Fork,
     Get,
     List,
+    OwnCall,
     Program,
     Recreate,
     Rename,
@@ -132,6 +133,8 @@ def _spell_call(call: Call) -> Iterator[int]:
     yield _KINDS.index(type(call))
     yield len(digits)
     yield from map(int, digits)
+    if isinstance(call, OwnCall):
+        raise ValueError(f"{call} is of a kind that the grammar does not have")
     match call:
         case List():
             pass

@@ -33,6 +33,9 @@ def load_target(file: Path, name: str) -> PythonTarget:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module  # dataclasses in it look themselves up
+    folder = str(file.absolute().parent)
+    if folder not in sys.path:  # it may build on another one beside it
+        sys.path.insert(0, folder)
     try:
         spec.loader.exec_module(module)
     except Exception as exc:

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from deadheat.core.history import (
     Absent,
+    Answered,
     Created,
     Deleted,
     Exists,
@@ -53,10 +54,10 @@ from deadheat.drive.target import PLAIN, Target, WireRequest
 from deadheat.errors import BadFile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from deadheat.core.history import Invocation, Result
+    from deadheat.core.history import Invocation, Own, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,8 @@ class PythonTarget:
     In ``command`` and the values of ``env``, {port}, {home} (a temporary folder), {python}
     (deadheat's own) and {project} (the file's folder) are filled in. ``probe``: a path to GET
     until any answer comes. ``kinds``: the calls that ``encode`` knows. ``chosen_ids``: a create's
-    ``call.session`` is the id to make it under.
+    ``call.session`` is the id to make it under. ``own``: calls of your own that are tried, with
+    what each is given; ``step`` says what they mean.
     """
 
     name: ClassVar[str] = ""
@@ -114,6 +116,7 @@ class PythonTarget:
     promises: ClassVar[Promises] = Promises()
     kinds: ClassVar[frozenset[Kind]] = PLAIN
     chosen_ids: ClassVar[bool] = False
+    own: ClassVar[tuple[Own, ...]] = ()
     settle_ms: ClassVar[int] = 0
     timeout_s: ClassVar[float] = 10.0
 
@@ -121,12 +124,30 @@ class PythonTarget:
         """The request for this call."""
         raise NotImplementedError
 
-    def decode(self, call: Invocation, answer: Answer) -> Result | Info | Fail | None:
-        """What the answer means; None: a status that the API does not declare."""
+    def decode(self, call: Invocation, answer: Answer) -> Result | Info | Fail | str | None:
+        """What the answer means; None: a status that the API does not declare.
+
+        Of a call of your own it is one of the words of ``step``.
+        """
         raise NotImplementedError
 
+    def step(self, own: Own, there: bool, mark: Any) -> Iterable[tuple[str, Any]]:
+        """What a call of your own may answer, each word with the session's mark after it.
 
-_RESULTS = (Created, Exists, Deleted, Renamed, Found, Absent, Listed, Offspring)
+        ``there``: is the session there? ``mark``: what your calls have made of it, None at first.
+        """
+        raise NotImplementedError
+
+    def refuses(self, kind: Kind, mark: Any) -> bool:  # noqa: ARG002 - for subclasses
+        """Must a get, delete or rename of a session with this mark answer ``FORBIDDEN``?"""
+        return False
+
+    def hides(self, mark: Any) -> bool:  # noqa: ARG002 - for subclasses
+        """Do lists leave out a session with this mark?"""
+        return False
+
+
+_RESULTS = (Answered, Created, Exists, Deleted, Renamed, Found, Absent, Listed, Offspring)
 
 
 class PythonWire:
@@ -157,6 +178,10 @@ class PythonWire:
             return Info(Unknown.GARBLED, f"{status}, decode: {type(exc).__name__}")
         except Exception as exc:
             raise self._mistake(f"decode of {invocation.kind}", exc) from exc
+        if invocation.kind is Kind.OWN and isinstance(said, Absent):
+            said = "absent"
+        if isinstance(said, str):
+            return Ok(Answered(said))
         if said is None:
             return Info(Unknown.SERVER_ERROR) if status >= 500 else Ok(Undeclared(status))
         if isinstance(said, Info | Fail):
@@ -174,6 +199,32 @@ class PythonWire:
         return BadFile(
             f"{self._file}{line}: {where}: {type(exc).__name__}: {said.rstrip('.')}. Correct it."
         )
+
+
+class _Meaning:
+    """What the class says that its own calls mean; its mistakes are told as such."""
+
+    def __init__(self, spoken: PythonTarget, file: str) -> None:
+        self._spoken = spoken
+        self._file = file
+
+    def step(self, own: Own, there: bool, mark: Any) -> Iterable[tuple[str, Any]]:
+        """See ``OwnCalls.step``. Raises ``BadFile``."""
+        try:
+            return [(str(word), after) for word, after in self._spoken.step(own, there, mark)]
+        except Exception as exc:
+            line = mistake_line(exc, self._file)
+            raise BadFile(
+                f"{self._file}{line}: step of {own.name}: {type(exc).__name__}: {exc}. Correct it."
+            ) from exc
+
+    def refuses(self, kind: Kind, mark: Any) -> bool:
+        """See ``OwnCalls.refuses``."""
+        return bool(self._spoken.refuses(kind, mark))
+
+    def hides(self, mark: Any) -> bool:
+        """See ``OwnCalls.hides``."""
+        return bool(self._spoken.hides(mark))
 
 
 def mistake_line(exc: BaseException, file: str) -> str:
@@ -219,6 +270,8 @@ def target_of(spoken: PythonTarget, word: str, file: Path, python: str) -> Targe
         exclusive=launch is not None,
         kinds=spoken.kinds | ({Kind.RECREATE} if named else set()),
         chosen_ids=spoken.chosen_ids,
+        own=spoken.own,
+        own_model=_Meaning(spoken, file.name) if spoken.own else None,
         settle_ms=spoken.settle_ms,
         timeout_s=spoken.timeout_s,
     )
