@@ -15,7 +15,17 @@ import traceback
 import click
 
 import deadheat
-from deadheat.cli import aiming, campaign, ci, cleaning, examples, exporting, search, versions
+from deadheat.cli import (
+    aiming,
+    campaign,
+    ci,
+    cleaning,
+    drafting,
+    examples,
+    exporting,
+    search,
+    versions,
+)
 from deadheat.cli.ending import tell
 from deadheat.cli.options import EXIT_CODES
 from deadheat.errors import DeadheatError, ExitCode
@@ -65,6 +75,7 @@ for _command in (
     exporting.export,
     exporting.explain,
     cleaning.cleanup,
+    drafting.init,
     targets,
 ):
     cli.add_command(_command)

@@ -94,7 +94,7 @@ def resolve(
         path = Path(word)
         spoken = read_profile(path)
         if spoken.url is not None:
-            _checked(spoken.url, allow_remote=allow_remote)
+            checked_url(spoken.url, allow_remote=allow_remote)
         found = spoken.target(
             _shown(path),
             base_url=None if spoken.url is None else spoken.url.rstrip("/"),
@@ -105,7 +105,7 @@ def resolve(
         file, name = python
         found = target_of(load_target(file, name), f"{_shown(file)}:{name}", file, sys.executable)
         if found.base_url is not None:
-            _checked(found.base_url, allow_remote=allow_remote)
+            checked_url(found.base_url, allow_remote=allow_remote)
             found = replace(found, journal=Journal(store, word))
         return found
     if profile is not None:
@@ -180,7 +180,7 @@ def demo(*, correct: bool) -> Target:
 
 
 def _by_address(word: str, profile: str | None, *, allow_remote: bool, http2: bool) -> Target:
-    shown = _checked(word, allow_remote=True)
+    shown = checked_url(word, allow_remote=True)
     if http2 and not word.startswith("https:"):
         raise UnknownTarget(f"--http2 goes with an https:// URL, not with {shown}. Leave it out.")
     if profile is None:
@@ -191,13 +191,13 @@ def _by_address(word: str, profile: str | None, *, allow_remote: bool, http2: bo
         raise UnknownTarget(
             f"There is no profile {profile!r}. Use {', '.join(PROFILES)} or a profile's FILE.toml."
         )
-    _checked(word, allow_remote=allow_remote)
+    checked_url(word, allow_remote=allow_remote)
     spoken = opencode.profile_of(None) if profile in PROFILES else read_profile(Path(profile))
     # ``shown`` is without user and password: names are printed and saved.
     return spoken.target(shown, base_url=urlsplit(word).geturl().rstrip("/"), http2=http2)
 
 
-def _checked(word: str, *, allow_remote: bool) -> str:
+def checked_url(word: str, *, allow_remote: bool) -> str:
     """The address as it is shown: without a user. Raises ``UnknownTarget``, ``RemoteRefused``."""
     try:
         url = urlsplit(word)
