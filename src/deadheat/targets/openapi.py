@@ -169,7 +169,7 @@ def _schema(holder: Any) -> Any:
     if not isinstance(content, dict):
         return None
     media = next((content[kind] for kind in content if "json" in str(kind)), None)
-    return media.get("schema") if _is_map(media) else None
+    return media.get("schema") if isinstance(media, dict) else None
 
 
 def _properties(schema: Any, depth: int = _DEPTH) -> dict[str, Any]:
