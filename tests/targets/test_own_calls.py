@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -111,3 +112,20 @@ async def test_a_dry_run_tries_it() -> None:
     (tried,) = [step for step in steps if step.doing == "archive it"]
     assert (tried.said, tried.wrong) == ("archived", "")
     assert not any(step.wrong for step in steps)
+
+
+@pytest.mark.live
+def test_a_campaign_counts_it_and_its_report_tells(folder: Path) -> None:
+    words = ("campaign", f"{FILE}:Archiving", "--programs", "40", "--workers", "1", "--no-progress")
+    done = subprocess.run(
+        [sys.executable, "-m", "deadheat", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "archive(a)" in done.stdout
+    (report,) = (folder / ".deadheat").rglob("report.html")
+    assert "archive" in report.read_text(encoding="utf-8")

@@ -70,6 +70,7 @@ def test_what_the_readmes_class_says(folder: Path) -> None:
         ('    name = "t"\n    command = ("x",)\n    url = "http://127.0.0.1:1"', "and not both"),
         ("    def __init__(self):\n        raise KeyError('x')", "t.py:4: KeyError: 'x'"),
         ("    name = (", "t.py:3: SyntaxError"),
+        ('    name = "t"\n    url = "http://127.0.0.1:1"\n    own = (Own("get"),)', "named 'get'"),
         ("    import nothing_like_this", "t.py:3: ModuleNotFoundError"),
     ],
 )

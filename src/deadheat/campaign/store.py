@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from deadheat import artifact as artifacts
 from deadheat.core.coverage import Coverage, Pairing, Relation, Silence, parse
-from deadheat.core.history import Kind
 from deadheat.errors import BadArtifact, BadStore, CannotSave, StoreInUse
 from deadheat.results import CampaignFinding, CampaignRecord, Sample
 
@@ -438,7 +437,7 @@ def _coverage(database: sqlite3.Connection) -> Coverage:
 def pairing_of(text: str) -> Pairing:
     """What ``str(pairing)`` spelt."""
     first, second, relation = text.split("/")
-    return Pairing(Kind(first), Kind(second), Relation(relation))
+    return Pairing(first, second, Relation(relation))
 
 
 def _findings(database: sqlite3.Connection, folder: Path) -> tuple[CampaignFinding, ...]:

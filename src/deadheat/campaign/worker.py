@@ -252,6 +252,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="deadheat-worker-") as folder:
             async with open_target(target, secrets.token_hex(3)) as live:
                 kinds = tuple(sorted(kind.value for kind in target.kinds))
+                kinds += tuple(dict.fromkeys(own.name for own in target.own))
                 say(protocol.Ready(str(live.promises), kinds, target.families))
                 await Worker(begin, live, inbox, say, Path(folder)).run()
 

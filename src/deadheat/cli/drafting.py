@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from deadheat.cli.options import REMOTE
+from deadheat.cli.options import ALLOW_REMOTE
 from deadheat.drive.document import find_document
 from deadheat.drive.probing import Draft, Row, probe
 from deadheat.drive.server import Launch, ServerProcess
@@ -54,7 +54,7 @@ Exit codes:
 )
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @click.option("--no-probe", is_flag=True, help="Ask no server: only what the document says.")
-@REMOTE
+@ALLOW_REMOTE
 def init(
     source: str,
     url: str | None,

@@ -140,14 +140,14 @@ MAX_RPS = click.option(
     callback=_put,
     help="At most N requests a second, races as they are.  [default: as fast as it answers]",
 )
-_ALLOW_REMOTE = click.option(
+ALLOW_REMOTE = click.option(
     "--allow-remote", is_flag=True, help="Allow a URL that is not on this machine."
 )
 
 
 def REMOTE(command: F) -> F:  # noqa: N802 - used as the other options are
     """``--allow-remote`` and ``--max-rps``: where requests go, and how many."""
-    return _ALLOW_REMOTE(MAX_RPS(command))
+    return ALLOW_REMOTE(MAX_RPS(command))
 
 
 FOLDER = click.option(

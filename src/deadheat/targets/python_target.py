@@ -26,6 +26,7 @@ Rules
 from __future__ import annotations
 
 import json as json_text
+import re
 import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -147,6 +148,8 @@ class PythonTarget:
         return False
 
 
+# It stands in keys of files, beside the kinds that there are.
+_OWN_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _RESULTS = (Answered, Created, Exists, Deleted, Renamed, Found, Absent, Listed, Offspring)
 
 
@@ -244,6 +247,11 @@ def target_of(spoken: PythonTarget, word: str, file: Path, python: str) -> Targe
         raise BadFile(f'{word} has no name. Write name = "tickets" into the class.')
     if bool(spoken.command) is (spoken.url is not None):
         raise BadFile(f"{word} needs a command that starts its server, or its url, and not both.")
+    for own in spoken.own:
+        if not _OWN_NAME.fullmatch(own.name) or own.name in set(Kind):
+            raise BadFile(
+                f"{word} has a call of its own named {own.name!r}. Write another, such as archive."
+            )
     known = {"{python}": python, "{project}": str(file.absolute().parent)}
 
     def filled(text: str) -> str:
