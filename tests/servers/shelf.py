@@ -59,6 +59,12 @@ def make_app(*, correct: bool) -> FastAPI:
         shelves.remove(name)
         return Response(status_code=204)
 
+    @app.post("/reset", status_code=204)
+    async def reset() -> Response:
+        shelves.clear()
+        slots.clear()
+        return Response(status_code=204)
+
     def shown(number: int) -> dict[str, Any]:
         if number not in slots:
             raise HTTPException(404)

@@ -12,6 +12,8 @@ from deadheat.console import View
 from deadheat.core.divergence import Anomaly
 from deadheat.core.program import Create, Program, Recreate, Var, structure
 from deadheat.drive.agreement import dry_run, server_of
+from deadheat.drive.executor import Executor
+from deadheat.drive.ownership import Ownership
 from deadheat.errors import ExitCode
 from deadheat.targets.catalog import resolve
 
@@ -79,3 +81,19 @@ async def test_a_dry_run_asks_for_a_name_twice(
     assert says in again.wrong
     assert bool(again.wrong) is bool(says)
     assert not any(step.wrong for step in steps if step is not again)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("reset", ["", 'reset = "POST /reset"'])
+async def test_what_cannot_be_deleted_goes_with_a_reset(reset: str, tmp_path: Path) -> None:
+    profile = twin("slots.toml", tmp_path)
+    text = profile.read_text().replace("DELETE /slots/{id}", "GET /slots/{id}")  # deletes nothing
+    text = text.replace("done = [204]", "done = [200]").replace("[server]", f"[server]\n{reset}")
+    profile.write_text(text)
+    target = resolve(str(profile))
+    async with (
+        server_of(target) as base_url,
+        Executor(base_url, target, Ownership("run")) as running,
+    ):
+        await running.run(Program((((Create(A),),),)))
+        assert bool(running.left_behind) is not bool(reset)

@@ -365,6 +365,9 @@ class Executor:
                     break
                 first = remaining if number or self._settle_s else run.roots(remaining)
                 remaining = await self._deleted(remaining, first)
+            if remaining and self._target.reset is not None:
+                await self._sent(self.observer, self._target.reset, None)
+                remaining = await self._still_there(remaining)
         finally:
             ours = {*run.ids.values(), *run.tagged}
             self._ownership.released(ours.difference(remaining))

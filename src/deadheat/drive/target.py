@@ -65,6 +65,7 @@ class Target:
     ``kinds``: the calls that it has; ``families``: its sessions may have a parent.
     ``events``: its event stream, None: it has none. ``timeout_s``: for how long a call may go
     without an answer before it counts as hanging (``core.hangs``).
+    ``reset``: empties a server that we manage; sent when something will not go.
     ``pages``: how its lists come in pages, None: each is one answer.
     ``own``: calls of the user's own that are drawn; ``own_model``: what they mean.
     ``chosen_ids``: a create says which id the session gets.
@@ -94,6 +95,7 @@ class Target:
     timeout_s: float = 10.0  # OpenCode answers within 0.1 s; 10 s is a hang (DESIGN §4)
     events: EventWire | None = None
     pages: PageWire | None = None
+    reset: WireRequest | None = None
     chosen_ids: bool = False
     own: tuple[Own, ...] = ()
     own_model: OwnCalls | None = None

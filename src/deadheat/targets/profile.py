@@ -54,7 +54,7 @@ from deadheat.core.history import Change, Kind
 from deadheat.core.promises import CreatePromise, EventPromise
 from deadheat.drive.masking import Mask
 from deadheat.drive.server import GRACE_S, Launch
-from deadheat.drive.target import Target
+from deadheat.drive.target import Target, WireRequest
 from deadheat.duration import seconds_of
 from deadheat.errors import BadFile
 from deadheat.targets.declared_events import DeclaredEvents
@@ -171,6 +171,11 @@ class ServerTable(Table):
     probe: str | None = Field(
         default=None, description="A path to GET until any answer comes.", examples=["/carts"]
     )
+    reset: str | None = Field(
+        default=None,
+        description="A request that empties it, sent when what a trial made cannot be deleted.",
+        examples=["POST /reset"],
+    )
     ready_within: Seconds = Field(default=30.0, description="How long the start may take.")
     git: bool = Field(
         default=False, description="It is started in a git repository of one empty commit."
@@ -181,6 +186,12 @@ class ServerTable(Table):
     stop_within: Seconds = Field(
         default=GRACE_S, description="What is left of it after so long is killed."
     )
+
+    @model_validator(mode="after")
+    def _reset_is_a_request(self) -> ServerTable:
+        if self.reset is not None and not REQUEST.match(self.reset):
+            raise ValueError(f"has the reset {self.reset!r}. Write a method and a path.")
+        return self
 
 
 class Profile(Table):
@@ -261,6 +272,7 @@ class Profile(Table):
             events=self.events_wire(),
             exclusive=exclusive or base_url is None,
             kinds=self._kinds(),
+            reset=None if base_url is not None else self._reset(),
             families=self.calls.create_child is not None,
             pages=self.calls.pages(),
             chosen_ids=self.calls.chosen,
@@ -270,6 +282,13 @@ class Profile(Table):
             timeout_s=self.timeout,
             http2=http2,
         )
+
+    def _reset(self) -> WireRequest | None:
+        said = None if self.server is None else self.server.reset
+        if said is None:
+            return None
+        method, path = said.split(" ", 1)
+        return WireRequest(method, self.base_path + path)
 
     def _kinds(self) -> frozenset[Kind]:
         named = self.promises.create_of(self.calls) is not CreatePromise.NEW

@@ -103,7 +103,8 @@ class PythonTarget:
 
     In ``command`` and the values of ``env``, {port}, {home} (a temporary folder), {python}
     (deadheat's own) and {project} (the file's folder) are filled in. ``probe``: a path to GET
-    until any answer comes. ``kinds``: the calls that ``encode`` knows. ``chosen_ids``: a create's
+    until any answer comes. ``reset``: a request that empties the server, sent when what a trial
+    made cannot be deleted. ``kinds``: the calls that ``encode`` knows. ``chosen_ids``: a create's
     ``call.session`` is the id to make it under. ``own``: calls of your own that are tried, with
     what each is given; ``step`` says what they mean.
     """
@@ -113,6 +114,7 @@ class PythonTarget:
     url: ClassVar[str | None] = None
     env: ClassVar[Mapping[str, str]] = {}
     probe: ClassVar[str | None] = None
+    reset: ClassVar[Request | None] = None
     ready_within_s: ClassVar[float] = 30.0
     promises: ClassVar[Promises] = Promises()
     kinds: ClassVar[frozenset[Kind]] = PLAIN
@@ -165,7 +167,7 @@ class PythonWire:
         """See ``Wire.encode``. Raises ``BadFile`` for a mistake in the class."""
         try:
             request = self._spoken.encode(invocation)
-            return WireRequest(request.method, request.path, request.body())
+            return _wired(request)
         except Exception as exc:
             raise self._mistake(f"encode of {invocation.kind}", exc) from exc
 
@@ -202,6 +204,10 @@ class PythonWire:
         return BadFile(
             f"{self._file}{line}: {where}: {type(exc).__name__}: {said.rstrip('.')}. Correct it."
         )
+
+
+def _wired(request: Request) -> WireRequest:
+    return WireRequest(request.method, request.path, request.body())
 
 
 class _Meaning:
@@ -277,6 +283,7 @@ def target_of(spoken: PythonTarget, word: str, file: Path, python: str) -> Targe
         promises=spoken.promises,
         exclusive=launch is not None,
         kinds=spoken.kinds | ({Kind.RECREATE} if named else set()),
+        reset=None if spoken.reset is None or launch is None else _wired(spoken.reset),
         chosen_ids=spoken.chosen_ids,
         own=spoken.own,
         own_model=_Meaning(spoken, file.name) if spoken.own else None,
