@@ -20,7 +20,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -54,6 +54,7 @@ from deadheat.results import PROVES_NOTHING, RED, Standing
 from deadheat.targets.asgi import served
 from deadheat.targets.catalog import PROFILES, resolve
 from deadheat.targets.profile import Profile, read_profile
+from deadheat.targets.python_file import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -98,6 +99,7 @@ class Options:
     regressions: str | os.PathLike[str] = "fuzz/regressions"
     into: str | os.PathLike[str] = ".deadheat"
     allow_remote: bool = False
+    max_rps: float | None = None
 
 
 def race_test(
@@ -111,7 +113,8 @@ def race_test(
     ``profile``: how to speak to a URL or an app: ``opencode``, a profile's file, a ``Profile``, or
     the same as a dictionary. ``budget``: a hard limit on everything. ``seed``: which programs.
     ``exit_first``: stop at the first divergence. ``machine``: a ``ProgramMachine`` of your own.
-    ``regressions``, ``into``: the folders of committed and of found examples.
+    ``regressions``, ``into``: the folders of committed and of found examples. ``max_rps``: at most
+    so many requests a second.
     """
     given = Options(**options)  # a wrong name is told where it is written
     seconds_of(given.budget)
@@ -144,7 +147,8 @@ def race(request: pytest.FixtureRequest, target: Any, options: Options) -> None:
     __tracebackhide__ = True
     began_s = time.monotonic()
     root = request.config.rootpath
-    with _target(target, options, root) as found:
+    with _target(target, options, root) as searched:
+        found = replace(searched, max_rps=options.max_rps or searched.max_rps)
         oracle = _Oracle(request, found, options, began_s)
         try:
             falsify(oracle, name=request.node.nodeid, test=request.node.name)
@@ -270,7 +274,7 @@ def _named(word: str, options: Options, root: Path) -> Target:
         return _at(word.rstrip("/"), options, root, exclusive=False)
     if "://" in word:
         return resolve(word, profile=PROFILES[0], allow_remote=options.allow_remote)
-    return resolve(str(root / word) if word.endswith(".toml") else word)
+    return resolve(str(root / word) if word.endswith(".toml") or named(word) else word)
 
 
 def _at(url: str, options: Options, root: Path, *, exclusive: bool) -> Target:
