@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 import pytest
+from click.testing import CliRunner
 
 from deadheat.cli.ending import find
+from deadheat.cli.main import cli
 from deadheat.console import View
-from deadheat.errors import RemoteRefused
+from deadheat.errors import RemoteRefused, UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -37,3 +44,11 @@ def test_without_leave_it_is_refused_and_here_nothing_is_said(
             find("http://192.0.2.1:80", "opencode", False, view)
         find("http://127.0.0.1:80", "opencode", False, view)
     assert capsys.readouterr().err == ""
+
+
+def test_a_campaign_takes_no_password_in_its_target(tmp_path: Path) -> None:
+    words = ["campaign", "http://me:secret@127.0.0.1:9", "--profile", "opencode"]
+    done = CliRunner().invoke(cli, [*words, "--into", str(tmp_path)])
+    assert isinstance(done.exception, UserError)
+    assert "[auth]" in str(done.exception)
+    assert not any(tmp_path.iterdir())

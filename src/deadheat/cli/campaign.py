@@ -7,6 +7,7 @@ import time
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
+from urllib.parse import TextIO, urlsplit
 
 import click
 
@@ -125,6 +126,11 @@ def campaign(
         raise UserError("Name a TARGET, or a campaign with --resume DIR, and not both.")
     settings = None
     if target is not None:
+        if "://" in target and urlsplit(target).username is not None:
+            raise UserError(
+                "a campaign keeps TARGET in its folder, so a user or password may not be in it. "
+                "Write [auth] into the profile."
+            )
         artifacts.check_writable(into)
         with View(quiet=events == "-") as view:
             found = find(target, profile, allow_remote, view)  # downloads, and says what is wrong

@@ -138,7 +138,7 @@ MAX_RPS = click.option(
     metavar="N",
     expose_value=False,
     callback=_put,
-    help="At most N requests a second, races as they are.  [default: as fast as it answers]",
+    help="At most N requests a second on average, races as they are.  [default: no limit]",
 )
 ALLOW_REMOTE = click.option(
     "--allow-remote", is_flag=True, help="Allow a URL that is not on this machine."

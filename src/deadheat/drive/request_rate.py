@@ -1,9 +1,10 @@
-"""A limit on requests a second: what a burst costs is waited for before it, never inside it.
+"""A limit on requests a second: what a burst costs is waited for after it, never inside it.
 
 Rules
 - A round of lanes is asked for as a whole and then sent at its offsets: a limit makes the pauses
   between rounds longer, and leaves races as they are.
-- On average over any stretch that begins and ends between two bursts no more than ``a_second``.
+- On average over any stretch that ends before a burst no more than ``a_second``; within one second
+  it may be a round more.
 - The clock is an argument; nothing sleeps here.
 """
 
