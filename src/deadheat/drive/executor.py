@@ -66,6 +66,10 @@ _CLEANING_ROUNDS = 3
 _LIST_RATHER_THAN_GET = 3
 # After Ctrl-C: enough for a few deletes, and short enough not to be pressed again.
 _LAST_CLEANING_S = 1.0
+# At the end of all, on a server of somebody else: long enough for a busy one, and a look after what
+# may still have been on its way.
+_LEAVING_S = 5.0
+_STILL_COMING_S = 0.1
 
 
 def _shared_connections(base_url: str, target: Target) -> tuple[SharedConnection, ...]:
@@ -167,6 +171,27 @@ class Executor:
                 await client.aclose()
             for connection in self._shared:
                 await connection.aclose()
+
+    async def leave_nothing(self) -> None:
+        """Delete what of this run may be there: a create that was cut off ends when it likes."""
+        with anyio.move_on_after(_LEAVING_S):
+            await self._delete_all()
+
+    async def _delete_all(self) -> None:
+        for _ in range(_CLEANING_ROUNDS):
+            outcome, *_ = await self.exchange(self.observer, Invocation(Kind.LIST))
+            listed = outcome.result if isinstance(outcome, Ok) else None
+            for entry in listed.entries if isinstance(listed, Listed) else ():
+                if self._ownership.of_run(entry.title) or self._ownership.named(entry.session):
+                    self._ownership.adopt(entry.session)
+            there = self._ownership.not_seen_gone
+            if not there:
+                return
+            for session in there:
+                await self.exchange(self.observer, Invocation(Kind.DELETE, session))
+                if await self._is_gone(session):
+                    self._ownership.released([session])
+            await anyio.sleep(_STILL_COMING_S)
 
     async def hears(self) -> bool:
         """Does the event stream announce a create and a delete?"""

@@ -42,6 +42,7 @@ class Ownership:
         self._chooses = chooses
         self._notes = notes
         self._ours: set[str] = set()
+        self._there: set[str] = set()
         self._foreign: set[str] = set()
 
     def title(self, trial: int, name: str) -> str:
@@ -83,11 +84,14 @@ class Ownership:
         """A create of this run returned this id (a broken server may return somebody else's)."""
         if session not in self._foreign:
             self._ours.add(session)
+            self._there.add(session)
             if self._notes is not None:
                 self._notes.made(session)
 
     def released(self, sessions: Iterable[str]) -> None:
         """They have been seen to be gone (they stay ours: something late may bring them back)."""
+        sessions = tuple(sessions)
+        self._there.difference_update(sessions)
         if self._notes is not None:
             self._notes.gone(sessions)
 
@@ -100,6 +104,11 @@ class Ownership:
                 self.adopt(invocation.session)
             case _:
                 pass
+
+    @property
+    def not_seen_gone(self) -> tuple[str, ...]:
+        """Ours that may still be there."""
+        return tuple(sorted(self._there))
 
     def owns(self, session: str) -> bool:
         """May this id be changed?"""
