@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,17 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Says:
-    """An answer. ``raw`` instead of status and body; ``close`` the connection after it."""
+    """An answer. ``raw`` instead of status and body; ``close`` the connection after it.
+
+    ``pieces``: these instead of all that, for ever if need be, and then it is closed.
+    """
 
     status: int = 200
     body: Any = True
     raw: bytes | None = None
     close: bool = False
     after: threading.Event | None = None  # waits for it before answering
+    pieces: Iterable[bytes] | None = None
 
     def encoded(self) -> bytes:
         if self.raw is not None:
@@ -130,10 +134,11 @@ class Scripted:
                     if says.after is not None:
                         says.after.wait(10)
                     try:
-                        line.sock.sendall(says.encoded())
+                        for out in says.pieces or (says.encoded(),):
+                            line.sock.sendall(out)
                     except OSError:
                         return
-                    if says.close:
+                    if says.close or says.pieces is not None:
                         return
 
 

@@ -7,7 +7,7 @@ import time
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
-from urllib.parse import TextIO, urlsplit
+from urllib.parse import urlsplit
 
 import click
 
