@@ -35,6 +35,8 @@ def test_the_lost_update_is_found(tmp_path: Path) -> None:
             Anomaly.RESURRECTION,
             Anomaly.GHOST,
             Anomaly.VANISHED,
+            Anomaly.DOUBLE_DELETE,  # it came back between the two
+            Anomaly.STALE_READ,
         }
         assert found.artifact.target.profile == "carts"
         assert str(SHOP.parent) not in found.path.read_text(encoding="utf-8")
