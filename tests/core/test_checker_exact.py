@@ -115,7 +115,9 @@ def test_agrees_where_the_straight_way_turns_its_choices(monkeypatch: pytest.Mon
 
 
 def test_the_straight_way_leads_through_long_histories() -> None:
-    for history in histories(Cell(3_000, 10, 0.4, 0.0, faulty=False), 3, 1):
+    """With 100 clients some forty lists wait at once: each birth asks which come before it."""
+    few, many = Cell(3_000, 10, 0.4, 0.0, faulty=False), Cell(1_000, 100, 0.4, 0.15, faulty=False)
+    for history in histories(few, 3, 1) + histories(many, 5, 1):
         order = sweep(history.operations, strict_delete=True)
         assert order is not None
         assert not flaw_of(order, history, Promises())
@@ -132,11 +134,13 @@ def test_agrees_with_the_generic_search_on_20_000() -> None:
 
 
 # Where mutants of the checker survived: titles half looked at, creates nobody heard
-# of, answers "absent" beside many lists. Titles, information lost, kinds drawn.
+# of, answers "absent" beside many lists; and what the straight way may prove impossible
+# ("forced"). Titles, information lost, kinds drawn.
 C, D, G, L, R = Kind.CREATE, Kind.DELETE, Kind.GET, Kind.LIST, Kind.RENAME
 CORNERS = {
     "titles": ("mixed", 0.1, (C, L, L, L, R, R, R, D), 0.1),
     "unknown creates": ("none", 0.5, (C, C, C, L, L, L, G), 0.1),
+    "forced": ("none", 0.2, (C, C, D, D, L, L, L, G), 0.1),
     "absent": ("none", 0.05, (C, D, D, G, G, L, L, L), 0.35),
     "all titles": ("all", 0.1, (C, L, L, R, R, G, D, L), 0.15),
 }

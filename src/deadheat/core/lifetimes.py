@@ -14,6 +14,7 @@ Rules
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from deadheat.core.history import (
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 # Beyond every instant of a monotonic clock in nanoseconds (2**62 ns are 146 years).
 NEVER = 1 << 62
 BEFORE = -NEVER
+_FORK, _CHILDREN = Kind.FORK, Kind.CHILDREN
+_SESSION, _CALL, _EARLY = attrgetter("session"), attrgetter("call_ns"), attrgetter("early")
 
 
 class Conflict(Exception):
@@ -126,7 +129,10 @@ def read_lives(
         adopt(lives, strict_delete=strict_delete)
         claimed += lives.orphans
     for life in claimed:
-        _settle_end(life, strict_delete=strict_delete)
+        if life.deletes or life.loose_deletes:
+            _settle_end(life, strict_delete=strict_delete)
+        else:
+            life.late = NEVER
     for life in claimed:
         judge_life(life)
     return lives
@@ -162,16 +168,21 @@ def _gather(lives: Lives, existing: frozenset[str]) -> None:
                     if entry.title is not None and entry.title != life.title:
                         life.odd = True
                 continue
+            asked = op.invocation
             if kind is Created:
+                if asked.parent is not None or asked.kind is _FORK:
+                    raise Unfit
                 session = result.session  # type: ignore[union-attr]
                 life = by_id.get(session) or _new(by_id, session)
                 _claim(life, op)
                 if end < life.early:
                     life.early, life.early_by = end, op.index
                 continue
-            session = op.invocation.session or ""
+            session = asked.session or ""
             life = by_id.get(session) or _new(by_id, session)
             if kind is Absent:
+                if asked.parent is not None or asked.kind is _FORK or asked.kind is _CHILDREN:
+                    raise Unfit  # a parent, or a source, was not there
                 life.missing.append(op)
             elif kind is Found:
                 life.seen(op, end)
@@ -209,6 +220,8 @@ def _claim(life: Life, op: Operation) -> None:
 def _open(op: Operation, lives: Lives) -> None:
     """An operation without an answer: it may take effect at any later instant, or never."""
     kind, outcome = op.kind, op.outcome
+    if op.invocation.parent is not None:
+        raise Unfit
     if kind is Kind.CREATE:
         if type(outcome) is Ok and type(outcome.result) is Created:  # cut: the id is known
             session = outcome.result.session
@@ -316,9 +329,11 @@ def judge_alone(
 
 def judge_lists(lives: Lives) -> None:
     """Raise ``Conflict`` when a list misses a session that certainly lived all the while."""
-    lists = sorted(lives.lists, key=_call)
     certain = [life for life in lives.by_id.values() if life.early < life.late]
-    certain.sort(key=_early)
+    if not certain:
+        return
+    certain.sort(key=_EARLY)
+    lists = sorted(lives.lists, key=_CALL)
     active: dict[str, Life] = {}
     i, n = 0, len(certain)
     for op in lists:
@@ -326,6 +341,8 @@ def judge_lists(lives: Lives) -> None:
         while i < n and certain[i].early < call:
             active[certain[i].session] = certain[i]
             i += 1
+        if not active:
+            continue
         missed = active.keys() - shown(op)
         for session in sorted(missed) if missed else ():
             life = active[session]
@@ -337,16 +354,8 @@ def judge_lists(lives: Lives) -> None:
 
 def shown(op: Operation) -> frozenset[str]:
     """The ids of an answered list."""
-    return frozenset([entry.session for entry in op.outcome.result.entries])  # type: ignore[union-attr]
+    return frozenset(map(_SESSION, op.outcome.result.entries))  # type: ignore[union-attr]
 
 
 def _end(op: Operation) -> int:
     return NEVER if op.return_ns is None else op.return_ns
-
-
-def _call(op: Operation) -> int:
-    return op.call_ns
-
-
-def _early(life: Life) -> int:
-    return life.early
