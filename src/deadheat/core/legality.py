@@ -101,7 +101,10 @@ def decided(history: History, promises: Promises, budget: int) -> Legality:
 
 
 def _impossible(conflict: Conflict) -> Impossible:
-    return Impossible(conflict.sessions, tuple([i for i in conflict.operations if i >= 0]))
+    operations = conflict.operations
+    if -1 in operations:  # nobody in particular
+        operations = tuple([i for i in operations if i >= 0])
+    return Impossible(conflict.sessions, operations)
 
 
 def has_families(history: History) -> bool:

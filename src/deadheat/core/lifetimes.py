@@ -44,7 +44,6 @@ class Conflict(Exception):
     """No legal order exists; ``sessions`` and ``operations`` (indices) say where to look."""
 
     def __init__(self, sessions: Iterable[str], operations: Iterable[int]) -> None:
-        super().__init__("no legal order")
         self.sessions = tuple(dict.fromkeys(sessions))
         self.operations = tuple(dict.fromkeys(operations))
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from deadheat.core.history import Absent, Found, Kind, Listed, Ok, Operation
+from deadheat.core.history import Absent, Created, Found, Kind, Listed, Ok, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 AFTER_ALL = 1 << 70
 REFUSED = -1
 NONE: frozenset[int] = frozenset()
+NONE_READY: list[int] = []
 _SESSION = attrgetter("session")
 _ENTRY = attrgetter("session", "title")
 # Does a list come before the birth of a session that it misses, or after its end? Before, when few
@@ -175,6 +176,8 @@ class Reach:
         kind = type(result)
         if kind is Listed:
             self._reach_list(i)
+        elif kind is Created:
+            self._born(result.session, op.invocation.title, i)
         elif kind is Found:
             self._reach(str(op.invocation.session), result.title)
         elif kind is Absent:
@@ -186,17 +189,16 @@ class Reach:
 
     def _reach_list(self, i: int) -> None:
         """Change what keeps list ``i`` from fitting. Others may be placed on the way."""
-        live = self.live
-        shown = self.contents[i]
+        live, done, titled, shown = self.live, self.done, self.titled, self.contents[i]
         self.reaching.add(i)
-        while not self.done[i]:  # what is placed on the way may change more
-            if not live.keys() <= shown.keys():
-                self._end(next(s for s in live if s not in shown))
-            elif not shown.keys() <= live.keys():
-                self._reach(*next(entry for entry in shown.items() if entry[0] not in live))
+        while not done[i]:  # what is placed on the way may change more
+            for session in live:
+                if session not in shown:
+                    self._end(session)
+                    break
             else:
                 for session, title in shown.items():
-                    if not self._carries(session, title):
+                    if session not in live or (titled and not self._carries(session, title)):
                         self._reach(session, title)
                         break
                 else:
@@ -209,9 +211,8 @@ class Reach:
             create = self._maker(session, title)
             if create is None:
                 raise GiveUp(session)
-            known = self.ops[create].invocation.title
-            self._born(session, known, create)
-        if session in self.live and not self._carries(session, title):
+            self._born(session, self.ops[create].invocation.title, create)
+        if title is not None and session in self.live and not self._carries(session, title):
             rename = self.renames.get((session, str(title)), REFUSED)
             if rename == REFUSED or not self._is_open(rename):
                 raise GiveUp
@@ -302,39 +303,43 @@ class Reach:
     def _lists_before(self, session: str, title: str | None) -> None:
         """Place the lists that wait and would be wrong for good once ``session`` has changed."""
         done, reaching = self.done, self.reaching
-        if session in self.live:
-            for i, shown in [pair for pair in self.lists.items() if session in pair[1]]:
-                if done[i] or i in reaching:
-                    continue
+        lives = session in self.live
+        first = -1  # when it may end, after which it may be missed again
+        for i, shown in list(self.lists.items()):
+            if (session in shown) is not lives or done[i] or i in reaching:
+                continue
+            if lives:
                 if title is None or (
                     shown[session] is not None and self._carries(session, shown[session])
                 ):
                     self._reach_list(i)
-            return
-        waiting = [pair for pair in self.lists.items() if session not in pair[1]]
-        if not waiting:
-            return
-        # When it may first end, after which it may be missed again.
-        ends = [self.ops[d].call_ns for d in self.deletes.get(session, ()) if not done[d]]
-        first = min(ends, default=AFTER_ALL)
-        for i, shown in waiting:
-            if not done[i] and i not in reaching:
+                continue
+            if first < 0:
+                first = self._may_end(session)
+            if first > (self.ops[i].return_ns or 0):  # it will still be there
+                self._reach_list(i)
+            else:
                 self._before_birth(i, shown, first)
 
+    def _may_end(self, session: str) -> int:
+        """When the first call begins that may end it, ns."""
+        first = AFTER_ALL
+        for delete in self.deletes.get(session, ()):
+            if not self.done[delete]:
+                first = min(first, self.ops[delete].call_ns)
+        return first
+
     def _before_birth(self, i: int, shown: dict[str, str | None], first_ns: int) -> None:
-        """Place list ``i``, which misses a session that may end from ``first_ns`` on, if it comes
-        before the create."""
-        left_ns = (self.ops[i].return_ns or 0) - self.now
-        until_ns = first_ns - self.now
-        if until_ns > left_ns:  # it will still be there
-            self._reach_list(i)
-            return
+        """Place list ``i``, which misses a session that may end from ``first_ns`` on, in its time,
+        if it comes before the create."""
         differing = self.live.keys() ^ shown.keys()
         if len(differing) > _FAR:
             self.forced = False
         elif self._is_in_reach(differing, shown):
             self.forced = False
             self.choices += 1
+            left_ns = (self.ops[i].return_ns or 0) - self.now
+            until_ns = first_ns - self.now
             leaning = len(differing) - 1 - _LATE * until_ns / (left_ns or 1)
             before = until_ns > 0 and leaning <= 0
             self.doubts[self.choices] = abs(leaning)
@@ -353,7 +358,9 @@ class Reach:
 
     def _changed(self, i: int, session: str) -> None:
         """A write has taken effect: reads that waited for it go directly behind it."""
-        self._place(i)
+        done, order = self.done, self.order
+        done[i] = 1
+        order.append(i)
         if session in self.gets:
             waiting = self.gets.pop(session)
             left = [read for read in waiting if not self._placed_now(read)]
@@ -361,9 +368,13 @@ class Reach:
                 self.gets[session] = left
         lists = self.lists
         if lists:
-            size, fits = len(self.live), self._is_shown
-            for read in [i for i, shown in lists.items() if len(shown) == size and fits(shown)]:
-                self._place(read)
+            size, ready = len(self.live), NONE_READY
+            for read, shown in lists.items():
+                if len(shown) == size and self._is_shown(shown):
+                    ready = [*ready, read]
+            for read in ready:
+                done[read] = 1
+                order.append(read)
                 del lists[read]
 
     def _placed_now(self, i: int) -> bool:
