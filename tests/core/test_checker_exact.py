@@ -18,17 +18,18 @@ from tests.quality.generated import Cell, histories
 from deadheat.core.checker import check
 from deadheat.core.divergence import Diverged, Linearizable
 from deadheat.core.history import Kind
-from deadheat.core.legality import Impossible, decided, legal, searched
+from deadheat.core.legality import Impossible, decided, legal, searched, surroundings
 from deadheat.core.lifetimes import Unfit, read_lives
 from deadheat.core.promises import DeletePromise, ListPromise, Promises
 from deadheat.core.search import Order, OutOfBudget
-from deadheat.core.sweep import sweep
+from deadheat.core.sweep import DeadEnd, sweep
 from deadheat.core.values import read_values
 
 if TYPE_CHECKING:
     from deadheat.core.history import History
 
 BUDGET = 2_000_000
+C, D, G, L, R = Kind.CREATE, Kind.DELETE, Kind.GET, Kind.LIST, Kind.RENAME
 
 
 def _drawn(seed: int, most: int) -> tuple[History, Promises]:
@@ -119,8 +120,78 @@ def test_the_straight_way_leads_through_long_histories() -> None:
     few, many = Cell(3_000, 10, 0.4, 0.0, faulty=False), Cell(1_000, 100, 0.4, 0.15, faulty=False)
     for history in histories(few, 3, 1) + histories(many, 5, 1):
         order = sweep(history.operations, strict_delete=True)
-        assert order is not None
+        assert isinstance(order, tuple)
         assert not flaw_of(order, history, Promises())
+
+
+def _surrounded(monkeypatch: pytest.MonkeyPatch, seeds: range) -> Counter[str]:
+    """What surrounds a dead end of a short history, against the generic search on all of it."""
+    monkeypatch.setattr("deadheat.core.sweep._AROUND", 2)
+    monkeypatch.setattr("deadheat.core.sweep._MANY", 0)
+    monkeypatch.setattr("deadheat.core.sweep.judge_alone", lambda *_, **__: None)
+    seen: Counter[str] = Counter()
+    for seed in seeds:
+        rng = Random(seed)
+        kinds = rng.choice([(C, D, L), (C, C, D, D, L, L, L), (C, D, L, L, G), (C, L, L, D, G)])
+        history = random_history(
+            rng, rng.randint(6, 14), info=rng.choice([0, 0.2, 0.4]), bend=rng.choice([0.05, 0.2]),
+            titles=rng.choice(["none", "none", "mixed"]), width=rng.choice([8, 16, 40]),
+            existing=True, drawn_from=(*kinds, R) if rng.random() < 0.3 else kinds,
+        )  # fmt: skip
+        # Not snapshots: that no step had an alternative would be a proof else.
+        end = sweep(history.operations, history.existing, strict_delete=True, snapshot=False)
+        if not isinstance(end, DeadEnd) or not 0 < len(end.around) < len(history.operations):
+            continue
+        found = surroundings(end, Promises(), BUDGET)
+        if found is not None:
+            assert isinstance(searched(history, Promises(), BUDGET), Impossible), seed
+        seen["silent" if found is None else "impossible"] += 1
+    return seen
+
+
+def test_what_surrounds_a_dead_end_is_impossible_only_where_all_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = _surrounded(monkeypatch, range(800_000, 803_000))
+    assert seen["impossible"] > 100
+    assert seen["silent"] > 20
+
+
+def test_nothing_surrounds_a_dead_end_of_a_legal_history_that_is_impossible(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Dead ends are rare there; without a way back there are some."""
+    monkeypatch.setattr("deadheat.core.sweep._RETRIES", 0.0)
+    monkeypatch.setattr("deadheat.core.sweep._FIRST_RETRIES", 0)
+    monkeypatch.setattr("deadheat.core.sweep._MANY", 0)
+    ends = 0
+    for answers in (2, 10, 50):
+        monkeypatch.setattr("deadheat.core.sweep._AROUND", answers)
+        for clients, info in ((10, 0.4), (30, 0.15), (100, 0.0), (100, 0.15)):
+            for history in histories(Cell(400, clients, 0.4, info, faulty=False), 10, answers):
+                end = sweep(history.operations, strict_delete=True)
+                if isinstance(end, DeadEnd) and end.around:
+                    assert surroundings(end, Promises(), BUDGET) is None
+                    ends += 1
+    assert ends > 30
+
+
+def test_a_fault_in_a_long_history_is_proved_by_what_surrounds_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    proved = 0
+    for history in histories(Cell(7_000, 30, 0.4, 0.15, faulty=True), 6, 1):
+        with monkeypatch.context() as alone:
+            alone.setattr("deadheat.core.legality.decided", lambda *_: None)
+            found = legal(history, Promises(), BUDGET)
+        assert isinstance(found, Impossible | None)
+        proved += found is not None
+    assert proved >= 5  # of these all but one, whose dead end lies behind the fault
+
+
+@pytest.mark.quality
+def test_what_surrounds_dead_ends_of_100_000(monkeypatch: pytest.MonkeyPatch) -> None:
+    print(_surrounded(monkeypatch, range(5_000_000, 5_100_000)))
 
 
 @pytest.mark.quality
@@ -136,7 +207,6 @@ def test_agrees_with_the_generic_search_on_20_000() -> None:
 # Where mutants of the checker survived: titles half looked at, creates nobody heard
 # of, answers "absent" beside many lists; and what the straight way may prove impossible
 # ("forced"). Titles, information lost, kinds drawn.
-C, D, G, L, R = Kind.CREATE, Kind.DELETE, Kind.GET, Kind.LIST, Kind.RENAME
 CORNERS = {
     "titles": ("mixed", 0.1, (C, L, L, L, R, R, R, D), 0.1),
     "unknown creates": ("none", 0.5, (C, C, C, L, L, L, G), 0.1),

@@ -43,6 +43,7 @@ from deadheat.core.promises import (
 )
 from deadheat.core.search import OutOfBudget
 from deadheat.core.sessions import model_for
+from deadheat.core.sweep import DeadEnd
 
 STRICT = Promises()
 CASCADE = Promises(children=ChildrenPromise.CASCADE)
@@ -316,7 +317,7 @@ def test_a_budget_that_ends_is_never_a_pass(monkeypatch: pytest.MonkeyPatch) -> 
     # So few lists are found to contradict each other without a step of the search: on the
     # straight way, and behind it.
     assert isinstance(check(TORN, STRICT, budget=1), Diverged)
-    monkeypatch.setattr("deadheat.core.legality.sweep", lambda *_, **__: None)
+    monkeypatch.setattr("deadheat.core.legality.sweep", lambda *_, **__: DeadEnd())
     assert isinstance(check(TORN, STRICT, budget=1), Diverged)
     monkeypatch.setattr("deadheat.core.ordering.FEW", 0)
     assert isinstance(check(TORN, STRICT, budget=1), Undecided)

@@ -10,7 +10,8 @@ Rules
 - Sound: what it returns is a legal order in real time, step by step. Where it ends
   without having had a choice there is none (``reach`` says why), nor where the session
   at which it ends is impossible by itself: most faults show so, and cost no full
-  decision (``Conflict``). None means that that has to look.
+  decision (``Conflict``). ``DeadEnd`` means that that has to look, and of a long
+  history at which few operations first.
 - Gives up on an id of two creates, and a call that has to do with parents or forks.
 - This is what every trial of a healthy server goes through: plain records, and
   branches on exact types instead of patterns, where each operation passes.
@@ -18,6 +19,8 @@ Rules
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from dataclasses import dataclass
 from heapq import heappop, heappush
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -53,6 +56,9 @@ _RETRIES = 2.0
 # nothing is known then of what came before. Of 12 histories of 30,000 calls by 100 clients with
 # 40 % lists 3 ended there with 0, 1 with 100, none with this.
 _FIRST_RETRIES = 300
+# Of so many answers before a dead end the reads say why it is one, mostly; in a history of many
+# times as many they are worth a look by themselves.
+_AROUND, _MANY = 300, 10
 
 
 def sweep(
@@ -61,17 +67,31 @@ def sweep(
     *,
     strict_delete: bool,
     snapshot: bool = True,
-) -> tuple[int, ...] | None:
-    """The indices of a legal order, or None when this way does not lead to one.
+) -> tuple[int, ...] | DeadEnd:
+    """The indices of a legal order, or where this way ends.
 
     Raises ``Conflict`` when there is none, as every step was forced, or as the session at
     which it ends is impossible by itself. Not ``snapshot``: what lists show need not have been
     there at one instant; that it ends at one proves nothing then.
     """
+    attempt = _Sweep(operations, existing, strict_delete=strict_delete)
     try:
-        return _Sweep(operations, existing, strict_delete=strict_delete).run(snapshot=snapshot)
-    except GiveUp:
-        return None
+        return attempt.run(snapshot=snapshot)
+    except GiveUp as stuck:
+        return attempt.around(stuck.session)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadEnd:
+    """This way does not lead to a legal order.
+
+    ``around``: if there is none of these operations either, that is a proof: all writes on some
+    sessions, and some reads that show no others. Few of many, at the place of the dead end; or
+    none.
+    """
+
+    around: tuple[Operation, ...] = ()
+    existing: frozenset[str] = frozenset()  # of those sessions
 
 
 class _Place(NamedTuple):
@@ -142,11 +162,55 @@ class _Sweep(Reach):
                 ops = self.ops
                 return tuple([ops[i].index for i in self.order])
 
-    def _judge(self, session: str | None) -> None:
-        """Is the session that the way ended at impossible by itself? Raises ``Conflict`` then."""
+    def around(self, session: str | None) -> DeadEnd:
+        """What is worth a full decision before all is, of a long history without titles."""
+        if self.titled or self.reached < _AROUND or len(self.ends) < _MANY * _AROUND:
+            return DeadEnd()
+        ops, calls = self.ops, self.calls
+        since = self.ends[self.reached - _AROUND][0]
+        reads = [i for _, i in calls[bisect_left(calls, (since, -1)) : self._called()]]
+        named = set(self.live)
         if session is not None:
-            known = self.creates.get(session) == REFUSED
-            judge_alone(self.ops, session, existing=known, strict_delete=self.strict)
+            named.add(session)
+        for i in reads:
+            result: Any = ops[i].outcome.result  # type: ignore[union-attr]
+            if type(result) is Listed:
+                named.update(map(_SESSION, result.entries))
+            else:
+                named.add(str(ops[i].invocation.session))
+        chosen = {*reads, *self.untold}
+        for one in named:
+            chosen.update(self._writes_on(one))
+        known = frozenset(one for one in named if self.creates.get(one) == REFUSED)
+        return DeadEnd(tuple([ops[i] for i in sorted(chosen)]), known)
+
+    def _called(self) -> int:
+        """How many reads were called by now."""
+        return bisect_left(self.calls, (self.now + 1, -1))
+
+    def _writes_on(self, session: str) -> list[int]:
+        """All writes that say that they are, or may be, on this session."""
+        create = self.creates.get(session, REFUSED)
+        made = [] if create == REFUSED else [create]
+        return [*made, *self.renamed.get(session, ()), *self.deletes.get(session, ())]
+
+    def _judge(self, session: str | None) -> None:
+        """Is the session that the way ended at impossible by itself? Raises ``Conflict`` then.
+
+        By all its writes, and the reads called in its time so far: a read more or less makes
+        nothing possible, and a look through all of a long history would be most of the cost.
+        """
+        create = None if session is None else self.creates.get(session)
+        if session is None or create is None:
+            return  # by which create it was made, the others have a say in
+        ops, calls = self.ops, self.calls
+        first = 0
+        if create != REFUSED:
+            stuck = ops[self.ends[self.reached][1]]
+            first = bisect_left(calls, (min(ops[create].call_ns, stuck.call_ns), -1))
+        reads = [i for _, i in calls[first : self._called()]]
+        some = [ops[i] for i in [*self._writes_on(session), *reads]]
+        judge_alone(some, session, existing=create == REFUSED, strict_delete=self.strict)
 
     def _branch(self) -> None:
         """Note the sets of turned choices that differ from this one in one choice, the last.
