@@ -131,6 +131,24 @@ def test_a_choice_that_leads_nowhere_is_made_the_other_way() -> None:
         assert found[-5:] == (0, 3, 4, 2, 1)
 
 
+def test_an_older_choice_is_made_the_other_way_when_the_last_ones_lead_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The list misses a: after its delete, it seems, as two more creates lead to it; but a is
+    found when the list has been answered."""
+    a = op(0, Kind.CREATE, 6, 10, Ok(Created("a")))
+    listed = op(1, Kind.LIST, 5, 60, Ok(Listed((Seen("c"), Seen("d")))))
+    delete = op(2, Kind.DELETE, 11, 70, Ok(Deleted()), "a")
+    c, d = (op(5 + n, Kind.CREATE, 4, 80, Ok(Created("cd"[n]))) for n in range(2))
+    get = op(3, Kind.GET, 20, 30, Ok(Found()), "a")
+    late = op(4, Kind.GET, 61, 62, Ok(Found()), "a")
+    monkeypatch.setattr("deadheat.core.sweep._SAVED", 1)
+    history = (a, listed, delete, get, late, c, d)
+    assert sweep(history, strict_delete=True) == (5, 6, 1, 0, 3, 4, 2)
+    monkeypatch.setattr("deadheat.core.sweep._KEPT", 2)
+    assert sweep(history, strict_delete=True) == DeadEnd()
+
+
 def test_a_create_without_a_title_may_be_whoever_nobody_made() -> None:
     lost = op(0, Kind.CREATE, 0, None, Info(Unknown.TIMEOUT))
     listed = op(1, Kind.LIST, 5, 6, Ok(Listed((Seen("z"),))))
