@@ -73,7 +73,7 @@ async def test_a_port_that_is_none_is_a_fail() -> None:
 async def test_no_answer_in_time_is_unknown_and_open_to_the_end() -> None:
     never = threading.Event()
     with Scripted(lambda _asked: Says(after=never)) as server:
-        async with executor(server.base_url, 0.1) as running:
+        async with executor(server.base_url, 1.0) as running:
             outcome, call_ns, return_ns, _ = await running.exchange(running.observer, LIST)
         never.set()
     assert outcome == Info(Unknown.TIMEOUT, "ReadTimeout")
