@@ -191,17 +191,24 @@ def test_a_fault_in_a_long_history_is_proved_by_what_surrounds_it(
 
 @pytest.mark.quality
 def test_what_surrounds_dead_ends_of_100_000(monkeypatch: pytest.MonkeyPatch) -> None:
-    print(_surrounded(monkeypatch, range(5_000_000, 5_100_000)))
+    seen = _surrounded(monkeypatch, range(5_000_000, 5_100_000))
+    print(seen)
+    assert seen["impossible"] > 5_000
+    assert seen["silent"] > 2_000
 
 
 @pytest.mark.quality
 def test_agrees_with_every_order_tried_on_100_000() -> None:
-    print(_compare(range(1_000_000, 1_100_000), 8, by_hand=True))
+    seen = _compare(range(1_000_000, 1_100_000), 8, by_hand=True)
+    print(seen)
+    assert seen["impossible"] > 15_000
 
 
 @pytest.mark.quality
 def test_agrees_with_the_generic_search_on_20_000() -> None:
-    print(_compare(range(2_000_000, 2_020_000), 20, by_hand=False))
+    seen = _compare(range(2_000_000, 2_020_000), 20, by_hand=False)
+    print(seen)
+    assert seen["impossible"] > 4_000
 
 
 # Where mutants of the checker survived: titles half looked at, creates nobody heard

@@ -119,12 +119,11 @@ def test_a_choice_that_leads_nowhere_is_made_the_other_way() -> None:
     c = op(2, Kind.CREATE, 7, 50, Ok(Created("c")))
     no_c = op(3, Kind.GET, 12, 18, Ok(Absent()), "c")
     delete = op(4, Kind.DELETE, 20, 25, Ok(Deleted()), "a")
-    assert (
-        sweep((a, listed, c, no_c, delete), strict_delete=True) == DeadEnd()
-    )  # too short for that
+    few = (a, listed, c, no_c, delete)
+    assert sweep(few, strict_delete=True) == DeadEnd()  # too short for that
     for later in (1_000, 5_000):  # far behind the place that it goes back to
         shift = [replace(o, call_ns=o.call_ns + later, return_ns=(o.return_ns or 0) + later)
-                 for o in (a, listed, c, no_c, delete)]  # fmt: skip
+                 for o in few]  # fmt: skip
         gets = [op(5 + n, Kind.GET, 10 * n, 10 * n + 1, Ok(Absent()), "q") for n in range(90)]
         found = sweep((*gets, *shift), strict_delete=True)
         assert isinstance(found, tuple)

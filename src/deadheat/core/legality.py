@@ -96,12 +96,7 @@ def legal(history: History, promises: Promises, budget: int) -> Legality:
 
 def surroundings(end: DeadEnd, promises: Promises, budget: int) -> Impossible | None:
     """Is what surrounds a dead end impossible by itself? Then all is."""
-    try:
-        found = _specialised(History(end.around, end.existing), promises, budget)
-    except Conflict as conflict:
-        return _impossible(conflict)
-    except Unfit:
-        return None
+    found = _fitting(History(end.around, end.existing), promises, budget)
     return found if isinstance(found, Impossible) else None
 
 
@@ -109,19 +104,21 @@ def decided(history: History, promises: Promises, budget: int) -> Legality:
     """The same of a history that is ``weakened``, where the straight way does not lead through."""
     if not promises.one_life and lives_again(history, promises):
         return searched(history, promises, budget)
+    return _fitting(history, promises, budget) or searched(history, promises, budget)
+
+
+def _fitting(history: History, promises: Promises, budget: int) -> Legality | None:
+    """By the specialised decision; None where that does not fit."""
     try:
         return _specialised(history, promises, budget)
     except Conflict as conflict:
         return _impossible(conflict)
     except Unfit:
-        return searched(history, promises, budget)
+        return None
 
 
 def _impossible(conflict: Conflict) -> Impossible:
-    operations = conflict.operations
-    if -1 in operations:  # nobody in particular
-        operations = tuple([i for i in operations if i >= 0])
-    return Impossible(conflict.sessions, operations)
+    return Impossible(conflict.sessions, tuple([i for i in conflict.operations if i >= 0]))
 
 
 def has_families(history: History) -> bool:

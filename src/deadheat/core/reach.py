@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 AFTER_ALL = 1 << 70
 REFUSED = -1
 NONE: frozenset[int] = frozenset()
-NONE_READY: list[int] = []
 _SESSION = attrgetter("session")
 _ENTRY = attrgetter("session", "title")
 # Does a list come before the birth of a session that it misses, or after its end? Before, when few
@@ -214,7 +213,7 @@ class Reach:
             if create is None:
                 raise GiveUp(session)
             self._born(session, self.ops[create].invocation.title, create)
-        if title is not None and session in self.live and not self._carries(session, title):
+        if session in self.live and not self._carries(session, title):
             rename = self.renames.get((session, str(title)), REFUSED)
             if rename == REFUSED or not self._is_open(rename):
                 raise GiveUp
@@ -266,14 +265,12 @@ class Reach:
         self._changed(i, session)
 
     def _write(self, i: int) -> None:
+        """Make a delete or rename take effect."""
         if self.done[i]:
             return
         op = self.ops[i]
         asked = op.invocation
         kind = asked.kind
-        if kind is Kind.CREATE:
-            self._born(op.outcome.result.session, asked.title, i)  # type: ignore[union-attr]
-            return
         session = str(asked.session)
         if session not in self.live:
             if kind is Kind.DELETE and not self.strict:
@@ -306,7 +303,7 @@ class Reach:
         """Place the lists that wait and would be wrong for good once ``session`` has changed."""
         done, reaching = self.done, self.reaching
         lives = session in self.live
-        first = -1  # when it may end, after which it may be missed again
+        first = None  # when it may end, after which it may be missed again
         for i, shown in list(self.lists.items()):
             if (session in shown) is not lives or done[i] or i in reaching:
                 continue
@@ -316,7 +313,7 @@ class Reach:
                 ):
                     self._reach_list(i)
                 continue
-            if first < 0:
+            if first is None:
                 first = self._may_end(session)
             if first > (self.ops[i].return_ns or 0):  # it will still be there
                 self._reach_list(i)
@@ -325,11 +322,8 @@ class Reach:
 
     def _may_end(self, session: str) -> int:
         """When the first call begins that may end it, ns."""
-        first = AFTER_ALL
-        for delete in self.deletes.get(session, ()):
-            if not self.done[delete]:
-                first = min(first, self.ops[delete].call_ns)
-        return first
+        deletes = self.deletes.get(session, ())
+        return min([self.ops[d].call_ns for d in deletes if not self.done[d]], default=AFTER_ALL)
 
     def _before_birth(self, i: int, shown: dict[str, str | None], first_ns: int) -> None:
         """Place list ``i``, which misses a session that may end from ``first_ns`` on, in its time,
@@ -360,9 +354,7 @@ class Reach:
 
     def _changed(self, i: int, session: str) -> None:
         """A write has taken effect: reads that waited for it go directly behind it."""
-        done, order = self.done, self.order
-        done[i] = 1
-        order.append(i)
+        self._place(i)
         if session in self.gets:
             waiting = self.gets.pop(session)
             left = [read for read in waiting if not self._placed_now(read)]
@@ -370,13 +362,13 @@ class Reach:
                 self.gets[session] = left
         lists = self.lists
         if lists:
-            size, ready = len(self.live), NONE_READY
+            size = len(self.live)
+            ready: list[int] = []
             for read, shown in lists.items():
                 if len(shown) == size and self._is_shown(shown):
-                    ready = [*ready, read]
+                    ready.append(read)
             for read in ready:
-                done[read] = 1
-                order.append(read)
+                self._place(read)
                 del lists[read]
 
     def _placed_now(self, i: int) -> bool:

@@ -117,12 +117,13 @@ class _Sweep(Reach):
     __slots__ = (
         "calls",
         "ends",
-        "farthest",
+        "failed",
         "known",
         "reached",
         "saved",
         "since",
         "straight",
+        "there",
         "to_turn",
     )
 
@@ -133,8 +134,8 @@ class _Sweep(Reach):
         self.calls: list[tuple[int, int]] = []  # of reads
         self.ends: list[tuple[int, int]] = []
         self.reached = 0
-        # The dead end that lay farthest: which answer, when, and the sessions there.
-        self.farthest: tuple[int, int, frozenset[str]] = (0, -AFTER_ALL, frozenset())
+        self.failed = -1  # the answer at which the farthest dead end lay
+        self.there: frozenset[str] = frozenset()  # the sessions there
         self.saved: list[_Place] = []
         # Sets of choices to make the other way, each behind what puts it in its turn.
         self.to_turn: list[tuple[int, float, int, frozenset[int]]] = []
@@ -150,31 +151,29 @@ class _Sweep(Reach):
             self.untold.sort(key=lambda i: self.ops[i].call_ns)
         self.calls.append((AFTER_ALL, -1))
         at = (0, 0)
-        failed = -1
         credit: float = _FIRST_RETRIES
         ended_at: dict[str, None] = {}  # sessions, since the farthest dead end
         while True:
             try:
-                self._follow(*at, failed)
+                self._follow(*at)
             except GiveUp as stuck:
                 found = () if stuck.session is None else (stuck.session,)
                 if self.forced and snapshot and self.strict and not self.titled:
                     raise Conflict(found, (self.ops[self.ends[self.reached][1]].index,)) from None
-                new = failed < 0
-                if self.reached > failed:
-                    credit += (self.reached - max(failed, 0)) * _RETRIES
-                    failed = self.reached
-                    self.farthest = failed, self.now, frozenset([*self.live, *found])
+                before = self.failed
+                if self.reached > before:
+                    credit += (self.reached - max(before, 0)) * _RETRIES
+                    self.failed, self.there = self.reached, frozenset([*self.live, *found])
                     ended_at = {}
+                    if before < 0:
+                        self._judge(found)
                 ended_at.update(dict.fromkeys(found))
-                if new:
-                    self._judge(found)
                 if not self.saved:
                     raise
                 self._branch()
                 place = self._next_place()
                 if place is not None:
-                    credit -= failed - place.end
+                    credit -= self.failed - place.end
                 if place is None or credit < 0:
                     self._judge(ended_at)  # not before: most dead ends are only wrong choices
                     raise
@@ -185,12 +184,11 @@ class _Sweep(Reach):
 
     def around(self) -> DeadEnd:
         """What is worth a full decision before all is, of a long history without titles."""
-        reached, now, sessions = self.farthest
-        if self.titled or reached < _AROUND or len(self.ends) < _MANY * _AROUND:
+        if self.titled or self.failed < _AROUND or len(self.ends) < _MANY * _AROUND:
             return DeadEnd()
         ops = self.ops
-        reads = self._called(self.ends[reached - _AROUND][0], now)
-        named = set(sessions)
+        reads = self._called(self.ends[self.failed - _AROUND][0])
+        named = set(self.there)
         for i in reads:
             result: Any = ops[i].outcome.result  # type: ignore[union-attr]
             if type(result) is Listed:
@@ -203,9 +201,9 @@ class _Sweep(Reach):
         known = frozenset(one for one in named if self.creates.get(one) == REFUSED)
         return DeadEnd(tuple([ops[i] for i in sorted(chosen)]), known)
 
-    def _called(self, first_ns: int, last_ns: int) -> list[int]:
-        """The reads called in this time, its ends included."""
-        calls = self.calls
+    def _called(self, first_ns: int) -> list[int]:
+        """The reads called from then on, until the farthest dead end."""
+        calls, last_ns = self.calls, self.ends[self.failed][0]
         first, last = bisect_left(calls, (first_ns, -1)), bisect_left(calls, (last_ns + 1, -1))
         return [i for _, i in calls[first:last]]
 
@@ -221,15 +219,14 @@ class _Sweep(Reach):
         By all its writes, and the reads called in its time so far: a read more or less makes
         nothing possible, and a look through all of a long history would be most of the cost.
         """
-        reached, now, _ = self.farthest
         for session in sessions:
             create = self.creates.get(session)
             if create is None:
                 continue  # by which create it was made, the others have a say in
             ops, first_ns = self.ops, -AFTER_ALL
             if create != REFUSED:
-                first_ns = min(ops[create].call_ns, ops[self.ends[reached][1]].call_ns)
-            some = [ops[i] for i in [*self._writes_on(session), *self._called(first_ns, now)]]
+                first_ns = min(ops[create].call_ns, ops[self.ends[self.failed][1]].call_ns)
+            some = [ops[i] for i in [*self._writes_on(session), *self._called(first_ns)]]
             judge_alone(some, session, existing=create == REFUSED, strict_delete=self.strict)
 
     def _branch(self) -> None:
@@ -237,14 +234,17 @@ class _Sweep(Reach):
 
         Those of a way that led farther come first, then those that were the least clear.
         """
-        turned, known, doubts = self.turned, self.known, self.doubts
-        for k in range(self.since + 1, self.choices + 1):
+        self._turn_one(range(self.since + 1, self.choices + 1), self.turned, self.reached)
+
+    def _turn_one(self, choices: Iterable[int], turned: frozenset[int], reached: int) -> None:
+        known, doubts = self.known, self.doubts
+        for k in choices:
             if k not in turned:
                 other = frozenset([one for one in turned if one < k] + [k])
                 if other not in known:
                     known.add(other)
                     doubt = sum([doubts[one] for one in other])
-                    heappush(self.to_turn, (-self.reached, doubt, -len(known), other))
+                    heappush(self.to_turn, (-reached, doubt, -len(known), other))
 
     def _next_place(self) -> _Place | None:
         """Turn the next set of choices: the last saved place that lies on the way to them."""
@@ -266,11 +266,7 @@ class _Sweep(Reach):
         older = [place.choices for place in self.saved if place.choices < self.since]
         if not older:
             return False
-        for k in range(older[-1] + 1, self.since + 1):
-            if k not in self.straight:
-                other = frozenset([one for one in self.straight if one < k] + [k])
-                self.known.add(other)
-                heappush(self.to_turn, (0, self.doubts[k], -len(self.known), other))
+        self._turn_one(range(older[-1] + 1, self.since + 1), self.straight, 0)
         self.since = older[-1]
         return True
 
@@ -303,10 +299,10 @@ class _Sweep(Reach):
         )  # fmt: skip
         self.saved.append(place)
 
-    def _follow(self, first: int, c: int, failed: int) -> None:
+    def _follow(self, first: int, c: int) -> None:
         """Go through the events from the ``first``th end and the ``c``th call on."""
         ops, done, live, order = self.ops, self.done, self.live, self.order
-        calls, ends, titled = self.calls, self.ends, self.titled
+        calls, ends, titled, failed = self.calls, self.ends, self.titled, self.failed
         call, j = calls[c]
         for e in range(first, len(ends)):
             end, i = ends[e]
