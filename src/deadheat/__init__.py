@@ -1,6 +1,14 @@
 """deadheat: finds races in HTTP session APIs, shrinks them, says how often they show."""
 
-from importlib.metadata import version
-
-__version__ = version("deadheat")
 __all__ = ["__version__"]
+
+__version__: str
+
+
+def __getattr__(name: str) -> str:
+    """The version, once somebody asks: to look it up takes as long as all of ``--help``."""
+    if name != "__version__":
+        raise AttributeError(f"module 'deadheat' has no attribute {name!r}")
+    from importlib.metadata import version
+
+    return version("deadheat")

@@ -23,7 +23,6 @@ from deadheat.campaign.replay import replay as replay_trials
 from deadheat.drive.live import open_target
 from deadheat.drive.until import run_until
 from deadheat.errors import DeadheatError, ExitCode, NothingExercised, StartFailed
-from deadheat.generate.source import ProgramSource
 from deadheat.report.wording import via_text
 
 if TYPE_CHECKING:
@@ -99,6 +98,9 @@ def run(
 
     ``work_of``: what the engine is for; default: the search.
     """
+    # Here, and not for a replay, which draws no programs: Hypothesis is the slowest to import.
+    from deadheat.generate.source import ProgramSource
+
     engines: list[Engine] = []
     began_s = time.monotonic()
 

@@ -1,4 +1,4 @@
-"""``ci``, and what goes with it: ``accept``, ``fixed``, ``schema``.
+"""``ci``: a bounded job, whose last line is the verdict.
 
 Rules
 - An option goes before the configuration, which goes before the default.
@@ -9,7 +9,6 @@ Rules
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import time
@@ -22,15 +21,24 @@ import click
 
 from deadheat import artifact as artifacts
 from deadheat import config as configs
-from deadheat import job, regression, session
-from deadheat.artifact import Expectation
+from deadheat import job, session
 from deadheat.campaign.event_lines import EventLines
 from deadheat.cli.ending import find, tell
-from deadheat.cli.options import EXIT_CODES, HANG_AFTER, HTTP2, NO_STREAM, PROFILE, REMOTE, Duration
+from deadheat.cli.options import (
+    CONFIG,
+    EXIT_CODES,
+    HANG_AFTER,
+    HTTP2,
+    NO_STREAM,
+    PROFILE,
+    REGRESSIONS,
+    REMOTE,
+    Duration,
+)
 from deadheat.console import View
 from deadheat.drive.until import process_age_s
 from deadheat.errors import CannotSave, UserError
-from deadheat.report import github, junit
+from deadheat.report import github
 from deadheat.report.job import job_machine_line, job_pages, job_text, verdict_line
 
 if TYPE_CHECKING:
@@ -41,18 +49,6 @@ if TYPE_CHECKING:
     from deadheat.results import JobResult
 
 T = TypeVar("T")
-
-CONFIG = click.option(
-    "--config",
-    "file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Configuration.  [default: deadheat.toml or [tool.deadheat] in pyproject.toml]",
-)
-REGRESSIONS = click.option(
-    "--regressions",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the committed examples.  [default: fuzz/regressions]",
-)
 
 
 @click.command(epilog=EXIT_CODES)
@@ -213,6 +209,8 @@ class _Outputs:
         if result.error is not None:
             tell(result.error)
         if self._junit is not None:
+            from deadheat.report import junit
+
             with _saving(self._junit):
                 self._junit.parent.mkdir(parents=True, exist_ok=True)
                 self._junit.write_text(junit.junit_xml(result), encoding="utf-8")
@@ -236,78 +234,3 @@ def _saving(path: Path) -> Iterator[None]:
         yield
     except OSError as exc:
         raise CannotSave(f"{path} cannot be written ({exc.strerror}). Name another file.") from exc
-
-
-def _moved(
-    files: tuple[Path, ...],
-    on: tuple[str, ...],
-    config: Path | None,
-    regressions: Path | None,
-    expected: Expectation,
-) -> None:
-    folder = regressions or Path(configs.read_config(config).config.regressions)
-    for path in files:
-        there = regression.commit(path, folder, on, expected)
-        artifact = artifacts.read(there)
-        says = ", ".join(f"{label}: {what}" for label, what in artifact.expect.items())
-        click.echo(f"{there}  {says}")
-
-
-FILES = click.argument(
-    "files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path)
-)
-ON = click.option(
-    "--on", multiple=True, metavar="TARGET", help="Where.  [default: where it was found]"
-)
-
-
-@click.command()
-@FILES
-@ON
-@CONFIG
-@REGRESSIONS
-def accept(
-    files: tuple[Path, ...], on: tuple[str, ...], file: Path | None, regressions: Path | None
-) -> None:
-    """Commit found examples as known bugs: `deadheat ci` stays green while they show.
-
-    Moves FILE into fuzz/regressions/… and writes what is expected into it: `diverges`.
-
-    \b
-    Examples:
-      deadheat accept .deadheat/carts/lost-update-1a2b3c4d.json
-      deadheat accept ghost-1a2b3c4d.json --on opencode@1.0.152 --on opencode@1.0.142
-    """
-    _moved(files, on, file, regressions, Expectation.DIVERGES)
-
-
-@click.command()
-@FILES
-@ON
-@CONFIG
-@REGRESSIONS
-def fixed(
-    files: tuple[Path, ...], on: tuple[str, ...], file: Path | None, regressions: Path | None
-) -> None:
-    """Say that the bug of an example is fixed: from now on `deadheat ci` is red when it shows.
-
-    FILE may be committed already (then it is turned round) or not yet (then it is moved there).
-
-    \b
-    Examples:
-      deadheat fixed fuzz/regressions/carts/lost-update-1a2b3c4d.json
-      deadheat fixed fuzz/regressions/opencode/ghost-1a2b3c4d.json --on opencode@1.2.1
-    """
-    _moved(files, on, file, regressions, Expectation.CLEAN)
-
-
-@click.command()
-@click.argument("name", type=click.Choice(sorted(configs.SCHEMAS)))
-def schema(name: str) -> None:
-    """Print the JSON Schema of a configuration or a profile, for an editor.
-
-    \b
-    Example:
-      deadheat schema profile > profile.schema.json
-    """
-    click.echo(json.dumps(configs.schema(name), indent=2))

@@ -1,4 +1,4 @@
-"""Commands on saved examples: ``replay``, ``shrink``, ``tune``, ``show``."""
+"""Commands that run saved examples: ``replay``, ``shrink``, ``tune``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from deadheat.cli.options import (
 from deadheat.console import View
 from deadheat.errors import ExitCode, UserError
 from deadheat.report import outcome
-from deadheat.report.terminal import finding_text
 from deadheat.targets.catalog import several
 
 if TYPE_CHECKING:
@@ -212,16 +211,3 @@ def rework(
             exit_first=True,
         )
         return session.run(order, view, work)
-
-
-@click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path))
-def show(files: tuple[Path, ...]) -> None:
-    """Print saved failing examples, without running anything.
-
-    \b
-    Example:
-      deadheat show .deadheat/opencode@1.0.152/ghost-1a2b3c4d.json
-    """
-    for path in files:
-        click.echo(finding_text(artifacts.read(path), path))

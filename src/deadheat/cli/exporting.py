@@ -1,4 +1,4 @@
-"""``export`` and ``explain``: a saved example for people, with deadheat or without."""
+"""``export``: a saved example for people without deadheat."""
 
 from __future__ import annotations
 
@@ -11,14 +11,8 @@ from typing import TYPE_CHECKING, Any, assert_never
 import click
 
 from deadheat import artifact as artifacts
-from deadheat import comparison
 from deadheat.campaign.replay import trials_wanted
-from deadheat.cli.ending import target_of
-from deadheat.cli.options import EXIT_CODES, PROFILE, REMOTE
-from deadheat.console import View
 from deadheat.errors import BadArtifact, CannotExport, CannotSave, UserError
-from deadheat.report import outcome
-from deadheat.report.explanation import explanation_text, window_text
 from deadheat.report.export.har import har
 from deadheat.report.export.markdown import markdown
 from deadheat.report.export.recipe import Recipe, TableRow
@@ -149,46 +143,6 @@ def _reads(profile: Profile, kind: Form) -> tuple[tuple[str, Reads], ...]:
         if kind in (Form.SCRIPT, Form.PYTEST):
             raise
         return ()
-
-
-@click.command(epilog=EXIT_CODES)
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--window",
-    type=click.IntRange(20),
-    metavar="N",
-    help="Also run N trials at other offsets: at which does it show?",
-)
-@click.option("--against", metavar="TARGET", help="With --window: another server.")
-@PROFILE
-@REMOTE
-def explain(
-    file: Path, window: int | None, against: str | None, profile: str | None, allow_remote: bool
-) -> None:
-    """Explain a saved failing example in plain words.
-
-    Which answer no order of the calls can place, the longest order that works, why
-    every other place is none, and where the race window seems to be. Runs nothing,
-    unless --window is given.
-
-    \b
-    Examples:
-      deadheat explain ghost-1a2b3c4d.json
-      deadheat explain ghost-1a2b3c4d.json --window 600
-
-    Exits with 0.
-    """
-    artifact = artifacts.read(file)
-    if window is None and (against or profile):
-        raise UserError("--against and --profile go with --window. Add --window 600.")
-    click.echo(explanation_text(artifact))
-    if window is None:
-        return
-    with View() as view:
-        target = target_of(artifact, file, against, profile, allow_remote, view)
-        picture = comparison.window(artifact, target, window, view)
-    click.echo(f"\non {target.name}:")
-    click.echo(window_text(picture, outcome.offset_picture(picture)))
 
 
 def read_table(path: Path) -> tuple[TableRow, ...]:

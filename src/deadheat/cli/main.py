@@ -14,29 +14,17 @@ import traceback
 
 import click
 
-import deadheat
-from deadheat.cli import (
-    aiming,
-    campaign,
-    ci,
-    cleaning,
-    drafting,
-    examples,
-    exporting,
-    search,
-    versions,
-)
-from deadheat.cli.ending import tell
+from deadheat.cli.commands import commands
 from deadheat.cli.options import EXIT_CODES
 from deadheat.errors import DeadheatError, ExitCode
-from deadheat.targets.catalog import KINDS
 
 
 @click.group(
+    commands=[*commands()],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=EXIT_CODES,
 )
-@click.version_option(deadheat.__version__, prog_name="deadheat")
+@click.version_option(package_name="deadheat", prog_name="deadheat")
 def cli() -> None:
     """Find races in HTTP session APIs, shrink them, and say how often they show.
 
@@ -46,39 +34,6 @@ def cli() -> None:
     A real one:
       deadheat run opencode@1.0.152
     """
-
-
-@click.command()
-def targets() -> None:
-    """Say what can be named as TARGET, with an example of each."""
-    width = max(len(word) for word, _, _ in KINDS)
-    for word, meaning, example in KINDS:
-        click.echo(f"{word.ljust(width)}  {meaning}")
-        click.echo(f"{' ' * width}  $ {example}")
-
-
-for _command in (
-    search.run,
-    aiming.check,
-    ci.ci,
-    ci.accept,
-    ci.fixed,
-    ci.schema,
-    campaign.campaign,
-    campaign.report,
-    examples.replay,
-    examples.shrink,
-    examples.tune,
-    examples.show,
-    versions.verify,
-    versions.bisect,
-    exporting.export,
-    exporting.explain,
-    cleaning.cleanup,
-    drafting.init,
-    targets,
-):
-    cli.add_command(_command)
 
 
 def _mistake(exc: click.UsageError) -> None:
@@ -110,6 +65,8 @@ def main() -> None:
         click.echo(f"deadheat: {exc.format_message()}", err=True)
         sys.exit(ExitCode.USER)
     except DeadheatError as exc:
+        from deadheat.cli.ending import tell
+
         tell(exc)
         sys.exit(exc.exit_code)
     except BrokenPipeError:

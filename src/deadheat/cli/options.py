@@ -157,3 +157,14 @@ FOLDER = click.option(
     show_default=True,
     help="Folder for the saved examples.",
 )
+CONFIG = click.option(
+    "--config",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Configuration.  [default: deadheat.toml or [tool.deadheat] in pyproject.toml]",
+)
+REGRESSIONS = click.option(
+    "--regressions",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the committed examples.  [default: fuzz/regressions]",
+)

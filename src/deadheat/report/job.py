@@ -15,7 +15,6 @@ from deadheat.report.cases import (
     regression_line,
     regression_story,
 )
-from deadheat.report.html import example_page
 from deadheat.report.outcome import machine_line, run_text
 from deadheat.results import RED
 
@@ -50,6 +49,8 @@ def job_text(result: JobResult) -> str:
 
 def job_pages(result: JobResult) -> dict[str, str]:
     """A page a divergence, by the name of its file: what was found, and what came back."""
+    from deadheat.report.html import example_page  # few jobs ask for pages
+
     found = result.summary.findings if result.summary is not None else ()
     shown = [(example.artifact, example.path) for example in found]
     shown += [(one.artifact, one.path) for one in result.regressions if one.standing in RED]

@@ -1,0 +1,16 @@
+"""``targets``: what can be named."""
+
+from __future__ import annotations
+
+import click
+
+from deadheat.targets.catalog import KINDS
+
+
+@click.command()
+def targets() -> None:
+    """Say what can be named as TARGET, with an example of each."""
+    width = max(len(word) for word, _, _ in KINDS)
+    for word, meaning, example in KINDS:
+        click.echo(f"{word.ljust(width)}  {meaning}")
+        click.echo(f"{' ' * width}  $ {example}")
