@@ -61,7 +61,6 @@ ONLY_IN = {
     "pydantic": ("config", "targets", "toml_file"),
     "pydantic_core": ("toml_file",),
     "jsonpath": ("targets",),
-    "jsonref": ("targets",),
     "tomlkit": ("targets",),
     "yaml": ("targets",),
     "pytest": ("pytest_plugin", "testing"),

@@ -82,7 +82,7 @@ def init(
     if url is not None:
         checked_url(url, allow_remote=allow_remote)
     text, shown = _read(source, url)
-    document = read_document(text, shown)
+    document = read_document(text, shown, lambda line: click.echo(f"note: {line}", err=True))
     found = _chosen(collections(document), collection, shown)
     draft = draft_of(found, base_path(document))
     file = output if output is not None else Path(f"{found.name}.toml")

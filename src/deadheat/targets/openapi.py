@@ -3,26 +3,36 @@
 Rules
 - A collection is a path with GET and POST, beside one below it, of one parameter, with GET and
   DELETE: ``/carts`` and ``/carts/{id}``. Anything else is left to the person.
-- A document is read, never trusted: what it says of ids and titles is a guess that probes correct.
-- JSON and YAML, by their library; references, by theirs.
+- A document is read, never trusted: what it says of ids and titles is a guess that probes correct,
+  and nothing that it names is fetched or opened (``references``).
+- Its objects are shared and may contain themselves, so every walk is bounded: by its depth, and all
+  walks together by ``_MOST_STEPS``. A value of another type than the standard's counts as missing.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import jsonref  # type: ignore[import-untyped]
-import yaml
-
 from deadheat.errors import BadFile
+from deadheat.targets.references import read_linked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 _PARAMETER = re.compile(r"\{[^{}]+\}")
+_BELOW = re.compile(r"(.*)/\{[^{}]+\}/?")
 # What people call the text that a session carries, the likeliest first.
 _TITLES = ("title", "name", "label", "summary", "description", "text")
 _DEPTH = 6  # of a sample: a schema may contain itself
+# Values of one sample, and parts of one schema; the largest bodies in use have some dozens.
+_MOST_VALUES = 1_000
+_LONGEST_TEXT = 1_000  # of a sample, whatever a schema's minLength says
+_MOST_COLLECTIONS = 1_000
+_LARGEST = 1e15  # numbers that JSON keeps exactly
+_MOST_TOLD = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,44 +68,53 @@ class Collection:
         return re.sub(r"[^A-Za-z0-9._-]+", "-", words[-1]).strip("-._") or "api" if words else "api"
 
 
-def read_document(text: str, shown: str) -> dict[str, Any]:
-    """The document, its references followed. Raises ``BadFile``."""
-    try:
-        found = yaml.safe_load(text)
-    except yaml.YAMLError as exc:
-        mark = getattr(exc, "problem_mark", None)
-        at = "" if mark is None else f":{mark.line + 1}"
-        raise BadFile(f"{shown}{at} is neither JSON nor YAML. Name another one.") from None
-    except RecursionError:
-        raise BadFile(f"{shown} is too deep to be read. Name another one.") from None
+def read_document(
+    text: str, shown: str, tell: Callable[[str], None] = lambda _line: None
+) -> dict[str, Any]:
+    """The document, its references followed inside of it; ``tell`` hears of those outside.
+
+    Raises ``BadFile``.
+    """
+    linked = read_linked(text, shown)
+    found = linked.whole
     if not isinstance(found, dict) or not str(found.get("openapi", "")).startswith("3."):
         raise BadFile(f"{shown} is no OpenAPI 3 document. Name one, or the URL of a server.")
-    resolved = jsonref.replace_refs(found, lazy_load=True, proxies=True)
-    assert isinstance(resolved, dict)
-    return resolved
+    for reference in linked.outside[:_MOST_TOLD]:
+        tell(
+            f"{shown} refers to {reference}, which is outside of it and is not read. "
+            "If it matters, bundle all into one document first."
+        )
+    if len(linked.outside) > _MOST_TOLD:
+        tell(f"and to {len(linked.outside) - _MOST_TOLD} more.")
+    return found
 
 
 def base_path(document: dict[str, Any]) -> str:
     """What comes before every path, if the document names a server with one."""
-    servers = document.get("servers") or ()
-    first = servers[0] if servers and isinstance(servers[0], dict) else {}
-    path = urlsplit(str(first.get("url", ""))).path.rstrip("/")
+    first: dict[str, Any] = next(
+        (one for one in _array(document.get("servers")) if _is_map(one)), {}
+    )
+    try:
+        path = urlsplit(str(first.get("url", ""))).path.rstrip("/")
+    except ValueError:  # http://[
+        return ""
     return path if re.fullmatch(r"(/[^\s?#{}]+)*", path) else ""
 
 
 def collections(document: dict[str, Any]) -> tuple[Collection, ...]:
     """Every collection, the likeliest first: of the fewest path parts, with a title to rename."""
-    paths = {path: item for path, item in (document.get("paths") or {}).items() if _is_map(item)}
+    paths = {path: item for path, item in _map(document.get("paths")).items() if _is_map(item)}
     found = []
-    for path, whole in paths.items():
-        if not {"get", "post"} <= whole.keys() or "{" in path:
+    for below, one in paths.items():
+        match = _BELOW.fullmatch(str(below))
+        if match is None or not {"get", "delete"} <= one.keys():
             continue
-        for below, one in paths.items():
-            rest = below.removeprefix(path.rstrip("/"))
-            if rest == below or not re.fullmatch(r"/\{[^{}]+\}/?", rest):
-                continue
-            if {"get", "delete"} <= one.keys():
+        for path in (match[1], f"{match[1]}/"):
+            whole = paths.get(path, {})
+            if {"get", "post"} <= whole.keys() and "{" not in path:
                 found.append(_collection(path, below, whole, one))
+        if len(found) >= _MOST_COLLECTIONS:
+            break
     return tuple(sorted(found, key=lambda one: (one.path.count("/"), not one.title, one.path)))
 
 
@@ -137,56 +156,59 @@ def _collection(path: str, below: str, whole: dict[str, Any], one: dict[str, Any
 
 
 def _operation(method: str, path: str, said: Any) -> Operation:
-    responses = said.get("responses") if _is_map(said) else None
     done, answer = [], None
-    for status, response in (responses or {}).items():
-        if re.fullmatch(r"2\d\d", str(status)):
+    for status, response in _map(_map(said).get("responses")).items():
+        if re.fullmatch(r"2\d\d", str(status), re.ASCII):
             done.append(int(status))
             answer = answer or _schema(response)
     schema = _body_schema(said)
-    body = None if schema is None or method in ("GET", "DELETE") else _sample(schema, _DEPTH)
+    body = None if schema is None or method in ("GET", "DELETE") else _sample(schema)
     return Operation(method, path, body, answer, tuple(sorted(done)))
 
 
 def _renaming(said: Any, title: str, created: Any) -> Any:
     """PATCH sends the title alone, unless more is required; then as the create does."""
     schema = _body_schema(said)
-    required = set(schema.get("required", ())) if _is_map(schema) else set()
-    if required <= {title}:
+    if set(_names(_map(schema).get("required"))) <= {title}:
         return {title: "{title}"}
-    sample = _sample(schema, _DEPTH)
-    known = created if isinstance(created, dict) else {}
-    return {**(sample if isinstance(sample, dict) else {}), **known, title: "{title}"}
+    return {**_map(_sample(schema)), **_map(created), title: "{title}"}
 
 
 def _body_schema(said: Any) -> Any:
-    body = said.get("requestBody") if _is_map(said) else None
-    return _schema(body)
+    return _schema(_map(said).get("requestBody"))
 
 
 def _schema(holder: Any) -> Any:
-    content = holder.get("content") if _is_map(holder) else None
-    if not isinstance(content, dict):
-        return None
+    content = _map(_map(holder).get("content"))
     media = next((content[kind] for kind in content if "json" in str(kind)), None)
-    return media.get("schema") if isinstance(media, dict) else None
+    return _map(media).get("schema")
 
 
-def _properties(schema: Any, depth: int = _DEPTH) -> dict[str, Any]:
-    if not _is_map(schema) or depth == 0:
-        return {}
+def _parts(schema: Any, *words: str) -> Iterator[dict[str, Any]]:
+    """The schema and what these words of it name, and of those: each once, the outermost first."""
+    waiting, seen = [schema], {id(schema)}
+    for one in waiting:
+        if not _is_map(one):
+            continue
+        yield one
+        for word in words:
+            for part in _array(one.get(word)):
+                if id(part) not in seen and len(seen) < _MOST_VALUES:
+                    seen.add(id(part))
+                    waiting.append(part)
+
+
+def _properties(schema: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for part in (*schema.get("allOf", ()), *schema.get("anyOf", ()), *schema.get("oneOf", ())):
-        found.update(_properties(part, depth - 1))
-    properties = schema.get("properties")
-    found.update(properties if _is_map(properties) else {})
+    for part in _parts(schema, "allOf", "anyOf", "oneOf"):
+        found = {**_named(part.get("properties")), **found}
     return found
 
 
 def _items(schema: Any) -> tuple[str, Any]:
     """Where a list's array is, and the schema of one of it."""
     if not _is_map(schema) or schema.get("type") == "array":
-        return "", schema["items"] if _is_map(schema) and "items" in schema else None
+        return "", _map(schema).get("items")
     for name, inner in _properties(schema).items():
         if _is_map(inner) and inner.get("type") == "array":
             return name, inner.get("items")
@@ -200,42 +222,73 @@ def _id(properties: dict[str, Any], parameter: str) -> str:
     return next((name for name in properties if name.lower().endswith("id")), "id")
 
 
-def _sample(schema: Any, depth: int) -> Any:
+def _sample(schema: Any) -> Any:
     """A value that the schema allows, as plain as may be; required properties only."""
-    if not _is_map(schema) or depth == 0:
-        return None
-    for word in ("const", "default", "example"):
-        if word in schema:
-            return _plain(schema[word])
-    for word in ("examples", "enum"):
-        if isinstance(schema.get(word), list) and schema[word]:
-            return _plain(schema[word][0])
-    for one in (*(schema.get("oneOf") or ()), *(schema.get("anyOf") or ())):
-        return _sample(one, depth - 1)
-    kind = schema.get("type")
-    kind = kind[0] if isinstance(kind, list) and kind else kind
-    match kind:
-        case "string":
-            return _text(schema)
-        case "integer" | "number":
-            return max(schema.get("minimum", 0), 0) or 1
-        case "boolean":
-            return False
-        case "array":
-            few = schema.get("minItems", 0)
-            return [_sample(schema.get("items"), depth - 1) for _ in range(min(few, 3))]
-        case "null":
+    return _Sampler().of(schema, _DEPTH)
+
+
+class _Sampler:
+    """One sample, of so many values at most; what comes after them is null."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_VALUES
+
+    def of(self, schema: Any, depth: int) -> Any:
+        """A value of this schema."""
+        self._left -= 1
+        if not _is_map(schema) or depth == 0 or self._left < 0:
             return None
-        case _:
-            known, wanted = _properties(schema), _required(schema)
-            return {name: _sample(known.get(name), depth - 1) for name in wanted}
+        for word in ("const", "default", "example"):
+            if word in schema:
+                return self._plain(schema[word], depth)
+        for word in ("examples", "enum"):
+            if isinstance(schema.get(word), list) and schema[word]:
+                return self._plain(schema[word][0], depth)
+        for one in (*_array(schema.get("oneOf")), *_array(schema.get("anyOf"))):
+            return self.of(one, depth - 1)
+        kind = schema.get("type")
+        match kind[0] if isinstance(kind, list) and kind else kind:
+            case "string":
+                return _text(schema)
+            case "integer" | "number":
+                return max(_number(schema.get("minimum")), 0) or 1
+            case "boolean":
+                return False
+            case "array":
+                few = min(int(_number(schema.get("minItems"))), 3)
+                return [self.of(schema.get("items"), depth - 1) for _ in range(few)]
+            case "null":
+                return None
+            case _:
+                known = _properties(schema)
+                return {
+                    name: self.of(known.get(name), depth - 1)
+                    for name in _required(schema)
+                    if self._left > 0
+                }
+
+    def _plain(self, value: Any, depth: int) -> Any:
+        """What goes into a file: an example may contain itself."""
+        self._left -= 1
+        deeper = depth > 0 and self._left > 0
+        match value:
+            case dict():
+                return {str(k): self._plain(v, depth - 1) for k, v in value.items() if deeper}
+            case list():
+                return [self._plain(inner, depth - 1) for inner in value if deeper]
+            case str():
+                return value[:_LONGEST_TEXT]
+            case bool() | int() | float():
+                return value
+            case None:
+                return None
+            case _:  # YAML has dates and bytes, too
+                return str(value)[:_LONGEST_TEXT]
 
 
 def _required(schema: Any) -> tuple[str, ...]:
-    found = list(schema.get("required", ()))
-    for part in schema.get("allOf", ()):
-        found += _required(part) if _is_map(part) else ()
-    return tuple(dict.fromkeys(map(str, found)))
+    parts = _parts(schema, "allOf")
+    return tuple(dict.fromkeys(name for part in parts for name in _names(part.get("required"))))
 
 
 def _text(schema: Any) -> str:
@@ -251,24 +304,38 @@ def _text(schema: Any) -> str:
         case "uri" | "url":
             return "http://example.com/"
         case _:
-            return "x" * max(int(schema.get("minLength", 1)), 1)
-
-
-def _plain(value: Any) -> Any:
-    """Without references: it goes into a file."""
-    if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    return value
+            return "x" * int(min(max(_number(schema.get("minLength")), 1), _LONGEST_TEXT))
 
 
 def _is_text(schema: Any) -> bool:
     if not _is_map(schema):
         return False
-    kinds = [schema.get("type"), *(s.get("type") for s in schema.get("anyOf", ()) if _is_map(s))]
+    kinds = [one.get("type") for one in (schema, *filter(_is_map, _array(schema.get("anyOf"))))]
     return any(kind == "string" or (isinstance(kind, list) and "string" in kind) for kind in kinds)
 
 
 def _is_map(value: Any) -> bool:
     return isinstance(value, dict)
+
+
+def _map(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _named(value: Any) -> dict[str, Any]:
+    return {str(name): inner for name, inner in _map(value).items()}
+
+
+def _array(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _names(value: Any) -> list[str]:
+    return [str(name) for name in _array(value)[:_MOST_VALUES]]
+
+
+def _number(value: Any) -> int | float:
+    """0 for what is no number, or none that there is a sample of."""
+    known = type(value) in (int, float) and -_LARGEST <= value <= _LARGEST
+    number: int | float = value if known else 0
+    return number
