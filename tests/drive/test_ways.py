@@ -6,13 +6,19 @@ The server tells at which instant it acted, by the clock that the intervals are 
 from __future__ import annotations
 
 import socket
-from contextlib import asynccontextmanager
+import ssl
+import time
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
+from tests.examples import example
+from tests.report.exported import loaded
 from tests.servers.behind import WAYS, certify, serving
+from tests.servers.scripted import Asked, Says, Scripted
 
 from deadheat.drive.address import address_of
 from deadheat.drive.gate import Gate
@@ -89,6 +95,77 @@ async def test_the_interval_contains_the_servers_own_instant(server: tuple[str, 
             assert len(releases) == len(seen) == 4
             for call_ns, received_ns, return_ns in seen.values():
                 assert call_ns <= received_ns <= return_ns
+
+
+@contextmanager
+def telling_of_heads(way: str, folder: Path) -> Iterator[str]:
+    """A server that answers a POST with the instant at which it had its head, and its length."""
+    if way == "http2":
+        with serving("http2", folder, correct=True) as url:
+            yield url
+        return
+
+    def answer(asked: Asked) -> Says:
+        return Says(body={"head_ns": asked.head_ns, "length": len(asked.body)})
+
+    path = folder / "heads.sock" if way == "unix" else None
+    context = None
+    if way == "tls":
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(folder / "server.pem")
+    with Scripted(answer, path=path, context=context) as server:
+        yield server.base_url
+
+
+# Larger than what a loopback socket buffers (2.5 MB at first), or than an HTTP/2 window (64 KiB).
+LARGE = dict.fromkeys(WAYS, b"x" * 6_000_000) | {"http2": b"x" * 200_000}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_head_is_whole_only_after_its_call(way: str, folder: Path, tmp_path: Path) -> None:
+    """Most servers act on the head, so the interval begins before it, also where a body follows."""
+    (tmp_path / "server.pem").write_bytes((folder / "server.pem").read_bytes())
+    seen: list[tuple[int, int, int]] = []
+
+    with telling_of_heads(way, tmp_path) as url:
+        async with lanes(way, url, 3, timeout_s=60) as (clients, _):
+
+            async def one(lane: int, body: bytes, held: tuple[Gate, int] | None) -> None:
+                answer, call_ns, return_ns = await clients[lane].send("POST", NOW, body, held)
+                said = answer.json()
+                assert said["length"] == len(body)
+                seen.append((call_ns, said["head_ns"], return_ns))
+
+            for body in (*([BODY] * 10), LARGE[way]):
+                await one(0, body, None)
+                gate = Gate([0, 4_000, 300])
+                async with anyio.create_task_group() as tasks:
+                    for lane in range(3):
+                        tasks.start_soon(one, lane, body, (gate, lane))
+                    assert len(await gate.open()) == 3
+    assert len(seen) == 44
+    for call_ns, head_ns, return_ns in seen:
+        assert call_ns <= head_ns <= return_ns
+
+
+@pytest.mark.parametrize("stdlib", [True, False])
+def test_an_exported_scripts_head_is_whole_only_after_its_call(stdlib: bool) -> None:
+    """Of a lane that is held and of one that races with nothing."""
+    module = loaded(example(), stdlib=stdlib)
+    with Scripted(lambda asked: Says(body=asked.head_ns)) as server:
+        api = module.Api(server.base_url)
+        lane = api.lanes[0]
+        for _ in range(10):
+            lane.hold("POST", "/session", BODY.decode())
+            opened_ns = time.monotonic_ns()
+            lane.release()
+            for answer in (lane.answer(), api.send("POST", "/session", BODY.decode())):
+                status, head_ns, _, called_ns, answered_ns = answer
+                assert status == 200
+                assert opened_ns <= called_ns <= int(head_ns) <= answered_ns
+        api.close()
+        assert {asked.body for asked in server.asked} == {BODY}
+        assert len(server.lines) == 2
 
 
 async def test_releases_follow_the_offsets(server: tuple[str, str]) -> None:
@@ -190,27 +267,40 @@ async def test_http2_a_timeout_ends_its_stream_and_not_the_connection(folder: Pa
             await hasty.aclose()
 
 
-async def test_http2_lanes_that_wait_learn_that_the_connection_broke(folder: Path) -> None:
+@pytest.mark.parametrize("when", ["before the gate opens", "after it opened"])
+async def test_http2_what_was_held_on_a_broken_connection_reached_nobody(
+    when: str, folder: Path
+) -> None:
+    """Before the gate opens it is held again, on a new one; afterwards it did not take place."""
     with serving("http2", folder, correct=True) as url:
         async with lanes("http2", url, 2) as (clients, shared):
             await clients[0].send("GET", NOW, None)
-            gate = Gate([0, 0])
-            failed: list[str] = []
+            gate = Gate([0, 0] if when.startswith("before") else [0, 60_000])
+            ended: list[str] = []
+            first = anyio.Event()
 
             async def one(lane: int) -> None:
                 try:
-                    await clients[lane].send("GET", NOW, None, (gate, lane))
+                    await clients[lane].send("POST", NOW, BODY, (gate, lane))
+                    ended.append("answered")
                 except httpx.RequestError as exc:
-                    failed.append(type(exc).__name__)
+                    ended.append(type(exc).__name__)
+                first.set()
 
-            with anyio.fail_after(5):
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(one, 0)
-                    tasks.start_soon(one, 1)
-                    await anyio.sleep(0.05)
-                    (await shared.current())._stream._sock.shutdown(socket.SHUT_RDWR)
-                    await gate.open()
-            assert len(failed) == 2
+            async def breaks() -> None:
+                if when.startswith("after"):
+                    await first.wait()
+                connection = await shared.current()
+                connection._stream._sock.shutdown(socket.SHUT_RDWR)
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(one, 0)
+                tasks.start_soon(one, 1)
+                while len(gate._held) < 2:
+                    await anyio.lowlevel.checkpoint()
+                tasks.start_soon(breaks)
+                await gate.open()
+            assert ended == ["answered", "answered" if when.startswith("before") else "NeverSent"]
 
 
 @pytest.mark.parametrize("way", ["tls", "http2"])

@@ -8,7 +8,8 @@
 ``--cert``: one file with the key and the certificate chain. HTTP/2 is hypercorn's, serving an
 ASGI application over the same ``answer`` as the others. Prints ``listening`` when it does.
 ``GET /session/ses_now`` answers with ``received_ns``, the instant on the machine's monotonic
-clock at which the server acts on it.
+clock at which the server acts on it; over HTTP/2 ``POST /session/ses_now`` does, too, with the
+instant at which the application is called: it has the headers then, and maybe no body.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ def application(sessions: Timed) -> Callable[..., Awaitable[None]]:
                 await send({"type": f"{event['type']}.complete"})
             await send({"type": "lifespan.shutdown.complete"})
             return
+        called_ns = time.monotonic_ns()
         body, more = b"", scope["method"] in ("POST", "PATCH")
         while more:  # only what has a body waits for it, as applications do
             event = await receive()
@@ -73,9 +75,12 @@ def application(sessions: Timed) -> Callable[..., Awaitable[None]]:
         if scope["query_string"]:
             target += "?" + scope["query_string"].decode()
         given = await answer(sessions, scope["method"], target, body)
+        said = given.body
+        if (scope["method"], target) == ("POST", "/session/ses_now"):
+            said = {"head_ns": called_ns, "length": len(body)}
         headers = [(b"content-type", b"application/json")]
         await send({"type": "http.response.start", "status": given.status, "headers": headers})
-        await send({"type": "http.response.body", "body": json.dumps(given.body).encode()})
+        await send({"type": "http.response.body", "body": json.dumps(said).encode()})
 
     return app
 

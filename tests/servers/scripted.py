@@ -13,19 +13,23 @@ import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One whole request. ``complete_ns``: when its last byte was in hand."""
+    """One whole request. When its head, and then its last byte, was in hand."""
 
     connection: int
     method: str
     path: str
     body: bytes
+    head_ns: int
     complete_ns: int
 
 
@@ -60,16 +64,31 @@ class Line:
 
 
 class Scripted:
-    """``answer(request)`` says what each request gets. ``early`` answers before one is whole."""
+    """``answer(request)`` says what each request gets. ``early`` answers before one is whole.
+
+    ``path``: of a unix socket to listen on. ``context``: speak TLS.
+    """
 
     def __init__(
-        self, answer: Callable[[Asked], Says], early: Callable[[bytes], bytes | None] | None = None
+        self,
+        answer: Callable[[Asked], Says],
+        early: Callable[[bytes], bytes | None] | None = None,
+        *,
+        path: Path | None = None,
+        context: ssl.SSLContext | None = None,
     ) -> None:
         self._answer = answer
         self._early = early
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self.base_url = f"http://127.0.0.1:{self.port}"
+        self._context = context
+        if path is None:
+            self._listener = socket.create_server(("127.0.0.1", 0))
+            self.port: int = self._listener.getsockname()[1]
+            self.base_url = f"http{'s' * (context is not None)}://127.0.0.1:{self.port}"
+        else:
+            self._listener = socket.socket(socket.AF_UNIX)
+            self._listener.bind(str(path))
+            self._listener.listen()
+            self.base_url = f"http+unix://{quote(str(path), safe='')}"
         self.asked: list[Asked] = []
         self.lines: list[Line] = []
         self._threads: list[threading.Thread] = []
@@ -103,13 +122,16 @@ class Scripted:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if sock.family == socket.AF_INET:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.lines.append(Line(sock))
             self._start(self._serve, len(self.lines) - 1)
 
     def _serve(self, number: int) -> None:
         line = self.lines[number]
-        done = 0
+        if self._context is not None:
+            line.sock = self._context.wrap_socket(line.sock, server_side=True)
+        done, head_ns = 0, 0
         with line.sock:
             while True:
                 try:
@@ -120,6 +142,8 @@ class Scripted:
                     return
                 now_ns = time.monotonic_ns()
                 line.received += piece
+                if not head_ns and b"\r\n\r\n" in line.received[done:]:
+                    head_ns = now_ns
                 if self._early is not None:
                     at_once = self._early(bytes(line.received[done:]))
                     if at_once is not None:
@@ -127,7 +151,8 @@ class Scripted:
                 while (whole := _whole(bytes(line.received[done:]))) is not None:
                     size, method, path, body = whole
                     done += size
-                    asked = Asked(number, method, path, body, now_ns)
+                    asked = Asked(number, method, path, body, head_ns, now_ns)
+                    head_ns = now_ns if b"\r\n\r\n" in line.received[done:] else 0
                     with self._lock:
                         self.asked.append(asked)
                         says = self._answer(asked)

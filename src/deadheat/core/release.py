@@ -29,15 +29,15 @@ LANE_US = 12
 class Via(StrEnum):
     """What a round's requests travel over, and so what of them is held back."""
 
-    TCP = "tcp"  # the last byte
+    TCP = "tcp"  # the last byte of the head, and the body
     UNIX = "unix"  # the same, on a unix socket
-    TLS = "tls"  # the last byte of the last TLS record
+    TLS = "tls"  # the last byte of the record that ends the head, and the body
     HTTP2 = "http2"  # the whole request, one TLS connection for all lanes
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """When one lane's request should have been completed, and when it was, from the opening."""
+    """When the head of one lane's request should have become whole, and did, from the opening."""
 
     lane: int
     wanted_ns: int

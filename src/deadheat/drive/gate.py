@@ -1,12 +1,15 @@
 """The gate: hold back the end of each lane's request, then let them all go.
 
 Rules
-- A held request is complete but for its last byte (``drive.stream``), or not sent at all yet
-  (``drive.http2``), so the server cannot act on it; the task that sent it is already waiting
-  for the answer when the gate opens.
+- Of a held request the server has the head but for its last byte (``drive.stream``), or nothing
+  yet (``drive.http2``), so it cannot act on it; the task that sent it is already waiting for the
+  answer when the gate opens.
+- It opens when each lane is held by a connection that stands. One that breaks before is made
+  again, and its request is held there.
 - Release is one tight loop over plain ``send`` calls, each at its offset. Lanes of one
   connection that are due together leave in one ``send``. For a wait longer than ``_SPIN_NS``
   the loop sleeps first, so that answers that arrive meanwhile are read in time.
+- A body that is larger than a socket's buffer is sent to its end beside all that.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ from deadheat.core.release import Release
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from anyio.abc import TaskGroup
+
 # anyio.sleep on a busy 2-core machine wakes up to about 1 ms late; the rest is spun.
 _SPIN_NS = 1_500_000
 # A wait longer than this is mostly slept away, not spun: spinning keeps a core from the server,
@@ -29,6 +34,9 @@ _SPIN_NS = 1_500_000
 _NAP_NS = 100_000
 # time.sleep wakes up about 60 µs late (50 µs of timer slack).
 _NAP_LATE_NS = 80_000
+# Who waits for an answer has read what came after one turn of the event loop; a server that sends
+# without end while its request is held must not keep the gate shut.
+_LOOKS = 20
 
 
 class Holder(Protocol):
@@ -42,6 +50,20 @@ class Holder(Protocol):
         """Send the ends of these lanes; the instant just before, in nanoseconds. Never raises."""
         ...
 
+    @property
+    def readable(self) -> bool:
+        """Is there anything that nobody has read yet, the end of the connection included?"""
+        ...
+
+    @property
+    def pending(self) -> bool:
+        """Did some of it not fit into the socket's buffer?"""
+        ...
+
+    async def drain(self) -> None:
+        """Send that, too. Never raises."""
+        ...
+
 
 class Gate:
     """Collects the held requests of one round, one a lane, and releases them.
@@ -52,12 +74,13 @@ class Gate:
     def __init__(self, offsets_us: Sequence[int]) -> None:
         self._offsets_us = tuple(offsets_us)
         self._missing = set(range(len(self._offsets_us)))
-        self._held: list[tuple[int, int, Holder]] = []  # offset, lane
+        self._held: dict[int, Holder] = {}  # by lane
         self._all_here = anyio.Event()
+        self._opened = False
 
     def arrived(self, lane: int, holder: Holder) -> None:
         """Called by a connection that holds the end of this lane's request now."""
-        self._held.append((self._offsets_us[lane], lane, holder))
+        self._held[lane] = holder
         self.absent(lane)
 
     def absent(self, lane: int) -> None:
@@ -66,11 +89,40 @@ class Gate:
         if not self._missing:
             self._all_here.set()
 
+    def lost(self, lane: int) -> bool:
+        """What held this lane has broken. May the lane arrive again? Not once the gate is open.
+
+        After a True it must arrive again, or be absent.
+        """
+        if self._opened:
+            return False
+        self._held.pop(lane, None)
+        if not self._missing:
+            self._all_here = anyio.Event()
+        self._missing.add(lane)
+        return True
+
     async def open(self) -> tuple[Release, ...]:
         """Wait until every lane is held, then release each at its offset."""
-        await self._all_here.wait()
-        await anyio.lowlevel.checkpoint()  # lets the last writer reach its read
+        await self._until_all_stand()
+        self._opened = True
         releases: list[Release] = []
+        async with anyio.create_task_group() as draining:
+            await self._release(releases, draining)
+        return tuple(releases)
+
+    async def _until_all_stand(self) -> None:
+        looks = 0
+        while True:
+            await self._all_here.wait()
+            await anyio.lowlevel.checkpoint()  # lets the last writer reach its read
+            if self._missing:
+                continue
+            looks += 1
+            if looks > _LOOKS or not any(holder.readable for holder in self._held.values()):
+                return
+
+    async def _release(self, releases: list[Release], draining: TaskGroup) -> None:
         groups = self._groups()
         ready = self._prepared(groups, 0)
         opened_ns = time.monotonic_ns()
@@ -83,13 +135,14 @@ class Gate:
             _wait_until(opened_ns + wanted_ns)
             achieved_ns = holder.release(lanes) - opened_ns
             releases += [Release(lane, wanted_ns, achieved_ns) for lane in lanes]
-        return tuple(releases)
+            if holder.pending:
+                draining.start_soon(holder.drain)
 
     def _groups(self) -> list[tuple[int, list[int], Holder]]:
         """What leaves in one ``send`` each: its offset in ns, its lanes, who holds them."""
         groups: dict[tuple[int, int], tuple[list[int], Holder]] = {}
-        for offset_us, lane, holder in self._held:
-            groups.setdefault((offset_us, id(holder)), ([], holder))[0].append(lane)
+        for lane, holder in self._held.items():
+            groups.setdefault((self._offsets_us[lane], id(holder)), ([], holder))[0].append(lane)
         in_order = sorted(groups.items(), key=lambda group: group[0][0])
         return [(key[0] * 1_000, *group) for key, group in in_order]
 

@@ -4,14 +4,14 @@ After the single-packet attack (J. Kettle, *Smashing the state machine*, 2023), 
 machine without I/O. Needs the extra ``deadheat[http2]``.
 
 Rules
-- A held request is held whole: many servers run their application as soon as they have the
-  headers, so with the last frame alone they would act before its instant, and the recorded
-  intervals would be narrower than the truth. Ours are small; a round of them fits one packet.
+- A held request is held whole: most servers run their application as soon as they have the
+  headers, so nothing of those may leave before its instant. Ours are small; a round of them fits
+  one packet. Of a body that is larger than the server's window, the rest follows as it opens.
 - Stream ids and header compression depend on the order of sending, so a held request is
   encoded just before it leaves (``prepare``), never earlier.
 - Whichever waiting lane has the lock reads, for all of them.
 - A connection that is closed, or that the server is about to close, is replaced before the
-  next request; what was in flight on it is unknown.
+  next request; what was in flight on it is unknown, and what was held is sent on another.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ import httpcore
 import httpx
 
 from deadheat.drive import tls
-from deadheat.drive.lane import LARGEST_ANSWER, compressed, translated
+from deadheat.drive.lane import AGAIN_AFTER_S, LARGEST_ANSWER, NeverSent, compressed, translated
 from deadheat.drive.stream import HeldStream, connect
 from deadheat.errors import NoHttp2
 
@@ -54,7 +54,7 @@ class Exchange:
     """One request and its answer. ``failed``: why there will be no answer."""
 
     headers: list[tuple[bytes, bytes]]
-    sent_body: bytes
+    unsent: bytes  # of the body
     stream_id: int | None = None
     wrote_ns: int = 0
     read_ns: int = 0
@@ -63,6 +63,11 @@ class Exchange:
     body: bytearray = field(default_factory=bytearray)
     done: bool = False
     failed: httpx.RequestError | None = None
+
+    @property
+    def head_out(self) -> bool:
+        """May the server have the headers?"""
+        return self.wrote_ns > 0
 
     def fail(self, error: httpx.RequestError) -> None:
         """Wake whoever waits for it, with this error."""
@@ -105,10 +110,29 @@ class Multiplexed:
         """Send what ``prepare`` made of these lanes; the instant just before."""
         del lanes  # in the order of ``prepare``
         frames, exchanges = self._leaving.popleft()
+        if self._broken or self._stream.over:
+            self._broken = True
+            for exchange in exchanges:
+                exchange.fail(NeverSent("the server has closed the connection"))
+            return time.monotonic_ns()
         released_ns = self._stream.push(frames)
         for exchange in exchanges:
             exchange.wrote_ns = released_ns
         return released_ns
+
+    @property
+    def readable(self) -> bool:
+        """Is there anything that nobody has read yet?"""
+        return self._stream.readable
+
+    @property
+    def pending(self) -> bool:
+        """Is there anything that did not fit into the socket's buffer?"""
+        return self._stream.pending
+
+    async def drain(self) -> None:
+        """Send that, as the server takes it in."""
+        await self._stream.drain()
 
     # -- the lanes' side -----------------------------------------------------------------------
 
@@ -145,17 +169,31 @@ class Multiplexed:
 
     def _encode(self, exchange: Exchange) -> bool:
         """Its frames, to be sent next. False: it cannot be sent, and whoever waits is told."""
-        body = exchange.sent_body
         try:
             exchange.stream_id = self._h2.get_next_available_stream_id()
-            self._h2.send_headers(exchange.stream_id, exchange.headers, end_stream=not body)
-            if body:
-                self._h2.send_data(exchange.stream_id, body, end_stream=True)
+            self._h2.send_headers(
+                exchange.stream_id, exchange.headers, end_stream=not exchange.unsent
+            )
         except h2.exceptions.ProtocolError as exc:
             exchange.fail(httpx.LocalProtocolError(str(exc)))
             return False
         self._open[exchange.stream_id] = exchange
+        self._encode_body(exchange)
         return True
+
+    def _encode_body(self, exchange: Exchange) -> None:
+        """As much of its body as the server's window has room for, behind the headers."""
+        number = exchange.stream_id or 0
+        try:
+            while exchange.unsent and number in self._open:
+                room = self._h2.local_flow_control_window(number)
+                size = min(room, self._h2.max_outbound_frame_size)
+                if size <= 0:
+                    return
+                piece, exchange.unsent = exchange.unsent[:size], exchange.unsent[size:]
+                self._h2.send_data(number, piece, end_stream=not exchange.unsent)
+        except h2.exceptions.ProtocolError as exc:  # it has its headers: nobody knows
+            exchange.fail(httpx.WriteError(str(exc)))
 
     async def _flush(self) -> None:
         try:
@@ -186,6 +224,9 @@ class Multiplexed:
         if isinstance(event, h2.events.ConnectionTerminated):
             self._break(httpx.RemoteProtocolError("the server ended the connection"))
             return
+        if isinstance(event, h2.events.WindowUpdated | h2.events.RemoteSettingsChanged):
+            for waiting in self._open.values():
+                self._encode_body(waiting)
         exchange = self._open.get(getattr(event, "stream_id", None) or 0)
         if isinstance(event, h2.events.DataReceived):
             self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
@@ -213,8 +254,10 @@ class Multiplexed:
     def _break(self, error: httpx.RequestError) -> None:
         """Nothing more will come; whoever waits is told so."""
         self._broken = True
-        for exchange in (*self._open.values(), *self._held.values()):
+        for exchange in self._open.values():
             exchange.fail(error)
+        for exchange in self._held.values():
+            exchange.fail(NeverSent(str(error)))
 
     def _forget(self, exchange: Exchange) -> None:
         """Its lane waits no more. Without an answer (a timeout) the server is told to stop."""
@@ -222,7 +265,7 @@ class Multiplexed:
         if exchange.stream_id is None:
             return
         self._open.pop(exchange.stream_id, None)
-        answered = exchange.done and exchange.failed is None
+        answered = exchange.done and exchange.failed is None and not exchange.unsent
         if not answered and not self._broken:
             try:
                 self._h2.reset_stream(exchange.stream_id, h2.errors.ErrorCodes.CANCEL)
@@ -295,9 +338,18 @@ class Http2Lane(httpx.AsyncBaseTransport):
         """Send one request. Raises ``httpx.RequestError``, ``Untrusted``, ``NoHttp2``."""
         armed, self._armed = self._armed, None
         body = await request.aread()
-        connection = await self._shared.current()
-        self.stamps = exchange = Exchange(_frame_headers(request), body)
-        await connection.ask(exchange, armed)
+        for pause_s in (*AGAIN_AFTER_S, None):
+            self.stamps = exchange = Exchange(_frame_headers(request), body)
+            try:
+                connection = await self._shared.current()
+                await connection.ask(exchange, armed)
+            except httpx.ConnectError:  # nobody has it
+                may_again = armed is None or armed[0].lost(armed[1])
+                if pause_s is None or not may_again:
+                    raise
+                await anyio.sleep(pause_s)
+            else:
+                break
         if compressed(exchange.answer_headers):
             raise httpx.DecodingError("a compressed answer, though none was asked for")
         return httpx.Response(

@@ -1,8 +1,9 @@
 """One lane's client: httpx over exactly one warm connection, which the gate can hold.
 
 Rules
-- Never more than one connection at a time, never a retry, never a redirect,
-  never a proxy: one call is one request.
+- Never more than one connection at a time, never a redirect, never a proxy: one call is one
+  request. It is sent again only if nobody can have had its whole head, and in a race only before
+  the gate opens.
 - An idle connection that the server has closed is replaced before it is used, and so, in a
   round, before anything is released.
 - HTTP/1.1 has a connection for each lane; HTTP/2 (``drive.http2``) one for all of them.
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 # A list of 10,000 OpenCode sessions is about 3 MB; ten times that is no session list.
 LARGEST_ANSWER = 32 * 1024 * 1024
 
+# A request that reached nobody is sent again after so long: at once where the server closed an
+# idle connection, then after what a listener that is being opened again (a reload) mostly needs.
+AGAIN_AFTER_S = (0.0, 0.02, 0.1)
+
 _AS_HTTPX: dict[type[Exception], type[httpx.TransportError]] = {
     httpcore.ConnectTimeout: httpx.ConnectTimeout,
     httpcore.ReadTimeout: httpx.ReadTimeout,
@@ -46,6 +51,19 @@ _AS_HTTPX: dict[type[Exception], type[httpx.TransportError]] = {
     httpcore.RemoteProtocolError: httpx.RemoteProtocolError,
     httpcore.ConnectionNotAvailable: httpx.LocalProtocolError,
 }
+
+
+class NeverSent(httpx.ConnectError):
+    """The connection was gone before the request's head was whole: nobody can have acted on it."""
+
+
+# What a connection that broke raises.
+_BROKEN = (
+    httpcore.ConnectError,
+    httpcore.ReadError,
+    httpcore.WriteError,
+    httpcore.RemoteProtocolError,
+)
 
 
 def translated(exc: Exception) -> httpx.TransportError:
@@ -78,10 +96,15 @@ class _Body(httpx.AsyncByteStream):
 
 
 class Stamps(Protocol):
-    """When the last byte of a request was written, and the last of its answer read."""
+    """When the head of a request became whole (just before), and when its answer was read."""
 
     wrote_ns: int
     read_ns: int
+
+    @property
+    def head_out(self) -> bool:
+        """May the server have the whole head?"""
+        ...
 
 
 class LaneTransport(httpx.AsyncBaseTransport):
@@ -109,14 +132,7 @@ class LaneTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request; raises ``httpx.TransportError``, and ``Untrusted`` over TLS."""
         armed, self._armed = self._armed, None
-        try:
-            connection, stream = await self._ready(request)
-            body = await request.aread()
-            if armed is not None:
-                stream.arm(*armed, writes=2 if body else 1)
-            response = await connection.handle_async_request(_for_core(request))
-        except tuple(_AS_HTTPX) as exc:
-            raise translated(exc) from exc
+        response = await self._answered(request, armed)
         if compressed(response.headers):
             await response.aclose()
             raise httpx.DecodingError("a compressed answer, though none was asked for")
@@ -126,6 +142,38 @@ class LaneTransport(httpx.AsyncBaseTransport):
             stream=_Body(response),
             extensions=response.extensions,
         )
+
+    async def _answered(
+        self, request: httpx.Request, armed: tuple[Gate, int] | None
+    ) -> httpcore.Response:
+        writes = 2 if await request.aread() else 1
+        failed: httpx.TransportError = NeverSent("")
+        for pause_s in (*AGAIN_AFTER_S, None):
+            stream = None
+            try:
+                connection, stream = await self._ready(request)
+                stream.begin(writes, armed)
+                response = await connection.handle_async_request(_for_core(request))
+                if stream.head_out:
+                    return response
+                # Said before the head was whole (a server that is tired of waiting, or has too
+                # much to do): no answer to this request.
+                await response.aclose()
+                failed = NeverSent("the server spoke before it was asked")
+            except tuple(_AS_HTTPX) as exc:
+                failed = translated(exc)
+                if stream is not None and stream.head_out:
+                    raise failed from exc
+                if not isinstance(exc, _BROKEN):
+                    raise failed from exc
+                if not isinstance(exc, httpcore.ConnectError):
+                    failed = NeverSent(str(exc))
+            await self.aclose()
+            may_again = armed is None or armed[0].lost(armed[1])
+            if pause_s is None or not may_again:
+                break
+            await anyio.sleep(pause_s)
+        raise failed
 
     async def _ready(
         self, request: httpx.Request
@@ -226,6 +274,8 @@ class LaneClient:
             with anyio.fail_after(self._timeout_s):
                 answer = await self._http.request(method, path, content=body, headers=headers)
         except TimeoutError as exc:
+            if self.stamps is not None and not self.stamps.head_out:
+                raise NeverSent(f"not sent within {self._timeout_s:g} s") from exc
             raise httpx.ReadTimeout(f"no whole answer within {self._timeout_s:g} s") from exc
         stamps = self.stamps
         after_ns = time.monotonic_ns()

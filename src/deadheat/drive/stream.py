@@ -1,10 +1,14 @@
-"""A connection that can withhold the last byte of a request: TCP or a unix socket, TLS or none.
+"""A connection that can withhold the end of a request's head: TCP or a unix socket, TLS or none.
 
 Rules
-- A held request is complete but for one byte, so the server cannot act on it. Over TLS it is
-  the last byte of the request's last record, which nobody can decrypt without.
-- The stream owns its socket. ``wrote_ns`` is taken before each write and ``read_ns`` after
-  each read: the truth that intervals are built from.
+- Most servers run the handler once they have the head, whether the body is there or not. So what
+  is held is the last byte of the head, and the whole body behind it; both leave in one write.
+  Over TLS it is the last byte of the head's last record, which nobody can decrypt without.
+- A request that is not held leaves in one write, too, head and body.
+- The stream owns its socket. ``wrote_ns`` is taken before the write that completes a request's
+  head and ``read_ns`` after each read: the truth that intervals are built from.
+- A connection that the server has closed, or on which it speaks though nothing was asked, is sent
+  no request: ``head_out`` says whether the head may have reached anybody.
 - Bytes leave in the order in which they were handed in, also when some task had to wait.
 """
 
@@ -48,75 +52,136 @@ class HeldStream(httpcore.AsyncNetworkStream):
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._tls: Tls | None = None
-        self._writes_before_hold = 0
-        self._gate: Arrivals | None = None
-        self._lane = 0
-        self._unsent = b""
+        self._writes_left = 0
+        self._pieces: list[bytes] = []
+        self._gate: tuple[Arrivals, int] | None = None
+        self._head_left: int | None = None  # bytes to send until the head is whole
+        self._unsent = bytearray()
         self._held = b""
+        self._flushing = anyio.Lock()
         self._reads_at_once = 0
         self.wrote_ns = 0
         self.read_ns = 0
 
-    def arm(self, gate: Arrivals, lane: int, writes: int) -> None:
-        """Hold the last byte of the ``writes``-th write from now (1: head only, 2: with a body)."""
-        self._gate, self._lane, self._writes_before_hold = gate, lane, writes
+    def begin(self, writes: int, gate: tuple[Arrivals, int] | None = None) -> None:
+        """A request comes in so many writes (1: head only, 2: with a body), the head in the first.
+
+        Nothing leaves before the last of them. With ``gate`` (and its lane there) what completes
+        the head is then held, and the gate told.
+        """
+        self._writes_left, self._gate, self._pieces = writes, gate, []
+        self._head_left = None
+
+    @property
+    def head_out(self) -> bool:
+        """May the server have the whole head of the latest request?"""
+        return self._head_left is not None and self._head_left <= 0
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send all of ``buffer``, or all but one byte when armed."""
+        """Send ``buffer``, at once or with the request that it is a part of (``begin``)."""
         if not buffer:
             return
-        # Answered before its last byte was out: that byte still belongs before anything new.
-        self._unsent, self._held = self._unsent + self._held, b""
-        sealed = buffer if self._tls is None else self._tls.seal(buffer)
-        if self._gate is not None:
-            self._writes_before_hold -= 1
-            if self._writes_before_hold == 0:
-                sealed, self._held = sealed[:-1], sealed[-1:]
-        self._unsent += sealed
-        self.wrote_ns = time.monotonic_ns()
-        with _as_httpcore(httpcore.WriteTimeout, httpcore.WriteError):
+        if self._writes_left == 0:
+            self._unsent += self.sealed(buffer)
+            self.wrote_ns = time.monotonic_ns()
             await self._flush(timeout)
-        if self._held and self._gate is not None:
-            self._gate.arrived(self._lane, self)
-            self._gate = None
+            return
+        self._pieces.append(buffer)
+        self._writes_left -= 1
+        if self._writes_left:
+            return
+        head, *body = self._pieces
+        self._pieces = []
+        gate, self._gate = self._gate, None
+        if self.over:
+            raise httpcore.WriteError("the server has closed the connection")
+        first, rest = self.sealed(head), self.sealed(b"".join(body))
+        self._head_left = len(self._unsent) + len(first)
+        if gate is None:
+            self._unsent += first + rest
+        else:
+            self._unsent += first[:-1]
+            self._held = first[-1:] + rest
+        self.wrote_ns = time.monotonic_ns()
+        await self._flush(timeout)
+        if gate is not None:
+            gate[0].arrived(gate[1], self)
 
     async def _flush(self, timeout: float | None) -> None:
-        with anyio.fail_after(timeout):
-            while self._unsent:
-                try:
-                    self._unsent = self._unsent[self._sock.send(self._unsent) :]
-                except BlockingIOError:
-                    await anyio.wait_writable(self._sock)
+        with _as_httpcore(httpcore.WriteTimeout, httpcore.WriteError), anyio.fail_after(timeout):
+            async with self._flushing:
+                while self._unsent:
+                    try:
+                        self._send()
+                    except BlockingIOError:
+                        await anyio.wait_writable(self._sock)
+
+    def _send(self) -> None:
+        sent = self._sock.send(self._unsent)
+        del self._unsent[:sent]
+        if self._head_left is not None:
+            self._head_left -= sent
+
+    @property
+    def over(self) -> bool:
+        """Has the server closed the connection, or spoken before it was asked?
+
+        What comes over TLS unasked may be a ticket; there only the end tells.
+        """
+        try:
+            waiting = self._sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return not waiting or self._tls is None
 
     def prepare(self, lanes: Sequence[int]) -> None:
-        """Nothing is left to do: the byte is ready."""
+        """Nothing is left to do: the bytes are ready."""
 
     def release(self, lanes: Sequence[int] = ()) -> int:
-        """Send the byte held back; the instant just before, in nanoseconds.
+        """Send what was held back; the instant just before, in nanoseconds.
 
         A send that fails is no error here: the read that is already waiting reports it.
-        Nothing held (any more) is none either: the call has failed, or was answered early.
+        Nothing held (any more) is none either: the call has failed. Nothing is sent where nobody
+        would read it: the waiting read tells.
         """
         del lanes  # one connection, one lane
-        last, self._held = self._held, b""
-        if not last:
+        held, self._held = self._held, b""
+        if not held or self.over:
             return time.monotonic_ns()
-        return self.push(last)
+        began_ns, spoken = self.wrote_ns, self.read_ns > self.wrote_ns
+        released_ns = self.push(held)
+        if spoken:  # over TLS, and maybe of this request: it may have begun before
+            self.wrote_ns = began_ns
+        return released_ns
 
     def push(self, ready: bytes) -> int:
-        """Send ``ready`` (sealed, where there is TLS) at once; the instant just before."""
+        """Send ``ready`` (sealed, where there is TLS) at once; the instant just before.
+
+        What does not fit into the socket's buffer is left for ``drain``.
+        """
         self._unsent += ready
-        self.wrote_ns = time.monotonic_ns()
+        pushed_ns = self.wrote_ns = time.monotonic_ns()
         try:
-            self._unsent = self._unsent[self._sock.send(self._unsent) :]
+            self._send()
         except BlockingIOError:
-            pass  # the server reads nothing: it goes before the next write, or never
+            pass
         except OSError:
-            # One byte into an empty send buffer can only fail on a dead connection;
-            # closing our side wakes the reader, which then tells.
+            # The connection is dead; closing our side wakes the reader, which then tells.
             with contextlib.suppress(OSError):  # closed, or never connected: nobody waits
                 self._sock.shutdown(socket.SHUT_RD)
-        return self.wrote_ns
+        return pushed_ns
+
+    @property
+    def pending(self) -> bool:
+        """Is there anything that did not fit into the socket's buffer?"""
+        return bool(self._unsent)
+
+    async def drain(self) -> None:
+        """Send that, as the server takes it in. Never raises: the read that waits tells."""
+        with contextlib.suppress(httpcore.WriteError):
+            await self._flush(None)
 
     def sealed(self, plain: bytes) -> bytes:
         """``plain`` as it travels. What is sealed must be sent, and in this order."""
@@ -159,6 +224,7 @@ class HeldStream(httpcore.AsyncNetworkStream):
 
     async def aclose(self) -> None:
         """Close the socket; a task that waits on it is woken."""
+        self._held = b""
         if self._sock.fileno() >= 0:
             anyio.notify_closing(self._sock)
             self._sock.close()

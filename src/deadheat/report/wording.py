@@ -86,11 +86,12 @@ def via_text(via: Via) -> str | None:
         case Via.TCP:
             return None
         case Via.UNIX:
-            return "over a unix socket: requests are held at their last byte, as over TCP"
+            return "over a unix socket: requests are held at the end of their head, as over TCP"
         case Via.TLS:
             return (
-                "over TLS: requests are held at the last byte of their last record, which the "
-                "server has yet to decrypt; its offsets are a little less exact than the sender's"
+                "over TLS: requests are held at the last byte of the record that ends their head, "
+                "which the server has yet to decrypt; its offsets are a little less exact than the "
+                "sender's"
             )
         case Via.HTTP2:
             return (
