@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.running import deadheat
 
 from deadheat.drive.request_rate import RequestRate
 
@@ -35,14 +34,7 @@ def test_over_any_stretch_no_more_than_the_rate() -> None:
 @pytest.mark.live
 def test_a_run_keeps_to_its_limit_and_races_all_the_same(tmp_path: Path) -> None:
     def ran(*words: str) -> tuple[int, int, float]:
-        done = subprocess.run(
-            [sys.executable, "-m", "deadheat", "run", "demo:correct", "--for", "4s", *words],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = deadheat(tmp_path, "run", "demo:correct", "--for", "4s", *words)
         assert done.returncode == 0, done.stderr
         counts = re.search(r"([\d,]+) requests, ([\d,]+) overlaps in ([\d.]+) s", done.stdout)
         assert counts is not None, done.stdout

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests import running
 from tests.servers.behind import certify, serving
 
 from deadheat import artifact as artifacts
@@ -28,16 +28,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def deadheat(*words: str, cwd: Path, ca: Path | None = None) -> subprocess.CompletedProcess[str]:
-    env = {name: value for name, value in os.environ.items() if name != "SSL_CERT_FILE"}
-    return subprocess.run(
-        [sys.executable, "-m", "deadheat", *words],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=env if ca is None else {**env, "SSL_CERT_FILE": str(ca)},
-        check=False,
-        timeout=120,
-    )
+    env = {} if ca is None else {"SSL_CERT_FILE": str(ca)}
+    return running.deadheat(cwd, *words, without="" if env else "SSL_CERT_FILE", **env)
 
 
 ways = pytest.mark.parametrize("way", ["tls", "unix", "http2"])

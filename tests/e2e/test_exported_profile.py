@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import os
-import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import quote
 
 import anyio
 import pytest
+from tests import running
 
 from deadheat.drive.server import Launch, ServerProcess
 
@@ -30,17 +30,9 @@ def profile(folder: Path, echo: str) -> Path:
     return path
 
 
-def deadheat(folder: Path, *words: str, token: str | None = TOKEN) -> tuple[int, str]:
-    env = {name: value for name, value in os.environ.items() if name != "PARROT_TOKEN"}
-    done = subprocess.run(
-        [sys.executable, "-m", "deadheat", *words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-        env=env if token is None else {**env, "PARROT_TOKEN": token},
-    )
+def deadheat(folder: Path, *words: str, token: str = TOKEN) -> tuple[int, str]:
+    env = {"PARROT_TOKEN": token} if token else {}
+    done = running.deadheat(folder, *words, without="" if token else "PARROT_TOKEN", **env)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -65,7 +57,7 @@ async def test_an_exported_script_of_a_profile_with_a_token_reproduces(
     assert code == 1, said
     example = str(next((tmp_path / ".deadheat").rglob("*.json")))
     words = ("export", example, "--as", "script", "-o", "repro.py", *(["--stdlib"] * stdlib))
-    code, said = deadheat(tmp_path, *words, token=None)  # it needs no secret
+    code, said = deadheat(tmp_path, *words, token="")  # it needs no secret
     assert code == 0, said
     assert leaks(tmp_path, said) == []
     launch = Launch(

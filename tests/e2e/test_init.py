@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
 import httpx
 import pytest
+from tests import running
 
 from deadheat.drive.agreement import server_of
 from deadheat.targets.catalog import resolve
@@ -20,15 +21,12 @@ pytestmark = [pytest.mark.live, pytest.mark.anyio]
 SERVERS = Path(__file__).parents[1] / "servers"
 
 
-async def deadheat(
-    *words: str, cwd: Path, code: int = 0, given: bytes | None = None
-) -> tuple[str, str]:
-    done = await anyio.run_process(
-        [sys.executable, "-m", "deadheat", *words], cwd=cwd, check=False, input=given
+async def deadheat(*words: str, cwd: Path, code: int = 0, given: bytes = b"") -> tuple[str, str]:
+    done = await anyio.to_thread.run_sync(
+        partial(running.deadheat, cwd, *words, given=given.decode())
     )
-    said, told = done.stdout.decode(), done.stderr.decode()
-    assert done.returncode == code, said + told
-    return said, told
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout, done.stderr
 
 
 @pytest.fixture

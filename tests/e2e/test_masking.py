@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import anyio
 import pytest
+from tests import running
 
 from deadheat.core.history import (
     Created,
@@ -72,15 +71,7 @@ def test_a_secret_that_the_server_gives_away_is_kept_nowhere(tmp_path: Path) -> 
 
     def deadheat(*words: str) -> int:
         nonlocal said
-        done = subprocess.run(
-            [sys.executable, "-m", "deadheat", *words],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        done = running.deadheat(tmp_path, *words, ECHO_TOKEN=SECRET)
         said += done.stdout + done.stderr
         return done.returncode
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.running import deadheat
 
 from deadheat import artifact as artifacts
 from deadheat.core.checker import check
@@ -52,13 +51,6 @@ def test_there_are_some() -> None:
 def test_the_negative_control_fits_and_is_silent(tmp_path: Path) -> None:
     profile = str(FUZZ / "targets" / "json-server.toml")
     for words in (("check", profile), ("run", profile, "--programs", "150", "--seed", "1")):
-        done = subprocess.run(
-            [sys.executable, "-m", "deadheat", *words],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        done = deadheat(tmp_path, *words)
         assert done.returncode == 0, done.stdout + done.stderr
     assert "ids reused" in done.stdout

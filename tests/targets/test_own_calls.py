@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from tests import readme_files
+from tests.running import deadheat
 
 from deadheat import artifact as artifacts
 from deadheat import session
@@ -117,14 +117,7 @@ async def test_a_dry_run_tries_it() -> None:
 @pytest.mark.live
 def test_a_campaign_counts_it_and_its_report_tells(folder: Path) -> None:
     words = ("campaign", f"{FILE}:Archiving", "--programs", "40", "--workers", "1", "--no-progress")
-    done = subprocess.run(
-        [sys.executable, "-m", "deadheat", *words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = deadheat(folder, *words)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "archive(a)" in done.stdout
     (report,) = (folder / ".deadheat").rglob("report.html")
