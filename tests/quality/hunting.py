@@ -20,11 +20,15 @@ from deadheat.errors import TargetError
 from deadheat.generate.source import ProgramSource
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from tests.servers.registry import Race, Sight
 
     from deadheat.artifact import Artifact
+    from deadheat.core.divergence import Verdict
+    from deadheat.core.program import Program
+    from deadheat.drive.executor import Execution
     from deadheat.drive.target import Target
     from deadheat.results import Example, Summary
 
@@ -89,8 +93,13 @@ def hunt(
     seconds: float | None = None,
     programs: int | None = None,
     shrink: bool = True,
+    watch: Callable[[Program, Execution, Verdict], None] = lambda *_: None,
+    ready: Iterable[Program] | None = None,
 ) -> Hunt:
-    """Search until the first divergence has been shrunk (or only found), or the plan ends."""
+    """Search until the first divergence has been shrunk (or only found), or the plan ends.
+
+    ``watch`` sees every trial. ``ready``: programs that are drawn already, instead of fresh ones.
+    """
     times: dict[str, float] = {}
     done: list[Summary] = []
     errors: list[TargetError] = []
@@ -116,14 +125,13 @@ def hunt(
 
             plan = Plan(seed, folder, seconds=seconds, programs=programs, exit_first=True)
             source = ProgramSource(seed, kinds=target.kinds, families=target.families)
-            engine = Engine(
-                live,
-                plan,
-                source,
-                time.monotonic,
-                tell,
-                watch=lambda _program, execution, _verdict: source.learn(execution.history),
-            )
+
+            def see(program: Program, execution: Execution, verdict: Verdict) -> None:
+                source.learn(execution.history)
+                watch(program, execution, verdict)
+
+            programs_of = source if ready is None else ready
+            engine = Engine(live, plan, programs_of, time.monotonic, tell, watch=see)
             with scope:
                 try:
                     await engine.run()

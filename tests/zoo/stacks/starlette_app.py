@@ -1,0 +1,52 @@
+"""Starlette: look it up or 404, then wait for the body, then update."""
+
+import asyncio
+import os
+import secrets
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+RACY = bool(os.environ.get("RACY"))
+carts: dict[str, str] = {}
+
+
+async def gap() -> None:
+    if RACY:
+        await asyncio.sleep(0.003)
+
+
+async def collection(request: Request) -> Response:
+    if request.method == "GET":
+        return JSONResponse({"items": [{"id": i, "name": carts[i]} for i in carts]})
+    name = (await request.json())["name"]
+    sid = secrets.token_hex(4)
+    carts[sid] = name
+    return JSONResponse({"id": sid, "name": name}, 201)
+
+
+async def one(request: Request) -> Response:
+    sid = request.path_params["sid"]
+    if sid not in carts:
+        return Response(status_code=404)
+    if request.method == "GET":
+        return JSONResponse({"id": sid, "name": carts[sid]})
+    if request.method == "DELETE":
+        await gap()
+        carts.pop(sid, None)
+        return Response(status_code=204)
+    name = (await request.json())["name"]
+    await gap()
+    if sid in carts or RACY:  # UPDATE carts SET name = ? WHERE id = ?
+        carts[sid] = name
+    return JSONResponse({"id": sid, "name": name})
+
+
+app = Starlette(
+    routes=[
+        Route("/carts", collection, methods=["GET", "POST"]),
+        Route("/carts/{sid}", one, methods=["GET", "DELETE", "PATCH"]),
+    ]
+)

@@ -1,0 +1,119 @@
+"""One search on one animal, stopped at the first alarm: what came of it, as data."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import httpx
+from tests.quality.hunting import hunt
+
+from deadheat.errors import TargetError
+from deadheat.generate.source import ProgramSource
+from deadheat.report.terminal import finding_text
+from deadheat.targets.profile import Profile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.zoo.animal import Animal
+
+    from deadheat.core.divergence import Verdict
+    from deadheat.core.history import Kind
+    from deadheat.core.program import Program
+    from deadheat.drive.executor import Execution
+    from deadheat.drive.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """``raced``: programs whose concurrent calls were all bound and answered, and overlapped.
+
+    ``alarm``: what was found, as told to the user; empty: nothing. ``refused``: why the run ended
+    before its end, as told; empty: it did not. ``silent``: kinds of calls that never succeeded.
+    ``harm``: carts of somebody else that were changed.
+    """
+
+    programs: int
+    raced: int
+    overlaps: int
+    undecided: int
+    alarm: str
+    anomaly: str
+    refused: str
+    silent: tuple[str, ...]
+    harm: int
+    seconds: float
+
+
+def target_of(animal: Animal, url: str) -> Target:
+    """The animal as its profile describes it, at ``url``."""
+    profile = Profile.model_validate(animal.profile())
+    http2 = animal.stack is not None and animal.stack.http2
+    return profile.target(animal.name, base_url=url, exclusive=animal.exclusive, http2=http2)
+
+
+@cache
+def _drawn(kinds: frozenset[Kind], seed: int, many: int) -> tuple[Program, ...]:
+    return tuple(islice(ProgramSource(seed, kinds=kinds), many))
+
+
+def visit(
+    animal: Animal, url: str, seed: int, folder: Path, programs: int, *, shared: bool = False
+) -> Visit:
+    """Search it with so many programs, and stop at the first alarm.
+
+    ``shared``: with the programs of all animals that have these calls, drawn once (half of a short
+    search is drawing); else with fresh ones, at offsets that are learned from its answers.
+    """
+    began_s = time.monotonic()
+    raced = 0
+
+    def watch(program: Program, execution: Execution, _verdict: Verdict) -> None:
+        nonlocal raced
+        raced += has_raced(program, execution)
+
+    target = target_of(animal, url)
+    ready = _drawn(target.kinds, seed, programs) if shared else None
+    try:
+        one = hunt(target, seed, folder, programs=programs, shrink=False, watch=watch, ready=ready)
+    except TargetError as error:  # it never came to a search
+        return Visit(0, 0, 0, 0, "", "", str(error), (), _harm(animal, url), _since(began_s))
+    summary = one.summary
+    found = one.example
+    kinds = {kind.value for kind in target.kinds}
+    return Visit(
+        programs=summary.programs,
+        raced=raced,
+        overlaps=summary.overlaps,
+        undecided=summary.undecided,
+        alarm="" if found is None else finding_text(found.artifact, found.path),
+        anomaly="" if found is None else found.artifact.anomaly.value,
+        refused=one.error or "",
+        silent=tuple(sorted(kinds - {kind for kind, n in summary.answered.items() if n})),
+        harm=_harm(animal, url),
+        seconds=_since(began_s),
+    )
+
+
+def has_raced(program: Program, execution: Execution) -> bool:
+    """Did a round of it race: calls that were bound, answered, and overlapped?"""
+    history = execution.history
+    return (
+        program.concurrency > 1
+        and not execution.unbound
+        and all(op.return_ns is not None for op in history.operations if not op.at_rest)
+    )
+
+
+def _since(began_s: float) -> float:
+    return round(time.monotonic() - began_s, 1)
+
+
+def _harm(animal: Animal, url: str) -> int:
+    if not animal.habits.others:
+        return 0
+    return int(httpx.get(f"{url}/harm", trust_env=False, timeout=30).json()["harm"])
