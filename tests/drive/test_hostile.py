@@ -50,10 +50,12 @@ def no_end() -> Iterator[bytes]:
         yield b" "
 
 
+# An empty list, were it unpacked; larger than what is read of plain answers.
+BOMB = gzip.compress(b"[" + b" " * (64 << 20) + b"]", 1)
+
+
 def bomb() -> Iterator[bytes]:
-    # An empty list, were it unpacked; larger than what is read of plain answers.
-    packed = gzip.compress(b"[" + b" " * (64 << 20) + b"]", 1)
-    yield OK + b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(packed) + packed
+    yield OK + b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(BOMB) + BOMB
 
 
 def informational() -> Iterator[bytes]:

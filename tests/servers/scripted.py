@@ -98,9 +98,14 @@ class Scripted:
         self._start(self._accept)
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
+    def close_door(self) -> None:
+        """Listen no more; what is connected goes on."""
+        with contextlib.suppress(OSError):  # closed already
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.close_door()
         for line in self.lines:
             self.hang_up(line)
         for thread in self._threads:

@@ -9,7 +9,7 @@ Rules
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from deadheat.core.release import Via
 
@@ -45,3 +45,25 @@ def address_of(url: str) -> Address:
     if not path.startswith("/") or "\0" in path:
         raise ValueError("no absolute path of a socket, with %2F for each /")
     return Address(f"http://{user}{at}localhost{parts.path}".rstrip("/"), path)
+
+
+def on_this_server(base_url: str, asked: str, following: str) -> str | None:
+    """The path (with its query) below ``base_url``; None: that is somewhere else."""
+    base = address_of(base_url).base_url.rstrip("/")
+    try:
+        ours, there = urlsplit(base), urlsplit(urljoin(base + asked, following))
+        same = (ours.scheme, ours.hostname, _port(ours.scheme, ours.port)) == (
+            there.scheme, there.hostname, _port(there.scheme, there.port)
+        )  # fmt: skip
+    except ValueError:
+        return None
+    if not same or there.username is not None or not there.path.startswith(f"{ours.path}/"):
+        return None
+    path = there.path.removeprefix(ours.path)
+    if not (path + there.query).isascii() or any(c <= " " for c in path + there.query):
+        return None
+    return f"{path}?{there.query}" if there.query else path
+
+
+def _port(scheme: str, port: int | None) -> int:
+    return port or (443 if scheme == "https" else 80)

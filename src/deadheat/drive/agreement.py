@@ -43,6 +43,7 @@ from deadheat.drive.lane import LaneClient
 from deadheat.drive.outcome import outcome_of_error
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.paging import LISTING, read_list
+from deadheat.drive.redirects import answered
 from deadheat.drive.request_rate import RequestRate
 from deadheat.drive.server import ServerProcess
 from deadheat.errors import StartFailed
@@ -291,12 +292,17 @@ class _Walk:
             return await self._read(self._target.pages, invocation)
         request = self._target.wire.encode(invocation)
         try:
-            answer, *_ = await self._client.send(request.method, request.path, request.body)
+            answer, *_ = await answered(
+                self._target.wire, self._base_url, invocation, request, self._sent
+            )
         except httpx.RequestError as exc:
             return outcome_of_error(exc), None, ()
         location = answer.headers.get("location")
         outcome = self._target.wire.decode(invocation, answer.status_code, answer.content, location)
         return self._target.mask.outcome(outcome), answer.status_code, _keys(answer.content)
+
+    async def _sent(self, request: WireRequest) -> tuple[httpx.Response, int, int]:
+        return await self._client.send(request.method, request.path, request.body)
 
     async def _read(
         self, pages: PageWire, invocation: Invocation
@@ -305,7 +311,7 @@ class _Walk:
 
         async def send(request: WireRequest) -> tuple[httpx.Response, int, int]:
             nonlocal body
-            sent = await self._client.send(request.method, request.path, request.body)
+            sent = await self._sent(request)
             body = sent[0].content
             return sent
 

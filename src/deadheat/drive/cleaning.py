@@ -24,6 +24,7 @@ from deadheat.drive.lane import LaneClient
 from deadheat.drive.outcome import outcome_of_error
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.paging import LISTING, read_list
+from deadheat.drive.redirects import answered
 from deadheat.drive.request_rate import RequestRate
 from deadheat.errors import TargetDied
 
@@ -130,13 +131,15 @@ class _Cleaning:
         self._ownership.permit(invocation)
         target = self._target
         try:
+            base_url = target.base_url or ""
             if target.pages is not None and invocation.kind in LISTING:
-                base_url = target.base_url or ""
                 read = await read_list(
                     target, target.pages, base_url, invocation, self._send, agreed=True
                 )
                 return target.mask.outcome(read.outcome)
-            answer, *_ = await self._send(target.wire.encode(invocation))
+            answer, *_ = await answered(
+                target.wire, base_url, invocation, target.wire.encode(invocation), self._send
+            )
         except httpx.RequestError as exc:
             return outcome_of_error(exc)
         outcome = target.wire.decode(

@@ -42,6 +42,7 @@ from deadheat.drive.lane import LaneClient
 from deadheat.drive.listening import Listener
 from deadheat.drive.outcome import outcome_of_error
 from deadheat.drive.paging import LISTING, read_list
+from deadheat.drive.redirects import answered
 from deadheat.drive.request_rate import RequestRate
 from deadheat.drive.trial import TrialRun
 from deadheat.drive.watch import Watch, given_up_after_s
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
     from deadheat.drive.gate import Gate
     from deadheat.drive.http2 import SharedConnection
     from deadheat.drive.ownership import Ownership
-    from deadheat.drive.paging import PageWire
+    from deadheat.drive.paging import PageWire, Send
     from deadheat.drive.target import Target, WireRequest
 
 # A session that survives this many deletes, one after the other, is left behind. Parents go
@@ -320,11 +321,19 @@ class Executor:
         """
         self._ownership.permit(invocation)
         started_ns = time.monotonic_ns()
+
+        async def send(request: WireRequest) -> tuple[httpx.Response, int, int]:
+            nonlocal held
+            now, held = held, None  # the first of several only: pages, redirects
+            return await self._sent(client, request, now)
+
         try:
             if self._target.pages is not None and invocation.kind in LISTING:
-                return await self._paged(self._target.pages, client, invocation, held)
+                return await self._paged(self._target.pages, client, invocation, send)
             request = self._target.wire.encode(invocation)
-            answer, call_ns, return_ns = await self._sent(client, request, held)
+            answer, call_ns, return_ns = await answered(
+                self._target.wire, self._base_url, invocation, request, send
+            )
         except httpx.RequestError as exc:
             outcome = outcome_of_error(exc)
             self._ownership.answered(invocation, outcome)
@@ -360,15 +369,9 @@ class Executor:
         pages: PageWire,
         client: LaneClient,
         invocation: Invocation,
-        held: tuple[Gate, int] | None,
+        send: Send,
     ) -> tuple[Outcome, int, int | None, int | None]:
         """``exchange`` for a list that comes in pages."""
-
-        async def send(request: WireRequest) -> tuple[httpx.Response, int, int]:
-            nonlocal held
-            now, held = held, None  # the first page only
-            return await self._sent(client, request, now)
-
         agreed = client is self.observer
         read = await read_list(self._target, pages, self._base_url, invocation, send, agreed=agreed)
         known = isinstance(read.outcome, Ok)

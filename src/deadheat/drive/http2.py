@@ -32,7 +32,8 @@ import httpcore
 import httpx
 
 from deadheat.drive import tls
-from deadheat.drive.lane import AGAIN_AFTER_S, LARGEST_ANSWER, NeverSent, compressed, translated
+from deadheat.drive.lane import AGAIN_AFTER_S, LARGEST_ANSWER, NeverSent, translated
+from deadheat.drive.packing import packed_as, unpacked, without_packing
 from deadheat.drive.stream import HeldStream, connect
 from deadheat.errors import NoHttp2
 
@@ -350,12 +351,13 @@ class Http2Lane(httpx.AsyncBaseTransport):
                 await anyio.sleep(pause_s)
             else:
                 break
-        if compressed(exchange.answer_headers):
-            raise httpx.DecodingError("a compressed answer, though none was asked for")
+        headers, content = exchange.answer_headers, bytes(exchange.body)
+        if how := packed_as(headers):
+            headers, content = without_packing(headers), unpacked(how, content, LARGEST_ANSWER)
         return httpx.Response(
             exchange.status,
-            headers=exchange.answer_headers,
-            stream=httpx.ByteStream(bytes(exchange.body)),
+            headers=headers,
+            stream=httpx.ByteStream(content),
             extensions={"http_version": b"HTTP/2"},
         )
 

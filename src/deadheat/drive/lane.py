@@ -1,14 +1,14 @@
 """One lane's client: httpx over exactly one warm connection, which the gate can hold.
 
 Rules
-- Never more than one connection at a time, never a redirect, never a proxy: one call is one
-  request. It is sent again only if nobody can have had its whole head, and in a race only before
-  the gate opens.
+- Never more than one connection at a time, never a redirect (``drive.redirects``), never a proxy:
+  one call is one request. It is sent again only if nobody can have had its whole head, and in a
+  race only before the gate opens.
 - An idle connection that the server has closed is replaced before it is used, and so, in a
   round, before anything is released.
 - HTTP/1.1 has a connection for each lane; HTTP/2 (``drive.http2``) one for all of them.
-- An answer larger than ``LARGEST_ANSWER`` bytes is cut off and counts as garbled, and so does a
-  compressed one, which nobody asked for: a few kilobytes may unpack to gigabytes.
+- An answer larger than ``LARGEST_ANSWER`` bytes is cut off and counts as garbled; so is one that
+  unpacks to more. None is asked to be compressed, but some servers do it all the same.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import httpx
 
 from deadheat.drive import tls
 from deadheat.drive.address import Address, address_of
+from deadheat.drive.packing import packed_as, unpacked, without_packing
 from deadheat.drive.stream import HeldStream, connect
 
 if TYPE_CHECKING:
@@ -69,11 +70,6 @@ _BROKEN = (
 def translated(exc: Exception) -> httpx.TransportError:
     """httpx's error for httpcore's."""
     return _AS_HTTPX.get(type(exc), httpx.NetworkError)(str(exc) or type(exc).__name__)
-
-
-def compressed(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Would this answer have to be unpacked?"""
-    return any(name.lower() == b"content-encoding" for name, _ in headers)
 
 
 class _Body(httpx.AsyncByteStream):
@@ -133,14 +129,22 @@ class LaneTransport(httpx.AsyncBaseTransport):
         """Send one request; raises ``httpx.TransportError``, and ``Untrusted`` over TLS."""
         armed, self._armed = self._armed, None
         response = await self._answered(request, armed)
-        if compressed(response.headers):
-            await response.aclose()
-            raise httpx.DecodingError("a compressed answer, though none was asked for")
+        body = _Body(response)
+        if not (how := packed_as(response.headers)):
+            return httpx.Response(
+                response.status,
+                headers=response.headers,
+                stream=body,
+                extensions=response.extensions,
+            )
+        try:
+            packed = b"".join([piece async for piece in body])
+        finally:
+            await body.aclose()
         return httpx.Response(
             response.status,
-            headers=response.headers,
-            stream=_Body(response),
-            extensions=response.extensions,
+            headers=without_packing(response.headers),
+            stream=httpx.ByteStream(unpacked(how, packed, LARGEST_ANSWER)),
         )
 
     async def _answered(

@@ -16,11 +16,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urljoin, urlsplit
 
 from deadheat.core.history import Info, Kind, Listed, Offspring, Ok, Outcome, Seen, Unknown
-from deadheat.drive.address import address_of
+from deadheat.drive.address import on_this_server
 from deadheat.drive.lane import LARGEST_ANSWER
+from deadheat.drive.redirects import answered
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -94,7 +94,9 @@ async def _read(
     read: set[str] = set()
     size, call_ns = 0, None
     while True:
-        answer, called_ns, return_ns = await send(request)
+        answer, called_ns, return_ns = await answered(
+            target.wire, base_url, invocation, request, send
+        )
         call_ns = called_ns if call_ns is None else call_ns
         read.add(request.path)
         size += len(answer.content)
@@ -120,7 +122,7 @@ async def _read(
             return ends(Info(Unknown.GARBLED, "a page of another shape"))
         if following is None:
             return ends(Ok(replace(outcome.result, entries=tuple(entries))))
-        path = _on_this_server(base_url, request.path, following)
+        path = on_this_server(base_url, request.path, following)
         if path is None:
             return ends(Info(Unknown.GARBLED, "the next page is on another server"))
         if path in read:
@@ -134,25 +136,3 @@ async def _read(
             said = f"its pages took longer than {target.timeout_s:g} s"
             return ends(Info(Unknown.UNCLEAR, said))
         request = replace(request, path=path)
-
-
-def _on_this_server(base_url: str, asked: str, following: str) -> str | None:
-    """The path (with its query) below ``base_url``; None: that is somewhere else."""
-    base = address_of(base_url).base_url.rstrip("/")
-    try:
-        ours, there = urlsplit(base), urlsplit(urljoin(base + asked, following))
-        same = (ours.scheme, ours.hostname, _port(ours.scheme, ours.port)) == (
-            there.scheme, there.hostname, _port(there.scheme, there.port)
-        )  # fmt: skip
-    except ValueError:
-        return None
-    if not same or there.username is not None or not there.path.startswith(f"{ours.path}/"):
-        return None
-    path = there.path.removeprefix(ours.path)
-    if not (path + there.query).isascii() or any(c <= " " for c in path + there.query):
-        return None
-    return f"{path}?{there.query}" if there.query else path
-
-
-def _port(scheme: str, port: int | None) -> int:
-    return port or (443 if scheme == "https" else 80)
