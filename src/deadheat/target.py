@@ -26,10 +26,10 @@ from deadheat.core.history import Invocation as Call
 from deadheat.core.promises import (
     CreatePromise,
     DeletePromise,
-    GetPromise,
     IdPromise,
     ListPromise,
     Promises,
+    Shows,
     UpdatePromise,
 )
 from deadheat.targets.python_target import Answer, PythonTarget, Request
@@ -46,7 +46,6 @@ __all__ = [
     "Exists",
     "Fail",
     "Found",
-    "GetPromise",
     "IdPromise",
     "Info",
     "Kind",
@@ -59,6 +58,7 @@ __all__ = [
     "Renamed",
     "Request",
     "Seen",
+    "Shows",
     "Unknown",
     "UpdatePromise",
 ]

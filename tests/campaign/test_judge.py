@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
 from tests.campaign.simulated import simulate
 from tests.core.histories import Build
 from tests.programs import TWO_DELETES
@@ -13,7 +14,7 @@ from deadheat.campaign.judge import judge, only_late
 from deadheat.campaign.measure import matching
 from deadheat.core.divergence import Anomaly, Diverged, Linearizable, Signature, Undecided
 from deadheat.core.history import Fail, Found, Info, Ok, Outcome, Undeclared, Unknown
-from deadheat.core.promises import Promises
+from deadheat.core.promises import Promises, Shows
 from deadheat.drive.live import Death
 
 if TYPE_CHECKING:
@@ -55,11 +56,26 @@ def settled(early: Execution, late: Execution) -> Execution:
     )
 
 
-def test_what_goes_away_while_settling_is_reported_as_transient() -> None:
-    verdict = judge(settled(GHOST, GOOD), None, Promises(), SETTLE_MS)
+def test_what_goes_away_within_the_settle_time_is_right() -> None:
+    assert isinstance(judge(settled(GHOST, GOOD), None, Promises(), SETTLE_MS), Linearizable)
+    assert isinstance(judge(settled(GHOST, GOOD), None, Promises()), Diverged)
+
+
+@pytest.mark.parametrize("reads", list(Shows))
+def test_whatever_is_promised_what_stays_is_found_and_the_history_is_as_recorded(
+    reads: Shows,
+) -> None:
+    verdict = judge(settled(GHOST, GHOST), None, Promises(reads=reads), SETTLE_MS)
     assert isinstance(verdict, Diverged)
-    assert all(divergence.transient for divergence in verdict.all)
-    assert verdict.divergence.history == settled(GHOST, GOOD).history
+    assert verdict.divergence.anomaly is Anomaly.GHOST
+    assert not any(divergence.transient for divergence in verdict.all)
+    assert verdict.divergence.history == settled(GHOST, GHOST).history
+
+
+def test_of_what_shows_sometime_the_reads_before_anybody_waited_prove_nothing() -> None:
+    sometime = Promises(reads=Shows.EVENTUAL)
+    assert isinstance(judge(GHOST, None, sometime, SETTLE_MS), Linearizable)
+    assert isinstance(judge(GHOST, None, sometime), Diverged)  # nobody has to wait
 
 
 def written(build: Build, settled_from: int | None = None) -> Execution:
@@ -71,13 +87,10 @@ def test_a_read_of_the_program_is_excused_within_the_settle_time_and_not_after()
         began = Build().create("x", 0, 1).delete("x", 2, 3).get("x", ms, ms + 1, Found())
         return written(began.list(ms + 2, ms + 3, rest=True))
 
-    soon = judge(read_at(4), None, Promises(), 50)
-    assert isinstance(soon, Diverged)
-    assert soon.divergence.transient
+    assert isinstance(judge(read_at(4), None, Promises(), 50), Linearizable)
     late = judge(read_at(60), None, Promises(), 50)
     assert isinstance(late, Diverged)
     assert not late.divergence.transient
-    assert soon.divergence.signature != late.divergence.signature
 
 
 def test_the_settle_time_excuses_the_past_and_not_what_never_was() -> None:
@@ -92,8 +105,7 @@ def test_an_undeclared_answer_stays_one_beside_what_the_settle_time_excuses() ->
     build.get("x", 6, 7, Undeclared(418, "")).list(8, 9, rest=True)
     verdict = judge(written(build), None, Promises(), 50)
     assert isinstance(verdict, Diverged)
-    named = {(one.anomaly, one.transient) for one in verdict.all}
-    assert named == {(Anomaly.STALE_READ, True), (Anomaly.WRONG_STATUS, False)}
+    assert [one.anomaly for one in verdict.all] == [Anomaly.WRONG_STATUS]
 
 
 def test_only_late_is_what_the_reads_after_the_settle_time_prove() -> None:

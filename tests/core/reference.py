@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deadheat.core.history import Kind, Ok
-from deadheat.core.legality import split_lists
 from deadheat.core.promises import ListPromise
 from deadheat.core.search import may_be_dropped
 from deadheat.core.sessions import Collection, model_for
+from deadheat.core.weakening import split_lists
 
 if TYPE_CHECKING:
     from deadheat.core.history import History, Operation

@@ -26,10 +26,9 @@ from deadheat.core.legality import Impossible, legal
 from deadheat.core.promises import (
     AbsentPromise,
     DeletePromise,
-    GetPromise,
     ListPromise,
     Promises,
-    ReadPromise,
+    Shows,
     UpdatePromise,
 )
 from deadheat.core.search import Order
@@ -49,8 +48,8 @@ promised = st.builds(
     Promises,
     st.sampled_from(DeletePromise),
     st.sampled_from(ListPromise),
-    st.just(ReadPromise.LINEARIZABLE),
-    get=st.sampled_from(GetPromise),
+    st.just(Shows.LINEARIZABLE),
+    get=st.sampled_from(Shows),
     update=st.sampled_from(UpdatePromise),
     status_on_absent=st.sampled_from(AbsentPromise),
 )
@@ -190,11 +189,11 @@ def test_a_weaker_promise_makes_fewer_alarms(seed: int) -> None:
         for weak in (
             replace(strong, delete=DeletePromise.IDEMPOTENT),
             replace(strong, list=ListPromise.PER_SESSION),
-            replace(strong, reads=ReadPromise.QUIESCENT),
-            replace(strong, reads=ReadPromise.EVENTUAL, slack_ns=5),
-            replace(strong, reads=ReadPromise.EVENTUAL),
+            replace(strong, reads=Shows.QUIESCENT),
+            replace(strong, reads=Shows.EVENTUAL, slack_ns=5),
+            replace(strong, reads=Shows.EVENTUAL),
             replace(strong, list=ListPromise.EVENTUAL),
-            replace(strong, get=GetPromise.EVENTUAL),
+            replace(strong, get=Shows.EVENTUAL),
             replace(strong, update=UpdatePromise.NONE),
             replace(strong, status_on_absent=AbsentPromise.ANY),
         ):

@@ -39,7 +39,7 @@ from deadheat.core.promises import (
     DeletePromise,
     ListPromise,
     Promises,
-    ReadPromise,
+    Shows,
 )
 from deadheat.core.search import OutOfBudget
 from deadheat.core.sessions import model_for
@@ -244,7 +244,7 @@ def test_undeclared_answers_are_told_beside_the_contradiction() -> None:
 def test_eventual_reads_may_be_as_stale_as_promised() -> None:
     history = Build().create("x", 0, 1).get("x", 5, 6, Absent()).list(9, 9.5, "x").history
     assert smallest_slack_ns(history, STRICT, 10_000) == 4 * MS
-    eventual = replace(STRICT, reads=ReadPromise.EVENTUAL)
+    eventual = replace(STRICT, reads=Shows.EVENTUAL)
     assert isinstance(check(history, replace(eventual, slack_ns=4 * MS)), Linearizable)
     assert isinstance(check(history, replace(eventual, slack_ns=4 * MS - 1)), Diverged)
     assert isinstance(check(GHOST, eventual), Diverged)  # at rest nothing may be stale
@@ -252,7 +252,7 @@ def test_eventual_reads_may_be_as_stale_as_promised() -> None:
 
 
 def test_quiescent_reads_count_only_when_nothing_is_in_flight() -> None:
-    quiescent = replace(STRICT, reads=ReadPromise.QUIESCENT)
+    quiescent = replace(STRICT, reads=Shows.QUIESCENT)
     racing = Build().create("x", 0, 1).create("y", 4, 9).list(5, 6, "y").history
     assert isinstance(check(racing, STRICT), Diverged)
     assert isinstance(check(racing, quiescent), Linearizable)

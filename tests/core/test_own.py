@@ -35,7 +35,7 @@ from deadheat.core.history import (
     Unknown,
     overlapping_pairs,
 )
-from deadheat.core.promises import DeletePromise, ListPromise, Promises, ReadPromise
+from deadheat.core.promises import DeletePromise, ListPromise, Promises, Shows
 from deadheat.core.witness import only_sessions
 from deadheat.report.diagram import answer_text, call_text
 
@@ -253,7 +253,7 @@ def test_a_kind_with_endless_marks_is_judged_all_the_same() -> None:
 def test_a_read_that_may_be_old_includes_ones_own() -> None:
     build = own_call(Build().create("x", 0, 1), ARCHIVE, "x", 2, 3, "archived")
     own_call(build, PEEK, "x", 4, 5, "live")
-    eventual = Promises(reads=ReadPromise.EVENTUAL)
+    eventual = Promises(reads=Shows.EVENTUAL)
     assert isinstance(judged(build.history), Diverged)
     assert isinstance(judged(build.history, promises=eventual), Linearizable)
 

@@ -24,9 +24,9 @@ from deadheat.core.history import (
 from deadheat.core.promises import (
     AbsentPromise,
     DeletePromise,
-    GetPromise,
     ListPromise,
     Promises,
+    Shows,
     UpdatePromise,
 )
 
@@ -59,7 +59,7 @@ WRONG_ABSENCE = (
             STALE_LIST,
             Promises(list=ListPromise.EVENTUAL),
         ),
-        (STALE_GET, Promises(get=GetPromise.EVENTUAL)),
+        (STALE_GET, Promises(get=Shows.EVENTUAL)),
         (LOST_TITLE, Promises(update=UpdatePromise.NONE)),
         (ODD_ABSENCE, Promises(status_on_absent=AbsentPromise.ANY)),
         (WRONG_ABSENCE, Promises(status_on_absent=AbsentPromise.ANY)),
@@ -80,13 +80,13 @@ def ghost() -> History:
     "weak",
     [
         Promises(list=ListPromise.EVENTUAL),
-        Promises(get=GetPromise.EVENTUAL),
+        Promises(get=Shows.EVENTUAL),
         Promises(update=UpdatePromise.NONE),
         Promises(status_on_absent=AbsentPromise.ANY),
         Promises(
             DeletePromise.IDEMPOTENT,
             ListPromise.EVENTUAL,
-            get=GetPromise.EVENTUAL,
+            get=Shows.EVENTUAL,
             update=UpdatePromise.NONE,
             status_on_absent=AbsentPromise.ANY,
         ),

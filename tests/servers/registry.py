@@ -51,13 +51,12 @@ class Sight:
     """One way in which a race shows.
 
     ``anomaly``: its signature's. ``minima``: one for each signature that it can
-    have. ``transient``: the settle time excuses it. ``misnomer``: it comes out
-    under this name, and why that is the wrong one; then no program is its minimum.
+    have. ``misnomer``: it comes out under this name, and why that is the wrong one;
+    then no program is its minimum.
     """
 
     anomaly: Anomaly
     minima: tuple[Program, ...] = ()
-    transient: bool = False
     misnomer: str = ""
 
 
@@ -104,7 +103,7 @@ class Race:
         """The sight that an example is; None when it is none that this race explains."""
         signature = divergence_of(example).signature
         for sight in self.sights:
-            if (sight.anomaly, sight.transient) == (signature.anomaly, signature.transient):
+            if sight.anomaly is signature.anomaly:
                 return sight
         return None
 
@@ -190,14 +189,12 @@ RACES: tuple[Race, ...] = (
     ),
     Race(
         "late-delete",
-        (Sight(Anomaly.STALE_READ, (_race((Delete(A),), (Delete(B),), after=2),), transient=True),),
-        settle_ms=_SETTLE_MS,
+        (Sight(Anomaly.STALE_READ, (_race((Delete(A),), (Delete(B),), after=2),)),),
     ),
     Race(
         "async-delete",
-        (Sight(Anomaly.STALE_READ, (_race((Create(A), Delete(A)), after=0),), transient=True),),
+        (Sight(Anomaly.STALE_READ, (_race((Create(A), Delete(A)), after=0),)),),
         needs_race=False,
-        settle_ms=_SETTLE_MS,
     ),
     Race(
         "late-write",

@@ -32,7 +32,7 @@ from deadheat.core.history import (
     Undeclared,
     Unknown,
 )
-from deadheat.core.promises import ChildrenPromise, EventPromise, ForkPromise
+from deadheat.core.promises import ChildrenPromise, EventPromise, ForkPromise, Shows
 from deadheat.errors import BadFile, RemoteRefused
 from deadheat.targets.catalog import resolve
 from deadheat.targets.profile import Profile, read_profile
@@ -379,3 +379,47 @@ def test_the_part_of_a_profile_in_the_readme(monkeypatch: pytest.MonkeyPatch) ->
     assert target.headers == (("authorization", "Bearer s3cret"),)
     gone = Invocation(Kind.DELETE, "a")
     assert target.wire.decode(gone, 423, b"") == Fail("refused")
+
+
+def described(**said: Any) -> Profile:
+    calls = {
+        "create": {"request": "POST /carts", "body": {"name": "{title}"}},
+        "get": {"request": "GET /carts/{id}"},
+        "list": {"request": "GET /carts"},
+        "delete": {"request": "DELETE /carts/{id}"},
+    }
+    return Profile.model_validate({"name": "carts", "calls": calls, **said})
+
+
+@pytest.mark.parametrize(
+    ("said", "reads", "within_ns", "settle_ms"),
+    [
+        ({}, Shows.LINEARIZABLE, None, 0),
+        ({"settle": "250ms"}, Shows.SETTLED, 250_000_000, 250),
+        ({"settle": "1s", "promises": {"reads": "settled"}}, Shows.SETTLED, 10**9, 1_000),
+        ({"promises": {"reads": "eventual"}}, Shows.EVENTUAL, None, 2_000),
+        ({"settle": "250ms", "promises": {"reads": "eventual"}}, Shows.EVENTUAL, None, 250),
+        ({"promises": {"get": "eventual"}}, Shows.LINEARIZABLE, None, 2_000),
+        ({"promises": {"list": "eventual"}}, Shows.LINEARIZABLE, None, 2_000),
+        ({"promises": {"reads": "linearizable"}}, Shows.LINEARIZABLE, None, 0),
+    ],
+)
+def test_when_a_change_shows(
+    said: dict[str, Any], reads: Shows, within_ns: int | None, settle_ms: int
+) -> None:
+    target = described(**said).target("carts", base_url="http://127.0.0.1:1")
+    promises = target.promises
+    assert (promises.reads, promises.slack_ns, target.settle_ms) == (reads, within_ns, settle_ms)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"promises": {"reads": "settled"}},
+        {"settle": "1s", "promises": {"reads": "linearizable"}},
+        {"settle": "1s", "promises": {"get": "settled"}},
+    ],
+)
+def test_what_contradicts_itself_about_when_a_change_shows(said: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="settle"):
+        described(**said)

@@ -1,9 +1,8 @@
 """From an execution to a verdict: what the checker needs to be told about this target.
 
 Rules
-- Of a target that may take time to settle, any read sooner than that may show what was, also
-  the first ones at rest (``Promises.settling``); those after the settle time may not. What only
-  the settle time excuses is not hidden: it is reported as transient.
+- Of a target that may take time to settle, any look sooner than that may show what was, also
+  the first reads at rest (``Promises.settling``); those after the settle time may not.
 - A server that died during the trial is a divergence of its own, ``crash``, and one that runs
   but answers nobody any more is ``unresponsive``; one that was dead before anything reached it
   says nothing about this program.
@@ -19,7 +18,6 @@ from deadheat.core.divergence import (
     Anomaly,
     Diverged,
     Divergence,
-    Linearizable,
     Undecided,
     Verdict,
 )
@@ -50,23 +48,14 @@ def judge(
         return Diverged(_crash(execution, death))
     if not any(isinstance(op.outcome, Ok) for op in execution.history.operations):
         return Undecided("nothing was answered")
-    history = execution.history
-    strict = check(history, promises, own=own)
-    if not settle_ms or not isinstance(strict, Diverged):
-        return strict
+    if not settle_ms:
+        return check(execution.history, promises, own=own)
     settled = promises.settling(settle_ms * _NS_PER_MS)
-    settling = check(_settling(execution), settled, own=own)
-    match settling:
-        case Undecided():
-            return settling
-        case Linearizable():
-            stays: tuple[Divergence, ...] = ()
-        case Diverged():
-            stays = tuple(replace(one, history=history) for one in settling.all)
-    if len(stays) == len(strict.all):
-        return Diverged(stays[0], stays[1:])
-    # Only the contradiction has gone; an undeclared answer stays one.
-    return Diverged(replace(strict.divergence, transient=True), stays)
+    verdict = check(_settling(execution), settled, own=own)
+    if not isinstance(verdict, Diverged):
+        return verdict
+    first, *others = (replace(one, history=execution.history) for one in verdict.all)
+    return Diverged(first, tuple(others))
 
 
 def only_late(execution: Execution, promises: Promises) -> bool:
@@ -82,10 +71,9 @@ def only_late(execution: Execution, promises: Promises) -> bool:
 def _settling(execution: Execution) -> History:
     """The history as far as the settle time lets it count: the first looks are not at rest."""
     late = execution.settled_from
-    if late is None:
-        return execution.history
     operations = tuple(
-        replace(op, at_rest=op.at_rest and op.index >= late) for op in execution.history.operations
+        replace(op, at_rest=op.at_rest and late is not None and op.index >= late)
+        for op in execution.history.operations
     )
     return replace(execution.history, operations=operations)
 

@@ -36,8 +36,9 @@ from deadheat.core.history import (
     parents_of,
     shown_sessions,
 )
-from deadheat.core.legality import contradicts, weakened
+from deadheat.core.legality import contradicts
 from deadheat.core.promises import ChildrenPromise, EventPromise, Promises
+from deadheat.core.weakening import weakened
 from deadheat.core.witness import only_sessions
 
 if TYPE_CHECKING:

@@ -153,8 +153,8 @@ class Divergence:
 
     ``witness``: indices of the fewest operations found that already contradict
     each other. ``culprit``: the first answer that could no longer be explained.
-    ``sessions``: the ids it is about. ``transient``: it went away while waiting
-    (the target's settle time).
+    ``sessions``: the ids it is about. ``transient``: it went away within the target's settle
+    time; only artifacts of before the settle time excused that are so.
 
     ``proof``: why no order is legal, line by line, made of the witness's calls (ids
     and numbers as in ``reason``). ``counterfactual``: the history would be legal if

@@ -30,7 +30,7 @@ from deadheat.core.history import (
     parents_of,
 )
 from deadheat.core.names import freed_between, lives_again, name_of
-from deadheat.core.promises import ChildrenPromise, CreatePromise, DeletePromise, ListPromise
+from deadheat.core.promises import ChildrenPromise, CreatePromise, DeletePromise
 
 if TYPE_CHECKING:
     from deadheat.core.history import History
@@ -74,7 +74,7 @@ class Facts:
         self.names = {session: f"{{{n}}}" for n, session in enumerate(sessions)}
         self.spelt = spell(self.ops, self.names)
         self.idempotent = promises.delete is DeletePromise.IDEMPOTENT
-        self.per_session = promises.list is not ListPromise.SNAPSHOT
+        self.per_session = not promises.snapshot
         self.start = min((op.call_ns for op in self.ops), default=0)
         self.forced: list[Before] = []
         self.choices: list[Choice] = []

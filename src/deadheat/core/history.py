@@ -337,6 +337,19 @@ def shown_sessions(operation: Operation) -> frozenset[str]:
             return frozenset()
 
 
+def shown_titles(operation: Operation) -> tuple[tuple[str, str], ...]:
+    """Each session under the title that a read of it shows, where it looked at one."""
+    if not isinstance(operation.outcome, Ok):
+        return ()
+    match operation.outcome.result:
+        case Listed(entries) | Offspring(entries):
+            return tuple((e.session, e.title) for e in entries if e.title is not None)
+        case Found(str() as title) if operation.invocation.session is not None:
+            return ((operation.invocation.session, title),)
+        case _:
+            return ()
+
+
 def touched_sessions(operation: Operation) -> frozenset[str]:
     """Every id that the operation addresses or shows."""
     return _addressed(operation) | shown_sessions(operation)

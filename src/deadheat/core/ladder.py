@@ -27,7 +27,7 @@ from deadheat.core.history import (
     shown_sessions,
 )
 from deadheat.core.legality import legal
-from deadheat.core.promises import GetPromise, ListPromise, Promises, ReadPromise
+from deadheat.core.promises import ListPromise, Promises, Shows
 from deadheat.core.search import Order, OutOfBudget
 
 if TYPE_CHECKING:
@@ -50,15 +50,15 @@ def strongest_held(history: History, promises: Promises, budget: int) -> Rung | 
 
     None: on no rung, and for one of them the steps did not do.
     """
-    promises = replace(promises, get=GetPromise.LINEARIZABLE)
+    promises = replace(promises, get=Shows.LINEARIZABLE)
     weak = replace(promises, list=ListPromise.PER_SESSION)
     unknown = False
     for rung, promised in (
         (Rung.SNAPSHOT, replace(promises, list=ListPromise.SNAPSHOT)),
         (Rung.PER_SESSION, weak),
         (Rung.SESSION, None),
-        (Rung.EVENTUAL, replace(weak, reads=ReadPromise.EVENTUAL, slack_ns=None)),
-        (Rung.QUIESCENT, replace(weak, reads=ReadPromise.QUIESCENT)),
+        (Rung.EVENTUAL, replace(weak, reads=Shows.EVENTUAL, slack_ns=None)),
+        (Rung.QUIESCENT, replace(weak, reads=Shows.QUIESCENT)),
     ):
         if promised is None:
             if session_guarantees_hold(history):
@@ -78,7 +78,7 @@ def smallest_slack_ns(history: History, promises: Promises, budget: int) -> int 
     """
 
     def passes(slack_ns: int | None) -> bool | None:
-        weak = replace(promises, reads=ReadPromise.EVENTUAL, slack_ns=slack_ns)
+        weak = replace(promises, reads=Shows.EVENTUAL, slack_ns=slack_ns)
         answer = legal(history, weak, budget)
         return None if isinstance(answer, OutOfBudget) else isinstance(answer, Order)
 

@@ -49,10 +49,10 @@ from deadheat.core.history import (
     only_reads,
     touched_sessions,
 )
-from deadheat.core.legality import Impossible, legal, split_lists, weakened
-from deadheat.core.promises import ListPromise
+from deadheat.core.legality import Impossible, legal
 from deadheat.core.search import NoOrder, Order, OutOfBudget, find_order
 from deadheat.core.sessions import Collection, SessionModel, model_for
+from deadheat.core.weakening import split_lists, weakened
 from deadheat.core.witness import only_sessions
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def decide(
         found = legal(plain, promises, budget)
         if isinstance(found, Impossible):
             return Alone(plain, found)
-    history = weakened(history, promises)
+    history = weakened(history, promises, apart=Kind.LIST)
     sessions = sorted(history.existing.union(*map(touched_sessions, history.operations)))
     spent = 0
     for session in sessions:
@@ -225,7 +225,7 @@ def decide(
     match searched(history, promises, own, budget):
         case NoOrder():
             return Together(history, frozenset(sessions))
-        case OutOfBudget() if promises.list is ListPromise.PER_SESSION:
+        case OutOfBudget() if not promises.snapshot:
             return Order(())  # each session has an order, and nothing couples them
         case Order() | OutOfBudget() as whole:
             return whole
@@ -237,7 +237,7 @@ def searched(
     """The generic search over the sessions and their marks; ``history`` is ``weakened``."""
     model = OwnModel(model_for(history, promises), own)
     split = frozenset[int]()
-    if promises.list is ListPromise.PER_SESSION:
+    if not promises.snapshot:
         split = frozenset(op.index for op in history.operations if op.kind is Kind.LIST)
         history = replace(history, operations=tuple(_split(history, split)))
     found = find_order(history, model, budget)

@@ -2,14 +2,26 @@
 
 Rules
 - A weaker promise makes fewer alarms, never wrong ones.
-- A settle time is a promise about reads, too: a target that may take so long to
-  come to rest by its own word may show, for so long, what was (``settling``).
+- When a change shows is one axis, ``Shows``: of all that looks (``reads``), or of one view
+  alone (``get``, ``list``); ``lag_ns`` is the one place that says what follows for a call.
+- A settle time is a value of it: what may take so long to show is not wrong before that.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from deadheat.core.history import READING, Kind
+
+if TYPE_CHECKING:
+    from deadheat.core.history import Operation
+
+
+# Where nobody says when a change shows, deadheat waits so long at rest: Elasticsearch shows
+# what was written once a second.
+SOMETIME_MS = 2_000
 
 
 class CreatePromise(StrEnum):
@@ -34,19 +46,21 @@ class DeletePromise(StrEnum):
     IDEMPOTENT = "idempotent"  # success says "it is gone now", whoever removed it
 
 
+class Shows(StrEnum):
+    """When a change shows to those who look, by a read or by what another call answers."""
+
+    LINEARIZABLE = "linearizable"  # now: to all that is called after its answer
+    SETTLED = "settled"  # at the latest ``slack_ns`` after its answer, here sooner, there later
+    EVENTUAL = "eventual"  # at rest; before that a look may show any past, up to ``slack_ns`` old
+    QUIESCENT = "quiescent"  # to reads while nothing is in flight (nor was, for ``slack_ns``)
+
+
 class ListPromise(StrEnum):
     """What a list shows while the collection changes."""
 
     SNAPSHOT = "snapshot"  # the whole collection at one instant
     PER_SESSION = "per-session"  # each session at some instant of the list, not the same for all
-    EVENTUAL = "eventual"  # right at rest; in a race it may show, of each session, any past
-
-
-class GetPromise(StrEnum):
-    """What a read of one session shows."""
-
-    LINEARIZABLE = "linearizable"  # the session as it is at some instant of the read
-    EVENTUAL = "eventual"  # right at rest; in a race it may show any past
+    EVENTUAL = "eventual"  # so, and of lists ``Shows.EVENTUAL``
 
 
 class UpdatePromise(StrEnum):
@@ -61,14 +75,6 @@ class AbsentPromise(StrEnum):
 
     DECLARED = "declared"  # that it is absent, and only then
     ANY = "any"  # any status below 500: it proves nothing, and none of them is wrong
-
-
-class ReadPromise(StrEnum):
-    """When reads must be right."""
-
-    LINEARIZABLE = "linearizable"  # always
-    QUIESCENT = "quiescent"  # only when nothing is in flight (nor was, for ``slack_ns``)
-    EVENTUAL = "eventual"  # at rest; before that a read may show a past up to ``slack_ns`` old
 
 
 class ChildrenPromise(StrEnum):
@@ -106,20 +112,20 @@ class Promises:
     """One target's promises. The default is the strongest of each, but for ``children``
     and ``events``: most collections have none.
 
-    ``slack_ns``: how old the past may be that an *eventual* read shows, counted
-    from its call; None: as old as the history. Of *quiescent* reads: for how long
-    nothing may have been in flight; None: no time.
+    ``reads``: when a change shows, whoever looks; ``get``: to gets, where that is later.
+    ``slack_ns``: the time that ``Shows`` speaks of; None: of *eventual* reads, as long as it
+    likes; else none.
     """
 
     delete: DeletePromise = DeletePromise.EXACTLY_ONCE
     list: ListPromise = ListPromise.SNAPSHOT
-    reads: ReadPromise = ReadPromise.LINEARIZABLE
+    reads: Shows = Shows.LINEARIZABLE
     slack_ns: int | None = None
     children: ChildrenPromise = ChildrenPromise.NONE
     cascade: CascadePromise = CascadePromise.ATOMIC
     fork: ForkPromise = ForkPromise.NEEDS_SOURCE
     events: EventPromise = EventPromise.NONE
-    get: GetPromise = GetPromise.LINEARIZABLE
+    get: Shows = Shows.LINEARIZABLE
     update: UpdatePromise = UpdatePromise.LAST_WRITE
     status_on_absent: AbsentPromise = AbsentPromise.DECLARED
     create: CreatePromise = CreatePromise.NEW
@@ -134,28 +140,62 @@ class Promises:
     def by_real_time(self) -> bool:
         """Does each answer count as given, at some instant of its call?"""
         return (
-            self.reads is ReadPromise.LINEARIZABLE
+            self.reads is Shows.LINEARIZABLE
             and self.list is not ListPromise.EVENTUAL
-            and self.get is GetPromise.LINEARIZABLE
+            and self.get is Shows.LINEARIZABLE
             and self.update is UpdatePromise.LAST_WRITE
             and self.status_on_absent is AbsentPromise.DECLARED
         )
 
-    def settling(self, settle_ns: int) -> Promises:
-        """The same while every change may take ``settle_ns`` to show."""
+    @property
+    def snapshot(self) -> bool:
+        """Does a list show the collection as it was at one instant?"""
+        late = self.reads in (Shows.SETTLED, Shows.EVENTUAL)  # each change may show at its own time
+        return self.list is ListPromise.SNAPSHOT and not late
+
+    @property
+    def sometime(self) -> bool:
+        """Is there something of which nobody says when it shows?"""
+        return (
+            self.reads is Shows.EVENTUAL
+            or self.get is Shows.EVENTUAL
+            or self.list is ListPromise.EVENTUAL
+        )
+
+    def lag_ns(self, op: Operation) -> int | None:
+        """How old the past may be that this call shows where it looks; None: of any age."""
+        view = {
+            Kind.GET: self.get is Shows.EVENTUAL,
+            Kind.LIST: self.list is ListPromise.EVENTUAL,
+            Kind.CHILDREN: self.list is ListPromise.EVENTUAL,
+        }
+        if view.get(op.kind, False) and not op.at_rest:
+            return None
         match self.reads:
-            case ReadPromise.LINEARIZABLE:
-                return replace(self, reads=ReadPromise.EVENTUAL, slack_ns=settle_ns)
-            case ReadPromise.QUIESCENT:
-                return replace(self, slack_ns=(self.slack_ns or 0) + settle_ns)
-            case ReadPromise.EVENTUAL if self.slack_ns is None:
+            case Shows.SETTLED:
+                return self.slack_ns or 0
+            case Shows.EVENTUAL:
+                return 0 if op.at_rest else self.slack_ns
+            case Shows.QUIESCENT if op.kind not in READING:
+                return self.slack_ns or 0
+            case Shows.LINEARIZABLE | Shows.QUIESCENT:
+                return 0
+
+    def settling(self, settle_ns: int) -> Promises:
+        """The same where every change may take ``settle_ns`` to show."""
+        if not settle_ns:
+            return self
+        match self.reads:
+            case Shows.LINEARIZABLE:
+                return replace(self, reads=Shows.SETTLED, slack_ns=settle_ns)
+            case Shows.SETTLED | Shows.QUIESCENT:
+                return replace(self, slack_ns=max(self.slack_ns or 0, settle_ns))
+            case Shows.EVENTUAL:
                 return self
-            case ReadPromise.EVENTUAL:
-                return replace(self, slack_ns=self.slack_ns + settle_ns)
 
     def __str__(self) -> str:
         slack = ""
-        if self.reads is not ReadPromise.LINEARIZABLE and self.slack_ns is not None:
+        if self.reads is not Shows.LINEARIZABLE and self.slack_ns is not None:
             slack = f" (within {self.slack_ns / 1e6:g} ms)"
         said = f"delete {self.delete}, list {self.list}, reads {self.reads}{slack}"
         events = "" if self.events is EventPromise.NONE else f", events {self.events}"
@@ -163,7 +203,7 @@ class Promises:
             said = f"create {self.create}, {said}"
         if self.ids is not IdPromise.UNIQUE:
             said += f", ids {self.ids}"
-        if self.get is not GetPromise.LINEARIZABLE:
+        if self.get is not Shows.LINEARIZABLE:
             said += f", get {self.get}"
         if self.update is not UpdatePromise.LAST_WRITE:
             said += f", update {self.update}"

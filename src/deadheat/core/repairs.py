@@ -32,8 +32,8 @@ from deadheat.core.history import (
     Unknown,
     shown_sessions,
 )
-from deadheat.core.legality import split_lists
 from deadheat.core.names import name_of
+from deadheat.core.weakening import split_lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

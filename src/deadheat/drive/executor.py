@@ -282,12 +282,8 @@ class Executor:
                     break
             if not self._waited():
                 await run.read_at_rest()
-            if not self._waited() and (
-                self._target.settle_ms and (patient or not run.looks_settled())
-            ):
-                await anyio.sleep(self._settle_s)
-                settled_from = len(run.operations)
-                await run.read_at_rest()
+            if not self._waited() and self._settle_s:
+                settled_from = await run.settle(self._settle_s, patient=patient)
             if listener is not None:
                 ours = frozenset(run.ids.values())
                 stream = listener.said_of(ours)

@@ -74,8 +74,7 @@ class Target:
     ``headers``: what every request to it carries; never printed or saved.
     ``mask``: hides the secrets among them, wherever it echoes one.
     ``http2``: one connection for all lanes, at an https URL (``drive.http2``).
-    ``settle_ms``: how long the target may take to come to rest by its own word: for so long
-    after a change reads may show what was. What shows only then is reported as *transient*.
+    ``settle_ms``: how long a change may take to show by the target's own word (``Shows``).
     A trial waits it out where the first reads at rest do not agree with what was answered;
     the search also every now and then where they do (a late write may undo it), and whatever
     was seen only like that is shrunk, measured and replayed waiting each time.

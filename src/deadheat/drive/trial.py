@@ -8,6 +8,7 @@ Rules
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, assert_never
 
@@ -18,6 +19,7 @@ from deadheat.core.history import (
     Absent,
     Created,
     Deleted,
+    Fail,
     Invocation,
     Kind,
     Listed,
@@ -25,9 +27,11 @@ from deadheat.core.history import (
     Operation,
     Outcome,
     Place,
+    Renamed,
     ancestors,
     parents_of,
     shown_sessions,
+    shown_titles,
 )
 from deadheat.core.program import (
     Call,
@@ -53,6 +57,10 @@ if TYPE_CHECKING:
     from deadheat.core.release import Release
     from deadheat.drive.lane import LaneClient
     from deadheat.drive.ownership import Ownership
+
+# Of the settle time: when to look whether it has all come to rest already. Each look costs some
+# requests, and most servers that say "within 2 s" mostly take some milliseconds.
+_PARTS = (1 / 16, 1 / 4, 1)
 
 
 class Exchange(Protocol):
@@ -228,6 +236,17 @@ class TrialRun:
                 continue
             await self._record(client, lane, Invocation(Kind.GET, session), None, None)
 
+    async def settle(self, settle_s: float, *, patient: bool) -> int | None:
+        """Wait for the settle time, if need be, and read again. The first of the last reads."""
+        began_s, since = time.monotonic(), 0
+        for part in _PARTS[-1:] if patient else _PARTS:
+            if not patient and self.looks_settled(since):
+                break
+            await anyio.sleep(max(0.0, began_s + settle_s * part - time.monotonic()))
+            since = len(self.operations)
+            await self.read_at_rest()
+        return since or None
+
     def _taken(self) -> frozenset[str]:
         """The sessions that an acknowledged delete should have taken, itself or by cascade."""
         taken = {
@@ -240,19 +259,42 @@ class TrialRun:
                 taken.add(session)
         return frozenset(taken)
 
-    def looks_settled(self) -> bool:
-        """Does every read at rest agree with the acknowledged creates and deletes?
+    def looks_settled(self, since: int = 0) -> bool:
+        """Does every read at rest since that operation agree with the changes acknowledged?
 
         Only decides whether to wait for the target's settle time; the verdict is the checker's.
         """
         deleted = self._taken()
         live = set(self.ids.values()) - deleted
-        for op in self.operations:
+        last = self._last_titles()
+        for op in self.operations[since:]:
             if op.at_rest:
                 asked = {op.invocation.session} if op.kind is Kind.GET else live
                 if shown_sessions(op) & deleted or not asked & live <= shown_sessions(op):
                     return False
+                for session, title in shown_titles(op):
+                    if title not in last.get(session, {title}):
+                        return False
         return True
+
+    def _last_titles(self) -> dict[str, set[str | None]]:
+        """What a renamed session may be called in the end: no answered rename came after it."""
+        by_session: dict[str, list[Operation]] = {}
+        for op in self.operations:
+            refused = isinstance(op.outcome, Fail) or (
+                isinstance(op.outcome, Ok) and not isinstance(op.outcome.result, Renamed)
+            )
+            if op.kind is Kind.RENAME and not refused:
+                by_session.setdefault(str(op.invocation.session), []).append(op)
+        return {
+            session: {
+                op.invocation.title
+                for op in renames
+                if op.return_ns is None or all(op.return_ns >= o.call_ns for o in renames)
+            }
+            for session, renames in by_session.items()
+            if any(isinstance(op.outcome, Ok) for op in renames)
+        }
 
     def lost_a_create(self) -> bool:
         """Was a create sent whose id is not known? (It may have been sent without an operation:

@@ -51,7 +51,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from deadheat.core.history import Change, Kind
-from deadheat.core.promises import CreatePromise, EventPromise
+from deadheat.core.promises import SOMETIME_MS, CreatePromise, EventPromise, Shows
 from deadheat.drive.masking import Mask
 from deadheat.drive.server import GRACE_S, Launch
 from deadheat.drive.target import Target, WireRequest
@@ -234,7 +234,10 @@ class Profile(Table):
     )
     promises: PromisesTable = PromisesTable()
     settle: Seconds | None = Field(
-        default=None, description="How long a change may take to show.", examples=["50ms"]
+        default=None,
+        description="A change shows at the latest so long after its answer, in all reads; "
+        "see promises.reads.",
+        examples=["50ms"],
     )
     timeout: Seconds = Field(
         default=10.0, description="Without an answer for so long, a call hangs."
@@ -260,14 +263,16 @@ class Profile(Table):
                 f"{name} does not say how to start a server. Add [server] with a command to it, "
                 "or the url of one that runs, or name the URL and give the file with --profile."
             )
-        settle_s = self.settle or 0.0
+        settle_ms = self._settle_ms()
         return Target(
             name=name,
             wire=self.wire(),
             launch=None if base_url is not None else self.launch(name, project, program),
             base_url=base_url,
             promises=self.promises.of(
-                self.calls, EventPromise.NONE if self.events is None else self.events.promise
+                self.calls,
+                EventPromise.NONE if self.events is None else self.events.promise,
+                settle_ms,
             ),
             events=self.events_wire(),
             exclusive=exclusive or base_url is None,
@@ -278,10 +283,15 @@ class Profile(Table):
             chosen_ids=self.calls.chosen,
             headers=self._headers(),
             mask=self._mask(),
-            settle_ms=round(settle_s * 1_000),
+            settle_ms=settle_ms,
             timeout_s=self.timeout,
             http2=http2,
         )
+
+    def _settle_ms(self) -> int:
+        if self.settle is None:
+            return SOMETIME_MS if self.promises.sometime else 0
+        return round(self.settle * 1_000)
 
     def _reset(self) -> WireRequest | None:
         said = None if self.server is None else self.server.reset
@@ -305,6 +315,17 @@ class Profile(Table):
             raise ValueError("has both server and url. Leave one out.")
         if self.url is not None and "@" in self.url:
             raise ValueError("has a user in its url. Write [auth].")
+        return self
+
+    @model_validator(mode="after")
+    def _shows_by_then(self) -> Profile:
+        if self.promises.reads is Shows.SETTLED and not self.settle:
+            raise ValueError('promises reads = "settled" of no time. Write settle = "250ms", too.')
+        if self.promises.reads is Shows.LINEARIZABLE and self.settle:
+            raise ValueError(
+                'has settle, so a change may take time to show, and promises reads = "linearizable"'
+                ", so it may not. Leave one out."
+            )
         return self
 
     @model_validator(mode="after")

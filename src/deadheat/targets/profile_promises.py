@@ -5,13 +5,14 @@ Rules
   that is read page by page is ``eventual``, as an entry may move from a page that is still to be
   read to one that has been: it was there all the time, and no page showed it.
 - A weaker promise makes fewer alarms, never wrong ones.
+- ``settle`` says how long a change may take to show; said alone, it means reads = "settled".
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from deadheat.core.promises import (
     AbsentPromise,
@@ -21,17 +22,18 @@ from deadheat.core.promises import (
     DeletePromise,
     EventPromise,
     ForkPromise,
-    GetPromise,
     IdPromise,
     ListPromise,
     Promises,
-    ReadPromise,
+    Shows,
     UpdatePromise,
 )
 from deadheat.targets.table import Table
 
 if TYPE_CHECKING:
     from deadheat.targets.profile_calls import Calls
+
+_NS_PER_MS = 1_000_000
 
 
 class PromisesTable(Table):
@@ -57,13 +59,13 @@ class PromisesTable(Table):
     list: ListPromise | None = Field(
         default=None,
         description="snapshot: all at one instant (the default). per-session: each right for "
-        "itself. eventual: right at rest (the default of a list with pages).",
+        "itself. eventual: so, and of lists what reads says of it (the default with pages).",
         examples=["snapshot"],
     )
-    get: GetPromise = Field(
-        default=GetPromise.LINEARIZABLE,
-        description="linearizable: always right. eventual: right at rest, in a race it may show "
-        "what was.",
+    get: Shows = Field(
+        default=Shows.LINEARIZABLE,
+        description="eventual: as of reads, of gets alone. linearizable: nothing but what reads "
+        "says.",
     )
     update: UpdatePromise = Field(
         default=UpdatePromise.LAST_WRITE,
@@ -75,11 +77,23 @@ class PromisesTable(Table):
         description="Of a call on what is not there. declared: it answers one of its absent "
         "statuses, and only then. any: it may answer any below 500, which proves nothing.",
     )
-    reads: ReadPromise = Field(
-        default=ReadPromise.LINEARIZABLE,
-        description="Of get, list and children alike. linearizable: always right. quiescent: when "
-        "nothing is in flight. eventual: at rest.",
+    reads: Shows | None = Field(
+        default=None,
+        description="When a change shows, to get, list, children and what else looks. "
+        "linearizable: now, from its answer on (the default). settled: at the latest settle after "
+        "its answer, here sooner and there later (the default with settle). eventual: nobody says "
+        "when; at rest deadheat waits settle for it, 2s where there is none. quiescent: to reads "
+        "while nothing is in flight.",
+        examples=["eventual"],
     )
+
+    @field_validator("get")
+    @classmethod
+    def _of_gets_alone(cls, said: Shows) -> Shows:
+        if said in (Shows.SETTLED, Shows.QUIESCENT):
+            raise ValueError(f'is {said.value!r}, which is said of all reads: reads = "{said}".')
+        return said
+
     children: ChildrenPromise = Field(
         default=ChildrenPromise.CASCADE,
         description="Of a deleted session's children. cascade: they go with it. orphan: they stay. "
@@ -95,16 +109,16 @@ class PromisesTable(Table):
         description="Of what is not there. needs-source: it answers that. any: it may make one.",
     )
 
-    def of(self, calls: Calls, events: EventPromise) -> Promises:
+    def of(self, calls: Calls, events: EventPromise, settle_ms: int = 0) -> Promises:
         """What the checker judges under. ``events``: what the stream announces."""
         families = calls.create_child is not None
         paged = ListPromise.EVENTUAL if calls.paged else ListPromise.SNAPSHOT
         if self.update is UpdatePromise.NONE and events is EventPromise.EXACTLY_ONCE:
             events = EventPromise.LIVES
-        return Promises(
+        promised = Promises(
             delete=self.delete,
             list=self.list or paged,
-            reads=self.reads,
+            reads=self.reads or Shows.LINEARIZABLE,
             children=self.children if families else ChildrenPromise.NONE,
             cascade=self.cascade if families else CascadePromise.ATOMIC,
             fork=self.fork,
@@ -115,6 +129,13 @@ class PromisesTable(Table):
             create=self.create_of(calls),
             ids=self.ids,
         )
+        return promised.settling(settle_ms * _NS_PER_MS)
+
+    @property
+    def sometime(self) -> bool:
+        """Is it said of something that nobody says when it shows?"""
+        eventual = Shows.EVENTUAL in (self.reads, self.get)
+        return eventual or self.list is ListPromise.EVENTUAL
 
     def create_of(self, calls: Calls) -> CreatePromise:
         """What creates under one name make."""

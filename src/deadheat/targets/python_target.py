@@ -49,7 +49,7 @@ from deadheat.core.history import (
     Undeclared,
     Unknown,
 )
-from deadheat.core.promises import CreatePromise, Promises
+from deadheat.core.promises import SOMETIME_MS, CreatePromise, Promises
 from deadheat.drive.server import Launch
 from deadheat.drive.target import PLAIN, Target, WireRequest
 from deadheat.errors import BadFile
@@ -98,6 +98,9 @@ class Answer:
             raise ValueError("too deep") from None
 
 
+_NS_PER_MS = 1_000_000
+
+
 class PythonTarget:
     """One API, and how its server is started (``command``) or where it runs (``url``).
 
@@ -106,7 +109,8 @@ class PythonTarget:
     until any answer comes. ``reset``: a request that empties the server, sent when what a trial
     made cannot be deleted. ``kinds``: the calls that ``encode`` knows. ``chosen_ids``: a create's
     ``call.session`` is the id to make it under. ``own``: calls of your own that are tried, with
-    what each is given; ``step`` says what they mean.
+    what each is given; ``step`` says what they mean. ``settle_ms``: a change shows at the latest
+    so long after its answer.
     """
 
     name: ClassVar[str] = ""
@@ -275,18 +279,19 @@ def target_of(spoken: PythonTarget, word: str, file: Path, python: str) -> Targe
             ready_within_s=spoken.ready_within_s,
         )
     named = spoken.promises.create is not CreatePromise.NEW
+    settle_ms = spoken.settle_ms or (SOMETIME_MS if spoken.promises.sometime else 0)
     return Target(
         name=word,
         wire=PythonWire(spoken, file.name),
         launch=launch,
         base_url=None if spoken.url is None else spoken.url.rstrip("/"),
-        promises=spoken.promises,
+        promises=spoken.promises.settling(settle_ms * _NS_PER_MS),
         exclusive=launch is not None,
         kinds=spoken.kinds | ({Kind.RECREATE} if named else set()),
         reset=None if spoken.reset is None or launch is None else _wired(spoken.reset),
         chosen_ids=spoken.chosen_ids,
         own=spoken.own,
         own_model=_Meaning(spoken, file.name) if spoken.own else None,
-        settle_ms=spoken.settle_ms,
+        settle_ms=settle_ms,
         timeout_s=spoken.timeout_s,
     )
