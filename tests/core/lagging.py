@@ -274,9 +274,9 @@ class LaggingServer:
                 self._change(kind, session, end_ns)
         self.now_ns = 1 + max(op.return_ns or 0 for op in self.operations)
         self.now_ns += self.settle_ns or 0
-        for session in (None, *busy):
-            kind = Kind.LIST if session is None else Kind.GET
-            self._look(Invocation(kind, session), self.now_ns + 1, rest=True)
+        for each in (None, *busy):
+            kind = Kind.LIST if each is None else Kind.GET
+            self._look(Invocation(kind, each), self.now_ns + 1, rest=True)
             self.now_ns += 2
         return History(tuple(self.operations))
 

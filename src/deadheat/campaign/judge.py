@@ -50,7 +50,8 @@ def judge(
         return Undecided("nothing was answered")
     if not settle_ms:
         return check(execution.history, promises, own=own)
-    settled = promises.settling(settle_ms * _NS_PER_MS)
+    # Of views that show it sometime, deadheat chose how long to wait: that excuses no other.
+    settled = promises if promises.sometime else promises.settling(settle_ms * _NS_PER_MS)
     verdict = check(_settling(execution), settled, own=own)
     if not isinstance(verdict, Diverged):
         return verdict

@@ -272,7 +272,7 @@ class Profile(Table):
             promises=self.promises.of(
                 self.calls,
                 EventPromise.NONE if self.events is None else self.events.promise,
-                settle_ms,
+                round((self.settle or 0) * 1_000),
             ),
             events=self.events_wire(),
             exclusive=exclusive or base_url is None,

@@ -285,7 +285,7 @@ def target_of(spoken: PythonTarget, word: str, file: Path, python: str) -> Targe
         wire=PythonWire(spoken, file.name),
         launch=launch,
         base_url=None if spoken.url is None else spoken.url.rstrip("/"),
-        promises=spoken.promises.settling(settle_ms * _NS_PER_MS),
+        promises=spoken.promises.settling(spoken.settle_ms * _NS_PER_MS),
         exclusive=launch is not None,
         kinds=spoken.kinds | ({Kind.RECREATE} if named else set()),
         reset=None if spoken.reset is None or launch is None else _wired(spoken.reset),
