@@ -23,6 +23,7 @@ from deadheat.campaign.pace import Pace
 from deadheat.campaign.store import Settings, Store
 from deadheat.errors import ExitCode, NothingExercised
 from deadheat.report.html import campaign_page
+from deadheat.session import unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -119,7 +120,9 @@ def _nothing_exercised(record: CampaignRecord) -> NothingExercised | None:
         return NothingExercised(
             "no two calls ever overlapped, so silence proves nothing. Give it more time."
         )
-    return None
+    programs = totals["programs"]  # a campaign of an older version has not counted the others
+    raced, lost = totals.get("raced", programs), totals.get("unanswered", 0)
+    return unanswered(programs, raced, lost, 0.0, record.elapsed_s)
 
 
 def resident_bytes() -> int:

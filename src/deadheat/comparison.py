@@ -16,24 +16,23 @@ from typing import TYPE_CHECKING, Protocol
 
 from deadheat.campaign import verify as verifying
 from deadheat.campaign import versions
-from deadheat.campaign.replay import trials_wanted
+from deadheat.campaign.promised import other_promises
+from deadheat.campaign.replay import recorded
 from deadheat.campaign.window import look_around, tuner_of
 from deadheat.core.bisecting import Bisection
-from deadheat.core.ledger import Tally
-from deadheat.core.verifying import (
-    BesideBaseline,
-    ByRecord,
-    CannotTell,
-    Conclusion,
-    Fixed,
-    NotFixed,
+from deadheat.core.evidence import (
+    Absent,
+    Present,
+    UntilProven,
     rate_to_refute,
     shown_needed,
 )
+from deadheat.core.history import makespan_ns
+from deadheat.core.verifying import BesideBaseline
 from deadheat.drive.live import open_target
 from deadheat.drive.until import run_until
 from deadheat.errors import DeadheatError, NotComparable
-from deadheat.report.wording import percent
+from deadheat.report.wording import percent, unproven_text
 from deadheat.results import Bisected, Presence, Row, Verified
 
 if TYPE_CHECKING:
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from deadheat.artifact import Artifact
     from deadheat.console import View
     from deadheat.core.divergence import Divergence
+    from deadheat.core.ledger import Tally
     from deadheat.drive.live import LiveTarget
     from deadheat.drive.target import Target
 
@@ -65,7 +65,6 @@ def compare(
 ) -> Compared:
     """The example on each target, one after the other. ``trials`` None: as its rate asks for."""
     result = Compared()
-    wanted = trials_wanted(artifact) if trials is None else trials
     for word in words:
         rows: list[Row] = []
 
@@ -73,9 +72,7 @@ def compare(
             def tell(done: int, of: int, diverged: int) -> None:
                 view.counting(f"{live.target.name}: {diverged} of {done} trials diverged, of {of}")
 
-            rows.append(
-                await versions.measure(live, artifact, wanted, tell, exactly=trials is not None)
-            )
+            rows.append(await versions.measure(live, artifact, trials, tell))
 
         try:
             target = find(word)
@@ -111,7 +108,8 @@ def bisect(
     bisection = Bisection(len(words), present_first=present_first)
     sure = 1 - (1 - confidence) / bisection.tests
     # Twice what the lowest rate to be reckoned with needs on average.
-    most = ceil(2 * shown_needed(sure) / rate_to_refute(_recorded(artifact), confidence))
+    last = ""
+    most = ceil(2 * shown_needed(sure) / rate_to_refute(recorded(artifact), confidence))
     while (asked := bisection.next()) is not None:
         pairs = BesideBaseline(sure, most_pairs=most)
         beside = words[bisection.beside]
@@ -128,20 +126,21 @@ def bisect(
             bisection.feed(None)
             continue
         match pairs.conclusion:
-            case NotFixed():
+            case Present():
                 present: bool | None = True
                 said = "has it"
-            case Fixed():
+            case Absent():
                 present = False
                 said = f"not seen in {pairs.pairs:,} trials, {pairs.shown_old} times on {beside}"
             case _:
                 present = None
-                said = f"cannot be told: {beside} showed it {pairs.shown_old} times"
+                said = f"not comparable with {beside}: {unproven_text(pairs.so_far)}"
         view.note(f"{words[asked]}: {said}")
         bisection.feed(present)
+        last = said
     change = bisection.change
     if change is None:
-        raise _wrong_end(words, bisection.wrong_end or 0, bisection.beside)
+        raise _wrong_end(words, bisection.wrong_end or 0, bisection.beside, last)
     old, new = (change.before, change.after) if present_first else (change.after, change.before)
     return Bisected(
         with_it=words[old],
@@ -152,11 +151,11 @@ def bisect(
     )
 
 
-def _wrong_end(words: Sequence[str], end: int, bad: int) -> NotComparable:
+def _wrong_end(words: Sequence[str], end: int, bad: int, said: str) -> NotComparable:
     if end == bad:
         return NotComparable(
-            f"{words[end]} is said to be bad, and hardly shows it here. "
-            "Replay it there first, or name another --bad."
+            f"{words[end]} is said to be bad, and that cannot be seen here ({said}). "
+            "Replay it there first, or name other releases."
         )
     return NotComparable(f"{words[end]} is said to be good, and shows it. Name another --good.")
 
@@ -178,17 +177,17 @@ def verify(
     """
     pears = ""
     if not baseline_at_once:
-        record = ByRecord(_recorded(artifact), confidence)
-        ended = _by_record(artifact, target, record, view)
+        until, ended = _by_record(artifact, target, confidence, view)
         if not isinstance(ended, verifying.Pears):
+            counted = until.counted
             return Verified(
                 target.name,
-                _known(record.conclusion),
+                until.evidence,
                 confidence,
                 ended,
                 "",
                 "",
-                (record.shown, record.trials - record.undecided),
+                (until.shown, counted.trials + (until.shown - counted.diverged)),
                 (0, 0),
             )
         pears = ended.why
@@ -204,7 +203,7 @@ def verify(
     seen = _beside(artifact, target, old, pairs, view)
     return Verified(
         target.name,
-        _known(pairs.conclusion),
+        pairs.conclusion or pairs.so_far,
         confidence,
         seen,
         old.name,
@@ -235,23 +234,26 @@ def window(
     return tuner.picture
 
 
-def _known(conclusion: Conclusion | None) -> Conclusion:
-    return CannotTell("it was stopped before the end") if conclusion is None else conclusion
-
-
 def _by_record(
-    artifact: Artifact, target: Target, record: ByRecord, view: View
-) -> verifying.Pears | Divergence | None:
-    ended: list[verifying.Pears | Divergence | None] = []
+    artifact: Artifact, target: Target, confidence: float, view: View
+) -> tuple[UntilProven, verifying.Pears | Divergence | None]:
+    ended: list[tuple[UntilProven, verifying.Pears | Divergence | None]] = []
 
     async def work(live: LiveTarget) -> None:
+        until = UntilProven(
+            recorded(artifact),
+            confidence,
+            recorded_ns=makespan_ns(artifact.history),
+            other_promises=other_promises(live, artifact),
+        )
+
         def tell() -> None:
             view.counting(
-                f"{live.target.name}: {record.quiet} of {record.wanted} trials quiet: "
-                f"its rate is below {percent(record.below)}"
+                f"{live.target.name}: {until.quiet} of {until.needed} trials raced and were "
+                f"quiet: its rate is below {percent(until.below)}"
             )
 
-        ended.append(await verifying.by_record(live, artifact, record, tell))
+        ended.append((until, await verifying.by_record(live, artifact, until, tell)))
 
     interrupted, error = _on(target, view, work)
     if error is not None:
@@ -272,6 +274,7 @@ def _beside(
             open_target(old, secrets.token_hex(3)) as beside,
             open_target(new, secrets.token_hex(3)) as live,
         ):
+            pairs.other_promises = other_promises(live, artifact)
 
             def tell() -> None:
                 view.counting(
@@ -287,11 +290,6 @@ def _beside(
     if interrupted:
         raise KeyboardInterrupt
     return ended[0]
-
-
-def _recorded(artifact: Artifact) -> Tally | None:
-    rate = artifact.rate
-    return None if rate is None else Tally(rate.trials, rate.diverged)
 
 
 def _on(

@@ -20,12 +20,14 @@ from deadheat.artifact import Expectation, divergence_of
 from deadheat.campaign import events
 from deadheat.campaign.engine import Engine, Plan
 from deadheat.campaign.replay import replay
+from deadheat.core.evidence import Absent, Unproven
 from deadheat.drive.live import open_target
 from deadheat.drive.until import alarm, run_until
 from deadheat.errors import BadArtifact, DeadheatError, ExitCode, StartFailed
 from deadheat.generate.machine import ProgramMachine
 from deadheat.generate.source import ProgramSource
 from deadheat.regression import committed, expected_of, group_of, label_of
+from deadheat.report.wording import unproven_text
 from deadheat.results import (
     PROVES_NOTHING,
     RED,
@@ -196,7 +198,8 @@ class _Job:
             replayed = await replay(
                 live, case.artifact, None, self._moving(case), self._out_of_time(kept_s)
             )
-            standing = _standing(case.expected, replayed)
+            late = self._out_of_time(kept_s)()
+            standing = _standing(case.expected, replayed, out_of_time=late)
             why = _why(standing, replayed)
             self._note(case, label, standing, replayed, time.monotonic() - began_s, why)
 
@@ -317,8 +320,13 @@ def _known(due: tuple[_Due, ...]) -> tuple[Signature, ...]:
     )
 
 
-def _standing(expected: Expectation, replayed: Replayed) -> Standing:
-    enough = replayed.rate.trials >= replayed.wanted_trials
+def _standing(expected: Expectation, replayed: Replayed, *, out_of_time: bool) -> Standing:
+    match replayed.evidence:
+        case Unproven() if not out_of_time and replayed.other is None:
+            return Standing.NOT_COMPARABLE
+        case _:
+            pass
+    enough = isinstance(replayed.evidence, Absent)
     match expected:
         case Expectation.CLEAN if replayed.divergence is not None:
             return Standing.CAME_BACK
@@ -333,13 +341,12 @@ def _standing(expected: Expectation, replayed: Replayed) -> Standing:
 
 
 def _why(standing: Standing, replayed: Replayed) -> str:
-    if standing is not Standing.UNFINISHED:
+    if not isinstance(replayed.evidence, Unproven):
         return ""
-    if replayed.undecided >= replayed.wanted_trials:
-        return (
-            f"none of {replayed.undecided:,} trials could be judged. Check that the server works."
-        )
-    return (
-        f"silent in {replayed.rate.trials:,} trials, and {replayed.wanted_trials:,} are needed "
-        "(99 %). Give it a larger --budget."
-    )
+    match standing:
+        case Standing.NOT_COMPARABLE:
+            return unproven_text(replayed.evidence)
+        case Standing.UNFINISHED:
+            return f"{unproven_text(replayed.evidence)}. Give it a larger --budget."
+        case _:
+            return ""

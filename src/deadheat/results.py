@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from deadheat.artifact import Artifact, Expectation
     from deadheat.core.coverage import Overlap, Pairing, Silence
     from deadheat.core.divergence import Divergence
+    from deadheat.core.evidence import Evidence
     from deadheat.core.stats import Rate
-    from deadheat.core.verifying import Conclusion
     from deadheat.errors import DeadheatError
 
 
@@ -42,6 +42,8 @@ class Summary:
     ``rounds``: the concurrent ones; ``missed_rounds`` of them missed their offsets. ``via``:
     what the requests travelled over.
     ``known``: sightings of what is committed as a known bug; no findings.
+    Of the programs searched, ``raced`` were judged and had calls that were answered and overlapped;
+    in ``unanswered`` no two calls that raced were answered, and ``unanswered_s`` went on those.
     """
 
     target: str
@@ -63,12 +65,16 @@ class Summary:
     missed_rounds: int = 0
     via: Via = Via.TCP
     known: int = 0
+    raced: int = 0
+    unanswered: int = 0
+    unanswered_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """``divergence`` None: it did not show in ``rate.trials``. ``other``: something else did.
+    """``divergence`` None: it did not show. ``other``: something else did.
 
+    ``rate``: of the trials that count (``core.evidence``); all those that were run: ``trials``.
     ``until_first``: stopped at the first divergence, so ``rate`` is that of one
     success after ``rate.trials - 1`` quiet trials. ``promises``: what it was judged by.
     """
@@ -76,8 +82,8 @@ class Replayed:
     divergence: Divergence | None
     other: Divergence | None
     rate: Rate
-    wanted_trials: int
-    undecided: int
+    evidence: Evidence
+    trials: int
     until_first: bool
     promises: str = ""
 
@@ -91,12 +97,13 @@ class Standing(StrEnum):
     KNOWN = "known, it shows"
     GONE = "did not show: fixed or lucky?"
     QUIET = "known, it did not show in the time there was"
+    NOT_COMPARABLE = "not comparable"
     UNFINISHED = "not finished"
     UNAVAILABLE = "its target is not available"
 
 
 RED = frozenset({Standing.CAME_BACK, Standing.OTHER})
-PROVES_NOTHING = frozenset({Standing.UNFINISHED, Standing.UNAVAILABLE})
+PROVES_NOTHING = frozenset({Standing.NOT_COMPARABLE, Standing.UNFINISHED, Standing.UNAVAILABLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,20 +255,23 @@ class Presence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A saved example on one target. ``trials``: those that were judged, ``missed`` of them quiet
-    and off their offsets. ``below``: the rate that its silence refutes (99 %).
+    """A saved example on one target. ``trials``: those that count for ``rate``.
+
+    ``below``: the rate that its silence refutes (99 %). ``unraced`` of all trials did not race,
+    and ``undecided`` could not be judged; neither counts.
     """
 
     target: str
     standing: Presence
     trials: int = 0
     diverged: int = 0
-    missed: int = 0
+    unraced: int = 0
     undecided: int = 0
     rate: Rate | None = None
     below: float | None = None
     why: str = ""
     seen: Divergence | None = None
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,14 +292,14 @@ class Bisected:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """``conclusion``: of ``core.verifying``. ``seen``: what the new target showed, if anything.
+    """``evidence``: what the trials prove. ``seen``: what the new target showed, if anything.
 
     ``baseline``: the target that was measured beside it, "" when the recorded rate was used;
-    ``pears``: why that could not be. ``old`` and ``new``: diverged, trials.
+    ``pears``: why that could not be. ``old`` and ``new``: diverged, trials that count.
     """
 
     target: str
-    conclusion: Conclusion
+    evidence: Evidence
     confidence: float
     seen: Divergence | None
     baseline: str

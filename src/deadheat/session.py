@@ -20,10 +20,17 @@ from typing import TYPE_CHECKING
 from deadheat.campaign import events
 from deadheat.campaign.engine import Engine, Plan
 from deadheat.campaign.replay import replay as replay_trials
+from deadheat.core.evidence import Unproven
 from deadheat.drive.live import open_target
 from deadheat.drive.until import run_until
-from deadheat.errors import DeadheatError, ExitCode, NothingExercised, StartFailed
-from deadheat.report.wording import via_text
+from deadheat.errors import (
+    DeadheatError,
+    ExitCode,
+    NotComparable,
+    NothingExercised,
+    StartFailed,
+)
+from deadheat.report.wording import duration_text, unproven_text, via_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -175,13 +182,10 @@ def replay(artifact: Artifact, target: Target, trials: int | None, view: View) -
     if not done:
         code = error.exit_code if error is not None else ExitCode.INTERRUPTED
         return ReplayResult(None, code, interrupted, error)
-    if done[0].rate.trials == 0:
-        error = NothingExercised(
-            f"none of {done[0].undecided} trials could be judged, so silence proves nothing. "
-            "Check that the server works, then replay again."
-        )
-        return ReplayResult(done[0], error.exit_code, error=error)
     shown = done[0].divergence is not None or done[0].other is not None
+    if not shown and isinstance(done[0].evidence, Unproven):
+        error = NotComparable(f"not comparable: {unproven_text(done[0].evidence)}")
+        return ReplayResult(done[0], error.exit_code, error=error)
     return ReplayResult(done[0], ExitCode.DIVERGED if shown else ExitCode.CLEAN)
 
 
@@ -200,5 +204,32 @@ def nothing_exercised(summary: Summary) -> NothingExercised | None:
     if summary.overlaps == 0:
         return NothingExercised(
             "no two calls ever overlapped, so silence proves nothing. Give it more time."
+        )
+    return unanswered(
+        summary.programs, summary.raced, summary.unanswered, summary.unanswered_s, summary.elapsed_s
+    )
+
+
+def unanswered(
+    programs: int, raced: int, lost: int, lost_s: float, elapsed_s: float
+) -> NothingExercised | None:
+    """Silence of a server that mostly did not answer; None: it did.
+
+    ``lost``: programs in which no two calls that raced were answered; ``lost_s`` went on those.
+    """
+    if lost * 2 > programs:
+        return NothingExercised(
+            f"in {lost:,} of {programs:,} programs no two calls that race were answered (refused, "
+            "or no answer at all), so silence proves nothing. Check the server."
+        )
+    if lost_s * 2 > elapsed_s:
+        return NothingExercised(
+            f"{duration_text(lost_s)} of {duration_text(elapsed_s)} went on calls without an "
+            "answer, so silence proves nothing. Check the server."
+        )
+    if raced == 0:
+        return NothingExercised(
+            "no two answered calls ever overlapped in a program that could be judged, so silence "
+            "proves nothing. Give it more time."
         )
     return None

@@ -101,7 +101,7 @@ async def test_rounds_that_missed_their_offsets_are_counted_and_tune_nothing(
     assert {tally.trials for _, tally in busy.engine.picture} == {0}
     assert sum(tally.trials for _, tally in quiet.engine.picture) > 200
     (found,) = late.findings  # a divergence is one, however its round was released
-    assert found.finished
+    assert found.artifact.rate is None  # of these offsets nothing is known
     assert found.artifact.history.releases[0][1].achieved_ns >= 3_000_000
 
 

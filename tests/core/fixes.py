@@ -5,17 +5,17 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from deadheat.core.ledger import Tally
-from deadheat.core.verifying import (
+from deadheat.core.evidence import (
     DRIFT,
-    BesideBaseline,
-    ByRecord,
+    Absent,
     Came,
-    CannotTell,
-    Fixed,
-    NotFixed,
-    Side,
+    Evidence,
+    Present,
+    Unproven,
+    UntilProven,
 )
+from deadheat.core.ledger import Tally
+from deadheat.core.verifying import BesideBaseline, Side
 
 if TYPE_CHECKING:
     from random import Random
@@ -46,20 +46,18 @@ def simulate(
         left = truth * (1 / DRIFT if n % 2 else rng.uniform(1 / DRIFT, 1))
         for new in (0.0, left):
             match _verify(design, truth, new, confidence, rng):
-                case Fixed() if new:
+                case Absent() if new:
                     told[Wrong.MISSED] += 1
-                case NotFixed() if not new:
+                case Present() if not new:
                     told[Wrong.ALARM] += 1
-                case CannotTell():
+                case Unproven():
                     told[Wrong.UNDECIDED] += 1
                 case _:
                     pass
     return told
 
 
-def _verify(
-    design: str, truth: float, new: float, confidence: float, rng: Random
-) -> Fixed | NotFixed | CannotTell:
+def _verify(design: str, truth: float, new: float, confidence: float, rng: Random) -> Evidence:
     if design == "baseline":
         beside = BesideBaseline(confidence)
         while (side := beside.next()) is not None:
@@ -71,8 +69,7 @@ def _verify(
         return beside.conclusion
     shown = sum(rng.random() < truth for _ in range(200))
     # What never showed again has no rate: it is looked for at 1 %, and that is what is promised.
-    record = ByRecord(Tally(200, shown) if shown else None, confidence)
-    while record.next() is not None:
-        record.feed(Came.SHOWN if rng.random() < new else Came.QUIET)
-    assert record.conclusion is not None
-    return record.conclusion
+    until = UntilProven(Tally(200, shown) if shown else None, confidence)
+    while until.next():
+        until.feed(Came.SHOWN if rng.random() < new else Came.QUIET)
+    return until.evidence

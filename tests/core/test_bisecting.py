@@ -7,8 +7,9 @@ from random import Random
 import pytest
 
 from deadheat.core.bisecting import Bisection, Change, most_tests
+from deadheat.core.evidence import DRIFT, Came, Present
 from deadheat.core.stats import rate
-from deadheat.core.verifying import DRIFT, BesideBaseline, Came, NotFixed, Side
+from deadheat.core.verifying import BesideBaseline, Side
 
 
 def run(bisection: Bisection, present: list[bool | None]) -> tuple[Change | None, list[int]]:
@@ -84,6 +85,6 @@ def test_it_is_wrong_no_more_often_than_stated(shows: float, confidence: float) 
             rates = {Side.OLD: shows, Side.NEW: shows / DRIFT if asked < first else 0.0}
             while (side := pairs.next()) is not None:
                 pairs.feed(Came.SHOWN if rng.random() < rates[side] else Came.QUIET)
-            bisection.feed(isinstance(pairs.conclusion, NotFixed))
+            bisection.feed(isinstance(pairs.conclusion, Present))
         wrong += bisection.change != Change(first - 1, first)
     assert rate(wrong, 150, 0.9998).low <= 1 - confidence

@@ -40,6 +40,7 @@ from deadheat.core.program import (
     structure,
 )
 from deadheat.core.promises import Promises
+from deadheat.core.raced import Unraced, Why
 from deadheat.core.shrinker import Shrinker, Shrunk
 
 if TYPE_CHECKING:
@@ -299,7 +300,7 @@ def test_a_trial_that_missed_its_offsets_makes_none_rounder() -> None:
         rounding = candidate.phase == "offsets"
         if rounding:
             odd.add(shrinker.best)
-        shrinker.feed(server.trial(candidate.program), on_time=not rounding)
+        shrinker.feed(server.trial(candidate.program), Unraced(Why.OFF_TIME) if rounding else None)
     assert len(odd) == 1  # some trials were spent, and nothing was learnt from them
     assert shrinker.best in odd
     assert any(lane[0].offset_us for lane in shrinker.best.rounds[2])

@@ -11,6 +11,7 @@ from tests.quality.simulated import GHOST, MINIMUM, Simulated
 from deadheat.core.divergence import Anomaly, Linearizable, Signature
 from deadheat.core.ledger import Tally
 from deadheat.core.program import Create, Delete, Program, Var, sequential, structure
+from deadheat.core.raced import Unraced, Why
 from deadheat.core.tuning import Tuner
 
 
@@ -93,7 +94,10 @@ def test_a_trial_that_missed_its_offsets_is_spent_and_counts_for_none() -> None:
     while (program := tuner.next()) is not None:
         on_time = gap_us(program) >= 300
         late += not on_time
-        tuner.feed(server.trial(program) if on_time else shows, on_time=on_time)
+        tuner.feed(
+            server.trial(program) if on_time else shows,
+            None if on_time else Unraced(Why.OFF_TIME),
+        )
     assert tuner.trials == 200
     assert late > 20
     counted = sum((tally for _, tally in tuner.picture), Tally())

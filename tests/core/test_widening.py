@@ -22,6 +22,7 @@ from deadheat.core.program import (
     sequential,
     structure,
 )
+from deadheat.core.raced import Unraced, Why
 from deadheat.core.widening import MORE_SESSIONS, Widener, widened
 
 A, B, C, D = (Var(n) for n in range(4))
@@ -156,7 +157,7 @@ def test_late_rounds_are_spent_and_count_for_none() -> None:
     tried: set[Program] = set()
     while (program := widener.next()) is not None:
         tried.add(program)
-        widener.feed(Simulated(1.0, Random(6)).trial(program), on_time=False)
+        widener.feed(Simulated(1.0, Random(6)).trial(program), Unraced(Why.OFF_TIME))
     assert widener.best == TUNED
     assert len(tried) > 10  # a program that is late is not asked again and again
 

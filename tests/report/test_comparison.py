@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from tests.examples import example, ghost
 
+from deadheat.core.evidence import Absent, Present, Unproven
+from deadheat.core.raced import Unraced, Why
 from deadheat.core.stats import rate
-from deadheat.core.verifying import CannotTell, Fixed, NotFixed
 from deadheat.errors import UnknownTarget
 from deadheat.report.comparison import (
     bisected_text,
@@ -55,18 +56,22 @@ def test_the_release_named_is_the_first_good_or_the_first_bad_one() -> None:
 
 def test_fixed_says_what_would_have_been_seen_and_only_then() -> None:
     _, divergence = ghost()
-    quiet = Verified("demo:correct", Fixed(0.02), 0.99, None, "", "", (0, 264), (0, 0))
+    quiet = Verified("demo:correct", Absent(0.02), 0.99, None, "", "", (0, 264), (0, 0))
     text = verified_text(example(), "x.json", quiet)
     assert text.startswith("fixed  x.json on demo:correct (99 %)")
     assert "a race showing in 2 % of trials or more would have been seen" in text
-    shown = replace(quiet, conclusion=NotFixed(), seen=divergence, new=(1, 9))
+    shown = replace(quiet, evidence=Present(), seen=divergence, new=(1, 9))
     assert verified_text(example(), "x.json", shown).startswith("not fixed  x.json diverges")
     other = replace(quiet, seen=divergence)
     assert "but another divergence shows there: ghost" in verified_text(example(), "x", other)
-    beside = replace(quiet, conclusion=Fixed(None), baseline="demo", old=(17, 264), pears="slow")
+    beside = replace(quiet, evidence=Absent(None), baseline="demo", old=(17, 264), pears="slow")
     assert "17 of 264 on demo in between" in verified_text(example(), "x", beside)
-    lost = replace(quiet, conclusion=CannotTell("too few"))
-    assert verified_text(example(), "x", lost).startswith("cannot tell  x on demo:correct: too few")
+    refused = Unraced(Why.REFUSED, "create", 409)
+    lost = replace(quiet, evidence=Unproven(1, 98, 65, unraced=((refused, 64),)))
+    text = verified_text(example(), "x", lost)
+    assert text.startswith("not comparable  x on demo:correct: 1 of 65 trials raced")
+    assert "64 did not race: create was refused with 409" in text
+    assert "would have been seen" not in text
 
 
 def test_explained_is_every_place_that_is_none() -> None:

@@ -100,7 +100,7 @@ def test_a_finding_whole() -> None:
 def test_silence_says_what_it_proves() -> None:
     assert "0 of 4,602 programs" in clean_text(4_602, 9)
     assert "showing in 0.1 % of these" in clean_text(4_602, 9)
-    assert clean_text(0, 0) == "clean: no program was run"
+    assert clean_text(0, 0) == "clean: nothing raced"
 
 
 def test_what_was_announced_has_its_line_and_the_wrong_one_the_reason() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.examples import example, ghost
 
+from deadheat.core.evidence import Absent, Present, Unproven
 from deadheat.core.release import Release, Via
 from deadheat.core.stats import rate
 from deadheat.errors import ExitCode
@@ -16,7 +17,8 @@ from deadheat.report.terminal import finding_text
 from deadheat.results import Example, Replayed, Summary
 
 CLEAN = Summary(
-    "demo", "p", 1, 100, 100, 900, 50, 0, 0, 0, 12.0, "time", {"delete": 9}, {"delete": 9}, ()
+    *("demo", "p", 1, 100, 100, 900, 50, 0, 0, 0, 12.0, "time", {"delete": 9}, {"delete": 9}, ()),
+    raced=100,
 )
 FOUND = replace(CLEAN, findings=(Example(example(), Path("x/y.json"), 3, True),))
 
@@ -45,8 +47,8 @@ def test_the_machines_line_never_calls_clean_what_proves_nothing() -> None:
     ]
 
 
-def test_undecided_programs_are_no_part_of_what_silence_proves() -> None:
-    doubtful = replace(CLEAN, undecided=40)
+def test_programs_that_did_not_race_are_no_part_of_what_silence_proves() -> None:
+    doubtful = replace(CLEAN, undecided=40, raced=60)
     assert "0 of 60 programs" in run_text(doubtful, interrupted=False)
     assert "40 trials undecided" in run_text(doubtful, interrupted=False)
     assert machine(doubtful, 0)["would_have_seen"] == round(1 - 0.01 ** (1 / 60), 6)
@@ -68,15 +70,18 @@ def test_every_distinct_divergence_is_listed() -> None:
 def test_replays() -> None:
     _, divergence = ghost()
     path = Path("x.json")
-    again = Replayed(divergence, None, rate(1, 3), 60, 0, until_first=True)
+    again = Replayed(divergence, None, rate(1, 3), Present(), 3, until_first=True)
     shown = replay_text(example(), path, again, "demo")
     assert "diverges again on demo" in shown
     assert "trial 3" in shown
     assert "recorded on demo: diverges in 11.5 %" in shown
-    quiet = Replayed(None, None, rate(0, 60), 60, 2, until_first=False)
+    quiet = Replayed(None, None, rate(0, 60), Absent(0.1), 62, until_first=False)
     shown = replay_text(example(), path, quiet, "other")
-    assert "did not show on other in 60 trials" in shown
-    assert "2 trials undecided" in shown
+    assert "did not show on other in 62 trials" in shown
+    assert "60 of them raced: its rate there is below 7.4 % (99 %)" in shown
+    assert "proves nothing" not in shown
+    nothing = replace(quiet, evidence=Unproven(60, 98, 62))
+    assert "proves nothing" in replay_text(example(), path, nothing, "other")
     other = replace(quiet, other=divergence)
     assert "another divergence showed instead: ghost" in replay_text(example(), path, other, "o")
 

@@ -51,7 +51,8 @@ def test_rates_sizes_and_standing() -> None:
         "diverges in 11.5 % of trials (95 % Clopper–Pearson: 8–16 %, 200 trials)"
     )
     assert fixed_text(RateRecord(46, 200, 0.1736, 0.295, 0.95)) == (
-        "to call it fixed: 16 replays in a row without it (95 % sure), 25 (99 %)"
+        "to call it fixed: 98 trials in a row that raced and did not show it "
+        "(99 % sure, should its rate fall to 1/3 by itself)"
     )
     assert fixed_text(RateRecord(0, 25, 0, 0.137, 0.95)) is None
     assert "not again in 25 fresh trials" in rate_text(RateRecord(0, 25, 0, 0.137, 0.95))

@@ -17,18 +17,17 @@ Rules
 from __future__ import annotations
 
 import random
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deadheat.campaign import events
+from deadheat.campaign.counts import Counts
 from deadheat.campaign.findings import Finding, Shelf
 from deadheat.campaign.judge import judge, only_late
 from deadheat.campaign.measure import Measured, matching
 from deadheat.core.divergence import Diverged, Divergence, Signature, Undecided, Verdict
-from deadheat.core.history import Ok, Undeclared, overlapping_pairs
+from deadheat.core.evidence import Came, counts_for_rate
 from deadheat.core.program import Program, canonical, kind_of, structure
-from deadheat.core.release import missed_rounds
 from deadheat.core.shrinker import Shrinker
 from deadheat.core.stats import rate
 from deadheat.core.tuning import Tuner
@@ -53,6 +52,7 @@ _PART_FOR_ONE = 0.5
 # Enough for the tuner's sweep of two lanes to see 10 % at each of its offsets.
 _TUNING_TRIALS = 240
 _FEWEST_TRIALS_FOR_A_RATE = 20
+_MEASURED_AT_MOST = 3  # trials for each that is to count: a busy machine misses offsets
 # Seen once and then never in so many trials: below 0.5 % (95 %). It is kept as it is, and the
 # search goes on.
 _SEEN_ONCE = 600
@@ -90,19 +90,6 @@ class Plan:
     known: frozenset[Signature] = frozenset()
 
 
-@dataclass(slots=True)
-class _Counts:
-    programs: int = 0
-    trials: int = 0
-    overlaps: int = 0
-    undecided: int = 0
-    rounds: int = 0
-    missed_rounds: int = 0
-    known: int = 0
-    drawn: Counter[str] = field(default_factory=Counter)
-    answered: Counter[str] = field(default_factory=Counter)
-
-
 class Engine:
     """One run against one live target."""
 
@@ -122,12 +109,13 @@ class Engine:
         self._clock = clock
         self._tell = tell
         self._began_s = clock()
-        self._counts = _Counts()
+        self._counts = Counts()
         self._phase = events.Phase.SEARCHING
         self._detail = ""
         self._ended = "interrupted"
         self.picture: tuple[tuple[int, Tally], ...] = ()  # rate against offset, after tuning
         self._turn_ends_s = float("inf")
+        self._sent_s: float | None = None
         self._searched_s = self._waited_s = 0.0  # by the search; of that for the settle time
         self._only_late: set[Signature] = set()  # first seen only by reads after the settle time
         self._patient = False
@@ -162,7 +150,14 @@ class Engine:
             missed_rounds=counts.missed_rounds,
             via=self._live.target.via,
             known=counts.known,
+            raced=counts.raced,
+            unanswered=counts.unanswered,
+            unanswered_s=counts.unanswered_s + self._in_flight_s(),
         )
+
+    def _in_flight_s(self) -> float:
+        """How long the search's trial has been running that has not ended, or was cut off."""
+        return 0.0 if self._sent_s is None else self._clock() - self._sent_s
 
     def _elapsed_s(self) -> float:
         return self._clock() - self._began_s
@@ -241,13 +236,15 @@ class Engine:
         settle_s = self._live.target.settle_ms / 1_000
         self._patient = self._waited_s <= _PART_FOR_WAITING * self._searched_s
         self._listen = True
-        began_s = self._clock()
-        await self._trial(program)
-        self._searched_s += self._clock() - began_s
+        began_s = self._sent_s = self._clock()
+        verdict, execution = await self._trial(program)
+        took_s, self._sent_s = self._clock() - began_s, None
+        self._searched_s += took_s
+        self._counts.searched(execution, verdict, took_s)
         self._waited_s += settle_s if self._patient else 0.0
 
-    async def _trial(self, program: Program) -> tuple[Verdict, bool]:
-        """Run once, judge, write down what is new. Also: were the offsets kept?"""
+    async def _trial(self, program: Program) -> tuple[Verdict, Execution]:
+        """Run once, judge, write down what is new."""
         restarts = self._live.restarts
         execution, death = await self._live.execute(
             program, patient=self._patient, listen=self._listen
@@ -255,16 +252,6 @@ class Engine:
         if self._live.restarts > restarts:
             self._tell(events.Restarted(self._live.restarts, self._last_words))
         self._last_words = "" if death is None else death.log_tail
-        counts = self._counts
-        counts.trials += 1
-        counts.overlaps += overlapping_pairs(execution.history)
-        missed = missed_rounds(execution.history.releases)
-        counts.rounds += len(execution.history.releases)
-        counts.missed_rounds += missed
-        for op in execution.history.operations:
-            answered = isinstance(op.outcome, Ok) and not isinstance(op.outcome.result, Undeclared)
-            if answered and not op.at_rest:
-                counts.answered[op.called] += 1
         promises = self._live.promises
         verdict = judge(
             execution,
@@ -273,14 +260,13 @@ class Engine:
             self._live.target.settle_ms,
             self._live.target.own_model,
         )
-        if isinstance(verdict, Undecided):
-            counts.undecided += 1
+        self._counts.ran(execution, verdict)
         if isinstance(verdict, Diverged):
             for divergence in verdict.all:
                 self._note(program, divergence, execution)
         self._watch(program, execution, verdict)
         self._report()
-        return verdict, not missed
+        return verdict, execution
 
     def _note(self, program: Program, divergence: Divergence, execution: Execution) -> None:
         if divergence.signature in self._plan.known:
@@ -341,8 +327,8 @@ class Engine:
             if candidate is None:
                 break
             self._detail = f"{len(shrinker.best.calls())} calls, {candidate.phase}"
-            verdict, on_time = await self._trial(candidate.program)
-            shrinker.feed(verdict, on_time=on_time)
+            verdict, execution = await self._trial(candidate.program)
+            shrinker.feed(verdict, execution.unraced)
             shown = shown or matching(verdict, finding.signature) is not None
             if not shown and shrinker.trials >= _SEEN_ONCE:
                 break
@@ -421,10 +407,10 @@ class Engine:
             candidate = contest.next()
             if candidate is None:
                 break
-            verdict, on_time = await self._trial(candidate)
-            contest.feed(verdict, on_time=on_time)
+            verdict, execution = await self._trial(candidate)
+            contest.feed(verdict, execution.unraced)
             found = matching(verdict, wanted)
-            if found is not None and on_time:
+            if found is not None and counts_for_rate(Came.SHOWN, execution.unraced):
                 observed[canonical(candidate)] = found
             self._detail = f"{contest.trials} of {trials} trials"
         best = canonical(contest.best)
@@ -433,22 +419,24 @@ class Engine:
     async def _measure(
         self, program: Program, divergence: Divergence, wanted: Signature, part: float = 1.0
     ) -> Measured:
-        """Fresh trials of one program, nothing else in between.
+        """Fresh trials of one program, nothing else in between; those count that raced.
 
-        Those that missed their offsets count too: this is how often whoever runs it sees it.
+        At most ``_MEASURED_AT_MOST`` times as many: where fewer race, the interval is wider.
         """
         self._enter(events.Phase.MEASURING)
-        diverged = trials = 0
-        while trials < self._plan.measure_trials * part and self._turn_left_s() > 0:
+        diverged = trials = run = 0
+        enough = self._plan.measure_trials * part
+        while trials < enough and run < _MEASURED_AT_MOST * enough and self._turn_left_s() > 0:
             self._detail = f"{diverged} of {trials} fresh trials"
-            verdict, _ = await self._trial(program)
-            if isinstance(verdict, Undecided):
+            verdict, execution = await self._trial(program)
+            run += 1
+            found = matching(verdict, wanted)
+            divergence = found or divergence
+            came = Came.QUIET if found is None else Came.SHOWN
+            if isinstance(verdict, Undecided) or not counts_for_rate(came, execution.unraced):
                 continue
             trials += 1
-            found = matching(verdict, wanted)
-            if found is not None:
-                diverged += 1
-                divergence = found
+            diverged += found is not None
         enough = trials >= _FEWEST_TRIALS_FOR_A_RATE
         return Measured(program, divergence, rate(diverged, trials) if enough else None)
 

@@ -17,8 +17,9 @@ from deadheat import artifact as artifacts
 from deadheat.campaign.engine import Engine, Plan
 from deadheat.campaign.findings import Shelf
 from deadheat.campaign.judge import judge
-from deadheat.campaign.replay import UNKNOWN_RATE_TRIALS, replay
-from deadheat.core.divergence import Diverged
+from deadheat.campaign.replay import replay
+from deadheat.core.divergence import Diverged, Undecided
+from deadheat.core.evidence import Came, Unproven, UntilProven
 from deadheat.core.program import Program, canonical
 from deadheat.drive.live import LiveTarget, open_target
 from deadheat.drive.until import run_until
@@ -27,6 +28,7 @@ from deadheat.generate.machine import ProgramMachine
 from deadheat.generate.native import Evidence
 from deadheat.generate.source import ProgramSource
 from deadheat.report.terminal import finding_text
+from deadheat.report.wording import unproven_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -135,18 +137,19 @@ class LiveOracle:
 
     async def _again(self, live: LiveTarget, artifact: Artifact, path: Path) -> Evidence | None:
         replayed = await replay(live, artifact, None, lambda *_: None, self._out_of_time)
-        self.trials += replayed.rate.trials
+        self.trials += replayed.trials
         if replayed.divergence is None:
-            if replayed.rate.trials < replayed.wanted_trials:
-                raise _no_time(replayed.rate.trials, replayed.wanted_trials)
+            if isinstance(replayed.evidence, Unproven):
+                raise _not_silent(replayed.evidence)
             return None
         return Evidence(artifact.program, finding_text(artifact, path))
 
     async def _unknown(self, live: LiveTarget, program: Program) -> Evidence | None:
         shelf = Shelf(self._target, live.promises, Plan(self._seed, self._folder))
-        for number in range(UNKNOWN_RATE_TRIALS):
+        until = UntilProven(None)
+        while until.next():
             if self._out_of_time():
-                raise _no_time(number, UNKNOWN_RATE_TRIALS)
+                break
             self.trials += 1
             execution, death = await live.execute(program, patient=True)
             verdict = judge(
@@ -156,11 +159,15 @@ class LiveOracle:
                 shelf.note(program, verdict.divergence, 0)
                 (example,) = shelf.examples()
                 return Evidence(program, finding_text(example.artifact, example.path))
+            undecided = isinstance(verdict, Undecided)
+            until.feed(Came.UNDECIDED if undecided else Came.QUIET, execution.unraced)
+        if isinstance(until.evidence, Unproven):
+            raise _not_silent(until.evidence)
         return None
 
 
-def _no_time(trials: int, wanted: int) -> NothingExercised:
+def _not_silent(missing: Unproven) -> NothingExercised:
     return NothingExercised(
-        f"what diverged last time was silent in {trials:,} trials, and {wanted:,} are needed "
-        "(99 %). Give it a larger budget."
+        f"what diverged last time has not been silent for long enough: {unproven_text(missing)}. "
+        "Give it a larger budget."
     )

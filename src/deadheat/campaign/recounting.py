@@ -156,12 +156,13 @@ class Recounting:
             for pairing in {str(overlap.pairing) for overlap in overlaps}:
                 trials, bad = self._silence.get(pairing, (0, 0))
                 self._silence[pairing] = (trials + 1, bad + diverged)
-        self._count_hits(program, verdict)
+        self._count_hits(program, verdict, raced=bool(overlaps))
 
-    def _count_hits(self, program: Program, verdict: Verdict) -> None:
+    def _count_hits(self, program: Program, verdict: Verdict, *, raced: bool) -> None:
         shown = verdict.all if isinstance(verdict, Diverged) else ()
         for key, finding in self._findings.items():
-            able = can_show(program, finding.minimum)
+            # One in which nothing raced is not quiet; without a race in it, nothing has to.
+            able = can_show(program, finding.minimum) and (raced or not finding.minimum)
             hit = next((d for d in shown if d.signature == finding.signature), None)
             counted = hit is not None and (able or not finding.settled)
             if able or counted:
@@ -284,6 +285,8 @@ def _counts(summary: Summary) -> dict[str, int]:
         "undecided": summary.undecided,
         "rounds": summary.rounds,
         "missed_rounds": summary.missed_rounds,
+        "raced": summary.raced,
+        "unanswered": summary.unanswered,
     }
 
 

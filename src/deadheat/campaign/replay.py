@@ -1,8 +1,8 @@
 """Replay: run a saved example again until it shows, or until it should have.
 
 Rules
-- How many trials are enough follows from the recorded rate, at 99 %; one quiet
-  trial proves nothing (DESIGN §8).
+- How many trials are enough follows from the recorded rate (``core.evidence``), and only those
+  that raced count; one quiet trial proves nothing (DESIGN §8).
 - Each trial waits for the target's settle time, should it state one: which
   finding it is may depend on it.
 - Nobody listens to the event stream unless the finding is about it: announcing costs the
@@ -13,41 +13,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deadheat.artifact import divergence_of
-from deadheat.campaign.judge import judge
-from deadheat.campaign.measure import matching
-from deadheat.core.divergence import Diverged, Divergence, Undecided
-from deadheat.core.stats import rate, rate_until_first, trials_to_see
+from deadheat.campaign.looking import look
+from deadheat.campaign.promised import other_promises
+from deadheat.core.evidence import Came, UntilProven, quiet_needed
+from deadheat.core.history import makespan_ns
+from deadheat.core.ledger import Tally
+from deadheat.core.stats import rate, rate_until_first
 from deadheat.results import Replayed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from deadheat.artifact import Artifact
+    from deadheat.core.divergence import Divergence
     from deadheat.drive.live import LiveTarget
 
-CONFIDENCE = 0.99
-# Without a recorded rate: what a race at 1 % needs, the shrinker's own floor.
-_UNKNOWN_RATE = 0.01
-# What that takes at ``CONFIDENCE``.
-UNKNOWN_RATE_TRIALS = trials_to_see(_UNKNOWN_RATE, CONFIDENCE)
-# Rates drift with the load of the machine: between two quarters of a minute the same program on
-# the same server showed 1 of 50 and 17 of 50 times; and a fresh server shows less than one that has
-# run thousands of programs: 39 of 200 when measured, then 53 of 800. At 3, 1 of 17 replays missed.
-_DRIFT = 6
-# A rate measured as very low would ask for hours; then the answer says how little it proves.
-_MOST_TRIALS = 5_000
+
+def recorded(artifact: Artifact) -> Tally | None:
+    """The trials that the recorded rate comes from."""
+    known = artifact.rate
+    return None if known is None else Tally(known.trials, known.diverged)
 
 
 def trials_wanted(artifact: Artifact) -> int:
-    """Quiet trials after which the recorded rate is refuted at 99 %.
-
-    A sixth of the lower end of the recorded interval counts, as rates drift.
-    """
-    recorded = artifact.rate
-    known = recorded is not None and recorded.diverged
-    low = recorded.low / _DRIFT if recorded is not None and known else _UNKNOWN_RATE
-    return min(trials_to_see(max(low, _UNKNOWN_RATE / 10), CONFIDENCE), _MOST_TRIALS)
+    """Quiet trials that raced, after which the recorded rate is refuted at 99 %."""
+    return quiet_needed(recorded(artifact))
 
 
 async def replay(
@@ -60,36 +50,37 @@ async def replay(
     """Run the artifact's program. With ``trials`` exactly so many, else until it diverges.
 
     ``tell(done, of, diverged)`` after each trial. ``out_of_time`` ends it early: fewer trials
-    than wanted, which prove less.
+    than wanted, which prove less. Raises ``TargetError``.
     """
-    wanted = trials_wanted(artifact) if trials is None else trials
-    wanted_signature = divergence_of(artifact).signature
-    done = diverged = undecided = 0
+    until = UntilProven(
+        recorded(artifact),
+        recorded_ns=makespan_ns(artifact.history),
+        exactly=trials,
+        other_promises=other_promises(live, artifact),
+    )
     found: Divergence | None = None
     other: Divergence | None = None
-    while done < wanted and undecided < wanted and not out_of_time():
-        execution, death = await live.execute(
-            artifact.program, patient=True, listen=wanted_signature.heard
-        )
-        verdict = judge(
-            execution, death, live.promises, live.target.settle_ms, live.target.own_model
-        )
-        if isinstance(verdict, Undecided):
-            undecided += 1
-            continue
-        done += 1
-        if isinstance(verdict, Diverged):
-            same = matching(verdict, wanted_signature)
-            if same is not None:
-                diverged += 1
-                found = found or same
-            else:
-                other = other or verdict.divergence
-        tell(done, wanted, diverged)
-        if found is not None and trials is None:
-            break
+    while until.next() and not out_of_time():
+        seen = await look(live, artifact)
+        until.feed(seen.came, seen.unraced, seen.took_ns)
+        if seen.came is Came.SHOWN:
+            found = found or seen.divergence
+        elif seen.came is Came.OTHER:
+            other = other or seen.divergence
+        tell(until.counted.trials, trials or until.needed, until.shown)
     stopped = found is not None and trials is None
-    shown = rate_until_first(done) if stopped else rate(diverged, done)
+    counted = until.counted
+    shown = (
+        rate_until_first(counted.trials + (counted.diverged == 0))  # off its offsets, it showed
+        if stopped
+        else rate(counted.diverged, counted.trials)
+    )
     return Replayed(
-        found, other, shown, wanted, undecided, until_first=stopped, promises=str(live.promises)
+        found,
+        other,
+        shown,
+        until.evidence,
+        until.trials,
+        until_first=stopped,
+        promises=str(live.promises),
     )

@@ -1,36 +1,33 @@
-"""Verify: trials until the rules of ``core.verifying`` have their conclusion.
+"""Verify: trials until they prove something (``core.evidence``, ``core.verifying``).
 
 Rules
-- By the recorded rate only on a machine like the one that recorded it: offsets kept, calls about
-  as fast, as many cores. Else ``Pears`` says what differs, and nothing is concluded.
+- By the recorded rate only on a machine like the one that recorded it: calls about as fast, as
+  many cores. Else ``Pears`` says what differs, and nothing is concluded.
 - Beside a baseline both targets are up at once, and each pair of trials is one after the other.
 """
 
 from __future__ import annotations
 
-import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deadheat.artifact import environment
-from deadheat.campaign.looking import look, makespan_ns
-from deadheat.core.verifying import Came, Side
+from deadheat.campaign.looking import look
+from deadheat.core.evidence import Came
+from deadheat.core.verifying import Side
+from deadheat.report.wording import unproven_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from deadheat.artifact import Artifact
     from deadheat.core.divergence import Divergence
-    from deadheat.core.verifying import BesideBaseline, ByRecord
+    from deadheat.core.evidence import UntilProven
+    from deadheat.core.verifying import BesideBaseline
     from deadheat.drive.live import LiveTarget
 
 # The machine is judged first after so many trials, and then again after each so many.
 _PILOT = 20
-# More than every other trial off its offsets: another program than the recorded one.
-_MOST_MISSED = 0.5
-# One recorded trial against the median of many: single trials vary by a factor of two (4 ms of
-# 15 on OpenCode); the window of a race scales with the calls, so beyond this it is another race.
-_SLOWER = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,43 +38,34 @@ class Pears:
 
 
 async def by_record(
-    live: LiveTarget, artifact: Artifact, record: ByRecord, tell: Callable[[], None]
+    live: LiveTarget, artifact: Artifact, until: UntilProven, tell: Callable[[], None]
 ) -> Pears | Divergence | None:
-    """Trials until ``record`` has its conclusion, or the machines cannot be compared.
+    """Trials until they prove something, or the machines cannot be compared.
 
     The divergence that was seen last, if any (the one looked for, or another). ``tell()``
     after each trial. Raises ``TargetError``.
     """
     seen_last: Divergence | None = None
-    took_ns: list[int] = []
-    while record.next() is not None:
+    while until.next():
         seen = await look(live, artifact)
-        record.feed(seen.came)
-        took_ns.append(seen.took_ns)
+        until.feed(seen.came, seen.unraced, seen.took_ns)
         seen_last = seen.divergence or seen_last
         tell()
-        if record.shown == 0 and record.trials % _PILOT == 0:
-            pears = _differs(artifact, record, took_ns)
+        if until.shown == 0 and until.trials % _PILOT == 0:
+            pears = _differs(artifact, until)
             if pears is not None:
                 return pears
     return seen_last
 
 
-def _differs(artifact: Artifact, record: ByRecord, took_ns: list[int]) -> Pears | None:
-    if record.undecided * 2 > record.trials:
-        return Pears(f"{record.undecided} of {record.trials} trials could not be judged")
-    if record.missed > _MOST_MISSED * record.trials:
-        return Pears(f"{record.missed} of {record.trials} trials missed their offsets")
+def _differs(artifact: Artifact, until: UntilProven) -> Pears | None:
     here, there = environment(), artifact.environment
     if here.system != there.system or here.cores != there.cores:
         return Pears(
             f"it was recorded on {there.system} with {there.cores} cores, "
             f"this is {here.system} with {here.cores}"
         )
-    recorded_ns, now_ns = makespan_ns(artifact.history), statistics.median(took_ns)
-    if recorded_ns and now_ns > _SLOWER * recorded_ns:
-        return Pears(f"its calls take {now_ns / recorded_ns:.1f} times as long as recorded")
-    return None
+    return None if until.slower is None else Pears(unproven_text(until.so_far))
 
 
 async def beside(
@@ -91,7 +79,7 @@ async def beside(
     seen_last: Divergence | None = None
     while (side := pairs.next()) is not None:
         seen = await look(new if side is Side.NEW else old, artifact)
-        pairs.feed(seen.came)
+        pairs.feed(seen.came, seen.unraced)
         if side is Side.NEW and seen.came in (Came.SHOWN, Came.OTHER):
             seen_last = seen.divergence
         tell()

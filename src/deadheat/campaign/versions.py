@@ -1,17 +1,21 @@
 """A saved example on one of several targets: how often it shows there, or whether at all.
 
 Rules
-- ``measure`` makes a number of trials fixed before the first, so its rate is unbiased; it
-  goes on only for trials that missed their offsets, which nobody's answer decides.
+- ``measure`` goes on after the first divergence, to a number of trials that no answer decides, so
+  its rate is unbiased; those that did not race are no part of it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from deadheat.campaign.looking import look
-from deadheat.core.stats import rarest_seen, rate, trials_to_see
-from deadheat.core.verifying import UNKNOWN_RATE, Came
+from deadheat.campaign.promised import other_promises
+from deadheat.campaign.replay import recorded
+from deadheat.core.evidence import Absent, Came, Present, Unproven, UntilProven
+from deadheat.core.history import makespan_ns
+from deadheat.core.stats import rate
+from deadheat.report.wording import unproven_text
 from deadheat.results import Presence, Row
 
 if TYPE_CHECKING:
@@ -21,68 +25,57 @@ if TYPE_CHECKING:
     from deadheat.core.divergence import Divergence
     from deadheat.drive.live import LiveTarget
 
-CONFIDENCE = 0.99
-# A loaded machine misses offsets; when two trials of three do, it says nothing about silence.
-_AT_MOST = 3
-
 
 async def measure(
     live: LiveTarget,
     artifact: Artifact,
-    wanted: int,
+    trials: int | None,
     tell: Callable[[int, int, int], None],
-    *,
-    exactly: bool = False,
 ) -> Row:
-    """``wanted`` trials at the artifact's offsets, so that silence says something.
+    """As many trials that count as the recorded rate asks for; ``trials``: so many in all.
 
-    ``exactly``: as many trials in all. ``tell(done, of, diverged)`` after each. Silence that
-    does not even refute the recorded rate's lower end compares nothing. Raises ``TargetError``.
+    ``tell(done, of, diverged)`` after each. Raises ``TargetError``.
     """
-    recorded = artifact.rate
-    known = recorded is not None and recorded.diverged > 0
-    lowest = recorded.low if recorded is not None and known else UNKNOWN_RATE
-    counts = dict.fromkeys(Came, 0)
-    on_time = 0
+    until = UntilProven(
+        recorded(artifact),
+        recorded_ns=makespan_ns(artifact.history),
+        exactly=trials,
+        until_shown=False,
+        other_promises=other_promises(live, artifact),
+    )
     first: Divergence | None = None
     other: Divergence | None = None
-    while True:
-        decided = sum(counts.values()) - counts[Came.UNDECIDED]
-        done = decided if exactly else on_time
-        if done >= wanted or sum(counts.values()) >= wanted * _AT_MOST:
-            break
+    while until.next():
         seen = await look(live, artifact)
-        counts[seen.came] += 1
-        on_time += seen.on_time and seen.came is not Came.UNDECIDED
+        until.feed(seen.came, seen.unraced, seen.took_ns)
         if seen.came is Came.SHOWN:
             first = first or seen.divergence
         elif seen.came is Came.OTHER:
             other = other or seen.divergence
-        tell(decided + (seen.came is not Came.UNDECIDED), wanted, counts[Came.SHOWN])
-    quiet = counts[Came.QUIET] + counts[Came.OTHER]
-    measured = rate(counts[Came.SHOWN], decided) if decided else None
-    below = rarest_seen(quiet, CONFIDENCE) if not counts[Came.SHOWN] and quiet else None
-    if counts[Came.SHOWN]:
-        standing, why = Presence.PRESENT, ""
-    elif counts[Came.OTHER]:
-        standing, why = Presence.DIFFERENT, str(other.signature) if other is not None else ""
-    elif below is None or below > lowest:
-        standing = Presence.NOT_COMPARABLE
-        why = (
-            f"{quiet:,} of {sum(counts.values()):,} trials were judged and kept their offsets, "
-            f"{trials_to_see(lowest, CONFIDENCE):,} are needed"
-        )
-    else:
-        standing, why = Presence.NOT_SEEN, ""
+        tell(until.counted.trials, trials or until.needed, until.shown)
+    below: float | None = None
+    match until.evidence:
+        case Present():
+            standing, why = Presence.PRESENT, ""
+        case _ if other is not None:
+            standing, why = Presence.DIFFERENT, str(other.signature)
+        case Absent():
+            standing, why, below = Presence.NOT_SEEN, "", until.below
+        case Unproven() as missing:
+            standing, why = Presence.NOT_COMPARABLE, unproven_text(missing)
+        case _ as never:
+            assert_never(never)
+    counted = until.counted
     return Row(
         live.target.name,
         standing,
-        decided,
-        counts[Came.SHOWN],
-        counts[Came.MISSED],
-        counts[Came.UNDECIDED],
-        measured,
+        counted.trials,
+        until.shown,
+        sum(until.unraced.values()),
+        until.undecided,
+        rate(counted.diverged, counted.trials) if counted.trials else None,
         below,
         why,
         first or other,
+        until.evidence,
     )

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from deadheat.artifact import divergence_of
 from deadheat.campaign.judge import judge
-from deadheat.core.release import missed_rounds
 from deadheat.core.tuning import Tuner
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ async def look_around(live: LiveTarget, tuner: Tuner, tell: Callable[[int], None
         verdict = judge(
             execution, death, live.promises, live.target.settle_ms, live.target.own_model
         )
-        tuner.feed(verdict, on_time=not missed_rounds(execution.history.releases))
+        tuner.feed(verdict, execution.unraced)
         tell(tuner.trials)
 
 

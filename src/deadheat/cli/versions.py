@@ -14,7 +14,7 @@ from deadheat import comparison
 from deadheat.cli.ending import target_of
 from deadheat.cli.options import EXIT_CODES, PROFILE, REMOTE
 from deadheat.console import View
-from deadheat.core.verifying import CannotTell, NotFixed
+from deadheat.core.evidence import Present, Unproven
 from deadheat.errors import CannotSave, ExitCode, UnknownTarget, UserError
 from deadheat.report import comparison as report
 from deadheat.results import Presence
@@ -178,9 +178,9 @@ def verify(
     """Is a saved failing example fixed, or was it only lucky?
 
     Runs as many trials as its recorded rate asks for, and says "fixed" only when
-    a race at a third of that rate would have been seen. On a machine unlike the
-    one that recorded it (slower, other cores, offsets missed) the rate says nothing:
-    then the old version is measured too, trial by trial.
+    a race at a third of that rate would have been seen in trials that raced: all calls
+    sent on time, and answered. On a machine unlike the one that recorded it (slower,
+    other cores) the rate says nothing: then the old version is measured too, trial by trial.
 
     \b
     Examples:
@@ -206,6 +206,6 @@ def verify(
             artifact, target, old, confidence, view, baseline_at_once=baseline is not None
         )
     click.echo(report.verified_text(artifact, str(file), found))
-    if isinstance(found.conclusion, NotFixed) or found.seen is not None:
+    if isinstance(found.evidence, Present) or found.seen is not None:
         sys.exit(ExitCode.DIVERGED)
-    sys.exit(ExitCode.TARGET if isinstance(found.conclusion, CannotTell) else ExitCode.CLEAN)
+    sys.exit(ExitCode.TARGET if isinstance(found.evidence, Unproven) else ExitCode.CLEAN)

@@ -19,8 +19,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from deadheat.core.divergence import Linearizable, Verdict
+from deadheat.core.evidence import rate_refuted
 from deadheat.core.history import READING, Kind, Ok, ancestors, may_change, overlap, parents_of
-from deadheat.core.stats import rarest_seen
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -189,7 +189,7 @@ class Silence:
         """
         if self.diverged or not self.trials:
             return None
-        return rarest_seen(self.trials, confidence)
+        return rate_refuted(self.trials, confidence)
 
 
 class Coverage:

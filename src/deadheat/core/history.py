@@ -415,6 +415,13 @@ def went_on_unanswered(history: History) -> bool:
     )
 
 
+def makespan_ns(history: History) -> int:
+    """From the first call of the program to its last answer; the reads at rest are not counted."""
+    calls = [op for op in history.operations if not op.at_rest]
+    ends = [op.return_ns for op in calls if op.return_ns is not None]
+    return max(ends) - min(op.call_ns for op in calls) if ends else 0
+
+
 def overlapping_pairs(history: History) -> int:
     """Pairs of answered calls of different lanes that overlapped, at least one a change."""
     answered = [op for op in history.operations if not op.at_rest and isinstance(op.outcome, Ok)]

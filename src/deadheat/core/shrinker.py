@@ -20,6 +20,9 @@ Rules
 - A change without an answer races with every call after it, whatever the program
   says. A trial that diverged with one is evidence for nothing where the calls are
   sent one at a time, nor anywhere once the finding has shown with all answered.
+- A trial in which a call was refused, not sent or not answered (``core.raced``) is quiet for
+  nothing. Where nearly all trials of a candidate are so, it is left, and nothing is proven minimal.
+  One that missed its offsets is a trial of the same calls at others, which are tried anyway.
 - A program that does not show again within what the floor would have shown is
   refused, and its predecessor takes its place.
 - Offsets become rounder last, and only where ``stats.keeps_rate`` finds the
@@ -50,12 +53,15 @@ from deadheat.core.program import (
     structure,
     with_offsets,
 )
+from deadheat.core.raced import Why
 from deadheat.core.rounding import Rounding
 from deadheat.core.stats import posterior_quantile, trials_to_see
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from random import Random
+
+    from deadheat.core.raced import Unraced
 
 # Below 1 trial in 100 nobody replays a race; DESIGN §8: rejecting at 1 % takes 299 trials.
 FLOOR = 0.01
@@ -86,6 +92,10 @@ FRESH_OFFSETS_EVERY = 4
 
 # Of the later calls of a lane: most windows are over when they wait for long after an answer.
 AT_ONCE = 0.5
+
+# A candidate is left once it has had so many times the trials that would reject it, and they say
+# nothing: the server puts the race off.
+PUT_OFF = 3
 
 RACE_OR_LOGIC = "race or logic"
 CONFIRM = "confirm"
@@ -185,7 +195,10 @@ class Shrinker:
         self.ledger = Ledger()
         self._refused: set[Program] = set()
         self._decided: dict[Program, int] = {}  # judged trials of each structure
+        self._put_off: dict[Program, int] = {}  # trials of each that say nothing
         self._quiet_sequential = 0  # quiet trials of programs with no concurrency
+        self._put_off_sequential = 0
+        self._left_open = False  # a structure was left without a decision
         self._kept: list[Observed] = []  # all that were observed, for ``most_reliable``
         self._proof: Tally | None = None  # of the best program when nothing was left to try
         self._rounding: Rounding | None = None
@@ -223,7 +236,8 @@ class Shrinker:
         """
         fresh = self._proof
         return fresh is not None and (
-            fresh.diverged > 0
+            not self._left_open
+            and fresh.diverged > 0
             and posterior_quantile(0.5, fresh.diverged, fresh.decided) >= self._floor
         )
 
@@ -273,10 +287,10 @@ class Shrinker:
         self._pending = (candidate, None)
         return candidate
 
-    def feed(self, verdict: Verdict, *, on_time: bool = True) -> None:
+    def feed(self, verdict: Verdict, unraced: Unraced | None = None) -> None:
         """What came of running the program that ``next`` named, once.
 
-        ``on_time``: its lanes were released at their offsets (``core.release``).
+        ``unraced``: why it did not race, if so.
         Raises ``RuntimeError`` when ``next`` has named none since the last call.
         """
         if self._pending is None:
@@ -285,13 +299,19 @@ class Shrinker:
         self.trials += 1
         self.ledger.record(candidate.program, verdict)
         seen = self._wanted_in(candidate.program, verdict)
-        undecided = isinstance(verdict, Undecided) or self._raced_unasked(
-            candidate.program, verdict
+        on_time = unraced is None or unraced.why is not Why.OFF_TIME
+        undecided = (
+            isinstance(verdict, Undecided)
+            or self._raced_unasked(candidate.program, verdict)
+            or (seen is None and unraced is not None and on_time)
         )
         if candidate.program == self.best:
             self._chain[-1].fresh += Tally(1, int(seen is not None), int(undecided))
-        if not undecided:
-            whole = structure(candidate.program)
+        whole = structure(candidate.program)
+        if undecided:
+            self._put_off[whole] = self._put_off.get(whole, 0) + 1
+            self._put_off_sequential += candidate.program.concurrency <= 1
+        else:
             self._decided[whole] = self._decided.get(whole, 0) + 1
             self._quiet_sequential += seen is None and candidate.program.concurrency <= 1
         if arm is None:
@@ -375,12 +395,21 @@ class Shrinker:
             return self._sequential  # before anything else: is it a race at all?
         enough = trials_to_see(self._wanted(RARER), self._confidence)
         turns: list[tuple[float, _Arm]] = []
-        if self.best.concurrency > 1 and self._quiet_sequential < self._enough_sequential():
+        enough_sequential = self._enough_sequential()
+        if (
+            self.best.concurrency > 1
+            and self._quiet_sequential < enough_sequential
+            and self._put_off_sequential < PUT_OFF * enough_sequential
+        ):
             turns.append((1 / ASIDE, self._sequential))
         if not self._confirmed():
             turns.append((1 / ASIDE, self._confirm))
+        self._left_open = False
         for arm in self._arms.values():
             if self._decided.get(arm.structure, 0) < enough:
+                if self._put_off.get(arm.structure, 0) >= PUT_OFF * enough:
+                    self._left_open = True
+                    continue
                 turns.append((1 / (1 + len(turns)), arm))
                 if len(turns) == TURNS:
                     break
@@ -423,7 +452,8 @@ class Shrinker:
     def _confirmed(self) -> bool:
         """Is the best program's rate known well enough to plan with?"""
         fresh = self._chain[-1].fresh
-        if fresh.quiet >= trials_to_see(self._floor, self._confidence):
+        floor = trials_to_see(self._floor, self._confidence)
+        if fresh.quiet >= floor or fresh.undecided >= PUT_OFF * floor:
             return True  # seen once, and kept
         if fresh.diverged == 0:
             return False

@@ -21,11 +21,14 @@ from typing import TYPE_CHECKING
 from deadheat.core.divergence import Diverged, Signature, Undecided, Verdict
 from deadheat.core.ledger import Tally
 from deadheat.core.program import Place, Program, canonical, with_offsets
+from deadheat.core.raced import Why
 from deadheat.core.stats import posterior_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
+
+    from deadheat.core.raced import Unraced
 
 # Log steps over the windows that were measured (DESIGN §5), in microseconds.
 OFFSETS_US = (0, 100, 200, 400, 700, 1_000, 1_500, 2_500, 4_000)
@@ -81,23 +84,24 @@ class Tuner:
             self._pending = self._choose()
         return self._pending.program
 
-    def feed(self, verdict: Verdict, *, on_time: bool = True) -> None:
+    def feed(self, verdict: Verdict, unraced: Unraced | None = None) -> None:
         """What came of running the program that ``next`` named, once.
 
-        ``on_time``: its lanes were released at their offsets; otherwise the trial
-        is spent, and says nothing about them.
+        ``unraced``: why it did not race, if so. A trial whose lanes missed their offsets is
+        spent, and says nothing about them; another one that did not race is not quiet.
         Raises ``RuntimeError`` when ``next`` has named none since the last call.
         """
         if self._pending is None:
             raise RuntimeError("feed() without a trial; call next() and run its program first")
         setting, self._pending = self._pending, None
         self.trials += 1
-        if not on_time:
+        if unraced is not None and unraced.why is Why.OFF_TIME:
             return
         hit = isinstance(verdict, Diverged) and (
             self._signature is None or any(d.signature == self._signature for d in verdict.all)
         )
-        setting.tally += Tally(1, int(hit), int(isinstance(verdict, Undecided)))
+        nothing = isinstance(verdict, Undecided) or (unraced is not None and not hit)
+        setting.tally += Tally(1, int(hit), int(nothing))
 
     @property
     def heard(self) -> bool:

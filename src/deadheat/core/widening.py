@@ -38,11 +38,14 @@ from deadheat.core.program import (
     readdressed,
     with_offsets,
 )
+from deadheat.core.raced import Why
 from deadheat.core.stats import posterior_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from random import Random
+
+    from deadheat.core.raced import Unraced
 
 # See above: the gain is there from a few on, and each costs a create and a delete a trial.
 MORE_SESSIONS = (3, 8, 20)
@@ -176,10 +179,10 @@ class Widener:
             )
         return self._pending.program
 
-    def feed(self, verdict: Verdict, *, on_time: bool = True) -> None:
+    def feed(self, verdict: Verdict, unraced: Unraced | None = None) -> None:
         """What came of running the program that ``next`` named, once.
 
-        ``on_time``: see ``Tuner.feed``.
+        ``unraced``: see ``Tuner.feed``.
         Raises ``RuntimeError`` when ``next`` has named none since the last call.
         """
         if self._pending is None:
@@ -187,12 +190,13 @@ class Widener:
         arm, self._pending = self._pending, None
         self.trials += 1
         arm.tried += 1
-        if not on_time:
+        if unraced is not None and unraced.why is Why.OFF_TIME:
             return
         hit = isinstance(verdict, Diverged) and any(
             divergence.signature == self._signature for divergence in verdict.all
         )
-        arm.tally += Tally(1, int(hit), int(isinstance(verdict, Undecided)))
+        nothing = isinstance(verdict, Undecided) or (unraced is not None and not hit)
+        arm.tally += Tally(1, int(hit), int(nothing))
 
     @property
     def best(self) -> Program:

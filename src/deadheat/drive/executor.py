@@ -36,6 +36,7 @@ from deadheat.core.history import (
     Undeclared,
 )
 from deadheat.core.promises import AbsentPromise
+from deadheat.core.raced import unraced
 from deadheat.drive.address import address_of
 from deadheat.drive.hearing import StreamObserver
 from deadheat.drive.lane import LaneClient
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from deadheat.core.program import Program, Var
+    from deadheat.core.raced import Unraced
     from deadheat.drive.gate import Gate
     from deadheat.drive.http2 import SharedConnection
     from deadheat.drive.ownership import Ownership
@@ -103,6 +105,11 @@ class Execution:
     requests: int
     unbound: bool
     settled_from: int | None
+
+    @property
+    def unraced(self) -> Unraced | None:
+        """Why this trial did not race; None: it did (``core.raced``)."""
+        return unraced(self.program, self.history)
 
 
 class Executor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deadheat.core.coverage import plateaued, possible_pairings
-from deadheat.core.stats import rarest_seen
+from deadheat.core.evidence import rate_refuted
 from deadheat.report.terminal import finding_text
 from deadheat.report.wording import duration_text, percent
 from deadheat.results import kindred
@@ -30,10 +30,10 @@ def campaign_text(record: CampaignRecord, report: Path, *, proves: bool) -> str:
     elif not (programs := record.totals.get("programs", 0)):
         parts.append("no program was run")
     elif proves:
-        rarest = percent(rarest_seen(programs, 0.99))
+        raced = record.totals.get("raced", programs)
         parts.append(
-            f"clean: 0 of {programs:,} programs diverged; a race showing in {rarest} of these "
-            "programs would have been seen (99 %)"
+            f"clean: 0 of {raced:,} programs diverged in which calls raced (of {programs:,}); a "
+            f"race showing in {percent(rate_refuted(raced))} of those would have been seen (99 %)"
         )
     else:
         parts.append("no divergence seen, which proves nothing here")

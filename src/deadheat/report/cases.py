@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from deadheat.artifact import sessions_of
 from deadheat.core.divergence import MEANING
-from deadheat.core.stats import rarest_seen
+from deadheat.core.evidence import rate_refuted
 from deadheat.report.diagram import diagram_of_divergence, text
 from deadheat.report.terminal import finding_text
 from deadheat.report.wording import percent, rate_text, signature_text
-from deadheat.results import RED, Standing
+from deadheat.results import PROVES_NOTHING, RED, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ SERVER_IS_NOT = (
     "program may diverge in one run and not in the next."
 )
 UNFINISHED = (
-    "unfinished: the budget was over before it was shrunk and measured. "
+    "unfinished: it was not shrunk and measured (no time left, or too few trials raced). "
     "Go on with `deadheat shrink FILE`."
 )
 
@@ -67,7 +67,7 @@ def regression_case(one: Regression) -> Case:
         Ended.FAILED
         if one.standing in RED
         else Ended.ERROR
-        if one.standing in (Standing.UNFINISHED, Standing.UNAVAILABLE)
+        if one.standing in PROVES_NOTHING
         else Ended.PASSED
     )
     message = regression_line(one)
@@ -87,19 +87,20 @@ def regression_line(one: Regression) -> str:
     head = f"{one.path.name} on {one.target}: {one.standing}"
     match one.standing:
         case Standing.SILENT | Standing.QUIET:
-            said = f", 0 of {_trials(one)} trials"
+            said = f", 0 of {_trials(one)} trials that raced"
         case Standing.CAME_BACK | Standing.KNOWN:
             said = f", in trial {_trials(one)}" if rate and rate.diverged == 1 else ""
         case Standing.GONE:
-            chance = "" if rate is None else f" ({percent(rarest_seen(rate.trials, 0.99))}, 99 %)"
+            chance = "" if rate is None else f" ({percent(rate_refuted(rate.trials))}, 99 %)"
             said = (
-                f" 0 of {_trials(one)} trials, enough to refute its recorded rate{chance}. "
+                f" 0 of {_trials(one)} trials that raced, enough to refute its recorded rate"
+                f"{chance}. "
                 f"If it is fixed: deadheat fixed {one.path} --on {one.target}"
             )
         case Standing.OTHER:
             other = None if one.replayed is None else one.replayed.other
             said = f": {other.anomaly}" if other is not None else ""
-        case Standing.UNFINISHED | Standing.UNAVAILABLE:
+        case Standing.NOT_COMPARABLE | Standing.UNFINISHED | Standing.UNAVAILABLE:
             said = f": {one.why}"
     return head + said
 
@@ -169,20 +170,19 @@ def finding_story(example: Example) -> str:
 
 def power_text(summary: Summary) -> str:
     """What silence proves (DESIGN §4): how rare a race the programs would have shown."""
-    # A program that the end of the time cut off has had no trial.
-    judged = max(min(summary.programs, summary.trials) - summary.undecided, 0)
-    if not judged:
-        return "nothing was judged, which proves nothing"
+    raced = summary.raced
+    if not raced:
+        return "nothing raced, which proves nothing"
     known = f", {summary.known:,} sightings of known bugs" if summary.known else ""
     return (
-        f"clean: {judged:,} programs, {summary.overlaps:,} overlapping pairs{known}; a race "
-        f"showing in 1 of {one_of(judged):,} programs would have been seen (99 %)"
+        f"clean: {raced:,} programs raced, {summary.overlaps:,} overlapping pairs{known}; "
+        f"a race showing in 1 of {one_of(raced):,} programs would have been seen (99 %)"
     )
 
 
 def one_of(programs: int) -> int:
     """The largest N, in two digits, such that a race in 1 of N programs would have been seen."""
-    exact = 1 / rarest_seen(programs, 0.99)
+    exact = 1 / rate_refuted(programs)
     whole = max(int(exact + 1e-9), 1)
     unit: int = 10 ** max(len(str(whole)) - _DIGITS, 0)
     return whole // unit * unit

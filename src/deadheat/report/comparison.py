@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from deadheat.artifact import sessions_of
-from deadheat.core.verifying import DRIFT, CannotTell, Fixed, NotFixed
+from deadheat.core.evidence import DRIFT, Absent, Present, Unproven
 from deadheat.report.diagram import diagram_of_divergence, text
-from deadheat.report.wording import percent
+from deadheat.report.wording import percent, unproven_text
 from deadheat.results import Presence
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def versions_json(artifact: Artifact, rows: Iterable[Row]) -> dict[str, object]:
                 "low": None if row.rate is None else round(row.rate.low, 6),
                 "high": None if row.rate is None else round(row.rate.high, 6),
                 "below": None if row.below is None else round(row.below, 6),
-                "missed": row.missed,
+                "did_not_race": row.unraced,
                 "undecided": row.undecided,
             }
             for row in rows
@@ -109,23 +109,23 @@ def bisected_text(found: Bisected) -> str:
 
 
 def verified_text(artifact: Artifact, path: str, found: Verified) -> str:
-    """Fixed, not fixed, or what is missing."""
+    """Fixed, not fixed, or not comparable and why."""
     sure = f"{percent(found.confidence)}"
-    match found.conclusion:
-        case NotFixed():
+    match found.evidence:
+        case Present():
             head = [f"not fixed  {path} diverges on {found.target}"]
-        case Fixed():
+        case Absent():
             head = [f"fixed  {path} on {found.target} ({sure})"]
-        case CannotTell(why):
-            head = [f"cannot tell  {path} on {found.target}: {why}"]
+        case Unproven() as missing:
+            head = [f"not comparable  {path} on {found.target}: {unproven_text(missing)}"]
         case _:
-            assert_never(found.conclusion)
+            assert_never(found.evidence)
     lines = [*head, _counts(found)]
-    if isinstance(found.conclusion, Fixed):
-        lines.append(_would_have(found.conclusion))
+    if isinstance(found.evidence, Absent):
+        lines.append(_would_have(found.evidence))
     if found.seen is not None:
         sessions = sessions_of(artifact.program, found.seen.history)
-        if not isinstance(found.conclusion, NotFixed):
+        if not isinstance(found.evidence, Present):
             lines.append(f"but another divergence shows there: {found.seen.signature}")
         lines += ["", text(diagram_of_divergence(artifact.program, found.seen, sessions))]
     return "\n".join(lines)
@@ -144,7 +144,7 @@ def _counts(found: Verified) -> str:
     )
 
 
-def _would_have(fixed: Fixed) -> str:
+def _would_have(fixed: Absent) -> str:
     if fixed.below is None:
         return f"a race at 1/{DRIFT} of the old version's rate or more would have been seen"
     return (

@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from deadheat.artifact import RateRecord, sessions_of
+from deadheat.core.evidence import CONFIDENCE, Unproven, rate_refuted
 from deadheat.core.release import LANE_US, NEIGHBOUR_US
-from deadheat.core.stats import rarest_seen
 from deadheat.errors import ExitCode
 from deadheat.report.diagram import diagram_of_divergence, text
 from deadheat.report.terminal import clean_text, finding_text
@@ -34,7 +34,7 @@ def run_text(summary: Summary | None, *, interrupted: bool, proves: bool = True)
         parts.insert(0, f"{len(parts)} distinct divergences")
     if not parts:
         parts.append(
-            clean_text(_judged(summary), summary.overlaps)
+            clean_text(summary.raced, summary.overlaps)
             if proves
             else "no divergence seen, which proves nothing here"
         )
@@ -71,11 +71,6 @@ def _exercised(summary: Summary, *, interrupted: bool) -> str:
     return "\n".join(words)
 
 
-def _judged(summary: Summary) -> int:
-    """Programs that were judged; meant for clean runs, in which each had one trial."""
-    return max(min(summary.programs, summary.trials) - summary.undecided, 0)
-
-
 def _verdict(summary: Summary, exit_code: int) -> str:
     if summary.findings:
         return "diverged"
@@ -107,8 +102,9 @@ def machine_line(summary: Summary | None, exit_code: int) -> str:
             "missed_rounds": summary.missed_rounds,
             "via": summary.via.value,
             "seconds": round(summary.elapsed_s, 2),
-            "would_have_seen": round(rarest_seen(_judged(summary), 0.99), 6)
-            if exit_code == ExitCode.CLEAN and _judged(summary)
+            "raced": summary.raced,
+            "would_have_seen": round(rate_refuted(summary.raced), 6)
+            if exit_code == ExitCode.CLEAN and summary.raced
             else None,
             "divergences": [
                 {
@@ -146,12 +142,15 @@ def replay_text(artifact: Artifact, path: Path, replayed: Replayed, target: str)
 
 
 def _quiet(artifact: Artifact, path: Path, replayed: Replayed, target: str) -> str:
-    trials = replayed.rate.trials
-    lines = [f"{artifact.anomaly}  {path} did not show on {target} in {trials:,} trials"]
-    if trials:
-        lines.append(f"its rate there is below {percent(rarest_seen(trials, 0.99))} (99 %)")
-    if replayed.undecided:
-        lines.append(f"{replayed.undecided} trials undecided: they prove nothing")
+    lines = [f"{artifact.anomaly}  {path} did not show on {target} in {replayed.trials:,} trials"]
+    raced = replayed.rate.trials
+    if raced:
+        lines.append(
+            f"{raced:,} of them raced: its rate there is below "
+            f"{percent(rate_refuted(raced))} ({percent(CONFIDENCE)})"
+        )
+    if isinstance(replayed.evidence, Unproven):
+        lines.append("which proves nothing yet")
     if replayed.other is not None:
         sessions = sessions_of(artifact.program, replayed.other.history)
         lines += [

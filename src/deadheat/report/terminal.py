@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deadheat.core.divergence import MEANING
+from deadheat.core.evidence import rate_refuted
 from deadheat.core.release import missed
-from deadheat.core.stats import rarest_seen
 from deadheat.report.diagram import diagram_of, named_reason, program_lines, text
 from deadheat.report.wording import fixed_text, percent, rate_text, size_text, standing_text
 
@@ -62,7 +62,11 @@ def _missed(releases: tuple[Release, ...]) -> str:
 
 
 def _rate(rate: RateRecord | None) -> str:
-    return "its rate was not measured (no time left)" if rate is None else rate_text(rate)
+    return (
+        "its rate was not measured (no time left, or too few trials raced)"
+        if rate is None
+        else rate_text(rate)
+    )
 
 
 def _why(artifact: Artifact) -> list[str]:
@@ -86,9 +90,9 @@ def _why(artifact: Artifact) -> list[str]:
 def clean_text(programs: int, overlaps: int) -> str:
     """What silence proves (DESIGN §4, last rule)."""
     if programs == 0:
-        return "clean: no program was run"
-    rarest = rarest_seen(programs, 0.99)
+        return "clean: nothing raced"
+    rarest = rate_refuted(programs)
     return (
-        f"clean: 0 of {programs:,} programs diverged, {overlaps:,} overlapping pairs of calls; "
+        f"clean: 0 of {programs:,} programs that raced diverged, {overlaps:,} overlapping pairs; "
         f"a race showing in {percent(rarest)} of these programs would have been seen (99 %)"
     )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
+from deadheat.core.evidence import CONFIDENCE, DRIFT, quiet_needed
+from deadheat.core.ledger import Tally
+from deadheat.core.raced import Unraced, Why
 from deadheat.core.release import Via
-from deadheat.core.stats import trials_to_see
 
 if TYPE_CHECKING:
     from deadheat.artifact import Artifact, RateRecord
+    from deadheat.core.evidence import Unproven
     from deadheat.core.program import Program
 
 
@@ -39,16 +42,63 @@ def rate_text(rate: RateRecord) -> str:
 
 
 def fixed_text(rate: RateRecord) -> str | None:
-    """How many quiet replays would be needed to call it fixed; None for a rate that may be 0.
-
-    At the lower end of the interval: fewer would prove less than they seem to.
-    """
+    """How many quiet trials would be needed to call it fixed; None for a rate that may be 0."""
     if not rate.diverged:
         return None
-    enough, surely = (trials_to_see(rate.low, confidence) for confidence in (0.95, 0.99))
+    enough = quiet_needed(Tally(rate.trials, rate.diverged))
     return (
-        f"to call it fixed: {enough:,} replays in a row without it (95 % sure), {surely:,} (99 %)"
+        f"to call it fixed: {enough:,} trials in a row that raced and did not show it "
+        f"({percent(CONFIDENCE)} sure, should its rate fall to 1/{DRIFT} by itself)"
     )
+
+
+def unproven_text(missing: Unproven) -> str:
+    """What is missing, and why; what to do about it, where that is known."""
+    if missing.other_promises:
+        return missing.other_promises
+    if missing.slower is not None:
+        return (
+            f"its calls take {missing.slower:.1f} times as long as when it was recorded, so the "
+            "recorded rate says nothing here"
+        )
+    said = (
+        f"the baseline showed it {missing.quiet:,} times beside a race in "
+        f"{missing.trials:,} pairs of trials, and {missing.needed:,} are needed"
+        if missing.baseline
+        else f"{missing.quiet:,} of {missing.trials:,} trials raced and were silent, and "
+        f"{missing.needed:,} are needed ({percent(CONFIDENCE)})"
+    )
+    parts = [said]
+    if missing.undecided:
+        parts.append(f"{missing.undecided:,} could not be judged")
+    parts += [f"{number:,} did not race: {unraced_text(one)}" for one, number in missing.unraced]
+    text = "; ".join(parts)
+    refused = next((one for one, _ in missing.unraced if one.why is Why.REFUSED), None)
+    if refused is None:
+        return text
+    return (
+        f"{text}. If {refused.status} is how the server tells the loser of this race, declare it "
+        f"as `exists` (a create) or `absent` instead of `refused`"
+    )
+
+
+def unraced_text(one: Unraced) -> str:
+    """``create was refused with 409``."""
+    match one.why:
+        case Why.UNBOUND:
+            return f"{one.call} was not sent, as the create that it needs told no id of ours"
+        case Why.UNSENT:
+            return f"{one.call} did not reach the server"
+        case Why.REFUSED:
+            return f"{one.call} was refused with {one.status}"
+        case Why.UNANSWERED if one.status is None:
+            return f"{one.call} got no answer"
+        case Why.UNANSWERED:
+            return f"{one.call} was answered {one.status}, which does not say what it did"
+        case Why.OFF_TIME:
+            return "this machine missed their offsets"
+        case _:
+            assert_never(one.why)
 
 
 def size_text(program: Program) -> str:
