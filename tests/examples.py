@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tests.campaign.simulated import simulate
@@ -18,12 +19,14 @@ from deadheat.artifact import (
 )
 from deadheat.core.checker import check
 from deadheat.core.divergence import Diverged, Divergence
+from deadheat.core.program import sequential
 from deadheat.core.promises import Promises
 
 if TYPE_CHECKING:
     from deadheat.drive.executor import Execution
 
 PROMISES = Promises()
+_SLOW = 1_000_000_000
 
 
 def ghost() -> tuple[Execution, Divergence]:
@@ -32,6 +35,20 @@ def ghost() -> tuple[Execution, Divergence]:
     verdict = check(execution.history, PROMISES)
     assert isinstance(verdict, Diverged)
     return execution, verdict.divergence
+
+
+def on_any_machine(artifact: Artifact) -> Artifact:
+    """The same calls one after the other, recorded where they took for ever: no offset can be
+    missed, and no machine is too slow to be compared."""
+    operations = tuple(
+        replace(op, call_ns=op.call_ns * _SLOW, return_ns=op.return_ns and op.return_ns * _SLOW)
+        for op in artifact.history.operations
+    )
+    return replace(
+        artifact,
+        program=sequential(artifact.program),
+        history=replace(artifact.history, operations=operations),
+    )
 
 
 def example() -> Artifact:

@@ -131,7 +131,7 @@ def bisect(
                 said = "has it"
             case Absent():
                 present = False
-                said = f"not seen in {pairs.pairs:,} trials, {pairs.shown_old} times on {beside}"
+                said = f"not seen in {pairs.counted:,} trials, {pairs.shown_old} times on {beside}"
             case _:
                 present = None
                 said = f"not comparable with {beside}: {unproven_text(pairs.so_far)}"
@@ -208,8 +208,8 @@ def verify(
         seen,
         old.name,
         pears,
-        (pairs.shown_new, pairs.pairs),
-        (pairs.shown_old, pairs.pairs),
+        (pairs.shown_new, pairs.counted + pairs.shown_new),
+        (pairs.shown_old, pairs.counted),
     )
 
 

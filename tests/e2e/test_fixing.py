@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.test_cli import one_line
+from tests.examples import on_any_machine
 from tests.running import deadheat, gone, start
 
 from deadheat import artifact as artifacts
@@ -45,10 +46,10 @@ def test_a_row_a_version_and_one_that_cannot_be_had(ghost: Path, tmp_path: Path)
         PATH=str(tmp_path),  # no npm
     )
     assert ran.returncode == 1, ran.stderr
-    assert re.search(r"^demo +400 +\d+ .* present$", ran.stdout, re.MULTILINE)
-    clean = re.search(r"^demo:correct +400 +0 .* (not .*)$", ran.stdout, re.MULTILINE)
+    assert re.search(r"^demo +\d+ +\d+ .* present$", ran.stdout, re.MULTILINE)
+    clean = re.search(r"^demo:correct +\d+ +0 .*? (not .*)$", ran.stdout, re.MULTILINE)
     assert clean
-    assert re.match(r"not seen: below [\d.]+ % at 99 %|not comparable: \d+ of", clean[1])
+    assert re.match(r"not seen: below [\d.]+ % at 99 %|not comparable: ", clean[1])
     assert re.search(
         r"^opencode@0\.0\.0 .*not comparable: npm is not on PATH", ran.stdout, re.MULTILINE
     )
@@ -58,17 +59,17 @@ def test_a_row_a_version_and_one_that_cannot_be_had(ghost: Path, tmp_path: Path)
     told = deadheat(
         tmp_path, "export", str(ghost), "--as", "markdown", "--table", "table.json"
     ).stdout
-    assert "| demo:correct | 0 of 400 |" in told
+    assert re.search(r"\| demo:correct \| 0 of \d+ \|", told)
     assert gone(tmp_path)
 
 
 def test_fixed_is_said_of_the_fixed_one_only(ghost: Path, tmp_path: Path) -> None:
-    words = ("verify", str(ghost), "--confidence", "90", "--baseline", "demo", "--against")
-    fixed = deadheat(tmp_path, *words, "demo:correct")
+    words = ("--confidence", "90", "--against")
+    quiet = artifacts.write(on_any_machine(artifacts.read(ghost)), tmp_path / "quiet")
+    fixed = deadheat(tmp_path, "verify", str(quiet), *words, "demo:correct")
     assert fixed.returncode == 0, fixed.stdout + fixed.stderr
     assert fixed.stdout.startswith("fixed  ")
-    assert re.search(r"0 of (\d+) trials diverged, 9 of \1 on demo in between", fixed.stdout)
-    still = deadheat(tmp_path, *words, "demo")
+    still = deadheat(tmp_path, "verify", str(ghost), "--baseline", "demo", *words, "demo")
     assert still.returncode == 1, still.stdout + still.stderr
     assert still.stdout.startswith("not fixed  ")
     assert "✗ " in still.stdout
@@ -82,9 +83,10 @@ def test_another_machine_is_not_compared_with(ghost: Path, tmp_path: Path) -> No
     whole["environment"]["cores"] += 1
     (tmp_path / "elsewhere.json").write_text(json.dumps(whole))
     ran = deadheat(tmp_path, *verify)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "the recorded rate says nothing here" in ran.stdout
     assert "on demo in between" in ran.stdout
+    fixed = ran.stdout.startswith("fixed  ")  # or too busy a machine
+    assert ran.returncode == (0 if fixed else 3), ran.stdout + ran.stderr
     whole["target"]["name"] = "http://127.0.0.1:9"  # somebody's own server
     (tmp_path / "elsewhere.json").write_text(json.dumps(whole))
     ran = deadheat(tmp_path, *verify)
@@ -104,7 +106,7 @@ def test_ctrl_c_prints_the_rows_so_far(ghost: Path, tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
-    assert re.search(r"^demo +400 ", out, re.MULTILINE)
+    assert re.search(r"^demo +\d+ ", out, re.MULTILINE)
     assert not re.search(r"^demo:correct", out, re.MULTILINE)
     assert "Traceback" not in err
     assert gone(tmp_path)

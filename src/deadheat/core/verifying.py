@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from deadheat.core.raced import Unraced
 
 
+# Where not one pair of ten races on both sides, a machine is too busy to compare anything on it.
+_FEW_RACE, _RACING = 200, 0.1
+
+
 class Side(StrEnum):
     """Which target the next trial is for."""
 
@@ -47,6 +51,7 @@ class BesideBaseline:
     ) -> None:
         self.wanted = shown_needed(confidence)
         self.pairs = self.shown_old = self.shown_new = self.other = self.undecided = 0
+        self.counted = 0  # pairs in which both raced
         self.unraced: Counter[Unraced] = Counter()  # of the new one, or else of the old one
         self._most = most_pairs
         self.other_promises = ""  # see ``evidence.Unproven``; known once the new one is up
@@ -74,6 +79,7 @@ class BesideBaseline:
         if Came.UNDECIDED in (pair[Side.NEW][0], pair[Side.OLD][0]):  # of a pair, both or none
             self.undecided += 1
         elif counts_for_rate(*pair[Side.NEW]) and counts_for_rate(*pair[Side.OLD]):
+            self.counted += 1
             self.shown_old += pair[Side.OLD][0] is Came.SHOWN
         elif (found := pair[Side.NEW][1] or pair[Side.OLD][1]) is not None:
             self.unraced[found] += 1
@@ -85,7 +91,11 @@ class BesideBaseline:
             return Present()
         if self.shown_old >= self.wanted:
             return Absent(None)
-        over = self.pairs >= self._most or hopeless(self.pairs, self.undecided, self.unraced)
+        over = (
+            self.pairs >= self._most
+            or hopeless(self.pairs, self.undecided, self.unraced)
+            or (self.pairs >= _FEW_RACE and self.counted < _RACING * self.pairs)
+        )
         return self.so_far if over or self.other_promises else None
 
     @property
