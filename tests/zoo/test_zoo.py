@@ -51,10 +51,6 @@ _PENDING: Mapping[str, str] = {
     "titles-trimmed": "ownership",
     "titles-cut": "ownership",
     "titles-upper": "ownership",
-    "lists-lag": "promises",
-    "reads-lag": "promises",
-    "settles": "promises",
-    "accepted-202": "promises",
 }
 
 
