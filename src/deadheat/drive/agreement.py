@@ -4,6 +4,8 @@ Rules
 - Nothing is changed but what this dry run has made, and that is deleted at the end.
 - A call that has no session to be about, as its create failed, is left out.
 - What an answer holds is looked at only to say what to write instead: names of keys, never values.
+- What was changed is looked for as long as the profile's settle time; without one, for as long
+  as it takes to say which to write (``lateness``).
 """
 
 from __future__ import annotations
@@ -40,6 +42,14 @@ from deadheat.core.history import (
 )
 from deadheat.core.promises import AbsentPromise, ChildrenPromise, CreatePromise, DeletePromise
 from deadheat.drive.lane import LaneClient
+from deadheat.drive.lateness import (
+    LONGEST_S,
+    SAMPLES,
+    advised,
+    showing,
+    shown_after_s,
+    times_to_show,
+)
 from deadheat.drive.outcome import outcome_of_error
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.paging import LISTING, read_list
@@ -49,7 +59,7 @@ from deadheat.drive.server import ServerProcess
 from deadheat.errors import StartFailed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Hashable
+    from collections.abc import AsyncIterator, Callable, Hashable
 
     from deadheat.core.own import OwnCalls
     from deadheat.drive.paging import PageWire
@@ -115,6 +125,7 @@ class _Walk:
         self._client = client
         self._ownership = Ownership(run, chooses=target.chosen_ids)
         self._made: list[str] = []
+        self._late_s: dict[int, float] = {}  # how long it took, by the step that did not show it
         self.steps: list[Step] = []
 
     async def go(self) -> None:
@@ -126,7 +137,8 @@ class _Walk:
         if session is None:
             return
         await self._find("get it", session, self._title(1))
-        shown = await self._ask("list again", Invocation(Kind.LIST), Listed)
+        lists = Invocation(Kind.LIST)
+        shown = await self._ask("list again", lists, Listed, showing(session))
         if isinstance(shown, Listed) and session not in shown.sessions:
             self._correct(
                 "does not show the session just created. Has the list pages? Write "
@@ -136,22 +148,47 @@ class _Walk:
         if Kind.RECREATE in self._target.kinds:
             await self._recreate(session)
         if Kind.RENAME in self._target.kinds:
-            await self._ask("rename it", Invocation(Kind.RENAME, session, self._title(2)), Renamed)
+            renames = Invocation(Kind.RENAME, session, self._title(2))
+            await self._ask("rename it", renames, Renamed, lambda result: result == Renamed())
             await self._find("get it again", session, self._title(2))
         if Kind.FORK in self._target.kinds:
             await self._make("fork it", Invocation(Kind.FORK, session))
         if self._target.own_model is not None:
             await self._own(self._target.own_model)
         child = await self._child_of(session) if self._target.families else None
-        await self._ask("delete it", Invocation(Kind.DELETE, session), Deleted)
-        await self._ask("get it once more", Invocation(Kind.GET, session), Absent)
-        shown = await self._ask("list once more", Invocation(Kind.LIST), Listed)
+        deletes, gets = Invocation(Kind.DELETE, session), Invocation(Kind.GET, session)
+        await self._ask("delete it", deletes, Deleted, lambda result: result == Deleted())
+        await self._ask("get it once more", gets, Absent, lambda result: result == Absent())
+        shown = await self._ask("list once more", lists, Listed, showing(session, there=False))
         if isinstance(shown, Listed):
             if session in shown.sessions:
-                self._correct("still shows it. May a change take time to show? Write settle")
+                self._correct(
+                    "still shows it. Does a delete only mark it? Leave it out in calls.list.items. "
+                    "Or may a change take so long to show? Write settle"
+                )
             elif child is not None:
                 self._inherited(child in shown.sessions)
         await self._again(session)
+        if self._late_s:
+            await self._see_how_late()
+
+    async def _see_how_late(self) -> None:
+        """Say it where it was seen, after a few more changes, as one may have been quick."""
+
+        async def sent(invocation: Invocation) -> object:
+            outcome, *_ = await self._send(invocation)
+            self._ownership.answered(invocation, outcome)
+            result = _result(outcome)
+            if isinstance(result, Created) and self._ownership.owns(result.session):
+                self._made.append(result.session)
+            return result
+
+        creates = (self._ownership.create(0, f"check late {n}") for n in range(SAMPLES))
+        seen_s = await times_to_show(creates, sent, self._ownership.owns)
+        settle = advised((*self._late_s.values(), *seen_s))
+        for at, took_s in self._late_s.items():
+            wrong = f'took {took_s * 1_000:.0f} ms to show it. Write settle = "{settle}" at the top'
+            self.steps[at] = replace(self.steps[at], wrong=wrong)
 
     async def _recreate(self, session: str) -> None:
         """What does a second create under its name answer?"""
@@ -208,7 +245,12 @@ class _Walk:
         return child
 
     async def _find(self, doing: str, session: str, title: str) -> None:
-        found = await self._ask(doing, Invocation(Kind.GET, session), Found)
+        found = await self._ask(
+            doing,
+            Invocation(Kind.GET, session),
+            Found,
+            lambda result: isinstance(result, Found) and result.title in (None, title),
+        )
         if isinstance(found, Found) and found.title not in (None, title):
             self._correct("has another title than was written. Correct calls.get.title")
 
@@ -268,11 +310,35 @@ class _Walk:
         self._made.append(made.session)
         return made.session
 
-    async def _ask(self, doing: str, invocation: Invocation, wanted: type[object]) -> object:
-        """The result, whatever it is; None when there is none."""
+    async def _ask(
+        self,
+        doing: str,
+        invocation: Invocation,
+        wanted: type[object],
+        shows: Callable[[object], bool] | None = None,
+    ) -> object:
+        """The result, whatever it is; None when there is none.
+
+        ``shows``: does it show what was changed before? It is asked again until it does.
+        """
         outcome, status, keys = await self._send(invocation)
+        late_s: float | None = None
+        if shows is not None and _may_be_late(outcome) and not shows(_result(outcome)):
+            again = outcome, status, keys
+
+            async def asked_again() -> bool:
+                nonlocal again
+                again = await self._send(invocation)
+                return shows(_result(again[0]))
+
+            settle_s = self._target.settle_ms / 1_000
+            late_s = await shown_after_s(asked_again, settle_s or LONGEST_S)
+            if late_s is not None:
+                outcome, status, keys = again
+            if settle_s:
+                late_s = None
         keys = tuple(map(self._target.mask.text, keys))
-        result = outcome.result if isinstance(outcome, Ok) else None
+        result = _result(outcome)
         fits = isinstance(result, wanted) or (
             wanted is Absent
             and isinstance(result, Undeclared)
@@ -282,6 +348,9 @@ class _Walk:
             invocation, outcome, status, keys, wanted
         )  # fmt: skip
         self._note(doing, invocation, status, _said(outcome), wrong)
+        if late_s is not None:
+            self._late_s[len(self.steps) - 1] = late_s
+            self._correct("took time to show it. Write settle")
         return result
 
     async def _send(self, invocation: Invocation) -> tuple[Outcome, int | None, tuple[str, ...]]:
@@ -380,6 +449,15 @@ class _Walk:
                 return f"is an error of the server. Correct {table}.request and its body"
             case _:
                 return "got no answer. Is the server there?"
+
+
+def _result(outcome: Outcome) -> object:
+    return outcome.result if isinstance(outcome, Ok) else None
+
+
+def _may_be_late(outcome: Outcome) -> bool:
+    """Does it say what is there, as far as anybody can see?"""
+    return isinstance(_result(outcome), Found | Absent | Listed | Offspring)
 
 
 def _said(outcome: Outcome) -> str:

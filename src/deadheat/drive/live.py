@@ -146,7 +146,7 @@ class LiveTarget:
             (Kind.GET, Absent, "reading the session just deleted"),
         ):
             outcome = await ask(kind, session)
-            if kind is Kind.GET and self.target.settle_ms and not _is(outcome, wanted):
+            if self.target.settle_ms and not _is(outcome, wanted):
                 await anyio.sleep(self.target.settle_ms / 1_000)  # as long as it says it takes
                 outcome = await ask(kind, session)
             if not _is(outcome, wanted) and not (wanted is Absent and self._unsaid(outcome)):
