@@ -1,8 +1,9 @@
 """What an animal of the zoo is: a correct server, its habits, and what it declares.
 
 Rules
-- Correct, and ``because`` says why in a line. ``racy`` makes the same server wrong: its changes
-  look first and act later, with others in between. So its silence means something.
+- Correct, and ``because`` says why in a line. It has a twin at the same address, for requests with
+  the header X-Racy: its changes look first and act later, with others in between. So the silence
+  of the first means something.
 - The profile declares truthfully what the server does, and nothing that it does not keep.
 - Imports nothing of deadheat: the servers' own processes read this, too.
 """
@@ -94,7 +95,7 @@ class Habits:
 @dataclass(frozen=True, slots=True)
 class Stack:
     """A server in a process of its own; {python}, {port}, {stacks} (their folder), {file} and
-    {certificate} are filled in. Its environment has PORT, FOLDER (its own) and RACY.
+    {certificate} are filled in. Its environment has PORT and FOLDER (its own).
 
     ``npm``: packages to install beside {file}. ``go``: {file} is what is built of it.
     """
@@ -131,9 +132,10 @@ class Animal:
     short: int = 15
     long: int = 2_000
 
-    def profile(self) -> Table:
-        """The whole profile, as its TOML file would be."""
-        return merged({**PROFILE, "name": self.name}, self.declares)
+    def profile(self, *, racy: bool = False) -> Table:
+        """The whole profile, as its TOML file would be; ``racy``: the twin's."""
+        whole = merged({**PROFILE, "name": self.name}, self.declares)
+        return {**whole, "headers": {"x-racy": "1"}} if racy else whole
 
     @property
     def promises(self) -> str:

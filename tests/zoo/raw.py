@@ -1,8 +1,9 @@
 """Serves animals of the zoo over raw HTTP/1.1, each at an address of its own.
 
-    python -P tests/zoo/raw.py [--folder DIR] ANIMAL[:racy] …
+    python -P tests/zoo/raw.py [--folder DIR] ANIMAL …
 
-Prints one line, a JSON object of names and URLs, and serves until SIGTERM.
+Prints one line, a JSON object of names and URLs, and serves until SIGTERM. Requests with the header
+X-Racy go to the twin.
 
 Rules
 - A habit changes when and how an answer travels, never what it says.
@@ -124,13 +125,14 @@ class Neighbour:
 class Den:
     """One animal at its address."""
 
-    def __init__(self, animal: Animal, racy: bool, folder: Path) -> None:
+    def __init__(self, animal: Animal, folder: Path) -> None:
         assert animal.carts is not None
         self._animal = animal
         self._habits: Habits = animal.habits
-        self._carts = animal.carts(racy)
+        self._carts = animal.carts(False)
+        self._twin = animal.carts(True)
         self._folder = folder
-        self._socket = folder / f"{animal.name}{'-racy' if racy else ''}.sock"
+        self._socket = folder / f"{animal.name}.sock"
         self._random = random.Random(animal.name)
         self._in_flight = 0
         self._answered = 0
@@ -256,7 +258,8 @@ class Den:
         share, more_ms = habits.rare
         if self._random.random() < share:
             await asyncio.sleep(more_ms / 1_000)
-        reply = await self._carts.answer(method, target, body)
+        racy = any(name == b"x-racy" for name, _ in request.headers)
+        reply = await (self._twin if racy else self._carts).answer(method, target, body)
         if habits.after_ms:
             await asyncio.sleep(self._some_ms(habits.after_ms))
         return reply
@@ -319,16 +322,15 @@ class Den:
 async def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("animals", nargs="+", metavar="ANIMAL[:racy]")
+    parser.add_argument("animals", nargs="+", metavar="ANIMAL")
     parser.add_argument("--folder", type=Path, default=Path(), help="for sockets and certificates")
     given = parser.parse_args()
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     dens, urls = [], {}
-    for word in given.animals:
-        name, _, racy = word.partition(":")
-        den = Den(BY_NAME[name], racy == "racy", given.folder)
-        urls[word] = await den.open()
+    for name in given.animals:
+        den = Den(BY_NAME[name], given.folder)
+        urls[name] = await den.open()
         dens.append(den)
     print(json.dumps(urls), flush=True)
     await stopped.wait()

@@ -47,9 +47,9 @@ def trusted(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def raw_served(words: Iterable[str], folder: Path) -> Iterator[Mapping[str, str]]:
-    """The URLs of these animals of the raw server, all in one process: NAME or NAME:racy."""
-    argv = [sys.executable, "-P", str(_HERE / "raw.py"), "--folder", str(folder), *words]
+def raw_served(names: Iterable[str], folder: Path) -> Iterator[Mapping[str, str]]:
+    """The URLs of these animals of the raw server, all in one process."""
+    argv = [sys.executable, "-P", str(_HERE / "raw.py"), "--folder", str(folder), *names]
     with _running(argv, {}, None) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -59,11 +59,11 @@ def raw_served(words: Iterable[str], folder: Path) -> Iterator[Mapping[str, str]
 
 
 @contextmanager
-def stack_served(animal: Animal, folder: Path, *, racy: bool) -> Iterator[str]:
+def stack_served(animal: Animal, folder: Path) -> Iterator[str]:
     """The URL of a server of its own. Raises ``Missing``."""
     stack = animal.stack
     assert stack is not None
-    mine = folder / f"{animal.name}{'-racy' if racy else ''}"
+    mine = folder / animal.name
     mine.mkdir()
     port = free_port()
     known = {
@@ -75,7 +75,7 @@ def stack_served(animal: Animal, folder: Path, *, racy: bool) -> Iterator[str]:
         "{file}": str(prepared(stack, folder)),
     }
     argv = [_filled(word, known) for word in stack.argv]
-    env = {"RACY": "1" if racy else "", "PORT": str(port), "FOLDER": str(mine)}
+    env = {"PORT": str(port), "FOLDER": str(mine)}
     url = f"{stack.scheme}://127.0.0.1:{port}"
     with _running(argv, env, mine) as process:
         _wait_for(url, process, animal.name)

@@ -49,9 +49,9 @@ class Visit:
     seconds: float
 
 
-def target_of(animal: Animal, url: str) -> Target:
-    """The animal as its profile describes it, at ``url``."""
-    profile = Profile.model_validate(animal.profile())
+def target_of(animal: Animal, url: str, *, racy: bool = False) -> Target:
+    """The animal, or its twin, as its profile describes it, at ``url``."""
+    profile = Profile.model_validate(animal.profile(racy=racy))
     http2 = animal.stack is not None and animal.stack.http2
     return profile.target(animal.name, base_url=url, exclusive=animal.exclusive, http2=http2)
 
@@ -62,9 +62,16 @@ def _drawn(kinds: frozenset[Kind], seed: int, many: int) -> tuple[Program, ...]:
 
 
 def visit(
-    animal: Animal, url: str, seed: int, folder: Path, programs: int, *, shared: bool = False
+    animal: Animal,
+    url: str,
+    seed: int,
+    folder: Path,
+    programs: int,
+    *,
+    shared: bool = False,
+    racy: bool = False,
 ) -> Visit:
-    """Search it with so many programs, and stop at the first alarm.
+    """Search it, or its twin, with so many programs, and stop at the first alarm.
 
     ``shared``: with the programs of all animals that have these calls, drawn once (half of a short
     search is drawing); else with fresh ones, at offsets that are learned from its answers.
@@ -76,7 +83,7 @@ def visit(
         nonlocal raced
         raced += has_raced(program, execution)
 
-    target = target_of(animal, url)
+    target = target_of(animal, url, racy=racy)
     ready = _drawn(target.kinds, seed, programs) if shared else None
     try:
         one = hunt(target, seed, folder, programs=programs, shrink=False, watch=watch, ready=ready)

@@ -6,13 +6,15 @@ import secrets
 
 from aiohttp import web
 
-RACY = bool(os.environ.get("RACY"))
 carts: dict[str, str] = {}
 
 
-async def gap() -> None:
-    if RACY:
+async def gap(request: web.Request) -> bool:
+    """Others get their turn here, where that is wanted."""
+    racy = "x-racy" in request.headers
+    if racy:
         await asyncio.sleep(0.003)
+    return racy
 
 
 def there(request: web.Request) -> str:
@@ -40,15 +42,14 @@ async def get(request: web.Request) -> web.Response:
 async def rename(request: web.Request) -> web.Response:
     sid = there(request)
     name = (await request.json())["name"]
-    await gap()
-    if sid in carts or RACY:
+    if await gap(request) or sid in carts:
         carts[sid] = name
     return web.json_response({"id": sid, "name": name})
 
 
 async def delete(request: web.Request) -> web.Response:
     sid = there(request)
-    await gap()
+    await gap(request)
     carts.pop(sid, None)
     return web.Response(status=204)
 

@@ -2,7 +2,6 @@
 import express from "express";
 import { setTimeout as sleep } from "node:timers/promises";
 
-const RACY = Boolean(process.env.RACY);
 const app = express();
 const carts = new Map();
 let made = 0;
@@ -24,12 +23,12 @@ app.get("/carts/:id", (request, response) => {
   response.json({ id: request.params.id, name: carts.get(request.params.id) });
 });
 app.patch("/carts/:id", async (request, response) => {
-  if (RACY) await sleep(3);
+  if (request.get("x-racy")) await sleep(3);
   carts.set(request.params.id, request.body.name);
   response.json({ id: request.params.id, name: request.body.name });
 });
 app.delete("/carts/:id", async (request, response) => {
-  if (RACY) await sleep(3);
+  if (request.get("x-racy")) await sleep(3);
   carts.delete(request.params.id);
   response.status(204).end();
 });

@@ -2,12 +2,12 @@
 
 import asyncio
 import itertools
-import os
+from typing import Annotated
 
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI, Header, HTTPException
 from pydantic import BaseModel
 
-RACY = bool(os.environ.get("RACY"))
+Racy = Annotated[bool, Header(alias="x-racy")]
 app = FastAPI()
 lock = asyncio.Lock()
 carts: dict[int, str] = {}
@@ -52,8 +52,8 @@ async def get(sid: int) -> Cart:
 
 
 @app.patch("/carts/{sid}")
-async def rename(sid: int, named: Named) -> Cart:
-    if RACY:
+async def rename(sid: int, named: Named, racy: Racy = False) -> Cart:
+    if racy:
         there(sid)
         await asyncio.sleep(0.003)
         carts[sid] = named.name
@@ -66,8 +66,8 @@ async def rename(sid: int, named: Named) -> Cart:
 
 
 @app.delete("/carts/{sid}", status_code=204)
-async def delete(sid: int) -> None:
-    if RACY:
+async def delete(sid: int, racy: Racy = False) -> None:
+    if racy:
         there(sid)
         await asyncio.sleep(0.003)
         carts.pop(sid, None)

@@ -2,16 +2,17 @@
 
 import contextlib
 import itertools
-import os
 import threading
 import time
+from collections.abc import Iterator
+from typing import Annotated
 
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI, Header, HTTPException
 from pydantic import BaseModel
 
-RACY = bool(os.environ.get("RACY"))
+Racy = Annotated[bool, Header(alias="x-racy")]
 app = FastAPI()
-lock = contextlib.nullcontext() if RACY else threading.Lock()
+lock = threading.Lock()
 carts: dict[int, str] = {}
 numbers = itertools.count(1)
 
@@ -20,12 +21,15 @@ class Named(BaseModel):
     name: str
 
 
-def look(sid: int) -> None:
-    """404 if it is not there; in the racy twin others come between this and the change."""
-    if sid not in carts:
-        raise HTTPException(404, "there is no such cart")
-    if RACY:
-        time.sleep(0.003)
+@contextlib.contextmanager
+def found(sid: int, racy: bool) -> Iterator[None]:
+    """404 if it is not there; nobody comes between that and the change, but in the racy twin."""
+    with contextlib.nullcontext() if racy else lock:
+        if sid not in carts:
+            raise HTTPException(404, "there is no such cart")
+        if racy:
+            time.sleep(0.003)
+        yield
 
 
 @app.post("/carts", status_code=201)
@@ -52,15 +56,13 @@ def get(sid: int) -> dict[str, object]:
 
 
 @app.patch("/carts/{sid}")
-def rename(sid: int, named: Named) -> dict[str, object]:
-    with lock:
-        look(sid)
+def rename(sid: int, named: Named, racy: Racy = False) -> dict[str, object]:
+    with found(sid, racy):
         carts[sid] = named.name
     return {"id": sid, "name": named.name}
 
 
 @app.delete("/carts/{sid}", status_code=204)
-def delete(sid: int) -> None:
-    with lock:
-        look(sid)
+def delete(sid: int, racy: Racy = False) -> None:
+    with found(sid, racy):
         carts.pop(sid, None)

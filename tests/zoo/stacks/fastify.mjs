@@ -2,10 +2,10 @@
 import Fastify from "fastify";
 import { setTimeout as sleep } from "node:timers/promises";
 
-const RACY = Boolean(process.env.RACY);
 const app = Fastify();
 const carts = new Map();
 let made = 0;
+const isRacy = (request) => "x-racy" in request.headers;
 const exists = async (request, reply) => {
   if (!carts.has(request.params.id)) return reply.code(404).send({ error: "gone" });
 };
@@ -23,14 +23,14 @@ app.get("/carts/:id", async (request, reply) => {
 });
 app.patch("/carts/:id", { onRequest: exists }, async (request) => {
   const { id } = request.params;
-  if (RACY) await sleep(3);
-  if (carts.has(id) || RACY) carts.set(id, request.body.name); // UPDATE … WHERE id = …
+  if (isRacy(request)) await sleep(3);
+  if (carts.has(id) || isRacy(request)) carts.set(id, request.body.name); // UPDATE … WHERE id = …
   return { id: Number(id), name: request.body.name };
 });
 app.delete("/carts/:id", async (request, reply) => {
   const { id } = request.params;
   if (!carts.has(id)) return reply.code(404).send({ error: "gone" });
-  if (RACY) await sleep(3);
+  if (isRacy(request)) await sleep(3);
   carts.delete(id);
   return reply.code(204).send();
 });

@@ -3,7 +3,6 @@ import http from "node:http";
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 
-const RACY = Boolean(process.env.RACY);
 const carts = new Map();
 const shown = ([id, name]) => ({ id, name });
 
@@ -20,6 +19,7 @@ function say(response, status, body) {
 
 const server = http.createServer(async (request, response) => {
   const [, , id] = request.url.split("/");
+  const racy = "x-racy" in request.headers;
   if (id === undefined) {
     if (request.method === "GET") return say(response, 200, { items: [...carts].map(shown) });
     const { name } = await bodyOf(request);
@@ -30,13 +30,13 @@ const server = http.createServer(async (request, response) => {
   if (!carts.has(id)) return say(response, 404, { error: "gone" });
   if (request.method === "GET") return say(response, 200, shown([id, carts.get(id)]));
   if (request.method === "DELETE") {
-    if (RACY) await sleep(3);
+    if (racy) await sleep(3);
     carts.delete(id);
     return say(response, 204);
   }
   const { name } = await bodyOf(request);
-  if (RACY) await sleep(3);
-  if (carts.has(id) || RACY) carts.set(id, name); // UPDATE … WHERE id = …
+  if (racy) await sleep(3);
+  if (carts.has(id) || racy) carts.set(id, name); // UPDATE … WHERE id = …
   return say(response, 200, { id, name });
 });
 server.listen(Number(process.env.PORT), "127.0.0.1");

@@ -17,7 +17,6 @@ type cart struct {
 }
 
 var (
-	racy  = os.Getenv("RACY") != ""
 	mutex sync.Mutex
 	names = map[string]string{}
 	order []string
@@ -32,9 +31,11 @@ func say(w http.ResponseWriter, status int, body any) {
 	}
 }
 
+func racy(r *http.Request) bool { return r.Header.Get("X-Racy") != "" }
+
 // gap lets others in, in the racy twin; the mutex is held by the caller.
-func gap() {
-	if racy {
+func gap(r *http.Request) {
+	if racy(r) {
 		mutex.Unlock()
 		time.Sleep(3 * time.Millisecond)
 		mutex.Lock()
@@ -80,7 +81,7 @@ func one(w http.ResponseWriter, r *http.Request) {
 	mutex.Lock()
 	name, there := names[id]
 	if there && (r.Method == "DELETE" || len(parts) == 4) { // its body is never looked at
-		gap()
+		gap(r)
 		delete(names, id)
 		mutex.Unlock()
 		say(w, 200, map[string]any{})
@@ -98,8 +99,8 @@ func one(w http.ResponseWriter, r *http.Request) {
 	var said cart
 	json.NewDecoder(r.Body).Decode(&said)
 	mutex.Lock()
-	gap()
-	if _, still := names[id]; still || racy { // UPDATE … WHERE id = …
+	gap(r)
+	if _, still := names[id]; still || racy(r) { // UPDATE … WHERE id = …
 		names[id] = said.Name
 	}
 	mutex.Unlock()

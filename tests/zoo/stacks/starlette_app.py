@@ -1,7 +1,6 @@
 """Starlette: look it up or 404, then wait for the body, then update."""
 
 import asyncio
-import os
 import secrets
 
 from starlette.applications import Starlette
@@ -9,13 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-RACY = bool(os.environ.get("RACY"))
 carts: dict[str, str] = {}
-
-
-async def gap() -> None:
-    if RACY:
-        await asyncio.sleep(0.003)
 
 
 async def collection(request: Request) -> Response:
@@ -33,13 +26,16 @@ async def one(request: Request) -> Response:
         return Response(status_code=404)
     if request.method == "GET":
         return JSONResponse({"id": sid, "name": carts[sid]})
+    racy = "x-racy" in request.headers
     if request.method == "DELETE":
-        await gap()
+        if racy:
+            await asyncio.sleep(0.003)
         carts.pop(sid, None)
         return Response(status_code=204)
     name = (await request.json())["name"]
-    await gap()
-    if sid in carts or RACY:  # UPDATE carts SET name = ? WHERE id = ?
+    if racy:
+        await asyncio.sleep(0.003)
+    if sid in carts or racy:  # UPDATE carts SET name = ? WHERE id = ?
         carts[sid] = name
     return JSONResponse({"id": sid, "name": name})
 
