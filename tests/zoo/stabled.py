@@ -9,6 +9,17 @@ from tests.zoo.animal import CLOSE_WITH_A_BODY, Animal, Stack
 _LOOP = "one event loop, no await between the look and the change"
 _UVICORN = ("{python}", "-m", "uvicorn", "--app-dir", "{stacks}", "--log-level", "warning")
 _GUNICORN = ("{python}", "-m", "gunicorn", "--chdir", "{stacks}", "-b", "127.0.0.1:{port}")
+_HYPERCORN = (
+    "env",
+    "PYTHONPATH={stacks}",
+    "{python}",
+    "-m",
+    "hypercorn",
+    "--certfile",
+    "{certificate}",
+    "--keyfile",
+    "{certificate}",
+)
 _NODE = ("node", "{file}")
 _THREADS = ("-w", "1", "-k", "gthread", "--threads", "16")
 _PROCESSES = ("-w", "3", "-k", "sync")
@@ -16,6 +27,15 @@ _PROCESSES = ("-w", "3", "-k", "sync")
 
 def _uvicorn(file: str) -> Stack:
     return Stack((*_UVICORN, "--port", "{port}", f"{file.removesuffix('.py')}:app"), file)
+
+
+def _hypercorn(file: str) -> Stack:
+    return Stack(
+        (*_HYPERCORN, "--bind", "127.0.0.1:{port}", f"{file.removesuffix('.py')}:app"),
+        file,
+        scheme="https",
+        http2=True,
+    )
 
 
 def _stack(name: str, habit: str, because: str, stack: Stack, **more: Any) -> Animal:
@@ -80,27 +100,16 @@ STABLED: tuple[Animal, ...] = (
     ),
     _stack(
         "http2",
-        "Starlette on hypercorn, HTTP/2 over TLS",
+        "FastAPI on hypercorn, HTTP/2 over TLS",
+        "one asyncio lock round each step",
+        _hypercorn("fastapi_async.py"),
+    ),
+    _stack(
+        "http2-early",
+        "Starlette on hypercorn: it ends the connection where an answer precedes the body",
         _LOOP,
-        Stack(
-            (
-                "env",
-                "PYTHONPATH={stacks}",
-                "{python}",
-                "-m",
-                "hypercorn",
-                "--bind",
-                "127.0.0.1:{port}",
-                "--certfile",
-                "{certificate}",
-                "--keyfile",
-                "{certificate}",
-                "starlette_app:app",
-            ),
-            "starlette_app.py",
-            scheme="https",
-            http2=True,
-        ),
+        _hypercorn("starlette_app.py"),
+        races=0.2,
     ),
     _stack(
         "node-http", "Node's http: looks when the head is in", _LOOP, Stack(_NODE, "node_http.mjs")

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.zoo.serving import Missing, raw_served, stack_served, trusted
+from tests.zoo.table import den as den_of_its_own
+from tests.zoo.table import searched
 from tests.zoo.visiting import visit
 from tests.zoo.wild import WILD
 from tests.zoo.zoo import BY_NAME, RACES, ZOO, complaints
@@ -102,3 +104,13 @@ def _at(stack: ExitStack, animal: Animal, den: Path, request: pytest.FixtureRequ
         if _REQUIRED:
             pytest.fail(f"DEADHEAT_REQUIRE_OPENCODE=1, but {missing}", pytrace=False)
         pytest.skip(f"NOT TESTED on {animal.name}: {missing}")
+
+
+@pytest.mark.quality
+@pytest.mark.timeout(4 * 3600)  # minutes each; one that waits for 30 s answers, an hour
+@pytest.mark.parametrize("animal", ZOO, ids=lambda animal: animal.name)
+def test_two_thousand_programs_are_silent_and_its_twin_is_found(
+    animal: Animal, tmp_path: Path
+) -> None:
+    with den_of_its_own() as folder:
+        assert not searched(animal, folder, tmp_path, 2_000)
