@@ -228,12 +228,16 @@ class Den:
     async def _request(
         self, parser: h11.Connection, reader: asyncio.StreamReader
     ) -> h11.Request | None:
+        """The next request's head; None: the connection ends. Whoever has begun one has time."""
         idle_ms = self._habits.idle_ms
         within_s = None if idle_ms is None else self._random.uniform(0.001, idle_ms / 1_000)
-        with contextlib.suppress(TimeoutError):
-            event = await asyncio.wait_for(next_event(parser, reader), within_s)
-            return event if isinstance(event, h11.Request) else None
-        return None
+        if not parser.trailing_data[0]:
+            try:
+                parser.receive_data(await asyncio.wait_for(reader.read(_CHUNK), within_s))
+            except TimeoutError:
+                return None
+        event = await next_event(parser, reader)
+        return event if isinstance(event, h11.Request) else None
 
     def _some_ms(self, most: float) -> float:
         return self._random.random() * most / 1_000

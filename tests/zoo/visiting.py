@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 from tests.quality.hunting import hunt
 
+from deadheat.core.divergence import Undecided
 from deadheat.errors import TargetError
 from deadheat.generate.source import ProgramSource
 from deadheat.report.terminal import finding_text
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """``raced``: programs whose concurrent calls were all bound and answered, and overlapped.
+    """``raced``: programs whose calls were all bound and answered, some of them at once;
+    ``undecided``: those of them that could not be judged.
 
     ``alarm``: what was found, as told to the user; empty: nothing. ``refused``: why the run ended
     before its end, as told; empty: it did not. ``silent``: kinds of calls that never succeeded.
@@ -77,11 +79,13 @@ def visit(
     search is drawing); else with fresh ones, at offsets that are learned from its answers.
     """
     began_s = time.monotonic()
-    raced = 0
+    raced = undecided = 0
 
-    def watch(program: Program, execution: Execution, _verdict: Verdict) -> None:
-        nonlocal raced
-        raced += has_raced(program, execution)
+    def watch(program: Program, execution: Execution, verdict: Verdict) -> None:
+        nonlocal raced, undecided
+        if has_raced(program, execution):
+            raced += 1
+            undecided += isinstance(verdict, Undecided)
 
     target = target_of(animal, url, racy=racy)
     ready = _drawn(target.kinds, seed, programs) if shared else None
@@ -96,7 +100,7 @@ def visit(
         programs=summary.programs,
         raced=raced,
         overlaps=summary.overlaps,
-        undecided=summary.undecided,
+        undecided=undecided,
         alarm="" if found is None else finding_text(found.artifact, found.path),
         anomaly="" if found is None else found.artifact.anomaly.value,
         refused=one.error or "",
