@@ -10,9 +10,10 @@ import pytest
 from hypothesis import settings
 
 from deadheat.errors import FetchFailed
+from deadheat.hiding import forget
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
 # The same examples in every run: a red build is about the change, never about luck.
 # Every setting that Hypothesis takes from the variable CI is written here: no test depends on it.
@@ -23,6 +24,13 @@ settings.load_profile("deadheat-ci")
 
 # CI sets it: there a test on the real binaries that cannot run is a failure.
 _REQUIRED = os.environ.get("DEADHEAT_REQUIRE_OPENCODE") == "1"
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets() -> Iterator[None]:
+    """What one test has read from the environment is no secret in the next."""
+    yield
+    forget()
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ Rules
 - Versioned JSON with a stable order of keys. ``format_version`` grows when an
   older deadheat could not read the file; a newer file is refused, never guessed at.
 - Nothing of the machine: no absolute path, no secret, no address but loopback's.
+- Whatever a server said is kept as it was, lone surrogates too; what no terminal should be shown
+  raw stands there as JSON escapes.
 - Written whole or not at all (a temporary file beside it, then a rename).
 """
 
@@ -23,6 +25,7 @@ from cattrs.gen import make_dict_unstructure_fn, override
 from cattrs.preconf.json import make_converter
 from cattrs.strategies import configure_tagged_union
 
+from deadheat.artifact_text import pretty, without_secrets
 from deadheat.core.checker import check
 from deadheat.core.divergence import Anomaly, Diverged, Divergence, ListDiff
 from deadheat.core.history import Created, History, Invocation, Ok, Outcome, Result
@@ -240,6 +243,9 @@ def divergence_of(artifact: Artifact) -> Divergence:
     )
 
 
+_TAGGED: dict[Any, str] = {Call: "call", Result: "result", Outcome: "outcome"}
+
+
 def _converter() -> cattrs.Converter:
     converter = make_converter(forbid_extra_keys=True, detailed_validation=False)
     for kind in (int, float, str, bool):
@@ -263,7 +269,7 @@ def _converter() -> cattrs.Converter:
     plain = make_dict_unstructure_fn(TargetRecord, converter, via=absent)
     converter.register_unstructure_hook(TargetRecord, plain)
     # A union after those that its members hold.
-    for union, tag in ((Call, "call"), (Result, "result"), (Outcome, "outcome")):
+    for union, tag in _TAGGED.items():
         configure_tagged_union(
             union, converter, tag_name=tag, tag_generator=lambda kind: str(kind.__name__).lower()
         )
@@ -303,8 +309,9 @@ _CONVERTER = _converter()
 def to_json(artifact: Artifact) -> str:
     """The file's text. The same artifact always gives the same text."""
     body = cast("dict[str, Any]", _CONVERTER.unstructure(artifact))
-    whole = {"format": FORMAT, "format_version": FORMAT_VERSION, **body}
-    return _pretty(whole) + "\n"
+    ours = {kind.__name__.lower() for union in _TAGGED for kind in union.__args__}
+    clean = {key: without_secrets(value, ours) for key, value in body.items()}
+    return pretty({"format": FORMAT, "format_version": FORMAT_VERSION, **clean}) + "\n"
 
 
 def program_text(program: Program) -> str:
@@ -321,27 +328,6 @@ def program_of(text: str) -> Program:
     if wrong := problems(program):
         raise BadArtifact(f"this program cannot be sent: {wrong[0]}. Draw it again.")
     return program
-
-
-def _pretty(whole: dict[str, Any]) -> str:
-    """Indented JSON with one operation, and one call, a line."""
-
-    def text(value: Any, depth: int) -> str:
-        flat = json.dumps(value, ensure_ascii=False)
-        if not isinstance(value, dict | list) or len(flat) + 2 * depth <= 100:
-            return flat
-        if isinstance(value, dict) and ("invocation" in value or "arrived_ns" in value):
-            return flat
-        pad, end = "  " * (depth + 1), "  " * depth
-        if isinstance(value, list):
-            inner = ",\n".join(pad + text(item, depth + 1) for item in value)
-            return f"[\n{inner}\n{end}]"
-        inner = ",\n".join(
-            f"{pad}{json.dumps(key)}: {text(item, depth + 1)}" for key, item in value.items()
-        )
-        return f"{{\n{inner}\n{end}}}"
-
-    return text(whole, 0)
 
 
 def from_json(text: str, name: str) -> Artifact:

@@ -3,6 +3,7 @@
 Rules
 - Results go to stdout, everything else to stderr.
 - Colour and movement only on a terminal; elsewhere a line every few seconds.
+- All that is printed is text, never markup, and passes ``media`` last of all (``SafeConsole``).
 """
 
 from __future__ import annotations
@@ -13,13 +14,18 @@ from typing import TYPE_CHECKING, Self, assert_never
 from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TextColumn
+from rich.segment import Segment
 from rich.text import Text
 
+from deadheat import media
 from deadheat.campaign import events
 from deadheat.report.wording import duration_text, percent, via_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
+
+    from rich.console import ConsoleOptions, RenderableType
 
 # What a dead server said last; enough for the head of a traceback's end.
 _TAIL_LINES = 5
@@ -27,16 +33,30 @@ _TAIL_LINES = 5
 _LINE_EVERY_S = 10.0
 
 
+class SafeConsole(Console):
+    """Rich's console, on which a text can neither move the cursor nor turn its direction."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        """As Rich's, each text of it made visible."""
+        for segment in super().render(renderable, options):
+            if segment.control or segment.text == "\n":
+                yield segment
+            else:
+                yield Segment(media.lines(segment.text), segment.style)
+
+
 class View:
     """Listens to the engine. A context manager; ``tell`` is the engine's ``sink``."""
 
     def __init__(self, *, plain: bool = False, quiet: bool = False) -> None:
-        self._console = Console(stderr=True, highlight=False, no_color=plain or None)
+        self._console = SafeConsole(stderr=True, highlight=False, no_color=plain or None)
         self._quiet = quiet
         self._live = not plain and not quiet and self._console.is_terminal
         self._bar = Bar(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             console=self._console,
             transient=True,
             disable=not self._live,
@@ -61,24 +81,24 @@ class View:
     def note(self, line: str) -> None:
         """One line for the person, at once."""
         if not self._quiet:
-            self._console.print(Text(line), soft_wrap=True)
+            self._console.print(Text(media.line(line)), soft_wrap=True)
 
     def waiting(self, what: str) -> None:
         """Something slow has begun."""
         if self._live:
-            self._bar.update(self._task, description=what)
+            self._bar.update(self._task, description=media.line(what))
         else:
             self.note(what)
 
     def moving(self, what: str) -> None:
         """A step of something that has been announced; shown on a terminal only."""
         if self._live:
-            self._bar.update(self._task, description=what)
+            self._bar.update(self._task, description=media.line(what))
 
     def counting(self, what: str) -> None:
         """One more of many; without a terminal a line every few seconds."""
         if self._live:
-            self._bar.update(self._task, description=what)
+            self._bar.update(self._task, description=media.line(what))
         elif time.monotonic() - self._counted_s >= _LINE_EVERY_S:
             self._counted_s = time.monotonic()
             self.note(what)
@@ -125,7 +145,7 @@ class View:
         if event.detail:
             line += f"  ({event.detail})"
         if self._live:
-            self._bar.update(self._task, description=line)
+            self._bar.update(self._task, description=media.line(line))
         elif (
             event.elapsed_s - self._last_line_s >= _LINE_EVERY_S or event.phase != self._last_phase
         ):

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from deadheat import media
 from deadheat.campaign.news import NewsKind
+from deadheat.console import SafeConsole
 from deadheat.report.wording import bytes_text, duration_text, percent
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ class CampaignView:
     """Listens to the coordinator. A context manager."""
 
     def __init__(self, *, plain: bool = False, quiet: bool = False) -> None:
-        self._console = Console(stderr=True, highlight=False, no_color=plain or None)
+        self._console = SafeConsole(stderr=True, highlight=False, no_color=plain or None)
         self._quiet = quiet
         moves = not plain and not quiet and self._console.is_terminal
         self._live = Live(console=self._console, auto_refresh=False) if moves else None
@@ -66,7 +68,7 @@ class CampaignView:
         if self._quiet or (self._live is not None and news.kind in _STATE_SHOWS):
             return
         line = Text(f"{duration_text(news.at_s):>12}  ", style="dim")
-        line.append(Text(news.line, style=_STYLE.get(news.kind, "")))
+        line.append(Text(media.line(news.line), style=_STYLE.get(news.kind, "")))
         self._console.print(line, soft_wrap=True)
 
     def show(self, snapshot: Snapshot) -> None:
@@ -127,7 +129,7 @@ def _findings(findings: tuple[FindingState, ...], now_s: float) -> Table:
             f"{finding.sightings:,}×",
             f"{duration_text(now_s - finding.first_s)} ago",
             f"{duration_text(max(now_s - finding.last_s, 0))} ago",
-            finding.state,
+            Text(finding.state),
         )
     return table
 

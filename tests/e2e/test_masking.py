@@ -34,7 +34,9 @@ PROFILE = Path(__file__).parents[1] / "servers" / "echo.toml"
     [
         (Ok(Undeclared(400, f"no {SECRET}")), Ok(Undeclared(400, "no ***"))),
         (Ok(Found(f"a{SECRET}b")), Ok(Found("a***b"))),
-        (Ok(Found(f"deadheat {SECRET}")), Ok(Found(f"deadheat {SECRET}"))),  # what we wrote
+        (Ok(Found("deadheat 1a2b3c 7 b")), Ok(Found("deadheat 1a2b3c 7 b"))),  # what we wrote
+        (Ok(Found(f"deadheat 1a2b3c 7 b by {SECRET}")), Ok(Found("deadheat 1a2b3c 7 b by ***"))),
+        (Ok(Found(f"deadheat {SECRET}")), Ok(Found("deadheat ***"))),
         (Ok(Listed((Seen(f"x-{SECRET}"),))), Ok(Listed((Seen("x-***"),)))),
         (Ok(Created(f"x-{SECRET}")), Info(Unknown.GARBLED, "an id with a secret in it")),
         (Info(Unknown.SERVER_ERROR, SECRET), Info(Unknown.SERVER_ERROR, "***")),

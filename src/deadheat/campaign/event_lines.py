@@ -8,12 +8,12 @@ Rules
 
 from __future__ import annotations
 
-import json
 from dataclasses import fields
 from enum import Enum
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TextIO
 
+from deadheat import media
 from deadheat.artifact import Artifact
 from deadheat.campaign.events import Phase, Progress
 from deadheat.core.divergence import Signature
@@ -47,7 +47,7 @@ class EventLines:
 def event_line(event: Event, at_s: float) -> str:
     """One line without its end. ``at_s``: seconds since the job began."""
     body = {field.name: _plain(getattr(event, field.name)) for field in fields(event)}
-    return json.dumps({"event": type(event).__name__.lower(), "at_s": round(at_s, 3), **body})
+    return media.json_text({"event": type(event).__name__.lower(), "at_s": round(at_s, 3), **body})
 
 
 def _plain(value: Any) -> Any:

@@ -7,9 +7,10 @@ Rules
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+
+from deadheat import media
 
 
 class NewsKind(StrEnum):
@@ -42,7 +43,7 @@ class News:
     def ndjson(self) -> str:
         """One line of JSON, without its end."""
         whole = {"event": self.kind.value, "at_s": round(self.at_s, 3), **self.body}
-        return json.dumps(whole, ensure_ascii=False)
+        return media.json_text(whole)
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,7 +240,7 @@ _KINDS: dict[str, Any] = {
 def to_line(said: Order | Message) -> str:
     """One line, without its end."""
     body = {"say": type(said).__name__, **asdict(said)}
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(body, separators=(",", ":"))  # ASCII: lone surrogates, too
 
 
 def from_line(line: str) -> Any:

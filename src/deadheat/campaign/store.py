@@ -25,6 +25,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from deadheat import artifact as artifacts
+from deadheat import media
 from deadheat.core.coverage import Coverage, Pairing, Relation, Silence, parse
 from deadheat.errors import BadArtifact, BadStore, CannotSave, StoreInUse
 from deadheat.results import CampaignFinding, CampaignRecord, Sample
@@ -288,6 +289,7 @@ class Store:
 
     def event(self, at_s: float, kind: str, line: str) -> None:
         """One thing that happened; the newest 10,000 stay."""
+        line = media.line(line)
         self._events += 1
         with self._transaction() as database:
             database.execute(
@@ -312,7 +314,7 @@ class Store:
         path = self.folder / name
         temporary = self.folder / f".{name}.tmp"
         with self._writing():
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_text(media.file_text(text), encoding="utf-8")
             temporary.replace(path)
         return path
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deadheat.cli.ending import find, tell
+from deadheat.cli.ending import find
 from deadheat.cli.options import HANG_AFTER, HTTP2, PROFILE, REMOTE
+from deadheat.cli.saying import say, tell
 from deadheat.console import View
 from deadheat.drive.agreement import Step, dry_run, server_of
 from deadheat.drive.until import run_until
@@ -65,20 +66,20 @@ def check(target: str, profile: str | None, allow_remote: bool) -> None:
 def _say(step: Step) -> None:
     mark = click.style("✗", fg="red") if step.wrong else click.style("✓", fg="green")
     status = "–" if step.status is None else str(step.status)
-    click.echo(f"{mark} {step.doing:20} {step.request:32} {status}  {step.said}")
+    say(f"{step.doing:20} {step.request:32} {status}  {step.said}", mark=mark)
     if step.wrong:
-        click.echo(f"    {status} {step.wrong}.")
+        say(f"    {status} {step.wrong}.")
     if step.hint:
-        click.echo(f"    {step.hint}.")
+        say(f"    {step.hint}.")
 
 
 def _verdict(target: Target, steps: list[Step]) -> ExitCode:
     wrong = sum(1 for step in steps if step.wrong)
     if steps and all(step.status is None for step in steps):
-        click.echo(f"\nno answer from {target.name}. Start the server, then check again.")
+        say(f"\nno answer from {target.name}. Start the server, then check again.")
         return ExitCode.TARGET
     if wrong:
-        click.echo(f"\n{wrong} of {len(steps)} calls do not fit {target.name}: correct them first.")
+        say(f"\n{wrong} of {len(steps)} calls do not fit {target.name}: correct them first.")
         return ExitCode.USER
-    click.echo(f"\nthe profile fits {target.name}: deadheat run is next.")
+    say(f"\nthe profile fits {target.name}: deadheat run is next.")
     return ExitCode.CLEAN

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import click
 
 from deadheat import artifact as artifacts
-from deadheat import session
+from deadheat import media, session
 from deadheat.campaign.store import Settings, read_record
 from deadheat.campaigning import REPORT, CampaignOrder, CampaignResult, run_campaign
-from deadheat.cli.ending import find, tell
+from deadheat.cli.ending import find
 from deadheat.cli.options import (
     EXIT_CODES,
     FOLDER,
@@ -27,6 +27,7 @@ from deadheat.cli.options import (
     http2_wanted,
     max_rps_wanted,
 )
+from deadheat.cli.saying import say, tell
 from deadheat.console import View
 from deadheat.errors import BadArtifact, CannotSave, UserError
 from deadheat.report.campaign_text import campaign_text
@@ -156,7 +157,7 @@ def campaign(
     order = CampaignOrder(folder, settings, workers, cluster, seconds, programs)
     result = _watched(order, events, no_progress=no_progress)
     if events != "-":
-        click.echo(campaign_text(result.record, result.report, proves=result.error is None))
+        say(campaign_text(result.record, result.report, proves=result.error is None))
     if result.error is not None:
         tell(result.error)
     sys.exit(result.exit_code)
@@ -233,11 +234,11 @@ def report(path: Path, output: Path | None, show: bool) -> None:
         page = example_page(artifacts.read(path), path)
         where = output or path.with_suffix(".html")
     try:
-        where.write_text(page, encoding="utf-8")
+        where.write_text(media.file_text(page), encoding="utf-8")
     except OSError as exc:
         raise CannotSave(
             f"{where} cannot be written ({exc.strerror}). Name another with --output."
         ) from exc
-    click.echo(where)
+    say(where)
     if show:
         webbrowser.open(where.absolute().as_uri())

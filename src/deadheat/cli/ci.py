@@ -21,9 +21,9 @@ import click
 
 from deadheat import artifact as artifacts
 from deadheat import config as configs
-from deadheat import job, session
+from deadheat import job, media, session
 from deadheat.campaign.event_lines import EventLines
-from deadheat.cli.ending import find, tell
+from deadheat.cli.ending import find
 from deadheat.cli.options import (
     CONFIG,
     EXIT_CODES,
@@ -35,6 +35,7 @@ from deadheat.cli.options import (
     REMOTE,
     Duration,
 )
+from deadheat.cli.saying import give, say, tell
 from deadheat.console import View
 from deadheat.drive.until import process_age_s
 from deadheat.errors import CannotSave, UserError
@@ -203,9 +204,10 @@ class _Outputs:
 
     def write(self, result: JobResult) -> None:
         """Everything that there is to say at the end."""
-        said = (job_text(result), job_machine_line(result), verdict_line(result))
-        for part in said:
-            click.echo(part, err=self._events_to == "-")
+        aside = self._events_to == "-"
+        say(job_text(result), err=aside)
+        give(job_machine_line(result) + "\n", err=aside)
+        say(verdict_line(result), err=aside)
         if result.error is not None:
             tell(result.error)
         if self._junit is not None:
@@ -213,19 +215,19 @@ class _Outputs:
 
             with _saving(self._junit):
                 self._junit.parent.mkdir(parents=True, exist_ok=True)
-                self._junit.write_text(junit.junit_xml(result), encoding="utf-8")
+                self._junit.write_text(media.file_text(junit.junit_xml(result)), encoding="utf-8")
         if self._report is not None:
             with _saving(self._report):
                 self._report.mkdir(parents=True, exist_ok=True)
                 for name, page in job_pages(result).items():
-                    (self._report / name).write_text(page, encoding="utf-8")
+                    (self._report / name).write_text(media.file_text(page), encoding="utf-8")
         if os.environ.get("GITHUB_ACTIONS") == "true":
             commands = github.workflow_commands(result)
             if commands:
-                click.echo(commands, err=self._events_to == "-")
+                give(f"{commands}\n", err=aside)
         if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
             with _saving(Path(summary)), Path(summary).open("a", encoding="utf-8") as shown:
-                shown.write(github.summary_markdown(result))
+                shown.write(media.file_text(github.summary_markdown(result)))
 
 
 @contextlib.contextmanager

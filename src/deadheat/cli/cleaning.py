@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deadheat.cli.ending import find, tell
+from deadheat.cli.ending import find
 from deadheat.cli.options import HANG_AFTER, PROFILE, REMOTE
+from deadheat.cli.saying import say, tell
 from deadheat.console import View
 from deadheat.drive.cleaning import Cleaned, Fate, clean
 from deadheat.drive.journal import LeftBehind, left_behind
@@ -68,8 +69,8 @@ def cleanup(
 
     interrupted, error = run_until(work, None)
     if running:
-        click.echo(f"{running} runs are under way and clean up themselves.")
-    click.echo(_sum(done, dry=dry_run))
+        say(f"{running} runs are under way and clean up themselves.")
+    say(_sum(done, dry=dry_run))
     if error is not None:
         tell(error)
         sys.exit(error.exit_code)
@@ -98,7 +99,7 @@ def _server(
 
 def _say(one: Cleaned) -> None:
     said = f"  {one.said}" if one.said else ""
-    click.echo(f"{one.session}  {one.fate}{said}")
+    say(f"{one.session}  {one.fate}{said}")
 
 
 def _sum(done: list[Cleaned], *, dry: bool) -> str:

@@ -12,6 +12,7 @@ from deadheat import config as configs
 from deadheat import regression
 from deadheat.artifact import Expectation
 from deadheat.cli.options import CONFIG, REGRESSIONS
+from deadheat.cli.saying import give, say
 
 
 def _moved(
@@ -26,7 +27,7 @@ def _moved(
         there = regression.commit(path, folder, on, expected)
         artifact = artifacts.read(there)
         says = ", ".join(f"{label}: {what}" for label, what in artifact.expect.items())
-        click.echo(f"{there}  {says}")
+        say(f"{there}  {says}")
 
 
 FILES = click.argument(
@@ -86,4 +87,4 @@ def schema(name: str) -> None:
     Example:
       deadheat schema profile > profile.schema.json
     """
-    click.echo(json.dumps(configs.schema(name), indent=2))
+    give(json.dumps(configs.schema(name), indent=2) + "\n")

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 import click
 
+from deadheat import media
 from deadheat.cli.options import ALLOW_REMOTE
+from deadheat.cli.saying import say
 from deadheat.drive.document import find_document
 from deadheat.drive.probing import Draft, Row, probe
 from deadheat.drive.server import Launch, ServerProcess
@@ -82,7 +84,7 @@ def init(
     if url is not None:
         checked_url(url, allow_remote=allow_remote)
     text, shown = _read(source, url)
-    document = read_document(text, shown, lambda line: click.echo(f"note: {line}", err=True))
+    document = read_document(text, shown, lambda line: say(f"note: {media.line(line)}", err=True))
     found = _chosen(collections(document), collection, shown)
     draft = draft_of(found, base_path(document))
     file = output if output is not None else Path(f"{found.name}.toml")
@@ -94,7 +96,7 @@ def init(
     if not no_probe and (base is not None or command is not None):
         draft, rows = _probed(draft, base, command)
     for row in rows:
-        click.echo(f"{row.asked:22} {row.answered:44} {row.written}".rstrip())
+        say(f"{row.asked:22} {row.answered:44} {row.written}".rstrip())
     _write(file, profile_text(draft, url=base, command=command, source=shown, probed=bool(rows)))
     _end(file, draft, probed=bool(rows))
 
@@ -133,7 +135,7 @@ def _chosen(found: tuple[Collection, ...], wanted: str | None, shown: str) -> Co
         return match
     if len(found) > 1:
         others = ", ".join(one.path for one in found[1:])
-        click.echo(f"taking {found[0].path}; --collection takes another: {others}")
+        say(f"taking {found[0].path}; --collection takes another: {others}")
     return found[0]
 
 
@@ -171,7 +173,7 @@ def _waited(work: Callable[[], Awaitable[T]]) -> T:
 def _write(file: Path, text: str) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        file.write_text(media.file_text(text), encoding="utf-8")
     except OSError as exc:
         raise CannotSave(
             f"{file} cannot be written ({exc.strerror}). Name another one with -o."
@@ -180,7 +182,7 @@ def _write(file: Path, text: str) -> None:
 
 def _end(file: Path, draft: Draft, *, probed: bool) -> None:
     for call, why in draft.unsure:
-        click.echo(f"  look at {call}: {why}")
+        say(f"  look at {call}: {why}")
     if not probed:
-        click.echo("no server was asked: look at every line")
-    click.echo(f"\nwritten to {file}. Next: deadheat check {file}")
+        say("no server was asked: look at every line")
+    say(f"\nwritten to {file}. Next: deadheat check {file}")

@@ -11,11 +11,10 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
-import click
-
 from deadheat.cli.options import http2_wanted, observing
+from deadheat.cli.saying import say, tell
 from deadheat.core.release import Via
-from deadheat.errors import DeadheatError, UserError
+from deadheat.errors import UserError
 from deadheat.report import outcome
 from deadheat.targets.catalog import is_remote, resolve
 
@@ -52,14 +51,14 @@ def target_of(
 
 def say_and_end(result: session.RunResult) -> NoReturn:
     """Print the result; exit with its code."""
-    say(result)
+    _say_result(result)
     end(result)
 
 
-def say(result: session.RunResult) -> None:
+def _say_result(result: session.RunResult) -> None:
     """Print what the run came to, on stdout."""
     proves = result.error is None
-    click.echo(outcome.run_text(result.summary, interrupted=result.interrupted, proves=proves))
+    say(outcome.run_text(result.summary, interrupted=result.interrupted, proves=proves))
 
 
 def end(result: session.RunResult) -> NoReturn:
@@ -67,16 +66,6 @@ def end(result: session.RunResult) -> NoReturn:
     if result.error is not None:
         tell(result.error)
     sys.exit(result.exit_code)
-
-
-def tell(error: DeadheatError) -> None:
-    """One line on stderr, and what a dead server said last."""
-    click.echo(f"deadheat: {error}", err=True)
-    tail = getattr(error, "log_tail", "")
-    if tail:
-        click.echo(
-            "its last output:\n" + "\n".join(f"  {row}" for row in tail.splitlines()), err=True
-        )
 
 
 def find(word: str, profile: str | None, allow_remote: bool, view: View) -> Target:

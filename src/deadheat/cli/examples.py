@@ -22,6 +22,7 @@ from deadheat.cli.options import (
     REMOTE,
     Duration,
 )
+from deadheat.cli.saying import say
 from deadheat.console import View
 from deadheat.errors import ExitCode, UserError
 from deadheat.report import outcome
@@ -97,7 +98,7 @@ def replay(
             target = target_of(artifact, path, against, profile, allow_remote, view)
             result = session.replay(artifact, target, trials, view)
         if result.replayed is not None:
-            click.echo(outcome.replay_text(artifact, path, result.replayed, target.name))
+            say(outcome.replay_text(artifact, path, result.replayed, target.name))
         if result.error is not None:
             raise result.error
         if result.interrupted:
@@ -185,7 +186,7 @@ def tune(
 
     result = rework(artifact, file, None, against, profile, allow_remote, into, work)
     if result.picture:
-        click.echo(outcome.offset_picture(result.picture))
+        say(outcome.offset_picture(result.picture))
     say_and_end(result)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
@@ -11,7 +10,9 @@ from typing import TYPE_CHECKING, Any, assert_never
 import click
 
 from deadheat import artifact as artifacts
+from deadheat import media
 from deadheat.campaign.replay import trials_wanted
+from deadheat.cli.saying import give
 from deadheat.errors import BadArtifact, CannotExport, CannotSave, UserError
 from deadheat.report.export.har import har
 from deadheat.report.export.markdown import markdown
@@ -125,10 +126,10 @@ def export(
         case _:
             assert_never(kind)
     if output is None:
-        sys.stdout.write(text)
+        give(media.file_text(text))
         return
     try:
-        output.write_text(text, encoding="utf-8")
+        output.write_text(media.file_text(text), encoding="utf-8")
     except OSError as exc:
         raise CannotSave(
             f"{output} cannot be written ({exc.strerror}). Name another file with --output."

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import io
 import sys
-import traceback
 
 import click
 
+from deadheat import media
 from deadheat.cli.commands import commands
 from deadheat.cli.options import EXIT_CODES
+from deadheat.cli.saying import say, tell, tell_bug
 from deadheat.errors import DeadheatError, ExitCode
 
 
@@ -44,16 +45,16 @@ def _mistake(exc: click.UsageError) -> None:
         return
     said = exc.format_message().replace("\n", " ").rstrip(".")
     path = "deadheat" if context is None else context.command_path
-    click.echo(f"deadheat: {said}. See `{path} --help`.", err=True)
+    say(f"deadheat: {said}. See `{path} --help`.", err=True)
 
 
-def main() -> None:
-    """The console script."""
+def main(words: list[str] | None = None) -> None:
+    """The console script; ``words``: the command line, default: the process's own."""
     for stream in (sys.stdout, sys.stderr):  # the diagram's brackets on a terminal without them
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        cli(standalone_mode=False)
+        cli(words, standalone_mode=False)
     except click.exceptions.Exit as exc:
         sys.exit(exc.exit_code)
     except (click.Abort, KeyboardInterrupt):
@@ -62,20 +63,15 @@ def main() -> None:
         _mistake(exc)
         sys.exit(ExitCode.USER)
     except click.ClickException as exc:
-        click.echo(f"deadheat: {exc.format_message()}", err=True)
+        say(f"deadheat: {media.line(exc.format_message())}", err=True)
         sys.exit(ExitCode.USER)
     except DeadheatError as exc:
-        from deadheat.cli.ending import tell
-
         tell(exc)
         sys.exit(exc.exit_code)
     except BrokenPipeError:
         sys.exit(ExitCode.CLEAN)
     except Exception:  # noqa: BLE001 - the last resort, so that a bug of ours is never exit 1
-        traceback.print_exc()
-        click.echo(
-            "deadheat: this is a bug in deadheat. Please report it with the text above.", err=True
-        )
+        tell_bug()
         sys.exit(ExitCode.INTERNAL)
 
 

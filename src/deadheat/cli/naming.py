@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from deadheat.cli.saying import say
 from deadheat.targets.catalog import KINDS
 
 
@@ -12,5 +13,5 @@ def targets() -> None:
     """Say what can be named as TARGET, with an example of each."""
     width = max(len(word) for word, _, _ in KINDS)
     for word, meaning, example in KINDS:
-        click.echo(f"{word.ljust(width)}  {meaning}")
-        click.echo(f"{' ' * width}  $ {example}")
+        say(f"{word.ljust(width)}  {meaning}")
+        say(f"{' ' * width}  $ {example}")

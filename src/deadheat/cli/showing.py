@@ -8,6 +8,7 @@ import click
 
 from deadheat import artifact as artifacts
 from deadheat.cli.options import EXIT_CODES, PROFILE, REMOTE
+from deadheat.cli.saying import say
 from deadheat.errors import UserError
 from deadheat.report.explanation import explanation_text, window_text
 from deadheat.report.terminal import finding_text
@@ -23,7 +24,7 @@ def show(files: tuple[Path, ...]) -> None:
       deadheat show .deadheat/opencode@1.0.152/ghost-1a2b3c4d.json
     """
     for path in files:
-        click.echo(finding_text(artifacts.read(path), path))
+        say(finding_text(artifacts.read(path), path))
 
 
 @click.command(epilog=EXIT_CODES)
@@ -56,7 +57,7 @@ def explain(
     artifact = artifacts.read(file)
     if window is None and (against or profile):
         raise UserError("--against and --profile go with --window. Add --window 600.")
-    click.echo(explanation_text(artifact))
+    say(explanation_text(artifact))
     if window is None:
         return
     # Nothing of this is wanted where nothing runs.
@@ -68,5 +69,5 @@ def explain(
     with View() as view:
         target = target_of(artifact, file, against, profile, allow_remote, view)
         picture = comparison.window(artifact, target, window, view)
-    click.echo(f"\non {target.name}:")
-    click.echo(window_text(picture, outcome.offset_picture(picture)))
+    say(f"\non {target.name}:")
+    say(window_text(picture, outcome.offset_picture(picture)))

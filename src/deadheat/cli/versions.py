@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from deadheat import artifact as artifacts
-from deadheat import comparison
+from deadheat import comparison, media
 from deadheat.cli.ending import target_of
 from deadheat.cli.options import EXIT_CODES, PROFILE, REMOTE
+from deadheat.cli.saying import say
 from deadheat.console import View
 from deadheat.core.evidence import Present, Unproven
 from deadheat.errors import CannotSave, ExitCode, UnknownTarget, UserError
@@ -72,12 +72,12 @@ def compare(
 
         found = comparison.compare(artifact, words, find, trials, view)
     if found.rows:
-        click.echo(f"{artifact.anomaly}  {path}, recorded on {artifact.target.name}\n")
-        click.echo(report.versions_table(found.rows))
+        say(f"{artifact.anomaly}  {path}, recorded on {artifact.target.name}\n")
+        say(report.versions_table(found.rows))
     if save is not None:
         save_table(artifact, found.rows, save)
     if found.interrupted:
-        click.echo("interrupted: this is what was found until then", err=True)
+        say("interrupted: this is what was found until then", err=True)
         return ExitCode.INTERRUPTED
     return table_code(found.rows)
 
@@ -92,7 +92,7 @@ def table_code(rows: list[Row]) -> ExitCode:
 
 def save_table(artifact: artifacts.Artifact, rows: list[Row], path: Path) -> None:
     """The table as JSON. Raises ``CannotSave``."""
-    text = json.dumps(report.versions_json(artifact, rows), indent=2) + "\n"
+    text = media.json_text(report.versions_json(artifact, rows), indent=2) + "\n"
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as exc:
@@ -135,7 +135,7 @@ def bisect(file: Path, good: str, bad: str, confidence: float) -> None:
             confidence=confidence,
             view=view,
         )
-    click.echo(report.bisected_text(found))
+    say(report.bisected_text(found))
 
 
 def between(good: str, bad: str) -> tuple[tuple[str, ...], bool]:
@@ -205,7 +205,7 @@ def verify(
         found = comparison.verify(
             artifact, target, old, confidence, view, baseline_at_once=baseline is not None
         )
-    click.echo(report.verified_text(artifact, str(file), found))
+    say(report.verified_text(artifact, str(file), found))
     if isinstance(found.evidence, Present) or found.seen is not None:
         sys.exit(ExitCode.DIVERGED)
     sys.exit(ExitCode.TARGET if isinstance(found.evidence, Unproven) else ExitCode.CLEAN)

@@ -3,18 +3,19 @@
 Rules
 - A server may echo a secret: in an error, a title, an id, its log. It is replaced where the answer
   becomes an outcome, before anything is judged, shown or stored.
-- What this run wrote itself (titles and chosen ids, which begin with its mark) stays as it is: it
-  holds no secret, and a title that was changed here would be a false alarm.
+- What this run wrote itself (the mark that titles and chosen ids begin with) stays as it is: it
+  holds no secret, and a title that was changed here would be a false alarm. What a server put
+  behind it is the server's.
 - A session whose id has a secret in it cannot be spoken of: as if its answer was garbled.
-- A secret of fewer than ``SHORTEST`` characters would be found everywhere; it is not looked for.
+- A secret of fewer than ``hiding.SHORTEST`` characters would be found everywhere, and is not looked
+  for.
 """
 
 from __future__ import annotations
 
-import base64
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from deadheat.core.history import (
     Answered,
@@ -29,13 +30,13 @@ from deadheat.core.history import (
     Undeclared,
     Unknown,
 )
+from deadheat.hiding import INSTEAD, spellings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-SHORTEST = 4
-INSTEAD = "***"
-_OURS = ("deadheat ", "deadheat-")
+# ``drive.ownership``: the run's token, the trial's number, and then a session's name.
+_OURS = re.compile(r"deadheat([ -])[0-9a-f]{1,16}\1[0-9]+\1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,8 @@ class Mask:
 
     @staticmethod
     def of(secrets: Iterable[str]) -> Mask:
-        """Of these, as far as they can be looked for; also as an address or base64 spells them."""
-        known = [secret for secret in secrets if len(secret) >= SHORTEST]
-        found = {*known, *map(quote, known), *(quote(secret, safe="") for secret in known)}
-        found |= {base64.b64encode(secret.encode()).decode() for secret in known}
-        return Mask(tuple(sorted(found, key=lambda one: (-len(one), one))))
+        """Of these, as far as they can be looked for, in every spelling (see ``hiding``)."""
+        return Mask(spellings(secrets))
 
     def text(self, text: str) -> str:
         """The same without a secret."""
@@ -92,4 +90,7 @@ class Mask:
         )
 
     def _written(self, text: str) -> str:
-        return text if text.startswith(_OURS) else self.text(text)
+        ours = _OURS.match(text)
+        if ours is None:
+            return self.text(text)
+        return ours[0] + self.text(text[ours.end() :])

@@ -151,6 +151,11 @@ class _Probing:
         if session is None:
             self._unsure("create", "where is the id in its answer? Correct id")
             return None
+        try:
+            quote(str(session))
+        except UnicodeEncodeError:  # half of a surrogate pair
+            self._unsure("create", "answered an id that no address can hold")
+            return None
         self._ownership.adopt(str(session))
         if not self._ownership.owns(str(session)):
             self._unsure("create", "answered the id of something that was there before")

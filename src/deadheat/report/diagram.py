@@ -19,6 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
+from deadheat import media
 from deadheat.core.history import (
     Absent,
     Answered,
@@ -98,7 +99,7 @@ def named_reason(reason: str, about: tuple[str, ...], names: Mapping[str, str]) 
     """The reason with the program's names in place of ``{0}``, ``{1}``, …."""
     for i, session in enumerate(about):
         reason = reason.replace(f"{{{i}}}", names.get(session, session))
-    return reason
+    return media.line(reason)
 
 
 def history_lines(
@@ -172,16 +173,15 @@ def _bracket(lane: int, position: int, lanes: int, length: int) -> str:
 
 
 def text(lines: tuple[Line, ...], indent: str = "    ") -> str:
-    """Columns aligned, no trailing spaces."""
-    widths = [
-        max((len(getattr(line, column)) for line in lines), default=0)
-        for column in ("call", "offset", "answered")
+    """Columns aligned, no trailing spaces. What cannot be shown is as wide as it is written."""
+    shown = [
+        tuple(map(media.line, (line.call, line.offset, line.answered, line.note))) for line in lines
     ]
+    widths = [max((len(line[column]) for line in shown), default=0) for column in range(3)]
     rows: list[str] = []
-    for line in lines:
-        cells = (line.call, line.offset, line.answered)
-        padded = [cell.ljust(w) for cell, w in zip(cells, widths, strict=True) if w]
-        rows.append((indent + "   ".join([*padded, line.note])).rstrip())
+    for line in shown:
+        padded = [cell.ljust(w) for cell, w in zip(line[:-1], widths, strict=True) if w]
+        rows.append((indent + "   ".join([*padded, line[-1]])).rstrip())
     return "\n".join(rows)
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import shlex
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from deadheat import media
 from deadheat.core.coverage import plateaued
 from deadheat.core.divergence import MEANING
 from deadheat.report import charts, lanes
@@ -103,7 +103,7 @@ def campaign_page(record: CampaignRecord) -> str:
         quiet=[
             (pairing_text(p), f"{s.trials:,}", percent(s.would_have_seen() or 0)) for p, s in quiet
         ],
-        resume=shlex.join(["deadheat", "campaign", "--resume", str(record.folder)]),
+        resume=media.shell_line("deadheat", "campaign", "--resume", str(record.folder)),
     )
 
 
@@ -153,7 +153,7 @@ def shown_of(artifact: Artifact, path: Path, anchor: str, key: str = "") -> Show
         if artifact.most_reliable_rate is None
         else rate_text(artifact.most_reliable_rate),
         offsets=(),
-        replay=shlex.join(["deadheat", "replay", str(path)]),
+        replay=media.shell_line("deadheat", "replay", str(path)),
         made_by=f"deadheat {environment.deadheat}, seed {artifact.origin.seed}, "
         f"{environment.system}, {environment.cores} cores",
     )
@@ -215,6 +215,7 @@ def _environment() -> Environment:
     return Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
+        finalize=media.page,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from deadheat import media
 from deadheat.errors import ExitCode
 from deadheat.report.cases import (
     SERVER_IS_NOT,
@@ -74,7 +75,7 @@ def job_machine_line(result: JobResult) -> str:
         for one in result.regressions
     ]
     whole["job_seconds"] = round(result.seconds, 2)
-    return f"{head} {json.dumps(whole)}"
+    return f"{head} {media.json_text(whole)}"
 
 
 def verdict_line(result: JobResult) -> str:

@@ -1,6 +1,6 @@
 """A job as JUnit XML, for Jenkins, GitLab and whoever else reads it.
 
-Rule: characters that XML cannot hold are shown as question marks.
+Rule: characters that XML cannot hold are shown as on a terminal.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
+from deadheat import media
 from deadheat.report.cases import SERVER_IS_NOT, Ended, cases_of
 
 if TYPE_CHECKING:
@@ -49,4 +50,4 @@ def junit_xml(result: JobResult) -> str:
 
 
 def _clean(text: str) -> str:
-    return _NOT_XML.sub("?", text)
+    return _NOT_XML.sub("?", media.xml(text))

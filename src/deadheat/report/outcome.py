@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
+from deadheat import media
 from deadheat.artifact import RateRecord, sessions_of
 from deadheat.core.evidence import CONFIDENCE, Unproven, rate_refuted
 from deadheat.core.release import LANE_US, NEIGHBOUR_US
@@ -116,7 +116,7 @@ def machine_line(summary: Summary | None, exit_code: int) -> str:
                 for found in summary.findings
             ],
         }
-    return "deadheat-result: " + json.dumps(body)
+    return "deadheat-result: " + media.json_text(body)
 
 
 def replay_text(artifact: Artifact, path: Path, replayed: Replayed, target: str) -> str:

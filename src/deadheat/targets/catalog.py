@@ -20,6 +20,7 @@ from deadheat.drive.journal import Journal
 from deadheat.drive.server import Launch
 from deadheat.drive.target import Target
 from deadheat.errors import RemoteRefused, UnknownTarget
+from deadheat.hiding import hide
 from deadheat.targets import demo_server, opencode
 from deadheat.targets.profile import Profile, read_profile
 from deadheat.targets.python_file import load_target, named
@@ -192,6 +193,8 @@ def _by_address(word: str, profile: str | None, *, allow_remote: bool, http2: bo
             f"There is no profile {profile!r}. Use {', '.join(PROFILES)} or a profile's FILE.toml."
         )
     checked_url(word, allow_remote=allow_remote)
+    if (password := urlsplit(word).password) is not None:
+        hide(password)
     spoken = opencode.profile_of(None) if profile in PROFILES else read_profile(Path(profile))
     # ``shown`` is without user and password: names are printed and saved.
     return spoken.target(shown, base_url=urlsplit(word).geturl().rstrip("/"), http2=http2)

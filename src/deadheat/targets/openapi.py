@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _PARAMETER = re.compile(r"\{[^{}]+\}")
-_BELOW = re.compile(r"(.*)/\{[^{}]+\}/?")
+_BELOW = re.compile(r"((?:/[!-~]*)?)/\{[^{}]+\}/?")  # what a request line can hold
 # What people call the text that a session carries, the likeliest first.
 _TITLES = ("title", "name", "label", "summary", "description", "text")
 _DEPTH = 6  # of a sample: a schema may contain itself

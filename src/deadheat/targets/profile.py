@@ -35,7 +35,8 @@ Rules
 - Places in answers are as in ``places``; an empty one is the answer itself.
 - What is left out is off (``rename``), or has the strongest promise (but see
   ``profile_promises``).
-- A secret's value is in a target's headers and its server's environment, and nowhere else.
+- A secret's value is in a target's headers and its server's environment, and nowhere else: what is
+  read from the environment here is hidden (``hiding``) from all that is written or printed.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ from deadheat.drive.server import GRACE_S, Launch
 from deadheat.drive.target import Target, WireRequest
 from deadheat.duration import seconds_of
 from deadheat.errors import BadFile
+from deadheat.hiding import COMMONPLACE, hide
 from deadheat.targets.declared_events import DeclaredEvents
 from deadheat.targets.profile_calls import REQUEST, Calls
 from deadheat.targets.profile_promises import PromisesTable
@@ -107,7 +109,9 @@ class AuthTable(Table):
         if self.token is not None:
             return "authorization", f"Bearer {from_environment(self.token)}"
         known = f"{self.user}:{from_environment(self.password or '')}"
-        return "authorization", f"Basic {base64.b64encode(known.encode()).decode()}"
+        told = base64.b64encode(known.encode()).decode()
+        hide(told)
+        return "authorization", f"Basic {told}"
 
 
 class EventsTable(Table):
@@ -374,12 +378,17 @@ class Profile(Table):
         return auth.user, auth.password
 
     def _mask(self) -> Mask:
-        """Hides what headers and auth take from the environment, and what they make of it."""
+        """Hides what is taken from the environment, by headers, auth or server, and made of it."""
         said = [*self.headers.values()]
+        if self.server is not None:
+            said += self.server.env.values()
         if self.auth is not None:
             said += [self.auth.password or "", self.auth.token or ""]
         secrets = [
-            from_environment(f"{{env:{name}}}") for text in said for name in _ENV.findall(text)
+            from_environment(f"{{env:{name}}}")
+            for text in said
+            for name in _ENV.findall(text)
+            if name not in COMMONPLACE
         ]
         if self.auth is not None:
             secrets.append(self.auth.header()[1].partition(" ")[2])
@@ -434,6 +443,8 @@ def from_environment(text: str) -> str:
                 f"the environment variable {found[1]} holds what no header can: a line break, or "
                 "letters beyond ASCII. Set it again."
             )
+        if found[1] not in COMMONPLACE:
+            hide(said)
         return said
 
     return _ENV.sub(value, text)

@@ -5,6 +5,8 @@ Rules
   below 500 is ``Undeclared``; a 5xx, and an answer of another shape than declared, is ``Info``.
 - An id goes into a path percent-encoded; one that a path would swallow (``.``, ``..``, empty), or
   that has control characters, is no id.
+- Half of a surrogate pair, which JSON may hold, is in no address, as there is no UTF-8 of it: a
+  create that answers such an id is garbled, and a list is read without it.
 - Templates and places are read once, when the wire is made: each request of a race passes here.
 - Details say nothing of what the server wrote, it may be anything; but for an error's name, where
   the profile says that an answer has one.
@@ -49,6 +51,7 @@ _PLACEHOLDER = re.compile(r"\{(id|title|parent)\}")
 _PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._~-]*\Z").match
 # Longer than any id in use is none; a server may answer anything.
 _ID = re.compile(r"(?!\.\.?\Z)[^\x00-\x1f\x7f]{1,512}\Z").match
+_SURROGATE = re.compile(r"[\ud800-\udfff]").search
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,10 @@ class Exchange:
     answer: Any = None
     below: bool = False
     exists: frozenset[int] = frozenset()
+
+
+class NoId(ValueError):
+    """An id that no address can hold."""
 
 
 class ProfileWire:
@@ -134,6 +141,8 @@ class ProfileWire:
             return Ok(self._result(invocation, call, body, location))
         except NoJson:
             return Info(Unknown.GARBLED, f"{status}, no JSON")
+        except NoId:
+            return Info(Unknown.GARBLED, f"{status}, an id that no address can hold")
         except (LookupError, TypeError, ValueError):
             return Info(Unknown.GARBLED, f"{status} of another shape")
 
@@ -199,12 +208,13 @@ class ProfileWire:
 
     def _entries(self, call: _Call, answer: Any) -> tuple[Seen, ...]:
         id_at, title_at, session = call.id_at.of, call.title_at, self._id
-        return tuple(
-            [
-                Seen(session(id_at(item)), _title(item, title_at))
-                for item in call.items_at.array(answer)
-            ]
-        )
+        found = []
+        for item in call.items_at.array(answer):
+            try:
+                found.append(Seen(session(id_at(item)), _title(item, title_at)))
+            except NoId:  # nobody can ask for it, so it is none that anybody here has made
+                continue
+        return tuple(found)
 
     def _id(self, found: Any) -> str:
         session = session_id_of(found)
@@ -304,7 +314,11 @@ def session_id_of(found: Any) -> str:
     """Strings and whole numbers are ids."""
     if type(found) is int:
         found = str(found)
-    if type(found) is not str or not _ID(found):
+    if type(found) is not str:
+        raise ValueError("not a session id")
+    if _SURROGATE(found):
+        raise NoId("not a session id: no address can hold it")
+    if not _ID(found):
         raise ValueError("not a session id")
     return found
 

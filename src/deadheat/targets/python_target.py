@@ -26,9 +26,10 @@ Rules
 from __future__ import annotations
 
 import json as json_text
+import os
 import re
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from deadheat.core.history import (
@@ -50,9 +51,11 @@ from deadheat.core.history import (
     Unknown,
 )
 from deadheat.core.promises import SOMETIME_MS, CreatePromise, Promises
+from deadheat.drive.masking import Mask
 from deadheat.drive.server import Launch
 from deadheat.drive.target import PLAIN, Target, WireRequest
 from deadheat.errors import BadFile
+from deadheat.hiding import COMMONPLACE, hide
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -195,6 +198,15 @@ class PythonWire:
             return Info(Unknown.SERVER_ERROR) if status >= 500 else Ok(Undeclared(status))
         if isinstance(said, Info | Fail):
             return said
+        match said:
+            case Created(str(session)) if not _is_utf8(session):
+                return Info(Unknown.GARBLED, f"{status}, an id that no address can hold")
+            case Listed(entries) | Offspring(entries):
+                # One of these nobody can ask for, so it is none that anybody here has made.
+                kept = tuple(entry for entry in entries if _is_utf8(entry.session))
+                said = replace(said, entries=kept)
+            case _:
+                pass
         if not isinstance(said, _RESULTS):
             raise BadFile(
                 f"{self._file}: decode of {invocation.kind} returned {said!r:.60}, which is no "
@@ -208,6 +220,11 @@ class PythonWire:
         return BadFile(
             f"{self._file}{line}: {where}: {type(exc).__name__}: {said.rstrip('.')}. Correct it."
         )
+
+
+def _is_utf8(session: str) -> bool:
+    """Half of a surrogate pair, which JSON may hold, is in no address."""
+    return session.isascii() or not any("\ud800" <= c <= "\udfff" for c in session)
 
 
 def _wired(request: Request) -> WireRequest:
@@ -269,12 +286,19 @@ def target_of(spoken: PythonTarget, word: str, file: Path, python: str) -> Targe
             text = text.replace(blank, value)
         return text
 
+    # The class has read them by itself: what the environment holds, too, is taken from there. A
+    # short value ("1", "true") may well be in both by chance.
+    theirs = {v for key, v in os.environ.items() if key not in COMMONPLACE and len(v) >= 8}
+    secrets = [value for value in spoken.env.values() if value in theirs]
+    for secret in secrets:
+        hide(secret)
     launch = None
     if spoken.command:
         launch = Launch(
             name=word,
             argv=tuple(map(filled, spoken.command)),
             env=tuple((key, filled(value)) for key, value in spoken.env.items()),
+            mask=Mask.of(secrets),
             probe=spoken.probe,
             ready_within_s=spoken.ready_within_s,
         )
@@ -294,4 +318,5 @@ def target_of(spoken: PythonTarget, word: str, file: Path, python: str) -> Targe
         own_model=_Meaning(spoken, file.name) if spoken.own else None,
         settle_ms=settle_ms,
         timeout_s=spoken.timeout_s,
+        mask=Mask.of(secrets),
     )

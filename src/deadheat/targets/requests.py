@@ -143,7 +143,8 @@ def _request(wire: Wire, invocation: Invocation, ids: Mapping[str, str]) -> Requ
     path = path.replace(quote(_TITLE, safe=""), _TITLE)
     for name, session in ids.items():
         blank = "{" + name + "}"
-        path = path.replace(quote(session, safe=""), blank).replace(session, blank)
+        spelt = quote(session, safe="", errors="replace")  # one that no address holds is in none
+        path = path.replace(spelt, blank).replace(session, blank)
         body = body and body.replace(session, blank)
     return Request(sent.method, path, body)
 

@@ -8,11 +8,11 @@ Rules
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from deadheat import media
 from deadheat.core.history import Fail
 from deadheat.report.diagram import answer_text, call_text
 
@@ -46,7 +46,7 @@ def har(recipe: Recipe, request_of: Callable[[Operation], Request]) -> str:
             "first call"
         ),
     }
-    return json.dumps({"log": log}, indent=2, ensure_ascii=False) + "\n"
+    return media.json_text({"log": log}, indent=2) + "\n"
 
 
 def _entry(op: Operation, request: Request, names: dict[str, str]) -> dict[str, object]:

@@ -6,9 +6,9 @@ to be expected; why it cannot be right; how to see it; where it was seen.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from deadheat import media
 from deadheat.core.divergence import Anomaly
 from deadheat.core.program import describe
 from deadheat.errors import CannotExport
@@ -58,7 +58,7 @@ def markdown(recipe: Recipe, name: str, *, with_script: bool) -> str:
     names = {session: label for label, session in artifact.sessions.items()}
 
     def named(line: str) -> str:
-        return _plain(named_reason(line, artifact.about, names))
+        return media.markdown_line(named_reason(line, artifact.about, names))
 
     told = artifact.explanation
     try:
@@ -69,19 +69,19 @@ def markdown(recipe: Recipe, name: str, *, with_script: bool) -> str:
         environment()
         .get_template("report.md.j2")
         .render(
-            title=_plain(title_of(artifact)),
+            title=media.markdown_line(title_of(artifact)),
             summary=_summary(artifact),
-            version=_plain(artifact.target.name),
+            version=media.markdown_line(artifact.target.name),
             table=_table(recipe),
-            diagram=text(diagram_of(artifact), indent="").replace("```", "'''"),
-            actual=f"Actual: {_plain(why_of(artifact))}.",
+            diagram=media.markdown_block(text(diagram_of(artifact), indent="")),
+            actual=f"Actual: {media.markdown_line(why_of(artifact))}.",
             expected=EXPECTED[artifact.anomaly],
             proof=[named(line) for line in told.proof] or [named(artifact.reason)],
             legal=f"It would be legal if {named(told.counterfactual)}."
             if told.counterfactual
             else "",
             how=_how(recipe, name, code),
-            script=code.replace("```", "'''").rstrip(),
+            script=media.markdown_block(code.rstrip(), "python", code=True) if code else "",
             name=name,
             environment=_environment(artifact),
         )
@@ -98,7 +98,7 @@ def _summary(artifact: Artifact) -> str:
     rate = "Its rate was not measured." if artifact.rate is None else _sentence(artifact)
     if not raced:
         return f"Without any concurrency: {len(artifact.program.calls())} calls in a row. {rate}"
-    return f"`{'` and `'.join(raced)}` at the same time. {rate}"
+    return f"{' and '.join(map(media.markdown_code, raced))} at the same time. {rate}"
 
 
 def _sentence(artifact: Artifact) -> str:
@@ -111,18 +111,16 @@ def _table(recipe: Recipe) -> str:
     if not recipe.table:
         return ""
     lines = ["| version | diverged | verdict |", "|---|---|---|"]
-    lines += [
-        f"| {_plain(row.target)} | {row.diverged:,} of {row.trials:,} | {_plain(row.verdict)} |"
-        for row in recipe.table
-    ]
+    for row in recipe.table:
+        target, verdict = media.markdown_line(row.target), media.markdown_line(row.verdict)
+        lines.append(f"| {target} | {row.diverged:,} of {row.trials:,} | {verdict} |")
     return "\n".join(lines)
 
 
 def _how(recipe: Recipe, name: str, code: str) -> str:
     if not code:
-        return (
-            f"`pip install deadheat`, then `deadheat replay {recipe.file}` (the file is attached)."
-        )
+        command = media.markdown_code(f"deadheat replay {media.shell_word(recipe.file)}")
+        return f"`pip install deadheat`, then {command} (the file is attached)."
     start = "" if recipe.start else " --url http://127.0.0.1:4096"
     does = "starts the server by itself, sends" if recipe.start else "sends"
     return (
@@ -137,12 +135,7 @@ def _environment(artifact: Artifact) -> str:
     trials = (
         "" if rate is None else f", {rate.trials:,} trials, {percent(rate.confidence)} interval"
     )
-    return (
+    return media.markdown_line(
         f"{where.system}, {where.cores} cores; Python {where.python}; "
         f"deadheat {where.deadheat}{trials}; judged under: {artifact.target.promises}"
     )
-
-
-def _plain(line: str) -> str:
-    """One line that Markdown shows as it is."""
-    return re.sub(r"([\\`*_<>|\[\]])", r"\\\1", " ".join(line.split()))

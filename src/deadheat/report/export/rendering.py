@@ -2,18 +2,18 @@
 
 Rules
 - What is written needs nothing of deadheat: httpx at most, or the standard library.
-- Everything of the artifact goes into Python through ``repr``, into comments on one line and
-  into shell through ``shlex``: a server that answers strange texts writes no code.
+- Everything of the artifact goes into Python, comments and shell through ``media``: a server that
+  answers strange texts writes no code.
 """
 
 from __future__ import annotations
 
 import re
-import shlex
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from deadheat import media
 from deadheat.core.divergence import MEANING
 from deadheat.core.program import describe, kind_of, makes, needs, var_of
 from deadheat.errors import CannotExport
@@ -52,14 +52,14 @@ def curl_lines(recipe: Recipe, name: str) -> str:
         environment()
         .get_template("curl.sh.j2")
         .render(
-            head=[_one_line(line) for line in head],
-            why=_one_line(why_of(artifact)),
-            name=name,
-            file=_one_line(recipe.file),
+            head=[media.line(line) for line in head],
+            why=media.line(why_of(artifact)),
+            name=media.line(media.shell_word(name)),
+            file=media.line(media.shell_word(recipe.file)),
             options=_curl_options(recipe),
-            id_key=_id_key(recipe),
+            id_sed=media.shell_word(_id_sed(recipe)),
             rounds=_rounds(recipe, _curl),
-            list_path=recipe.list_all.path,
+            list_path=media.shell_word(recipe.list_all.path),
             cleaning=[_curl_line(recipe.delete, {"a": name}) + " >/dev/null" for name in names],
         )
     )
@@ -117,12 +117,12 @@ def _rendered(template: str, recipe: Recipe, name: str, *, stdlib: bool) -> str:
             title=_in_docstring(title_of(artifact)),
             diagram=_in_docstring(text(diagram_of(artifact))),
             reason=_in_docstring(why_of(artifact)),
-            deadheat=artifact.environment.deadheat,
+            deadheat=_in_docstring(artifact.environment.deadheat),
             target=_in_docstring(artifact.target.name),
             rate="its rate was not measured" if artifact.rate is None else rate_text(artifact.rate),
-            name=name,
+            name=_in_docstring(name),
             test_name=re.sub(
-                r"\W+", "_", f"{artifact.anomaly} {' '.join(artifact.signature)}"
+                r"[^A-Za-z0-9]+", "_", f"{artifact.anomaly} {' '.join(artifact.signature)}"
             ).strip("_"),
             stdlib=stdlib,
             rounds=_rounds(recipe, _call),
@@ -141,8 +141,8 @@ def _rendered(template: str, recipe: Recipe, name: str, *, stdlib: bool) -> str:
             start_name=_in_docstring(
                 "" if start is None else f"{start.package} {start.version}".strip() or "the server"
             ),
-            start_argv=None if start is None else repr(list(start.argv)),
-            start_env=None if start is None else repr(dict(start.env)),
+            start_argv=None if start is None else media.python_literal(list(start.argv)),
+            start_env=None if start is None else media.python_literal(dict(start.env)),
         )
     )
 
@@ -158,7 +158,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters["py"] = repr
+    made.filters["py"] = media.python_literal
     return made
 
 
@@ -184,7 +184,7 @@ def _call(step: Step) -> str:
         call.offset_us,
         None if needed is None else needed.name,
     )
-    return ", ".join(map(repr, values))
+    return ", ".join(map(media.python_literal, values))
 
 
 def _clue(clue: Clue) -> str:
@@ -198,11 +198,11 @@ def _clue(clue: Clue) -> str:
         clue.at_rest,
         clue.after,
     )
-    return ", ".join(map(repr, values))
+    return ", ".join(map(media.python_literal, values))
 
 
 def _reads(reads: Reads) -> str:
-    return ", ".join(repr(getattr(reads, name)) for name in Reads.__slots__)
+    return ", ".join(media.python_literal(getattr(reads, name)) for name in Reads.__slots__)
 
 
 def _curl(step: Step) -> str:
@@ -219,7 +219,7 @@ def _curl_options(recipe: Recipe) -> str:
     def quoted(text: str) -> str:
         pieces = re.split(r"\{env:([A-Za-z_][A-Za-z0-9_]*)\}", text)
         return "".join(
-            f'"${{{piece}:?}}"' if n % 2 else shlex.quote(piece)
+            f'"${{{piece}:?}}"' if n % 2 else media.shell_word(piece)
             for n, piece in enumerate(pieces)
             if piece
         )
@@ -230,9 +230,12 @@ def _curl_options(recipe: Recipe) -> str:
     return "".join(f"{word} " for word in words)
 
 
-def _id_key(recipe: Recipe) -> str:
+def _id_sed(recipe: Recipe) -> str:
+    """What takes the id out of a create's answer."""
     create = dict(recipe.reads).get("create")
-    return "id" if create is None or not create.id else _one_line(create.id[-1])
+    key = "id" if create is None or not create.id else str(create.id[-1])
+    literal = re.sub(r"([\\\[\].*^$/])", r"\\\1", key.replace("\n", " "))
+    return f's/.*"{literal}" *: *"\\{{0,1\\}}\\([^",}}]*\\).*/\\1/p'
 
 
 def _curl_line(request: Request, names: dict[str, str], title: str = "") -> str:
@@ -240,7 +243,7 @@ def _curl_line(request: Request, names: dict[str, str], title: str = "") -> str:
         # A session's name becomes a variable of the shell, outside of the single quotes.
         pieces = re.split(r"\{([a-z][0-9]*)\}", part.replace("{title}", title))
         quoted = [
-            f'"${names.get(piece, piece)}"' if n % 2 else shlex.quote(piece)
+            f'"${names.get(piece, piece)}"' if n % 2 else media.shell_word(piece)
             for n, piece in enumerate(pieces)
             if piece
         ]
@@ -252,11 +255,7 @@ def _curl_line(request: Request, names: dict[str, str], title: str = "") -> str:
     return " ".join(words)
 
 
-def _one_line(line: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in line)
-
-
 def _in_docstring(lines: str) -> str:
     """Nothing that ends the docstring, or that Python would read as an escape."""
-    shown = "\n".join(_one_line(line) for line in lines.splitlines())
-    return shown.replace("\\", "/").replace('"""', "'''")
+    shown = media.without_tags(media.lines(lines))
+    return shown.replace("\\", "\\\\").replace('"""', "'''")
