@@ -170,6 +170,21 @@ def test_core_is_pure(path: Path) -> None:
             assert node.func.id not in ("open", "print", "input", "exec", "eval"), path.name
 
 
+# What prints: everything passes through ``media`` there. ``print`` of the demo server is a server's.
+PRINTS = ("cli/saying.py", "cli/main.py", "campaign/event_lines.py", "targets/session_http.py")
+
+
+@by_name
+def test_nothing_gets_past_the_one_way_to_the_terminal(path: Path) -> None:
+    if str(path.relative_to(SRC)) in PRINTS:
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            assert called not in ("print", "click.echo", "click.secho"), f"{path.name} prints"
+            assert not called.endswith(("stdout.write", "stderr.write")), f"{path.name} prints"
+
+
 @by_name
 def test_modules_are_short_and_say_what_they_are_for(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
