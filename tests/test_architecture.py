@@ -170,7 +170,7 @@ def test_core_is_pure(path: Path) -> None:
             assert node.func.id not in ("open", "print", "input", "exec", "eval"), path.name
 
 
-# What prints: everything passes through ``media`` there. ``print`` of the demo server is a server's.
+# What prints; all of it has been through ``media``, but for the demo server's own line.
 PRINTS = ("cli/saying.py", "cli/main.py", "campaign/event_lines.py", "targets/session_http.py")
 
 
