@@ -19,7 +19,7 @@ from rich.text import Text
 
 from deadheat import media
 from deadheat.campaign import events
-from deadheat.report.wording import duration_text, percent, via_text
+from deadheat.report.wording import duration_text, hiccups_text, percent, via_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,15 +103,20 @@ class View:
             self._counted_s = time.monotonic()
             self.note(what)
 
+    def remark(self, text: str | None) -> None:
+        """Show a note, if there is one."""
+        if text is not None:
+            self.note(f"note: {text}")
+
     def tell(self, event: events.Event) -> None:
         """Show one event."""
         match event:
             case events.Progress():
                 self._progress(event)
-            case events.Started(target, promises, seed, _):
+            case events.Started(target, promises, seed, via, met):
                 self.note(f"fuzzing {target}, seed {seed}, promises: {promises}")
-                if (note := via_text(event.via)) is not None:
-                    self.note(f"note: {note}")
+                self.remark(via_text(via))
+                self.remark(hiccups_text(met))
             case events.Found(signature, program, calls, path):
                 self.note(f"found {signature} in program {program:,} ({calls} calls): {path}")
             case events.Shrunk(signature, calls, trials):

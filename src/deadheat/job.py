@@ -216,7 +216,11 @@ class _Job:
         order = self._order
         if order.exit_first and any(one.standing in RED for one in self._results):
             return
-        self._tell(events.Started(live.target.name, str(live.promises), order.seed))
+        self._tell(
+            events.Started(
+                live.target.name, str(live.promises), order.seed, live.target.via, live.met
+            )
+        )
         plan = Plan(
             seed=order.seed,
             folder=order.into(live.target),

@@ -30,7 +30,7 @@ from deadheat.errors import (
     NothingExercised,
     StartFailed,
 )
-from deadheat.report.wording import duration_text, unproven_text, via_text
+from deadheat.report.wording import duration_text, hiccups_text, unproven_text, via_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -115,7 +115,9 @@ def run(
         view.waiting(events.Phase.STARTING)
         async with open_target(order.target, secrets.token_hex(3)) as live:
             view.tell(
-                events.Started(order.target.name, str(live.promises), order.seed, order.target.via)
+                events.Started(
+                    order.target.name, str(live.promises), order.seed, order.target.via, live.met
+                )
             )
             spent_s = time.monotonic() - began_s if order.hard else 0.0
             kept_s = _STOPPING_S if order.hard else 0.0
@@ -174,8 +176,8 @@ def replay(artifact: Artifact, target: Target, trials: int | None, view: View) -
     async def work() -> None:
         view.waiting(events.Phase.STARTING)
         async with open_target(target, secrets.token_hex(3)) as live:
-            if (note := via_text(target.via)) is not None:
-                view.note(f"note: {note}")
+            view.remark(via_text(target.via))
+            view.remark(hiccups_text(live.met))
             done.append(await replay_trials(live, artifact, trials, tell))
 
     interrupted, error = run_until(work, None)

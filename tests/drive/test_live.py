@@ -7,6 +7,7 @@ import random
 import signal
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -18,8 +19,8 @@ from tests.servers.crowd import Crowd
 from tests.servers.scripted import Asked, Says, Scripted
 
 from deadheat.campaign.judge import judge
-from deadheat.core.divergence import Anomaly, Diverged, Undecided
-from deadheat.core.history import Fail
+from deadheat.core.divergence import Anomaly, Diverged, Linearizable, Undecided
+from deadheat.core.history import Fail, Ok
 from deadheat.core.promises import DeletePromise
 from deadheat.drive.executor import Executor
 from deadheat.drive.live import LiveTarget, open_target
@@ -84,6 +85,79 @@ async def test_what_does_not_work_alone_is_said_in_one_line(
     assert str(caught.value).endswith("listens there.")
     if method != "DELETE":
         assert set(crowd.stored) == set(crowd.foreign)
+
+
+@on_loop
+@pytest.mark.parametrize(
+    "says",
+    [
+        Says(503, {}),
+        Says(429, {}),
+        Says(raw=b"HTTP/1.1 503 X\r\nretry-after: 0\r\ncontent-length: 0\r\n\r\n"),
+        Says(raw=b"", close=True),
+    ],
+    ids=["503", "429", "Retry-After", "closed"],
+)
+@pytest.mark.parametrize("done", [False, True], ids=["not done", "done all the same"])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+async def test_one_hiccup_is_told_and_ends_no_run(says: Says, done: bool, method: str) -> None:
+    met: list[Asked] = []
+
+    def hiccup(asked: Asked) -> Says | None:
+        if asked.method != method or met:
+            return None
+        met.append(asked)
+        if done:
+            crowd(asked)
+        return says
+
+    crowd = Crowd(random.Random(0), foreign=())
+    with Scripted(crowd) as server:
+        crowd.refuses = hiccup
+        async with open_target(at(server), "run") as live:
+            execution, death = await live.execute(TWO_DELETES)
+            assert isinstance(judge(execution, death, live.promises), Linearizable)
+            (one,) = live.met
+            assert one.status == (None if says.close else 503 if says.raw else says.status)
+    assert crowd.stored == {}  # also what a create made that nobody knew about
+
+
+@on_loop
+async def test_a_hiccup_that_does_not_pass_is_said_with_its_tries() -> None:
+    crowd = Crowd(random.Random(0), refuses=lambda _asked: Says(503, {}))
+    with Scripted(crowd) as server:
+        with pytest.raises(NotThisApi, match="4 times in a row"):
+            async with open_target(at(server), "run"):
+                pass
+        looks_what_is_left = 1
+        assert len(server.asked) == 4 + looks_what_is_left
+
+
+@on_loop
+async def test_a_redirect_elsewhere_says_what_to_do() -> None:
+    moved = b"HTTP/1.1 308 X\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n"
+    with (
+        Scripted(lambda _asked: Says(raw=moved)) as server,
+        pytest.raises(NotThisApi, match="Name the address") as caught,
+    ):
+        async with open_target(at(server), "run"):
+            pass
+    assert "308" in str(caught.value)
+
+
+@on_loop
+async def test_a_server_that_closes_idle_connections_at_once_is_no_hindrance() -> None:
+    crowd = Crowd(random.Random(0))
+
+    def closing(asked: Asked) -> Says:
+        return replace(crowd(asked), close=True)  # and does not say so
+
+    with Scripted(closing) as server:
+        async with open_target(at(server), "run") as live:
+            for _ in range(5):
+                execution, death = await live.execute(TWO_DELETES)
+                assert isinstance(judge(execution, death, live.promises), Linearizable)
+                assert all(isinstance(op.outcome, Ok) for op in execution.history.operations)
 
 
 @on_loop

@@ -43,12 +43,6 @@ _TWINS = {
 }
 # Alarms and refusals of today, and whose part of the work they are.
 _PENDING: Mapping[str, str] = {
-    "closes-at-random": "wire",
-    "closes-always": "wire",
-    "restarts": "wire",
-    "hiccup-503": "wire",
-    "hiccup-429": "wire",
-    "unsure-503": "wire",
     "ids-other-case": "ownership",
     "ids-again-others": "ownership",
     "ids-again-unsaid": "ownership",

@@ -17,6 +17,7 @@ from deadheat import media
 from deadheat.artifact import Artifact
 from deadheat.campaign.events import Phase, Progress
 from deadheat.core.divergence import Signature
+from deadheat.core.hiccups import Hiccup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +59,10 @@ def _plain(value: Any) -> Any:
             return value.filename
         case Signature(anomaly, calls, transient):
             return {"anomaly": anomaly.value, "calls": list(calls), "transient": transient}
+        case Hiccup(kind, status, why):
+            return {"kind": kind.value, "status": status, "why": why}
+        case tuple():
+            return [_plain(one) for one in value]
         case PurePath():
             return value.as_posix()
         case float():

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from deadheat.artifact import Artifact
     from deadheat.core.divergence import Signature
+    from deadheat.core.hiccups import Hiccup
     from deadheat.results import Standing
 
 
@@ -48,12 +49,13 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The target is up."""
+    """The target is up. ``met``: what passed only when it was asked again."""
 
     target: str
     promises: str
     seed: int
     via: Via = Via.TCP
+    met: tuple[Hiccup, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

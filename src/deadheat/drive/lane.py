@@ -235,7 +235,8 @@ class LaneClient:
     """One client of the server: at most one call in flight.
 
     ``url``: as ``drive.address`` reads it. ``shared``: an HTTP/2 lane to go through instead.
-    ``headers``: sent with every request.
+    ``headers``: sent with every request. ``latest``: its last answer's status and ``Retry-After``;
+    None: no answer came.
     """
 
     def __init__(
@@ -248,6 +249,7 @@ class LaneClient:
         address = address_of(url)
         self._transport: LaneTransport | Http2Lane = shared or LaneTransport(address)
         self._timeout_s = timeout_s
+        self.latest: tuple[int, str | None] | None = None
         self._http = httpx.AsyncClient(
             base_url=address.base_url,
             transport=self._transport,
@@ -273,6 +275,7 @@ class LaneClient:
         if held is not None:
             self._transport.arm(*held)
         headers = {} if body is None else {"content-type": "application/json"}
+        self.latest = None
         before_ns = time.monotonic_ns()
         try:
             with anyio.fail_after(self._timeout_s):
@@ -281,6 +284,7 @@ class LaneClient:
             if self.stamps is not None and not self.stamps.head_out:
                 raise NeverSent(f"not sent within {self._timeout_s:g} s") from exc
             raise httpx.ReadTimeout(f"no whole answer within {self._timeout_s:g} s") from exc
+        self.latest = (answer.status_code, answer.headers.get("retry-after"))
         stamps = self.stamps
         after_ns = time.monotonic_ns()
         if stamps is None or not before_ns <= stamps.wrote_ns <= stamps.read_ns <= after_ns:

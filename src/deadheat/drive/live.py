@@ -3,7 +3,7 @@
 Rules
 - Before anything races, one session is created, read, listed and deleted in
   order; what does not work alone is not worth racing, and is said so. A target
-  that may take time to settle is given that time.
+  that may take time to settle is given that time, and a hiccup passes (``drive.patience``).
 - A managed server that has died is started again, so the search goes on; one in which a call
   hangs is, too, as what hangs there may hold up every later trial. A server that we do not manage
   is rehearsed again then, and the run ends if it has not recovered.
@@ -48,6 +48,7 @@ from deadheat.core.promises import (
 )
 from deadheat.drive.executor import Execution, Executor
 from deadheat.drive.ownership import Ownership
+from deadheat.drive.patience import Patience
 from deadheat.drive.server import ServerProcess
 from deadheat.errors import NotThisApi, StartFailed, TargetDied
 
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from deadheat.core.hiccups import Hiccup
     from deadheat.core.program import Program
     from deadheat.drive.target import Target
 
@@ -102,6 +104,12 @@ class LiveTarget:
         self._left_before: tuple[str, ...] = ()
         self._deaths_in_a_row = 0
         self._down = False
+        self._patience = Patience()
+
+    @property
+    def met(self) -> tuple[Hiccup, ...]:
+        """What the handshakes met that passed when it was asked again."""
+        return tuple(self._patience.met)
 
     @property
     def requests(self) -> int:
@@ -119,18 +127,18 @@ class LiveTarget:
         """Look around, and see that the API works one call at a time. Raises ``NotThisApi``."""
         self.base_url = base_url
         self._executor = Executor(base_url, self.target, self._ownership, self._tasks)
-        outcome = await self._executor.look_around()
+        outcome = await self._patience.ask(
+            self._executor.observer, Invocation(Kind.LIST), self._executor.look_around
+        )
         if not (isinstance(outcome, Ok) and isinstance(outcome.result, Listed)):
             raise self._refused("listing its sessions", outcome)
         await self._rehearse(self._executor)
 
     async def _rehearse(self, executor: Executor) -> None:
         async def ask(kind: Kind, session: str) -> Outcome:
-            outcome, *_ = await executor.exchange(executor.observer, Invocation(kind, session))
-            return outcome
+            return await self._ask(executor, Invocation(kind, session))
 
-        create = self._ownership.create(0, "rehearsal")
-        outcome, *_ = await executor.exchange(executor.observer, create)
+        outcome = await self._ask(executor, self._ownership.create(0, "rehearsal"))
         if not (isinstance(outcome, Ok) and isinstance(outcome.result, Created)):
             raise self._refused("creating a session", outcome)
         session = outcome.result.session
@@ -160,10 +168,31 @@ class LiveTarget:
             self.promises = replace(self.promises, delete=DeletePromise.IDEMPOTENT)
         if Kind.FORK in self.target.kinds:
             await self._rehearse_fork(executor, session)
+        if self._patience.lost_a_create:
+            self._patience.lost_a_create = False
+            await self._find_lost(executor)
         if self.promises.events is not EventPromise.NONE and not await executor.hears():
             # No stream, or one that says nothing: nothing is promised of it then.
             self.promises = replace(self.promises, events=EventPromise.NONE)
             await executor.deafen()
+
+    async def _ask(self, executor: Executor, invocation: Invocation) -> Outcome:
+        """One call of the handshake, which races with nothing: patiently."""
+
+        async def send() -> Outcome:
+            outcome, *_ = await executor.exchange(executor.observer, invocation)
+            return outcome
+
+        return await self._patience.ask(executor.observer, invocation, send)
+
+    async def _find_lost(self, executor: Executor) -> None:
+        """A create that nobody knows about may have made a session: no trial's business."""
+        outcome = await self._ask(executor, Invocation(Kind.LIST))
+        listed = outcome.result if isinstance(outcome, Ok) else None
+        for entry in listed.entries if isinstance(listed, Listed) else ():
+            if self._ownership.of_run(entry.title) or self._ownership.named(entry.session):
+                self._ownership.adopt(entry.session)
+            executor.disregard(entry.session)
 
     def _unsaid(self, outcome: Outcome) -> bool:
         """Does it promise nothing about what this answers of what is not there?"""
@@ -171,12 +200,11 @@ class LiveTarget:
 
     async def _rehearse_fork(self, executor: Executor, gone: str) -> None:
         """What does a fork of a session do that is not there any more?"""
-        outcome, *_ = await executor.exchange(executor.observer, Invocation(Kind.FORK, gone))
+        outcome = await self._ask(executor, Invocation(Kind.FORK, gone))
         if isinstance(outcome, Ok) and isinstance(outcome.result, Created):
             self.promises = replace(self.promises, fork=ForkPromise.ANY)
             executor.disregard(outcome.result.session)
-            delete = Invocation(Kind.DELETE, outcome.result.session)
-            await executor.exchange(executor.observer, delete)
+            await self._ask(executor, Invocation(Kind.DELETE, outcome.result.session))
 
     def _refused(self, doing: str, outcome: Outcome) -> NotThisApi:
         match outcome:
@@ -190,6 +218,14 @@ class LiveTarget:
                 said = reason
             case Fail(reason):
                 said = f"no connection ({reason})"
+        if self._patience.tries > 1:
+            said += f", {self._patience.tries} times in a row"
+        if isinstance(outcome, Ok) and _is_redirect(outcome.result):
+            return NotThisApi(
+                f"{doing} at {self.target.name} gave: {said}. A redirect is followed to the same "
+                "scheme, host and port only, and a change only with its method and to the same "
+                "session (307, 308). Name the address, or the path, that it leads to."
+            )
         return NotThisApi(
             f"{doing} at {self.target.name} gave: {said}. "
             f"Check that a server of the profile {self.target.wire.name} listens there."
@@ -325,6 +361,10 @@ def _answered(op: Operation) -> bool:
             return op.status is not None
         case _:
             return False
+
+
+def _is_redirect(result: Result) -> bool:
+    return isinstance(result, Undeclared) and 300 <= result.status < 400
 
 
 def _is(outcome: Outcome, result: type[Result]) -> bool:

@@ -3,8 +3,8 @@
 Rules
 - Only an answer that the profile declares nothing of is followed, to the same scheme, host and
   port; with the same method and body (307, 308), or where a GET stays one (301, 302, 303).
-- Nothing but what was asked for is changed: a call that may change something goes on only to a
-  path that ends as the one it was sent to, so it names the same session.
+- A call goes on only to a path that ends as the one it was sent to, so it names the same session;
+  the list, which names none, to any.
 - The call's interval goes from its first request to its last answer. What breaks behind a redirect
   is unknown: the server that redirects may have acted already.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from deadheat.core.history import Ok, Undeclared
+from deadheat.core.history import Kind, Ok, Undeclared
 from deadheat.drive.address import on_this_server
 from deadheat.drive.target import WireRequest
 
@@ -39,7 +39,7 @@ async def answered(
     """The last answer to ``request``, ``call_ns`` and ``return_ns``. Raises what ``send`` does."""
     answer, call_ns, return_ns = await send(request)
     for _ in range(_MOST_HOPS):
-        onward = _onward(base_url, request, answer)
+        onward = _onward(base_url, invocation, request, answer)
         if onward is None or not _undeclared(wire, invocation, answer):
             break
         request = onward
@@ -50,14 +50,17 @@ async def answered(
     return answer, call_ns, return_ns
 
 
-def _onward(base_url: str, asked: WireRequest, answer: httpx.Response) -> WireRequest | None:
+def _onward(
+    base_url: str, invocation: Invocation, asked: WireRequest, answer: httpx.Response
+) -> WireRequest | None:
     """The request that this answer asks for; None: it asks for none that may be sent."""
-    reading = asked.method == "GET"
     location = answer.headers.get("location")
-    if location is None or answer.status_code not in (_OF_A_GET if reading else _SAME_METHOD):
+    follows = _OF_A_GET if asked.method == "GET" else _SAME_METHOD
+    if location is None or answer.status_code not in follows:
         return None
     path = on_this_server(base_url, asked.path, location)
-    if path is None or not (reading or _ends_alike(asked.path, path)):
+    lists = invocation.kind is Kind.LIST
+    if path is None or not (lists or _ends_alike(asked.path, path)):
         return None
     return WireRequest(asked.method, path, asked.body)
 

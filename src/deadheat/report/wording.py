@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, assert_never
 
 from deadheat.core.evidence import CONFIDENCE, DRIFT, quiet_needed
@@ -10,8 +11,11 @@ from deadheat.core.raced import Unraced, Why
 from deadheat.core.release import Via
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from deadheat.artifact import Artifact, RateRecord
     from deadheat.core.evidence import Unproven
+    from deadheat.core.hiccups import Hiccup
     from deadheat.core.program import Program
 
 
@@ -150,6 +154,20 @@ def via_text(via: Via) -> str | None:
             )
         case _:
             assert_never(via)
+
+
+def hiccups_text(met: Sequence[Hiccup]) -> str | None:
+    """What the handshake met and was over when it was asked again; None: nothing."""
+    if not met:
+        return None
+    counts = Counter(
+        f"{one.kind.value} answered {one.status}"
+        if one.status
+        else f"{one.kind.value} got no answer ({one.why})"
+        for one in met
+    )
+    said = ", ".join(f"{what}{f' {n} times' if n > 1 else ''}" for what, n in counts.items())
+    return f"before anything raced, {said}; it was asked again"
 
 
 def signature_text(artifact: Artifact) -> str:
