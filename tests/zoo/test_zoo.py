@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.zoo.serving import Missing, raw_served, stack_served, trusted
 from tests.zoo.table import den as den_of_its_own
 from tests.zoo.table import searched
-from tests.zoo.visiting import visit
+from tests.zoo.visiting import Visit, visit
 from tests.zoo.wild import WILD
 from tests.zoo.zoo import BY_NAME, RACES, ZOO, complaints
 
@@ -81,6 +82,38 @@ def test_it_is_searched_in_silence(
     if said and animal.name in _PENDING:
         pytest.xfail(f"{_PENDING[animal.name]} has not landed: {said[0][:200]}")
     assert not said, "\n".join(said)
+
+
+_SILENT = Visit(
+    programs=10, raced=9, overlaps=30, undecided=0, alarm="", anomaly="", refused="", silent=(),
+    harm=0, seconds=1.0,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        replace(_SILENT, alarm="ghost  a session deleted with success is still there"),
+        replace(_SILENT, refused="it cannot be judged"),
+        replace(_SILENT, programs=9),
+        replace(_SILENT, raced=4),
+        replace(_SILENT, silent=("rename",)),
+        replace(_SILENT, undecided=1),
+        replace(_SILENT, harm=1),
+    ],
+    ids=("alarm", "refused", "programs", "raced", "silent", "undecided", "harm"),
+)
+def test_a_visit_that_proves_nothing_is_a_complaint(seen: Visit) -> None:
+    assert complaints(BY_NAME["plain"], _SILENT, 10) == ()
+    assert len(complaints(BY_NAME["plain"], seen, 10)) == 1
+
+
+def test_where_it_may_refuse_a_refusal_is_none_and_an_alarm_or_harm_still_is() -> None:
+    either = BY_NAME["titles-cut"]
+    refused = replace(_SILENT, programs=0, raced=0, refused="titles are cut")
+    assert complaints(either, refused, 10) == ()
+    assert complaints(either, replace(refused, harm=1), 10)
+    assert complaints(either, replace(_SILENT, alarm="lost-update"), 10)
 
 
 def test_the_zoo_is_as_large_as_it_says() -> None:
