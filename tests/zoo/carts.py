@@ -381,3 +381,47 @@ class OtherCase(Carts):
     async def answer(self, method: str, target: str, body: Body) -> Reply:
         """In any case."""
         return await super().answer(method, target.lower(), body)
+
+
+class Crowded(Carts):
+    """Five hundred carts of others were there before, and stay."""
+
+    def __init__(self, racy: bool, **odd: Any) -> None:
+        super().__init__(racy, **odd)
+        self.stored |= {f"theirs{n}": f"cart {n}" for n in range(500)}
+
+
+class Few(Carts):
+    """No more than three at once: 409 to a create then, and nothing is made."""
+
+    async def create(self, body: Body) -> Reply:
+        """Make one, if there is room."""
+        await body.whole()
+        if len(self.stored) >= 3:
+            return Reply(409, {"error": "three are enough"})
+        return await super().create(body)
+
+
+class Gradual(Carts):
+    """A list reads one cart after the other, and others get their turn in between."""
+
+    async def list(self, _asked: dict[str, str]) -> Reply:
+        """Those that were there when it began, each as it is when its turn comes."""
+        items = []
+        for sid in list(self.stored):
+            await asyncio.sleep(0)
+            if sid in self.stored:
+                items.append(self.shown(sid, self.stored[sid]))
+        return Reply(200, {"items": items})
+
+
+class Vague(Carts):
+    """What is asked of a cart that is not there is a bad request, or a conflict."""
+
+    async def get(self, sid: str) -> Reply:
+        """One."""
+        return await super().get(sid) if sid in self.stored else Reply(400, {"error": "which?"})
+
+    def absent(self, _sid: str) -> Reply:
+        """Of a delete."""
+        return Reply(409, {"error": "cannot be"})

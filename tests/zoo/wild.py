@@ -25,12 +25,16 @@ from tests.zoo.carts import (
     Acts,
     ByTitle,
     Carts,
+    Crowded,
+    Few,
+    Gradual,
     Lagging,
     Lowest,
     OtherCase,
     Paged,
     Reused,
     Soft,
+    Vague,
 )
 
 ONE_STEP = "one event loop, each call takes effect in one step of it"
@@ -246,7 +250,28 @@ WILD: tuple[Animal, ...] = (
         "somebody else makes and deletes carts all the time",
         Carts,
         habits=Habits(others=True),
+        declares={"promises": {"ids": "unique"}},
         exclusive=False,
+    ),
+    _kind(
+        "crowded",
+        "five hundred carts of others were there before",
+        Crowded,
+        declares={"promises": {"ids": "unique"}},
+        exclusive=False,
+    ),
+    _kind(
+        "three-at-most",
+        "409 to a create while there are three",
+        Few,
+        declares={"calls": {"create": {"refused": [409]}}},
+        races=0.2,
+    ),
+    _kind(
+        "vague",
+        "400 or 409 for what is not there",
+        Vague,
+        declares={"promises": {"status-on-absent": "any"}},
     ),
     _kind("put", "clients choose the ids", Carts, declares=_BY_PUT),
     # -- titles
@@ -267,6 +292,12 @@ WILD: tuple[Animal, ...] = (
         "titles are upper-cased",
         partial(Carts, title=str.upper),
         ruling=Ruling.EITHER,
+    ),
+    _kind(
+        "titles-upper-told",
+        "titles are upper-cased, and the profile says that they are not to be looked at",
+        partial(Carts, title=str.upper),
+        declares={"promises": {"update": "none"}},
     ),
     _kind(
         "one-a-title-409",
@@ -315,6 +346,13 @@ WILD: tuple[Animal, ...] = (
         "each page names the next one in its Link header",
         partial(Paged, way="link"),
         declares=_pages(link=True),
+    ),
+    _kind(
+        "lists-gradual",
+        "a list reads one cart after the other",
+        Gradual,
+        declares={"promises": {"list": "per-session"}},
+        because=f"{ONE_STEP}; a list looks at each cart in one step",
     ),
     # -- late
     _kind(
