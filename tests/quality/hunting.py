@@ -124,7 +124,9 @@ def hunt(
                         pass
 
             plan = Plan(seed, folder, seconds=seconds, programs=programs, exit_first=True)
-            source = ProgramSource(seed, kinds=target.kinds, families=target.families)
+            source = ProgramSource(
+                seed, kinds=target.kinds, families=target.families, own=target.own
+            )
 
             def see(program: Program, execution: Execution, verdict: Verdict) -> None:
                 source.learn(execution.history)

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests import readme_files
-from tests.running import deadheat
+from tests.quality.hunting import hunt
+from tests.running import start
 
 from deadheat import artifact as artifacts
-from deadheat import session
 from deadheat.artifact import divergence_of
-from deadheat.console import View
 from deadheat.core.history import Absent, Answered, Invocation, Kind, Ok, Own
 from deadheat.core.program import Create, OwnCall, Program, Var, structure
 from deadheat.drive.agreement import dry_run, server_of
-from deadheat.errors import BadFile, ExitCode
+from deadheat.errors import BadFile
 from deadheat.report.explanation import explanation_text
 from deadheat.report.terminal import finding_text
 from deadheat.targets.catalog import resolve
+
+if TYPE_CHECKING:
+    from deadheat.drive.target import Target
 
 FILE = "fuzz/archive_target.py"
 ARCHIVE = Own("archive")
@@ -38,14 +43,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def searched(folder: Path, said: str, programs: int) -> session.RunResult:
+def planted(said: str) -> Target:
+    """The target whose server has that race, or none."""
     path = Path("fuzz/tickets_target.py")
-    planted = f'probe = "/tickets"\n    env = {{"TICKETS": "{said}"}}'
-    path.write_text(path.read_text().replace('probe = "/tickets"', planted))
-    order = session.RunOrder(
-        resolve(f"{FILE}:Archiving"), 1, folder / "found", None, programs, exit_first=True
-    )
-    return session.run(order, View(quiet=True))
+    with_it = f'probe = "/tickets"\n    env = {{"TICKETS": "{said}"}}'
+    path.write_text(path.read_text().replace('probe = "/tickets"', with_it))
+    return resolve(f"{FILE}:Archiving")
 
 
 def test_it_is_one_class_of_at_most_forty_lines() -> None:
@@ -76,16 +79,10 @@ def test_a_mistake_in_what_it_means_is_one_line(folder: Path) -> None:
 
 @pytest.mark.live
 def test_its_planted_race_is_found_and_shrunk(folder: Path) -> None:
-    result = searched(folder, "archive", 300)
-    assert result.exit_code == ExitCode.DIVERGED, result
-    assert result.summary is not None
+    summary = hunt(planted("archive"), 1, folder / "found", programs=1_000).summary
     race = ((OwnCall(ARCHIVE, A),), (OwnCall(ARCHIVE, A),))
     minimum = structure(Program((((Create(A),),), race)))
-    (found, *_) = [
-        one for one in result.summary.findings if structure(one.artifact.program) == minimum
-    ]
-    assert found.artifact.rate is not None
-    assert found.artifact.rate.diverged > 0
+    (found, *_) = [one for one in summary.findings if structure(one.artifact.program) == minimum]
     assert divergence_of(found.artifact).proof
     told = finding_text(found.artifact, found.path)
     assert "archive(a)" in told
@@ -94,12 +91,13 @@ def test_its_planted_race_is_found_and_shrunk(folder: Path) -> None:
 
 
 @pytest.mark.live
-def test_the_twin_is_silent(folder: Path) -> None:
-    result = searched(folder, "correct", 500)
-    assert result.exit_code == ExitCode.CLEAN, result
-    assert result.summary is not None
-    assert result.summary.overlaps > 500
-    assert result.summary.answered["archive"] > 200
+@pytest.mark.parametrize("programs", [80, pytest.param(1_000, marks=pytest.mark.quality)])
+def test_the_twin_is_silent(folder: Path, programs: int) -> None:
+    summary = hunt(planted("correct"), 1, folder / "found", programs=programs).summary
+    assert not summary.findings
+    assert summary.programs == programs
+    assert summary.overlaps > programs
+    assert summary.answered["archive"] > programs // 4
 
 
 @pytest.mark.live
@@ -116,9 +114,15 @@ async def test_a_dry_run_tries_it() -> None:
 
 @pytest.mark.live
 def test_a_campaign_counts_it_and_its_report_tells(folder: Path) -> None:
-    words = ("campaign", f"{FILE}:Archiving", "--programs", "40", "--workers", "1", "--no-progress")
-    done = deadheat(folder, *words)
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert "archive(a)" in done.stdout
+    """Ended once it is found: to shrink all that a server with two races shows takes minutes."""
+    words = ("campaign", f"{FILE}:Archiving", "--workers", "1", "--no-progress", "--events", "-")
+    with start(folder, *words) as call:
+        for line in call.stdout:
+            event = json.loads(line)
+            if event["event"] == "found" and "archive" in event["key"]:
+                break
+        call.send_signal(signal.SIGINT)
+        call.communicate()
+        assert call.returncode == 130
     (report,) = (folder / ".deadheat").rglob("report.html")
     assert "archive" in report.read_text(encoding="utf-8")

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests import readme_files
+from tests.quality.hunting import hunt
 
-from deadheat import session
-from deadheat.console import View
 from deadheat.core.divergence import Anomaly
 from deadheat.core.history import (
     Absent,
@@ -23,7 +22,7 @@ from deadheat.core.history import (
     Unknown,
 )
 from deadheat.core.program import Create, Delete, Program, Var, structure
-from deadheat.errors import BadFile, ExitCode
+from deadheat.errors import BadFile
 from deadheat.targets.catalog import resolve
 
 if TYPE_CHECKING:
@@ -145,18 +144,16 @@ def test_the_readmes_class_finds_its_planted_race(correct: bool, folder: Path) -
             .replace('probe = "/tickets"', 'probe = "/tickets"\n    env = {"TICKETS": "correct"}')
         )
         Path(FILE).write_text(text)
-    target = resolve(f"{FILE}:Tickets")
-    order = session.RunOrder(target, 1, folder, None, 300, exit_first=True)
-    result = session.run(order, View(quiet=True))
-    assert result.summary is not None
+    programs = 60 if correct else 300
+    hunted = hunt(resolve(f"{FILE}:Tickets"), 1, folder, programs=programs)
     if correct:
-        assert result.exit_code == ExitCode.CLEAN, result
-        assert result.summary.overlaps > 300
+        assert not hunted.summary.findings
+        assert hunted.summary.programs == programs
+        assert hunted.summary.overlaps > programs
         return
-    assert result.exit_code == ExitCode.DIVERGED
     (found, *_) = [
         one.artifact
-        for one in result.summary.findings
+        for one in hunted.summary.findings
         if one.artifact.anomaly is Anomaly.DOUBLE_DELETE
     ]
     minimum = Program((((Create(A),),), ((Delete(A),), (Delete(A),))))
