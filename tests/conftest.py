@@ -33,6 +33,28 @@ def _no_secrets() -> Iterator[None]:
     forget()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Processes for the whole suite: half of its tests wait, so two for each core.
+
+    None for a part of it, whose failure somebody looks for, nor for what measures.
+    """
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    measures = "quality" in config.option.markexpr.replace("not quality", "")
+    if not whole or measures or config.option.keyword:
+        return 0
+    return 2 * len(os.sched_getaffinity(0))
+
+
+# Nothing else takes as long: begun last, they would be waited for alone.
+_LONGEST = ("test_readme.py", "test_campaign.py", "test_cli.py", "test_ci.py", "test_fixing.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"

@@ -8,6 +8,7 @@ import resource
 import time
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 from tests import opencode
 from tests.servers.hostile import Hostile
@@ -113,13 +114,11 @@ async def test_each_answer_has_an_outcome(name: str) -> None:
     with Hostile(answer) as server:
         target = Target("x", opencode.WIRE, timeout_s=TIMEOUT_S)
         async with Executor(server.base_url, target, Ownership("run")) as running:
-            began_s = time.monotonic()
-            outcome, *_ = await running.exchange(running.observer, Invocation(Kind.LIST))
-            took_s = time.monotonic() - began_s
+            with anyio.fail_after(60):
+                outcome, *_ = await running.exchange(running.observer, Invocation(Kind.LIST))
     assert isinstance(outcome, Info), outcome
     assert outcome.reason is expected
     assert server.requests == 1
-    assert took_s < 5 * TIMEOUT_S
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib < MOST_MEMORY_KIB
 
 

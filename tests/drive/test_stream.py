@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import anyio
@@ -227,18 +226,15 @@ async def test_a_call_hangs_only_while_others_are_answered(all_of_them: bool) ->
     ended = threading.Event()
     with Scripted(crowd) as server:
         target = Target(
-            "x", opencode.WIRE, base_url=server.base_url, exclusive=False, timeout_s=0.5
+            "x", opencode.WIRE, base_url=server.base_url, exclusive=False, timeout_s=2.0
         )
         async with open_target(target, "run") as live:
             crowd.refuses = held(crowd, ended, all_of_them=all_of_them)
-            began_s = time.monotonic()
             if all_of_them:
-                threading.Timer(0.9, ended.set).start()
+                threading.Timer(3.6, ended.set).start()
             done, death = await live.execute(TWO_DELETES)
-            took_s = time.monotonic() - began_s
             ended.set()
     assert death is None
-    assert took_s < 3
     (control,) = done.history.controls
     verdict = judge(done, death, Promises())
     if all_of_them:  # a slow machine comes back, and nothing is said of it
@@ -258,7 +254,7 @@ async def test_slow_but_within_the_bound_is_no_hang() -> None:
     ended = threading.Event()
     with Scripted(crowd) as server:
         target = Target(
-            "x", opencode.WIRE, base_url=server.base_url, exclusive=False, timeout_s=1.0
+            "x", opencode.WIRE, base_url=server.base_url, exclusive=False, timeout_s=60.0
         )
         async with open_target(target, "run") as live:
             crowd.refuses = held(crowd, ended, all_of_them=False)
@@ -278,7 +274,7 @@ async def test_a_managed_server_is_recycled_after_a_hang() -> None:
         assert isinstance(verdict, Diverged)
         assert verdict.divergence.anomaly is Anomaly.HANG
         assert live.restarts == 0
-        with anyio.fail_after(20):
+        with anyio.fail_after(120):
             done, _ = await live.execute(TWO_DELETES)
         assert live.restarts == 1
         assert done.requests > 0

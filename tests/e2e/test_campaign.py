@@ -30,7 +30,7 @@ def folder_of(tmp_path: Path) -> Path:
     return folder
 
 
-def until(true: object, within_s: float = 60) -> None:
+def until(true: object, within_s: float = 300) -> None:
     end = time.monotonic() + within_s
     while not true():  # type: ignore[operator]
         assert time.monotonic() < end, "it did not happen in time"
@@ -86,7 +86,7 @@ def test_ctrl_c_keeps_all_and_a_resume_goes_on(tmp_path: Path) -> None:
         try:
             until(lambda: programs(tmp_path) > 10)
             run.send_signal(signal.SIGINT)
-            out, err = run.communicate(timeout=30)
+            out, err = run.communicate()
         finally:
             run.kill()
     assert run.returncode == 130, err
@@ -107,13 +107,13 @@ def test_a_killed_coordinator_leaves_nothing_running_and_loses_no_finding(tmp_pa
     with start(tmp_path, "campaign", "demo", "--events", "e", "--workers", "1") as run:
         try:
             log = tmp_path / "e"
-            until(lambda: log.exists() and '"found"' in log.read_text(), 120)
+            until(lambda: log.exists() and '"found"' in log.read_text())
             refused = deadheat(tmp_path, "campaign", "--resume", str(folder_of(tmp_path)))
             assert refused.returncode == 2
             assert "another campaign" in refused.stderr
         finally:
             run.kill()
-    assert gone(tmp_path, 12)
+    assert gone(tmp_path)
     told = {e["key"] for e in events(log.read_text()) if e["event"] == "found"}
     record = read_record(folder_of(tmp_path))
     assert record.ended == ""
@@ -131,8 +131,8 @@ def test_a_killed_server_and_a_killed_worker_stop_nothing(tmp_path: Path) -> Non
             (worker,) = children(run.pid)
             kill(worker)
             until(lambda: "worker-lost" in (tmp_path / "e").read_text())
-            assert gone(tmp_path, 12) or servers(tmp_path)  # its server, or already the next one
-            out, err = run.communicate(timeout=120)
+            assert gone(tmp_path) or servers(tmp_path)  # its server, or already the next one
+            out, err = run.communicate()
         finally:
             run.kill()
     # A server that is killed is a crash: that is found. A worker is ours, and is not.
@@ -152,10 +152,10 @@ def test_a_worker_whose_coordinator_is_gone_ends(busy: bool) -> None:
         if busy:
             tell(process.stdin, protocol.Share(0, 100_000, 0))
         wanted = protocol.Did if busy else protocol.Ready
-        while not isinstance(messages.get(timeout=60), wanted):
+        while not isinstance(messages.get(timeout=300), wanted):
             pass
         process.stdin.close()
-        assert process.wait(20) == 0
+        assert process.wait(300) == 0
     finally:
         process.kill()
 
@@ -245,17 +245,17 @@ def test_a_cluster_goes_on_when_a_worker_is_killed(tmp_path: Path) -> None:
     try:
         with start(tmp_path, *words) as run:
             try:
-                until(lambda: told(tmp_path, "worker-started") == 2, 90)
+                until(lambda: told(tmp_path, "worker-started") == 2)
                 workers[0].kill()
                 until(lambda: "worker-lost" in (tmp_path / "e").read_text())
-                out, err = run.communicate(timeout=200)
+                out, err = run.communicate()
             finally:
                 run.kill()
         assert run.returncode == 0, out + err
         record = read_record(folder_of(tmp_path))
         assert record.totals["programs"] >= 250
         assert record.totals["lost_workers"] == 1
-        assert gone(tmp_path, 12)
+        assert gone(tmp_path)
     finally:
         for process in (*workers, scheduler):
             process.kill()

@@ -71,7 +71,7 @@ def test_the_correct_twin_is_silent(way: str, folder: Path, tmp_path: Path) -> N
             "run",
             url,
             *options(way),
-            *("--programs", "100", "--seed", "1"),
+            *("--programs", "40", "--seed", "1"),
             cwd=tmp_path,
             ca=folder / "ca.pem",
         )
@@ -107,7 +107,7 @@ def test_http2_without_its_package_says_what_to_install(folder: Path, tmp_path: 
             text=True,
             cwd=tmp_path,
             check=False,
-            timeout=60,
+            timeout=300,
         )
     assert refused.returncode == 2, refused.stderr
     assert "pip install 'deadheat[http2]'" in refused.stderr.splitlines()[-1]

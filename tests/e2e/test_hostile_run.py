@@ -48,7 +48,7 @@ HONEST = 8
 BASE_MEMORY_KIB = 100 * 1024
 SEARCH_S = 3
 # Start, search, the last timeouts of calls that were under way, and the end.
-MOST_S = 60.0
+MOST_S = 150.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,13 +79,13 @@ def test_a_secret_that_the_server_gives_away_is_kept_nowhere(tmp_path: Path) -> 
 
     profile = str(PROFILE)
     assert deadheat("check", profile) == 0
-    assert deadheat("run", profile, "--programs", "60", "--seed", "1") == 1
+    assert deadheat("run", profile, "--programs", "60", "--seed", "1", "-x") == 1
     outputs = ("--junit", "junit.xml", "--report", "report", "--events", "events.ndjson")
-    assert deadheat("ci", profile, "--budget", "12s", *outputs) == 1
+    assert deadheat("ci", profile, "--budget", "10s", "-x", *outputs) == 1
     assert deadheat("campaign", profile, "--programs", "60", "--seed", "1", "--into", "camp") == 1
     examples = sorted((tmp_path / ".deadheat").rglob("*.json"))
     assert examples
-    for example in examples[:3]:
+    for example in examples[:1]:
         deadheat("show", str(example))
         deadheat("explain", str(example))
         for form in ("curl", "markdown", "har"):

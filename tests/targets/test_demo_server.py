@@ -111,7 +111,7 @@ class Wire:
     """One raw connection."""
 
     def __init__(self, port: int) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout=5)
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout=60)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def __del__(self) -> None:
@@ -156,7 +156,7 @@ def serving(*extra: str) -> Iterator[int]:
             assert line.startswith("demo server listening on http://127.0.0.1:")
             yield int(line.rsplit(":", 1)[1])
             process.send_signal(signal.SIGTERM)
-            assert process.wait(5) == 0
+            assert process.wait(60) == 0
         finally:
             process.kill()
 
@@ -227,7 +227,7 @@ def test_a_taken_port_is_one_line_and_exit_1() -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=20,
+            timeout=60,
         )
         assert taken.returncode == 1
         assert "address already in use" in taken.stderr
