@@ -118,13 +118,17 @@ class View:
                 self.remark(via_text(via))
                 self.remark(hiccups_text(met))
             case events.Found(signature, program, calls, path):
-                self.note(f"found {signature} in program {program:,} ({calls} calls): {path}")
+                # Its folder: the file goes once a smaller example has replaced it.
+                self.note(
+                    f"found {signature} in program {program:,} ({calls} calls): {path.parent}"
+                )
             case events.Shrunk(signature, calls, trials):
                 self.note(f"  {signature.anomaly}: {calls} calls after {trials:,} trials")
-            case events.Saved(artifact, path):
+            case events.Saved(artifact, path, kept):
                 rate = artifact.rate
                 shown = percent(rate.diverged / rate.trials) if rate and rate.trials else "?"
-                self.note(f"saved {artifact.anomaly}, diverges in {shown} of trials: {path}")
+                done = "kept the better example of" if kept else "saved"
+                self.note(f"{done} {artifact.anomaly}, diverges in {shown} of trials: {path}")
             case events.MoreReliable(artifact, _):
                 rate = artifact.most_reliable_rate
                 shown = percent(rate.diverged / rate.trials) if rate and rate.trials else "?"

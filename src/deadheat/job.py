@@ -103,6 +103,7 @@ class _Job:
         self._began_s = time.monotonic()
         self._results: list[Regression] = []
         self._names: dict[str, str] = {}  # of targets, by label
+        self._again: dict[str, tuple[str, ...]] = {}  # what names them to a command
         self._engine: Engine | None = None
 
     def run(self) -> JobResult:
@@ -110,6 +111,7 @@ class _Job:
         target = self._found(order.target)
         own = label_of(target.name, target.wire.name)
         self._names[own] = target.name
+        self._again[own] = target.again
         due = self._due(target)
         mine = due.pop(own, ())
         others = {label: self._other(label) for label in due}
@@ -262,6 +264,7 @@ class _Job:
             replayed,
             seconds,
             why,
+            self._again.get(label, ()),
         )
         self._results.append(one)
         diverged = replayed.rate.diverged if replayed is not None else 0

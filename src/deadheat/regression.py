@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 def label_of(name: str, profile: str) -> str:
     """What ``expect`` calls this target: ``opencode@1.0.152``, ``carts``."""
-    return profile if "://" in name or name.endswith(".toml") else name
+    if "://" in name or name.endswith(".toml"):
+        return profile
+    # A Python file above this folder; and a name of a stranger's leads nowhere else.
+    return "/".join(part for part in name.split("/") if part not in ("", ".", ".."))
 
 
 def group_of(name: str, profile: str) -> str:

@@ -26,13 +26,15 @@ if TYPE_CHECKING:
 class Example:
     """One distinct divergence of a run: its best example, and how many trials showed it.
 
-    ``finished``: shrinking and measuring came to their end.
+    ``finished``: shrinking and measuring came to their end. ``kept``: the file at ``path`` holds
+    an earlier run's example of the same, which is better.
     """
 
     artifact: Artifact
     path: Path
     seen: int
     finished: bool
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class Summary:
 
     ``rounds``: the concurrent ones; ``missed_rounds`` of them missed their offsets. ``via``:
     what the requests travelled over.
-    ``known``: sightings of what is committed as a known bug; no findings.
+    ``known``: sightings of what is committed as a known bug; no findings. ``again``: what names its
+    target to a command on one of its examples (``drive.target.Target.again``).
     Of the programs searched, ``raced`` were judged and had calls that were answered and overlapped;
     in ``unanswered`` no two calls that raced were answered, and ``unanswered_s`` went on those.
     """
@@ -65,6 +68,7 @@ class Summary:
     missed_rounds: int = 0
     via: Via = Via.TCP
     known: int = 0
+    again: tuple[str, ...] = ()
     raced: int = 0
     unanswered: int = 0
     unanswered_s: float = 0.0
@@ -123,6 +127,7 @@ class Regression:
     replayed: Replayed | None
     seconds: float
     why: str = ""
+    again: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +247,7 @@ class CampaignRecord:
     silence: dict[Pairing, Silence]
     last_new: int
     log: tuple[str, ...]
+    again: tuple[str, ...] = ()
 
 
 class Presence(StrEnum):

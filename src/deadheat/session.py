@@ -93,6 +93,7 @@ def folder_name(target: str) -> str:
     """The target's name as a folder: ``opencode@1.0.152``, ``carts``, ``127.0.0.1-4096``."""
     if target.endswith(".toml"):
         return folder_name(PurePath(target).stem)
+    target = re.sub(r"^(\.\./)+", "", target)  # a file beside or above this folder
     return re.sub(r"[^A-Za-z0-9@._-]+", "-", target.removeprefix("http://")).strip("-")
 
 

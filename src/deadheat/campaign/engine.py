@@ -150,6 +150,7 @@ class Engine:
             missed_rounds=counts.missed_rounds,
             via=self._live.target.via,
             known=counts.known,
+            again=self._live.target.again,
             raced=counts.raced,
             unanswered=counts.unanswered,
             unanswered_s=counts.unanswered_s + self._in_flight_s(),
@@ -218,7 +219,7 @@ class Engine:
         program, divergence = tuned or (finding.program, finding.divergence)
         measured = await self._measure(program, divergence, finding.signature)
         saved = self._shelf.measured(finding.signature, measured, None)
-        self._tell(events.Saved(saved.artifact, saved.path))
+        self._tell(events.Saved(saved.artifact, saved.path, saved.kept))
         also = (artifact.most_reliable,) if artifact.most_reliable is not None else ()
         await self._widen(measured, finding.signature, also, for_widening)
         self._ended = "tuned"
@@ -305,7 +306,7 @@ class Engine:
             program, divergence = tuned
         measured = await self._measure(program, divergence, finding.signature)
         saved = self._shelf.measured(finding.signature, measured, None)
-        self._tell(events.Saved(saved.artifact, saved.path))
+        self._tell(events.Saved(saved.artifact, saved.path, saved.kept))
         also = (shrunk.most_reliable,) if _differs(shrunk.most_reliable, shrunk.smallest) else ()
         await self._widen(measured, finding.signature, also)
 

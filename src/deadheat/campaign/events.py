@@ -79,10 +79,14 @@ class Shrunk:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A divergence is shrunk and measured as far as the budget allowed."""
+    """A divergence is shrunk and measured as far as the budget allowed.
+
+    ``kept``: the file holds an earlier run's example, which is better.
+    """
 
     artifact: Artifact
     path: Path
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,10 @@
 """The shelf of findings: one for each signature, each on disk from its first sight on.
 
-Rule: a finding has one file at a time. A smaller or measured example is written
-first, then the file that it replaces is removed.
+Rules
+- A finding has one file at a time. A smaller or measured example is written first, then the file
+  that it replaces is removed, if this run has written it.
+- A file of an earlier run is never replaced by a worse example, and never removed: the finding
+  then goes by that file (``Finding.kept``).
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from deadheat import artifact as artifacts
 from deadheat.artifact import Artifact, Environment, Origin, RateRecord, TargetRecord
+from deadheat.errors import BadArtifact
 from deadheat.results import Example
 
 if TYPE_CHECKING:
@@ -32,7 +36,7 @@ class Finding:
 
     ``program`` and ``divergence`` are the best example so far; ``seen`` counts
     the trials that showed it. ``pursued``: its turn has come; ``finished``: and
-    gone, with a measured rate.
+    gone, with a measured rate. ``kept``: the file at ``path`` is an earlier run's, and better.
     """
 
     signature: Signature
@@ -44,6 +48,7 @@ class Finding:
     finished: bool
     artifact: Artifact
     path: Path
+    kept: bool = False
 
 
 class Shelf:
@@ -55,7 +60,7 @@ class Shelf:
         self._plan = plan
         self._findings: dict[Signature, Finding] = {}
         self._environment = artifacts.environment()
-        self._not_ours: Path | None = None
+        self._written: set[Path] = set()
 
     def findings(self) -> tuple[Finding, ...]:
         """In the order in which they were first seen."""
@@ -63,7 +68,9 @@ class Shelf:
 
     def examples(self) -> tuple[Example, ...]:
         """The findings as a run's results."""
-        return tuple(Example(f.artifact, f.path, f.seen, f.finished) for f in self.findings())
+        return tuple(
+            Example(f.artifact, f.path, f.seen, f.finished, f.kept) for f in self.findings()
+        )
 
     def waiting(self) -> Finding | None:
         """The first finding that nobody has pursued yet."""
@@ -93,8 +100,10 @@ class Shelf:
             self._findings[signature] = replace(known, seen=known.seen + 1)
             return None
         artifact = self._artifact(program, divergence, Origin(self._plan.seed, programs, 0))
-        path = artifacts.write(artifact, self._plan.folder)
-        finding = Finding(signature, program, divergence, programs, 1, False, False, artifact, path)
+        path, kept = self._save(artifact)
+        finding = Finding(
+            signature, program, divergence, programs, 1, False, False, artifact, path, kept
+        )
         self._findings[signature] = finding
         return finding
 
@@ -113,7 +122,6 @@ class Shelf:
             path=path,
         )
         self._findings[finding.signature] = finding
-        self._not_ours = path
         return finding
 
     def shrunk(self, signature: Signature, shrunk: Shrunk) -> Finding:
@@ -153,8 +161,8 @@ class Shelf:
     def _replace(
         self, finding: Finding, artifact: Artifact, program: Program, divergence: Divergence
     ) -> Finding:
-        path = artifacts.write(artifact, self._plan.folder)
-        if path != finding.path and finding.path != self._not_ours:
+        path, kept = self._save(artifact)
+        if path != finding.path and finding.path in self._written:
             finding.path.unlink(missing_ok=True)
         current = self._findings[finding.signature]
         updated = replace(
@@ -163,9 +171,23 @@ class Shelf:
             divergence=divergence,
             artifact=artifact,
             path=path,
+            kept=kept,
         )
         self._findings[finding.signature] = updated
         return updated
+
+    def _save(self, artifact: Artifact) -> tuple[Path, bool]:
+        """Where it is on disk now, and whether what is there is an earlier run's, and better."""
+        path = self._plan.folder / artifact.filename
+        if path not in self._written and path.exists():
+            try:
+                before = artifacts.read(path)
+            except BadArtifact:  # no example any more
+                before = None
+            if before is not None and not is_better(artifact, before):
+                return path, True
+        self._written.add(artifacts.write(artifact, self._plan.folder))
+        return path, False
 
     def _artifact(self, program: Program, divergence: Divergence, origin: Origin) -> Artifact:
         return fresh_artifact(
@@ -211,6 +233,26 @@ def fresh_artifact(
         origin=origin,
         environment=environment,
     )
+
+
+def is_better(one: Artifact, other: Artifact) -> bool:
+    """Is ``one`` the better example of a divergence? Of another target or promises: it is newer.
+
+    What is proven to be minimal goes before what is not, then fewer calls, then the rate that it
+    has at least: a higher one and a better measured one are both more use.
+    """
+    if (one.target.name, one.target.profile, one.target.promises) != (
+        other.target.name,
+        other.target.profile,
+        other.target.promises,
+    ):
+        return True
+    return _worth(one) > _worth(other)
+
+
+def _worth(artifact: Artifact) -> tuple[bool, int, float]:
+    rate = -1.0 if artifact.rate is None else artifact.rate.low
+    return artifact.proven_minimal, -len(artifact.program.calls()), rate
 
 
 def _record(rate: Rate | None) -> RateRecord | None:

@@ -442,6 +442,15 @@ def pairing_of(text: str) -> Pairing:
     return Pairing(first, second, Relation(relation))
 
 
+def _again(settings: Settings) -> tuple[str, ...]:
+    """What names the target of its examples, where their own record does not."""
+    if "://" not in settings.word:
+        return ()
+    file = settings.profile if (settings.profile or "").endswith(".toml") else None
+    profile = () if file is None else ("--profile", file)
+    return (*profile, *(("--allow-remote",) if settings.allow_remote else ()))
+
+
 def _findings(database: sqlite3.Connection, folder: Path) -> tuple[CampaignFinding, ...]:
     found: list[CampaignFinding] = []
     for key, file, body in database.execute("SELECT key, file, body FROM findings"):
@@ -475,4 +484,5 @@ def _record(database: sqlite3.Connection, folder: Path) -> CampaignRecord:
         silence=coverage.silence,
         last_new=int(totals.get("last_new", 0)),
         log=tuple(f"{at_s:.0f} s  {line}" for at_s, line in log)[::-1],
+        again=_again(settings),
     )

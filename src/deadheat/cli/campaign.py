@@ -28,6 +28,7 @@ from deadheat.cli.options import (
     max_rps_wanted,
 )
 from deadheat.cli.saying import say, tell
+from deadheat.cli.trusting import TRUST, must_be_trusted
 from deadheat.console import View
 from deadheat.errors import BadArtifact, CannotSave, UserError
 from deadheat.report.campaign_text import campaign_text
@@ -93,6 +94,7 @@ _KEEP = 200
 )  # fmt: skip
 @PROFILE
 @HTTP2
+@TRUST
 @REMOTE
 @FOLDER
 def campaign(
@@ -154,6 +156,8 @@ def campaign(
     else:
         assert resume is not None
         folder = resume
+        with View(quiet=events == "-") as view:
+            must_be_trusted(read_record(resume).target, str(resume), view)
     order = CampaignOrder(folder, settings, workers, cluster, seconds, programs)
     result = _watched(order, events, no_progress=no_progress)
     if events != "-":

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from deadheat import media
 from deadheat.cli.ending import find
 from deadheat.cli.options import HANG_AFTER, PROFILE, REMOTE
 from deadheat.cli.saying import say, tell
+from deadheat.cli.trusting import TRUST, must_be_trusted
 from deadheat.console import View
 from deadheat.drive.cleaning import Cleaned, Fate, clean
 from deadheat.drive.journal import LeftBehind, left_behind
 from deadheat.drive.until import run_until
 from deadheat.errors import ExitCode, UserError
 from deadheat.targets.catalog import STORE
+from deadheat.targets.python_file import named
 
 if TYPE_CHECKING:
     from deadheat.drive.target import Target
@@ -36,6 +39,7 @@ Exit codes:
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
 @PROFILE
 @HANG_AFTER
+@TRUST
 @REMOTE
 def cleanup(
     store: Path, against: str | None, dry_run: bool, profile: str | None, allow_remote: bool
@@ -87,6 +91,9 @@ def _server(
     if not left.run:
         return None
     word = against or left.word
+    if against is None and named(word) is not None:  # a profile is only read
+        instead = media.shell_line("--against", word)
+        must_be_trusted(word, str(left.path), view, instead=instead)
     used = profile or (left.profile if "://" in word else None)
     target = find(word, used, allow_remote, view)
     if target.base_url is None:

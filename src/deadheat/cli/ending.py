@@ -11,8 +11,10 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
+from deadheat import media
 from deadheat.cli.options import http2_wanted, observing
 from deadheat.cli.saying import say, tell
+from deadheat.cli.trusting import must_be_trusted
 from deadheat.core.release import Via
 from deadheat.errors import UserError
 from deadheat.report import outcome
@@ -37,6 +39,9 @@ def target_of(
 ) -> Target:
     """The target to run an example on: the recorded one, or another of the same profile."""
     word = against or artifact.target.name
+    if against is None and profile != word:
+        instead = media.shell_line("--against", word)
+        must_be_trusted(word, str(file), view, instead=instead)
     used = profile or (artifact.target.profile if "://" in word else None)
     target = observing(find(word, used, allow_remote, view), artifact.target.timeout_s)
     if target.wire.name != artifact.target.profile:

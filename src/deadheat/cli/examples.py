@@ -23,6 +23,7 @@ from deadheat.cli.options import (
     Duration,
 )
 from deadheat.cli.saying import say
+from deadheat.cli.trusting import TRUST
 from deadheat.console import View
 from deadheat.errors import ExitCode, UserError
 from deadheat.report import outcome
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 @HTTP2
 @HANG_AFTER
 @NO_STREAM
+@TRUST
 @REMOTE
 def replay(
     files: tuple[Path, ...],
@@ -123,6 +125,7 @@ def replay(
 @HTTP2
 @HANG_AFTER
 @NO_STREAM
+@TRUST
 @REMOTE
 @FOLDER
 def shrink(
@@ -160,6 +163,7 @@ def shrink(
 @HTTP2
 @HANG_AFTER
 @NO_STREAM
+@TRUST
 @REMOTE
 @FOLDER
 def tune(

@@ -9,6 +9,7 @@ import click
 from deadheat import artifact as artifacts
 from deadheat.cli.options import EXIT_CODES, PROFILE, REMOTE
 from deadheat.cli.saying import say
+from deadheat.cli.trusting import TRUST
 from deadheat.errors import UserError
 from deadheat.report.explanation import explanation_text, window_text
 from deadheat.report.terminal import finding_text
@@ -37,6 +38,7 @@ def show(files: tuple[Path, ...]) -> None:
 )
 @click.option("--against", metavar="TARGET", help="With --window: another server.")
 @PROFILE
+@TRUST
 @REMOTE
 def explain(
     file: Path, window: int | None, against: str | None, profile: str | None, allow_remote: bool

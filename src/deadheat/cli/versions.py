@@ -13,6 +13,7 @@ from deadheat import comparison, media
 from deadheat.cli.ending import target_of
 from deadheat.cli.options import EXIT_CODES, PROFILE, REMOTE
 from deadheat.cli.saying import say
+from deadheat.cli.trusting import TRUST, is_trusted
 from deadheat.console import View
 from deadheat.core.evidence import Present, Unproven
 from deadheat.errors import CannotSave, ExitCode, UnknownTarget, UserError
@@ -166,6 +167,7 @@ def _release(word: str) -> str:
 )
 @CONFIDENCE
 @PROFILE
+@TRUST
 @REMOTE
 def verify(
     file: Path,
@@ -200,6 +202,8 @@ def verify(
             word = baseline or artifact.target.name
             if baseline is None and "://" in word:
                 return None  # whoever listens there now need not be what was recorded
+            if baseline is None and word != against and not is_trusted(word, str(file), view):
+                return None
             return target_of(artifact, file, word, None, allow_remote, view)
 
         found = comparison.verify(

@@ -73,6 +73,7 @@ class Target:
     ``journal``: where to note what is made there, of a server that we do not manage.
     ``headers``: what every request to it carries; never printed or saved.
     ``mask``: hides the secrets among them, wherever it echoes one.
+    ``again``: the options that name it to a command on a saved example, which has its name alone.
     ``http2``: one connection for all lanes, at an https URL (``drive.http2``).
     ``settle_ms``: how long a change may take to show by the target's own word (``Shows``).
     A trial waits it out where the first reads at rest do not agree with what was answered;
@@ -102,6 +103,7 @@ class Target:
     journal: Journal | None = None
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # may hold secrets
     mask: Mask = field(default=Mask())
+    again: tuple[str, ...] = ()
 
     @property
     def via(self) -> Via:

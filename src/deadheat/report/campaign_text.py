@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deadheat import media
 from deadheat.core.coverage import plateaued, possible_pairings
 from deadheat.core.evidence import rate_refuted
 from deadheat.report.terminal import finding_text
-from deadheat.report.wording import duration_text, percent
+from deadheat.report.wording import duration_text, names_a_file, percent
 from deadheat.results import kindred
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def campaign_text(record: CampaignRecord, report: Path, *, proves: bool) -> str:
     if record.findings:
         kins = kindred(record.findings)
         parts.append(distinct_text(kins))
-        parts += [_kin_text(kin) for kin in kins]
+        parts += [_kin_text(kin, record.again) for kin in kins]
     elif not (programs := record.totals.get("programs", 0)):
         parts.append("no program was run")
     elif proves:
@@ -38,8 +39,14 @@ def campaign_text(record: CampaignRecord, report: Path, *, proves: bool) -> str:
     else:
         parts.append("no divergence seen, which proves nothing here")
     parts.append("\n".join(exercised(record)))
-    parts.append(f"report  {report}\nresume  deadheat campaign --resume {record.folder}")
+    parts.append(f"report  {report}\nresume  {resume_line(record)}")
     return "\n" + "\n\n".join(parts)
+
+
+def resume_line(record: CampaignRecord) -> str:
+    """The command that goes on with it."""
+    trust = ("--trust",) if names_a_file(record.target) else ()
+    return media.shell_line("deadheat", "campaign", "--resume", str(record.folder), *trust)
 
 
 def distinct_text(kins: tuple[Kin, ...]) -> str:
@@ -50,8 +57,8 @@ def distinct_text(kins: tuple[Kin, ...]) -> str:
     return distinct + more
 
 
-def _kin_text(kin: Kin) -> str:
-    lines = [finding_text(kin.head.artifact, kin.head.path), seen_text(kin.head)]
+def _kin_text(kin: Kin, again: tuple[str, ...]) -> str:
+    lines = [finding_text(kin.head.artifact, kin.head.path, again), seen_text(kin.head)]
     if kin.variants:
         lines.append("variants (the same calls race in them, and more):")
         lines += [f"  {variant_text(one)}: {one.path}" for one in kin.variants]

@@ -14,7 +14,7 @@ from deadheat.core.divergence import MEANING
 from deadheat.core.evidence import rate_refuted
 from deadheat.report.diagram import diagram_of_divergence, text
 from deadheat.report.terminal import finding_text
-from deadheat.report.wording import percent, rate_text, signature_text
+from deadheat.report.wording import percent, rate_text, replay_line, signature_text
 from deadheat.results import PROVES_NOTHING, RED, Standing
 
 if TYPE_CHECKING:
@@ -111,7 +111,6 @@ def _trials(one: Regression) -> str:
 
 def regression_story(one: Regression, *, reachable: bool = True) -> str:
     """What it showed, if that is red; how to replay it, if its server is ``reachable``."""
-    against = "" if one.name == one.artifact.target.name else f" --against {one.name}"
     if one.replayed is None:
         return ""
     shown = one.replayed.divergence or one.replayed.other
@@ -129,7 +128,9 @@ def regression_story(one: Regression, *, reachable: bool = True) -> str:
         f"recorded on {artifact.target.name}: {recorded}",
     ]
     if reachable:
-        lines.append(f"replay  deadheat replay {one.path}{against}")
+        here = one.name != artifact.target.name and not one.again
+        again = ("--against", one.name) if here else one.again
+        lines.append(f"replay  {replay_line(artifact, one.path, again)}")
     return "\n".join(lines)
 
 
@@ -141,7 +142,8 @@ def search_case(result: JobResult) -> Case:
     if summary is not None and summary.findings:
         said = _many(len(summary.findings), "divergence")
         found = ", ".join(finding_line(example) for example in summary.findings)
-        stories = "\n\n".join(finding_story(example) for example in summary.findings)
+        told = (finding_story(example, summary.again) for example in summary.findings)
+        stories = "\n\n".join(told)
         details = f"{stories}\n\nseed {result.seed}. {SERVER_IS_NOT}"
         return Case(name, Ended.FAILED, f"{said}: {found}", details, seconds)
     if summary is None and result.error is None:
@@ -162,9 +164,9 @@ def finding_line(example: Example) -> str:
     return signature_text(example.artifact)
 
 
-def finding_story(example: Example) -> str:
+def finding_story(example: Example, again: tuple[str, ...] = ()) -> str:
     """The whole finding, and whether it is finished."""
-    story = finding_text(example.artifact, example.path)
+    story = finding_text(example.artifact, example.path, again, kept=example.kept)
     return story if example.finished else f"{story}\n{UNFINISHED}"
 
 

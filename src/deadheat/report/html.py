@@ -23,9 +23,16 @@ from deadheat import media
 from deadheat.core.coverage import plateaued
 from deadheat.core.divergence import MEANING
 from deadheat.report import charts, lanes
-from deadheat.report.campaign_text import exercised, pairing_text, quiet_pairs
+from deadheat.report.campaign_text import exercised, pairing_text, quiet_pairs, resume_line
 from deadheat.report.diagram import named_reason, program_lines, text
-from deadheat.report.wording import duration_text, percent, rate_text, size_text, standing_text
+from deadheat.report.wording import (
+    duration_text,
+    percent,
+    rate_text,
+    replay_line,
+    size_text,
+    standing_text,
+)
 from deadheat.results import kindred
 
 if TYPE_CHECKING:
@@ -103,7 +110,7 @@ def campaign_page(record: CampaignRecord) -> str:
         quiet=[
             (pairing_text(p), f"{s.trials:,}", percent(s.would_have_seen() or 0)) for p, s in quiet
         ],
-        resume=media.shell_line("deadheat", "campaign", "--resume", str(record.folder)),
+        resume=resume_line(record),
     )
 
 
@@ -122,7 +129,9 @@ def _tiles(record: CampaignRecord, kins: tuple[Kin, ...]) -> tuple[Tile, ...]:
     )
 
 
-def shown_of(artifact: Artifact, path: Path, anchor: str, key: str = "") -> Shown:
+def shown_of(
+    artifact: Artifact, path: Path, anchor: str, key: str = "", again: tuple[str, ...] = ()
+) -> Shown:
     """Everything about one failing example that is drawn."""
     names = {session: name for name, session in artifact.sessions.items()}
 
@@ -153,7 +162,7 @@ def shown_of(artifact: Artifact, path: Path, anchor: str, key: str = "") -> Show
         if artifact.most_reliable_rate is None
         else rate_text(artifact.most_reliable_rate),
         offsets=(),
-        replay=media.shell_line("deadheat", "replay", str(path)),
+        replay=replay_line(artifact, path, again),
         made_by=f"deadheat {environment.deadheat}, seed {artifact.origin.seed}, "
         f"{environment.system}, {environment.cores} cores",
     )
@@ -161,7 +170,7 @@ def shown_of(artifact: Artifact, path: Path, anchor: str, key: str = "") -> Show
 
 def _shown_in_campaign(finding: CampaignFinding, record: CampaignRecord) -> Shown:
     anchor = f"f-{finding.artifact.fingerprint}"
-    shown = shown_of(finding.artifact, finding.path, anchor, finding.key)
+    shown = shown_of(finding.artifact, finding.path, anchor, finding.key, record.again)
     share = f" ({percent(finding.hits / finding.programs)})" if finding.programs else ""
     search = (
         f"{finding.hits:,} of the {finding.programs:,} programs that could show it did{share}; "

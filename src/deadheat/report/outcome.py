@@ -29,7 +29,10 @@ def run_text(summary: Summary | None, *, interrupted: bool, proves: bool = True)
     """
     if summary is None:
         return "interrupted before anything was run" if interrupted else "nothing was run"
-    parts = [finding_text(found.artifact, found.path) for found in summary.findings]
+    parts = [
+        finding_text(found.artifact, found.path, summary.again, kept=found.kept)
+        for found in summary.findings
+    ]
     if len(parts) > 1:
         parts.insert(0, f"{len(parts)} distinct divergences")
     if not parts:

@@ -11,7 +11,14 @@ from deadheat.core.divergence import MEANING
 from deadheat.core.evidence import rate_refuted
 from deadheat.core.release import missed
 from deadheat.report.diagram import diagram_of, named_reason, program_lines, text
-from deadheat.report.wording import fixed_text, percent, rate_text, size_text, standing_text
+from deadheat.report.wording import (
+    fixed_text,
+    percent,
+    rate_text,
+    replay_line,
+    size_text,
+    standing_text,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,8 +27,13 @@ if TYPE_CHECKING:
     from deadheat.core.release import Release
 
 
-def finding_text(artifact: Artifact, path: Path | None) -> str:
-    """One finding, whole: name, rate, diagram, where it is saved, how to replay it."""
+def finding_text(
+    artifact: Artifact, path: Path | None, again: tuple[str, ...] = (), *, kept: bool = False
+) -> str:
+    """One finding, whole: name, rate, diagram, where it is saved, how to replay it.
+
+    ``again``: see ``replay_line``. ``kept``: what is saved is a better one of an earlier run.
+    """
     lines = [
         f"{artifact.anomaly}  {MEANING[artifact.anomaly]}",
         f"{standing_text(artifact)} ({size_text(artifact.program)}), {_rate(artifact.rate)}",
@@ -47,8 +59,10 @@ def finding_text(artifact: Artifact, path: Path | None) -> str:
     lines += _why(artifact)
     lines.append(f"under the promises: {artifact.target.promises}")
     if path is not None:
-        lines.append(f"saved   {path}")
-        lines.append(f"replay  deadheat replay {path}")
+        lines.append(
+            f"kept    {path} (of an earlier run, and better)" if kept else f"saved   {path}"
+        )
+        lines.append(f"replay  {replay_line(artifact, path, again)}")
     return "\n".join(lines)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, assert_never
 
+from deadheat import media
 from deadheat.core.evidence import CONFIDENCE, DRIFT, quiet_needed
 from deadheat.core.ledger import Tally
 from deadheat.core.raced import Unraced, Why
@@ -12,6 +13,7 @@ from deadheat.core.release import Via
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from deadheat.artifact import Artifact, RateRecord
     from deadheat.core.evidence import Unproven
@@ -168,6 +170,21 @@ def hiccups_text(met: Sequence[Hiccup]) -> str | None:
     )
     said = ", ".join(f"{what}{f' {n} times' if n > 1 else ''}" for what, n in counts.items())
     return f"before anything raced, {said}; it was asked again"
+
+
+def names_a_file(word: str) -> bool:
+    """Is this target a profile or a Python file, which a command runs only when it is named?"""
+    return "://" not in word and (word.endswith(".toml") or ".py:" in word)
+
+
+def replay_line(artifact: Artifact, path: Path, again: tuple[str, ...] = ()) -> str:
+    """The command that runs the example once more, to be copied as it stands.
+
+    ``again``: the options that name its target (``Target.again``).
+    """
+    name = artifact.target.name
+    words = again or (("--against", name) if names_a_file(name) else ())
+    return media.shell_line("deadheat", "replay", str(path), *words)
 
 
 def signature_text(artifact: Artifact) -> str:

@@ -7,6 +7,7 @@ says what to write instead, before anything is started.
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import sys
 from dataclasses import replace
@@ -88,7 +89,9 @@ def resolve(
     """
     if "://" in word:
         found = _by_address(word, profile, allow_remote=allow_remote, http2=http2)
-        return replace(found, journal=Journal(store, found.name, profile))
+        spoken_by = () if profile in PROFILES else ("--profile", str(profile))
+        again = (*spoken_by, *_remote(found))
+        return replace(found, journal=Journal(store, found.name, profile), again=again)
     if http2:
         raise UnknownTarget(f"--http2 goes with an https:// URL, not with {word}. Leave it out.")
     if word.endswith(".toml") and profile in (None, word):
@@ -101,14 +104,18 @@ def resolve(
             base_url=None if spoken.url is None else spoken.url.rstrip("/"),
             project=path.absolute().parent,
         )
-        return replace(found, journal=None if spoken.url is None else Journal(store, word))
+        return replace(
+            found,
+            journal=None if spoken.url is None else Journal(store, word),
+            again=("--against", word, *_remote(found)),
+        )
     if (python := named(word)) is not None and profile is None:
         file, name = python
         found = target_of(load_target(file, name), f"{_shown(file)}:{name}", file, sys.executable)
         if found.base_url is not None:
             checked_url(found.base_url, allow_remote=allow_remote)
             found = replace(found, journal=Journal(store, word))
-        return found
+        return replace(found, again=("--against", word, *_remote(found)))
     if profile is not None:
         raise UnknownTarget(f"--profile goes with a URL, not with {word}. Leave it out.")
     if word in ("demo", "demo:correct"):
@@ -226,10 +233,12 @@ def checked_url(word: str, *, allow_remote: bool) -> str:
 
 
 def _shown(path: Path) -> str:
-    """The file as artifacts name it: never an absolute path."""
-    here = Path.cwd()
-    absolute = path.absolute()
-    return absolute.relative_to(here).as_posix() if absolute.is_relative_to(here) else path.name
+    """The file as artifacts name it: as it is found from here, and never an absolute path."""
+    return Path(os.path.relpath(path)).as_posix()
+
+
+def _remote(target: Target) -> tuple[str, ...]:
+    return ("--allow-remote",) if is_remote(target) else ()
 
 
 def is_remote(target: Target) -> bool:

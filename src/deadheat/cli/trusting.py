@@ -1,0 +1,81 @@
+"""What a file names is run only for somebody who has said so.
+
+An example, a campaign's folder or a journal may come from anybody. The target that it names may be
+a profile, whose command deadheat would start, or a Python file, which it would import.
+
+Rules
+- A target that is named on the command line is trusted, and so are those that deadheat brings
+  along (``demo``, releases of OpenCode). An address starts nothing.
+- Any other is shown, with what it would run, and asked for at a terminal; elsewhere it is refused.
+  ``--trust`` answers yes.
+- What is started because a file names it is printed before it runs.
+- Nothing in the file itself, or beside it, can say yes: what came with it may say anything.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from deadheat import media
+from deadheat.cli.saying import ask
+from deadheat.errors import UserError
+from deadheat.targets.profile import read_profile
+from deadheat.targets.python_file import named
+
+if TYPE_CHECKING:
+    from deadheat.console import View
+
+
+def _put(ctx: click.Context, _param: click.Parameter, given: bool) -> None:
+    ctx.meta["deadheat.trust"] = given
+
+
+TRUST = click.option(
+    "--trust",
+    is_flag=True,
+    expose_value=False,
+    callback=_put,
+    help="Run what FILE names (a profile's command, a Python file) without asking.",
+)
+
+
+def is_trusted(word: str, source: str, view: View) -> bool:
+    """May the target that ``source`` names be run? Asks at a terminal; False where nobody can say.
+
+    Raises ``BadFile`` for a profile that is none.
+    """
+    does = what_runs(word)
+    if does is None:
+        return True
+    if not click.get_current_context().meta.get("deadheat.trust") and not ask(
+        f"{source} names {word}, which {does}. Go on?"
+    ):
+        return False
+    view.note(f"{source} names {word}, which {does}")
+    return True
+
+
+def must_be_trusted(word: str, source: str, view: View, *, instead: str = "") -> None:
+    """The same, but raises ``UserError``; ``instead``: how to name it on the command line."""
+    if not is_trusted(word, source, view):
+        raise UserError(
+            f"{source} names {word}, which {what_runs(word)}. Nothing that a file names is run "
+            f"unasked: {f'name it yourself ({instead}), or ' if instead else ''}add --trust."
+        )
+
+
+def what_runs(word: str) -> str | None:
+    """What would be run for this target, in words; None: nothing of a stranger's."""
+    if "://" in word:
+        return None
+    if (python := named(word)) is not None:
+        return f"runs the Python file {python[0]}"
+    if not word.endswith(".toml"):
+        return None
+    profile = read_profile(Path(word))
+    if profile.server is None:
+        return f"sends requests to {profile.url or 'an address'}"
+    return f"starts: {media.shell_line(*profile.server.command)}"
