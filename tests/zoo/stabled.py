@@ -109,7 +109,6 @@ STABLED: tuple[Animal, ...] = (
         "Starlette on hypercorn: it ends the connection where an answer precedes the body",
         _LOOP,
         _hypercorn("starlette_app.py"),
-        races=0.2,
     ),
     _stack(
         "node-http", "Node's http: looks when the head is in", _LOOP, Stack(_NODE, "node_http.mjs")

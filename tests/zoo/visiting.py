@@ -12,6 +12,8 @@ import httpx
 from tests.quality.hunting import hunt
 
 from deadheat.core.divergence import Undecided
+from deadheat.core.history import overlapping_pairs
+from deadheat.core.raced import answered_race
 from deadheat.errors import TargetError
 from deadheat.generate.source import ProgramSource
 from deadheat.report.terminal import finding_text
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """``raced``: programs whose calls were all bound and answered, some of them at once;
-    ``undecided``: those of them that could not be judged.
+    """``raced``: programs in which calls that race were answered, and overlapped
+    (``core.raced``); ``undecided``: those of them that could not be judged.
 
     ``alarm``: what was found, as told to the user; empty: nothing. ``refused``: why the run ended
     before its end, as told; empty: it did not. ``silent``: kinds of calls that never succeeded.
@@ -83,7 +85,8 @@ def visit(
 
     def watch(program: Program, execution: Execution, verdict: Verdict) -> None:
         nonlocal raced, undecided
-        if has_raced(program, execution):
+        history = execution.history
+        if answered_race(program, history) and overlapping_pairs(history):
             raced += 1
             undecided += isinstance(verdict, Undecided)
 
@@ -107,16 +110,6 @@ def visit(
         silent=tuple(sorted(kinds - {kind for kind, n in summary.answered.items() if n})),
         harm=_harm(animal, url),
         seconds=_since(began_s),
-    )
-
-
-def has_raced(program: Program, execution: Execution) -> bool:
-    """Did a round of it race: calls that were bound, answered, and overlapped?"""
-    history = execution.history
-    return (
-        program.concurrency > 1
-        and not execution.unbound
-        and all(op.return_ns is not None for op in history.operations if not op.at_rest)
     )
 
 

@@ -108,7 +108,6 @@ WILD: tuple[Animal, ...] = (
         "gone for 50 ms and back after 150 answers, and nothing is lost",
         restarts=150,
         because="as plain; a call that broke off was done or not, and is answered by nobody",
-        races=0.3,
     ),
     _way("ipv6", "listens on ::1", where=Where.IPV6),
     _way("unix-socket", "listens on a unix socket", where=Where.UNIX),
@@ -168,14 +167,13 @@ WILD: tuple[Animal, ...] = (
         "429 for one call in ten",
         refusing=Refusing(429, share=0.1),
         declares=every(refused=[429]),
-        races=0.2,
     ),
     _way(
         "conflicts-409",
         "409 for one call in five",
         refusing=Refusing(409, share=0.2),
         declares=every(refused=[409]),
-        races=0.05,
+        races=0.3,
     ),
     _way(
         "hiccup-503",
@@ -194,7 +192,6 @@ WILD: tuple[Animal, ...] = (
         "503 for one call in ten, declared as unknown",
         refusing=Refusing(503, share=0.1),
         declares=every(unknown=[503]),
-        races=0.2,
     ),
     # -- ids
     _kind("ids-spaces", "ids with spaces", _ids("my cart {}")),
@@ -265,7 +262,6 @@ WILD: tuple[Animal, ...] = (
         "409 to a create while there are three",
         Few,
         declares={"calls": {"create": {"refused": [409]}}},
-        races=0.2,
     ),
     _kind(
         "vague",
