@@ -105,6 +105,7 @@ def reads_of(profile: Profile) -> tuple[tuple[str, Reads], ...]:
                 _keys(one.items_at or ""),
                 one.id_in_location,
                 one.answer,
+                tuple(sorted(one.refused)),
             ),
         )
         for one in profile.calls.exchanges()

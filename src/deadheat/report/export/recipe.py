@@ -66,6 +66,7 @@ class Reads:
     items: tuple[str, ...] = ()
     location: bool = False
     answer: Any = None
+    refused: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from deadheat import media
 from deadheat.core.divergence import MEANING
 from deadheat.core.program import describe, kind_of, makes, needs, var_of
+from deadheat.core.release import LANE_US, NEIGHBOUR_US
 from deadheat.errors import CannotExport
 from deadheat.report.diagram import diagram_of, named_reason, text
 from deadheat.report.export.clues import Clue, clues_of, last_clue
@@ -133,6 +134,8 @@ def _rendered(template: str, recipe: Recipe, name: str, *, stdlib: bool) -> str:
             clues=[_clue(clue) for clue in clues_of(artifact)],
             why=_blank_why(artifact),
             trials=recipe.trials,
+            miss_us=NEIGHBOUR_US,
+            miss_lane_us=LANE_US,
             reads=[(kind, _reads(reads)) for kind, reads in recipe.reads],
             headers=recipe.headers,
             basic=recipe.basic,
