@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tests.campaign.simulated import simulate
-from tests.programs import TWO_DELETES
+from tests.programs import TWO_DELETES, A
 
 from deadheat.artifact import (
     Artifact,
@@ -19,7 +19,17 @@ from deadheat.artifact import (
 )
 from deadheat.core.checker import check
 from deadheat.core.divergence import Diverged, Divergence
-from deadheat.core.program import sequential
+from deadheat.core.history import (
+    Created,
+    Deleted,
+    History,
+    Invocation,
+    Kind,
+    Listed,
+    Ok,
+    Operation,
+)
+from deadheat.core.program import Create, Delete, Program, sequential
 from deadheat.core.promises import Promises
 
 if TYPE_CHECKING:
@@ -48,6 +58,36 @@ def on_any_machine(artifact: Artifact) -> Artifact:
         artifact,
         program=sequential(artifact.program),
         history=replace(artifact.history, operations=operations),
+    )
+
+
+def double_delete() -> Artifact:
+    """Two deletes of one session that both claim to have done it, in a third of the trials."""
+    race = Program((((Create(A),),), ((Delete(A),), (Delete(A),))))
+    deleted = Ok(Deleted())
+    create, asked = Invocation(Kind.CREATE, title="a"), Invocation(Kind.DELETE, "ses_a")
+    operations = (
+        Operation(0, 0, create, Ok(Created("ses_a")), 0, 900, False, (0, 0, 0), 200),
+        Operation(1, 0, asked, deleted, 1_000, 1_900, False, (1, 0, 0), 200),
+        Operation(2, 1, asked, deleted, 1_000, 1_900, False, (1, 1, 0), 200),
+        Operation(3, 2, Invocation(Kind.LIST), Ok(Listed(())), 2_000, 2_900, True, None, 200),
+    )
+    verdict = check(History(operations), PROMISES)
+    assert isinstance(verdict, Diverged)
+    found = verdict.divergence
+    return replace(
+        example(),
+        anomaly=found.anomaly,
+        signature=found.signature.calls,
+        reason=found.reason,
+        program=race,
+        rate=RateRecord(66, 200, 0.2653, 0.3998, 0.95),
+        explanation=explanation_of(found),
+        witness=found.witness,
+        culprit=found.culprit,
+        about=found.sessions,
+        sessions=sessions_of(race, found.history),
+        history=found.history,
     )
 
 

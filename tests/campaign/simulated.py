@@ -122,6 +122,7 @@ class SimulatedTarget:
     before: Callable[[Program], None] = lambda _program: None
     per_lane: float = 0.0  # how much more often it shows for each lane more than two
     misses_us: int = 0  # by how much the second lane of every round leaves too late
+    lies: Callable[[Execution], Execution] = lambda execution: execution  # what becomes of each
 
     def clock(self) -> float:
         return self.now_s
@@ -143,7 +144,8 @@ class SimulatedTarget:
         rate = self.rate + self.per_lane * max(program.concurrency - 2, 0)
         execution = simulate(program, lost_delete=self.rng.random() < rate)
         self.requests += execution.requests
-        return replace(execution, history=self._released(execution.history, program)), None
+        history = self._released(execution.history, program)
+        return self.lies(replace(execution, history=history)), None
 
     def _released(self, history: History, program: Program) -> History:
         rounds = (lanes for lanes in program.rounds if len(lanes) > 1)

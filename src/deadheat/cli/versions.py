@@ -23,7 +23,7 @@ from deadheat.targets import opencode
 
 if TYPE_CHECKING:
     from deadheat.drive.target import Target
-    from deadheat.results import Row
+    from deadheat.results import Row, Verified
 
 
 class Confidence(click.ParamType):  # type: ignore[type-arg]
@@ -210,6 +210,11 @@ def verify(
             artifact, target, old, confidence, view, baseline_at_once=baseline is not None
         )
     say(report.verified_text(artifact, str(file), found))
+    sys.exit(verified_code(found))
+
+
+def verified_code(found: Verified) -> ExitCode:
+    """Fixed: 0. Not fixed, or something else diverged: 1. Nobody can tell: 3."""
     if isinstance(found.evidence, Present) or found.seen is not None:
-        sys.exit(ExitCode.DIVERGED)
-    sys.exit(ExitCode.TARGET if isinstance(found.evidence, Unproven) else ExitCode.CLEAN)
+        return ExitCode.DIVERGED
+    return ExitCode.TARGET if isinstance(found.evidence, Unproven) else ExitCode.CLEAN
