@@ -115,6 +115,23 @@ def test_agrees_where_the_straight_way_turns_its_choices(monkeypatch: pytest.Mon
     assert seen["legal"] > 400
 
 
+def test_agrees_where_the_sessions_are_asked_a_few_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So short a history is never that hard otherwise; and who shows what is looked up at once."""
+    monkeypatch.setattr("deadheat.core.projection._EACH", 0)
+    monkeypatch.setattr("deadheat.core.projection._ALL", 1)
+    monkeypatch.setattr("deadheat.core.projection._ALL_OF_FEW", 1)
+    monkeypatch.setattr("deadheat.core.ordering.AT_ONCE", 0)
+    for taken_in in (1, 2):
+        monkeypatch.setattr("deadheat.core.projection._TAKEN_IN", taken_in)
+        seen = _compare(range(500_000 + taken_in, 502_000, 2), 20, by_hand=False)
+        assert seen["impossible"] > 200
+        assert seen["legal"] > 400
+        for corner in ("titles", "unknown creates", "absent"):
+            assert _cornered(corner, range(200))["impossible"] > 6
+
+
 def test_the_straight_way_leads_through_long_histories() -> None:
     """With 100 clients some forty lists wait at once: each birth asks which come before it."""
     few, many = Cell(3_000, 10, 0.4, 0.0, faulty=False), Cell(1_000, 100, 0.4, 0.15, faulty=False)

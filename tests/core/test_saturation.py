@@ -13,7 +13,8 @@ from deadheat.core.history import Absent, History, Kind
 from deadheat.core.legality import searched
 from deadheat.core.lifetimes import Conflict, Unfit, judge_lists, read_lives
 from deadheat.core.nodes import Nodes, build_nodes
-from deadheat.core.ordering import Placed, Stuck, place_nodes, search_orders
+from deadheat.core.ordering import Placed, Stuck, search_orders
+from deadheat.core.projection import place_nodes
 from deadheat.core.promises import Promises
 from deadheat.core.saturation import Circle, forced
 from deadheat.core.search import Order

@@ -26,8 +26,9 @@ from deadheat.core.history import (
 from deadheat.core.lifetimes import Conflict, Unfit, judge_lists, read_lives
 from deadheat.core.names import lives_again
 from deadheat.core.nodes import build_nodes
-from deadheat.core.ordering import Placed, Spent, place_nodes
+from deadheat.core.ordering import Deep, Placed
 from deadheat.core.placing import order_of
+from deadheat.core.projection import place_nodes
 from deadheat.core.promises import DeletePromise, Promises
 from deadheat.core.search import NoOrder, Order, OutOfBudget, find_order
 from deadheat.core.sessions import model_for, with_beginnings
@@ -154,7 +155,7 @@ def _specialised(history: History, promises: Promises, budget: int) -> Legality:
     found = place_nodes(nodes, budget)
     if isinstance(found, Placed):
         return Order(order_of(lives, values, nodes, found.nodes))
-    if isinstance(found, Spent):
+    if isinstance(found, Deep):
         return OutOfBudget(found.steps)
     lists = [nodes.operation[j] for j in found.nodes]
     return Impossible((), tuple([op.index for op in lists if op is not None]))

@@ -27,6 +27,7 @@ Row: TypeAlias = (  # start, end, index, members, about, wild, operation: see ``
     "tuple[int, int, int, frozenset[Token], str | None, frozenset[str], Operation | None]"
 )
 NOBODY: frozenset[str] = frozenset()
+NOTHING: frozenset[Token] = frozenset()  # what an empty list shows; compared by identity
 
 
 class Nodes:
@@ -60,7 +61,7 @@ def build_nodes(lives: Lives, values: dict[str, list[Value]]) -> Nodes:
     nodes = Nodes(lives)
     by_id = lives.by_id
     rows: list[Row] = []
-    known: dict[frozenset[Token], frozenset[Token]] = {}
+    known: dict[frozenset[Token], frozenset[Token]] = {NOTHING: NOTHING}
     listed: set[Token] = set()
     for op in lives.lists:
         entries = op.outcome.result.entries  # type: ignore[union-attr]

@@ -8,8 +8,9 @@ Rules
   nodes placed, the instant reached and the gaps left for later: a set of nodes
   reached again no earlier is cut.
 - A list that shows what is there anyway is placed without a branch.
+- Once it takes long: a list comes next only if it shows all that lives and is still to be shown.
 - The one exponent is the number of lists pending at once that contradict each
-  other; ``budget`` bounds the node sets tried.
+  other; ``budget`` bounds the nodes tried.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from deadheat.core.lifetimes import BEFORE, NEVER
-from deadheat.core.saturation import Circle, forced
+from deadheat.core.nodes import NOTHING
 from deadheat.core.steps import State, Steps, with_node
 
 if TYPE_CHECKING:
-    from deadheat.core.nodes import Nodes
+    from deadheat.core.nodes import Nodes, Token
     from deadheat.core.steps import Gaps, Trail
 
 
@@ -29,54 +30,14 @@ class Placed(NamedTuple):
     """An order was found: ``(node, instant)``, first to last."""
 
     nodes: tuple[tuple[int, int], ...]
+    steps: int
 
 
 class Stuck(NamedTuple):
     """None exists; the nodes at the deepest point where the search failed."""
 
     nodes: tuple[int, ...]
-
-
-class Spent(NamedTuple):
-    """The budget ended first."""
-
     steps: int
-
-
-# Lists around the point where the search failed that are compared pair by pair.
-NEARBY = 150
-# With so few nodes what is forced is found sooner than the search tells that it is stuck.
-FEW = 16
-
-
-def place_nodes(nodes: Nodes, budget: int) -> Placed | Stuck | Spent:
-    """Search for an order of ``nodes``; ``budget`` counts the states looked at."""
-    count = len(nodes.start)
-    if not count:
-        return Placed(())
-    search = Steps(nodes)
-    if search.lacking:
-        return Stuck(())
-    if count <= FEW:
-        every = tuple(range(count))
-        try:
-            found = search_orders(search, budget, forced(nodes, every))
-        except Circle:
-            return Stuck(every)
-        return Spent(found.steps) if isinstance(found, Deep) else found
-    # A search that goes through takes one state a node. One that does not soon tries
-    # very many: then it pays to find out first what is forced.
-    easy = min(budget, 2 * count + 50)
-    found = search_orders(search, easy, {})
-    if not isinstance(found, Deep) or easy == budget:
-        return Spent(found.steps) if isinstance(found, Deep) else found
-    near = range(max(0, found.low - NEARBY), min(count, found.low + NEARBY))
-    try:
-        order = forced(nodes, list(near))
-    except Circle:
-        return Stuck(found.nodes)
-    again = search_orders(search, budget - easy, order)
-    return Spent(easy + again.steps) if isinstance(again, Deep) else again
 
 
 class Deep(NamedTuple):
@@ -87,18 +48,28 @@ class Deep(NamedTuple):
     nodes: tuple[int, ...]
 
 
+# Nodes looked at for the price of one tried (0.2 and 6 µs).
+LOOKS = 32
+# Steps until it pays to know who shows what; most searches end before.
+AT_ONCE = 200
+
+
 def search_orders(
     search: Steps, budget: int, order: dict[int, tuple[int, ...]]
 ) -> Placed | Stuck | Deep:
-    """Search depth first; ``order``: nodes that must come before another, whatever else holds."""
+    """Search depth first; ``order``: nodes that must come before another, whatever else holds.
+
+    A step is one node tried, or some that were looked at.
+    """
     nodes = search.nodes
     count = len(nodes.start)
     start, end, members, about = nodes.start, nodes.end, nodes.members, nodes.about
     memo: dict[tuple[int, int, Gaps], int] = {}
-    stack = [State(0, 0, BEFORE, frozenset(), 0, 0, (), None)]
+    stack = [State(0, 0, BEFORE, NOTHING, 0, 0, (), None)]
     steps = 0
     deepest = -1
     stuck_at: tuple[int, ...] = ()
+    kinship: Kinship | None = None
     while stack:
         state = stack.pop()
         low, mask, now, live, floor, born, gaps, trail = state
@@ -121,15 +92,18 @@ def search_orders(
             rest >>= 1
             j += 1
         if not pending:
-            return Placed(_unwound(trail))
+            return Placed(_unwound(trail), steps)
         if low > deepest:
             deepest, stuck_at = low, tuple(pending)
         if now > deadline:
             continue
+        steps += len(pending) // LOOKS
         again = -1
         for j in pending:
             if start[j] > now:
                 break
+            if j in order and _waits(order[j], low, mask):
+                continue
             if (members[j] is live if about[j] is None else members[j] <= live) and search.holds(
                 state, j
             ):
@@ -139,14 +113,81 @@ def search_orders(
             low, mask = with_node(low, mask, again)
             stack.append(State(low, mask, now, live, floor, born, gaps, (again, now, trail)))
             continue
+        chosen = [
+            j for j in pending if start[j] <= deadline
+            and not (j in order and _waits(order[j], low, mask))
+        ]  # fmt: skip
+        if len(chosen) > 1 and steps > AT_ONCE:
+            if kinship is None:
+                kinship = Kinship(nodes)
+            chosen = kinship.fitting(chosen, live, low, mask)
         children: list[tuple[int, int, State]] = []
-        for j in pending:
-            if start[j] <= deadline and not (j in order and _waits(order[j], low, mask)):
-                search.children(state, j, pending, deadline, children)
+        for j in chosen:
+            search.children(state, j, pending, deadline, children)
+        steps += len(chosen)
         if len(children) > 1:
             children.sort(key=_cheapest_last)
         stack.extend([child[2] for child in children])
-    return Stuck(stuck_at)
+    return Stuck(stuck_at, steps)
+
+
+class Kinship:
+    """Which nodes show what, as bits: rules out what cannot come next before it is tried."""
+
+    def __init__(self, nodes: Nodes) -> None:
+        self.number = number = {token: n for n, token in enumerate(nodes.early)}
+        self.showing = [0] * len(number)  # by token: the nodes that show it
+        self.shown: list[int] = []  # by node: the tokens that it shows
+        self.asked: list[int] = []  # by node: the tokens of which it says whether they live
+        self.plain = 0  # the lists that say it of all of them
+        everything = (1 << len(number)) - 1
+        for j, members in enumerate(nodes.members):
+            shown = 0
+            for token in members:
+                k = number[token]
+                shown |= 1 << k
+                self.showing[k] |= 1 << j
+            session = nodes.about[j]
+            asked = everything if session is None else self._titles(nodes, session)
+            for wild in nodes.wild[j]:
+                asked &= ~self._titles(nodes, wild)
+            self.shown.append(shown)
+            self.asked.append(asked)
+            if asked == everything:
+                self.plain |= 1 << j
+
+    def _titles(self, nodes: Nodes, session: str) -> int:
+        return sum(1 << self.number[t] for t in nodes.tokens[session] if t in self.number)
+
+    def fitting(self, chosen: list[int], live: frozenset[Token], low: int, mask: int) -> list[int]:
+        """Those of ``chosen`` that show all that lives and is still to be shown.
+
+        None at a dead end: of two lists that are left each lacks something of that which the
+        other shows, so each has to come before the other.
+        """
+        placed = mask << low | (1 << low) - 1
+        number, showing, shown, asked = self.number, self.showing, self.shown, self.asked
+        needed = ahead = 0
+        for token in live:
+            k = number[token]
+            left = showing[k] & ~placed
+            if left:
+                needed |= 1 << k
+                ahead |= left
+        if not needed:
+            return chosen
+        ahead &= self.plain
+        parts: set[int] = set()
+        while ahead:
+            last = ahead.bit_length() - 1
+            ahead ^= 1 << last
+            parts.add(shown[last] & needed)
+        before = needed
+        for part in sorted(parts, key=int.bit_count, reverse=True):
+            if part & ~before:
+                return []
+            before = part
+        return [j for j in chosen if not needed & asked[j] & ~shown[j]]
 
 
 def _waits(firsts: tuple[int, ...], low: int, mask: int) -> bool:

@@ -171,9 +171,11 @@ class _Sweep(Reach):
                 if not self.saved:
                     raise
                 self._branch()
+                there = len(self.order)
                 place = self._next_place()
                 if place is not None:
-                    credit -= self.failed - place.end
+                    # Where all is open at once the way is long and no answer lies on it.
+                    credit -= max(self.failed - place.end, there - place.placed, 1)
                 if place is None or credit < 0:
                     self._judge(ended_at)  # not before: most dead ends are only wrong choices
                     raise
