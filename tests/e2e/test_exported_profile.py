@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import sys
 from pathlib import Path
 from urllib.parse import quote
@@ -46,16 +47,30 @@ def leaks(folder: Path, said: str) -> list[str]:
     return found
 
 
-@pytest.mark.timeout(300)
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the profile, and one example that was found on its server."""
+    folder = tmp_path_factory.mktemp("found")
+    path = profile(folder, "")
+    code, said = deadheat(folder, "run", str(path), "--for", "60s", "-x", "--seed", "3")
+    assert code == 1, said
+    return folder
+
+
+@pytest.fixture
+def there(found: Path, tmp_path: Path) -> tuple[Path, str]:
+    """That folder, and its example, for one test."""
+    shutil.copytree(found, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "parrot.toml", str(next((tmp_path / ".deadheat").rglob("*.json")))
+
+
+@pytest.mark.timeout(600)
 @pytest.mark.anyio
 @pytest.mark.parametrize("stdlib", [True, False])
 async def test_an_exported_script_of_a_profile_with_a_token_reproduces(
-    stdlib: bool, tmp_path: Path
+    stdlib: bool, there: tuple[Path, str], tmp_path: Path
 ) -> None:
-    path = profile(tmp_path, "")
-    code, said = deadheat(tmp_path, "run", str(path), "--for", "40s", "-x", "--seed", "3")
-    assert code == 1, said
-    example = str(next((tmp_path / ".deadheat").rglob("*.json")))
+    _, example = there
     words = ("export", example, "--as", "script", "-o", "repro.py", *(["--stdlib"] * stdlib))
     code, said = deadheat(tmp_path, *words, token="")  # it needs no secret
     assert code == 0, said
@@ -78,7 +93,7 @@ async def test_an_exported_script_of_a_profile_with_a_token_reproduces(
         probe="/carts",
     )
     async with ServerProcess(launch) as server:
-        words = (sys.executable, "repro.py", "--url", str(server.base_url))
+        words = (sys.executable, "repro.py", "--url", str(server.base_url), "--trials", "5000")
         env = {**os.environ, "PARROT_TOKEN": TOKEN}
         done = await anyio.run_process(words, cwd=tmp_path, env=env, check=False)
         said = (done.stdout + done.stderr).decode()
@@ -90,11 +105,10 @@ async def test_an_exported_script_of_a_profile_with_a_token_reproduces(
         assert b"set the environment variable PARROT_TOKEN" in done.stderr
 
 
-def test_an_export_asks_for_the_profile_that_is_not_here(tmp_path: Path) -> None:
-    path = profile(tmp_path, "")
-    code, said = deadheat(tmp_path, "run", str(path), "--for", "40s", "-x", "--seed", "3")
-    assert code == 1, said
-    example = str(next((tmp_path / ".deadheat").rglob("*.json")))
+def test_an_export_asks_for_the_profile_that_is_not_here(
+    there: tuple[Path, str], tmp_path: Path
+) -> None:
+    path, example = there
     path.rename(tmp_path / "moved.toml")
     code, said = deadheat(tmp_path, "export", example, "--as", "curl")
     assert code == 2
