@@ -9,10 +9,13 @@ import anyio
 import httpcore
 import httpx
 import pytest
+from tests.servers.holder import OnRelease
 from tests.servers.scripted import Asked, Says, Scripted
 
+from deadheat.core.history import Fail
 from deadheat.drive.gate import Gate
 from deadheat.drive.lane import LaneClient, NeverSent
+from deadheat.drive.outcome import outcome_of_error
 from deadheat.drive.stream import HeldStream
 
 if TYPE_CHECKING:
@@ -183,8 +186,11 @@ async def test_a_connection_that_dies_while_held_is_made_again_before_the_gate_o
         async with anyio.create_task_group() as tasks:
             for lane, client in enumerate(clients):
                 tasks.start_soon(client.send, "POST", f"/{lane}", b"{}", (gate, lane))
-            await until(lambda: len(gate._held) == 2)
-            server.hang_up(server.lines[0])  # nobody yields: the gate has to look for itself
+            await until(lambda: len(gate._held) == len(server.lines) == 2)
+            server.hang_up(server.lines[0])
+            streams = [client.stamps for client in clients]
+            while not any(isinstance(one, HeldStream) and one.readable for one in streams):
+                pass  # nobody yields: the gate has to look for itself
             releases = await gate.open()
         for client in clients:
             await client.aclose()
@@ -197,31 +203,34 @@ async def test_a_connection_that_dies_while_held_is_made_again_before_the_gate_o
 async def test_a_connection_that_dies_after_the_opening_is_sent_nothing() -> None:
     """Its call has certainly not been done, and the race did not take place."""
     with Scripted(ok) as server:
-        clients = [LaneClient(server.base_url, 60) for _ in range(2)]
-        gate = Gate([0, 60_000])
-        failed: list[int] = []
+        client = LaneClient(server.base_url, 60)
+        gate = Gate([0, 1_000])
 
-        async def one(lane: int) -> None:
+        def hangs_up() -> None:
+            stream = client.stamps
+            assert isinstance(stream, HeldStream)
+            server.hang_up(server.lines[0])
+            while not stream.readable:
+                pass
+
+        gate.arrived(0, OnRelease(hangs_up))
+        failed: list[httpx.RequestError] = []
+
+        async def one() -> None:
             try:
-                await clients[lane].send("POST", f"/{lane}", b"{}", (gate, lane))
-            except NeverSent:
-                failed.append(lane)
-
-        async def hangs_up() -> None:
-            await until(lambda: server.asked)
-            (other,) = [line for line in server.lines if b"/1 " in line.received]
-            server.hang_up(other)
+                await client.send("POST", "/", b"{}", (gate, 1))
+            except httpx.RequestError as exc:
+                failed.append(exc)
 
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(one, 0)
-            tasks.start_soon(one, 1)
-            tasks.start_soon(hangs_up)
+            tasks.start_soon(one)
+            await until(lambda: server.lines and server.lines[0].received.endswith(b"\r\n\r"))
             await gate.open()
-        for client in clients:
-            await client.aclose()
-    assert failed == [1]
-    assert [asked.path for asked in server.asked] == ["/0"]
-    assert len(server.lines) == 2
+        await client.aclose()
+    assert [type(exc) for exc in failed] == [NeverSent]
+    assert outcome_of_error(failed[0]) == Fail("NeverSent")
+    assert server.asked == []
+    assert len(server.lines) == 1
 
 
 @pytest.mark.live

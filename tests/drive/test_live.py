@@ -22,6 +22,7 @@ from deadheat.campaign.judge import judge
 from deadheat.core.divergence import Anomaly, Diverged, Linearizable, Undecided
 from deadheat.core.history import Fail, Ok
 from deadheat.core.promises import DeletePromise
+from deadheat.drive.agreement import dry_run
 from deadheat.drive.executor import Executor
 from deadheat.drive.live import LiveTarget, open_target
 from deadheat.drive.ownership import Ownership
@@ -120,6 +121,24 @@ async def test_one_hiccup_is_told_and_ends_no_run(says: Says, done: bool, method
             (one,) = live.met
             assert one.status == (None if says.close else 503 if says.raw else says.status)
     assert crowd.stored == {}  # also what a create made that nobody knew about
+
+
+@on_loop
+async def test_a_check_takes_a_hiccup_for_no_mistake() -> None:
+    met: list[Asked] = []
+
+    def hiccup(asked: Asked) -> Says | None:
+        if asked.method != "DELETE" or met:
+            return None
+        met.append(asked)
+        return Says(503, {})
+
+    crowd = Crowd(random.Random(0), foreign=(), refuses=hiccup)
+    with Scripted(crowd) as server:
+        steps = await dry_run(at(server), server.base_url, "run")
+    assert [step.wrong for step in steps if step.wrong] == []
+    assert [step.doing for step in steps if "2 times" in step.hint] == ["delete it"]
+    assert crowd.stored == {}
 
 
 @on_loop

@@ -18,6 +18,7 @@ import pytest
 from tests.examples import example
 from tests.report.exported import loaded
 from tests.servers.behind import WAYS, certify, serving
+from tests.servers.holder import OnRelease
 from tests.servers.scripted import Asked, Says, Scripted
 
 from deadheat.drive.address import address_of
@@ -275,9 +276,9 @@ async def test_http2_what_was_held_on_a_broken_connection_reached_nobody(
     with serving("http2", folder, correct=True) as url:
         async with lanes("http2", url, 2) as (clients, shared):
             await clients[0].send("GET", NOW, None)
-            gate = Gate([0, 0] if when.startswith("before") else [0, 60_000])
+            first = await shared.current()
+            gate = Gate([1_000, 1_000, 0])
             ended: list[str] = []
-            first = anyio.Event()
 
             async def one(lane: int) -> None:
                 try:
@@ -285,22 +286,22 @@ async def test_http2_what_was_held_on_a_broken_connection_reached_nobody(
                     ended.append("answered")
                 except httpx.RequestError as exc:
                     ended.append(type(exc).__name__)
-                first.set()
 
-            async def breaks() -> None:
-                if when.startswith("after"):
-                    await first.wait()
-                connection = await shared.current()
-                connection._stream._sock.shutdown(socket.SHUT_RDWR)
+            def breaks() -> None:
+                first._stream._sock.shutdown(socket.SHUT_RDWR)
 
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(one, 0)
                 tasks.start_soon(one, 1)
                 while len(gate._held) < 2:
                     await anyio.lowlevel.checkpoint()
-                tasks.start_soon(breaks)
+                if when.startswith("after"):
+                    gate.arrived(2, OnRelease(breaks))
+                else:
+                    gate.absent(2)
+                    breaks()
                 await gate.open()
-            assert ended == ["answered", "answered" if when.startswith("before") else "NeverSent"]
+            assert ended == ["answered" if when.startswith("before") else "NeverSent"] * 2
 
 
 @pytest.mark.parametrize("way", ["tls", "http2"])

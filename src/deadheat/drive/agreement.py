@@ -53,6 +53,7 @@ from deadheat.drive.lateness import (
 from deadheat.drive.outcome import outcome_of_error
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.paging import LISTING, read_list
+from deadheat.drive.patience import Patience
 from deadheat.drive.redirects import answered
 from deadheat.drive.request_rate import RequestRate
 from deadheat.drive.server import ServerProcess
@@ -124,6 +125,7 @@ class _Walk:
         self._rate = None if target.max_rps is None else RequestRate(target.max_rps)
         self._client = client
         self._ownership = Ownership(run, chooses=target.chosen_ids)
+        self._patience = Patience()
         self._made: list[str] = []
         self._late_s: dict[int, float] = {}  # how long it took, by the step that did not show it
         self.steps: list[Step] = []
@@ -354,6 +356,17 @@ class _Walk:
         return result
 
     async def _send(self, invocation: Invocation) -> tuple[Outcome, int | None, tuple[str, ...]]:
+        status: int | None = None
+        keys: tuple[str, ...] = ()
+
+        async def send() -> Outcome:
+            nonlocal status, keys
+            outcome, status, keys = await self._once(invocation)
+            return outcome
+
+        return await self._patience.ask(self._client, invocation, send), status, keys
+
+    async def _once(self, invocation: Invocation) -> tuple[Outcome, int | None, tuple[str, ...]]:
         self._ownership.permit(invocation)
         if self._rate is not None:
             await anyio.sleep(self._rate.wait_s(1, time.monotonic()))
@@ -401,6 +414,8 @@ class _Walk:
         wrong: str,
         hint: str = "",
     ) -> None:
+        if self._patience.tries > 1 and not (wrong or hint):
+            hint = f"so only when it was asked {self._patience.tries} times"
         request = self._target.wire.encode(invocation)
         path = request.path
         for word, session in (("{id}", invocation.session), ("{parent}", invocation.parent)):
