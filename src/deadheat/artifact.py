@@ -47,6 +47,7 @@ from deadheat.errors import BadArtifact, CannotSave
 from deadheat.migrations import migrated
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import cattrs
@@ -172,6 +173,11 @@ class Artifact:
     expect: dict[str, Expectation] = field(default_factory=dict)
 
     @property
+    def names(self) -> dict[str, str]:
+        """What each id is called in texts."""
+        return names_of(self.sessions)
+
+    @property
     def fingerprint(self) -> str:
         """Eight hex digits of what was found: the signature and the program's structure."""
         passing = "transient " if self.transient else ""
@@ -209,6 +215,11 @@ def sessions_of(program: Program, history: History) -> dict[str, str]:
             names.setdefault(name + mark, session)
             mark += "'"
     return names
+
+
+def names_of(sessions: Mapping[str, str]) -> dict[str, str]:
+    """The name of each id; of one that two creates were given, the first one's."""
+    return {session: name for name, session in reversed(tuple(sessions.items()))}
 
 
 def environment() -> Environment:

@@ -23,11 +23,17 @@ _UNEXPLAINED: dict[str, Any] = {
     "lists": [],
 }
 
+# Where no edit made the history legal, files of before said this in its place.
+_NO_EDIT = "no single edit"
+
 
 def migrated(whole: dict[str, Any], version: int) -> dict[str, Any]:
     """``whole``, a file of format ``version``, in the shape of today."""
     if version == 1:
         whole = _explained(whole)
+    explanation = whole.get("explanation")
+    if isinstance(explanation, dict) and explanation.get("counterfactual") == _NO_EDIT:
+        whole = {**whole, "explanation": {**explanation, "counterfactual": ""}}
     return whole
 
 

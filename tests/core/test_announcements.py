@@ -174,6 +174,12 @@ def test_what_nobody_knows_may_be_announced_or_not(outcome: Outcome) -> None:
         assert names(told(built, BORN, GONE)) == []
 
 
+def test_missing_only_once_what_it_says_had_to_show() -> None:
+    settled = ONCE.settling(50 * MS)
+    assert names(told(a_deleted(), BORN, flushed=60), settled) == [Anomaly.MISSING_EVENT]
+    assert names(told(a_deleted(), BORN, flushed=54), settled) == []
+
+
 def test_announced_though_refused() -> None:
     """The session is there afterwards, and every delete of it answered that it did nothing."""
     built = Build().create("a", 0, 2).get("a", 6, 7, Found(), rest=True)

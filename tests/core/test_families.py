@@ -279,7 +279,7 @@ def test_a_cascade_half_done_is_only_visible_if_it_is_promised_to_be_gradual() -
     assert _found(history, ORPHAN).anomaly is not Anomaly.TORN_LIST
 
 
-def test_a_rename_that_brings_the_session_back_is_a_resurrection() -> None:
+def test_a_rename_that_brings_the_session_back_is_named_if_its_title_is_seen() -> None:
     def history(shown: str) -> History:
         return (
             Build().create("x", 0, 1, "old").delete("x", 2, 4)
@@ -288,9 +288,9 @@ def test_a_rename_that_brings_the_session_back_is_a_resurrection() -> None:
         )  # fmt: skip
 
     found = _found(history("new"), GRADUAL)
-    assert found.anomaly is Anomaly.RESURRECTION
+    assert found.anomaly is Anomaly.GHOST  # nobody saw it gone
     assert found.counterfactual == "rename({0}) had not created it again"
-    assert _found(history("old"), GRADUAL).anomaly is not Anomaly.RESURRECTION
+    assert _found(history("old"), GRADUAL).counterfactual == "that list had answered earlier"
 
 
 def test_children_shows_those_directly_below_and_nothing_of_a_parent_that_is_gone() -> None:

@@ -6,10 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.core.histories import Build
 from tests.examples import example
-from tests.programs import A
+from tests.programs import A, B
 
-from deadheat.core.divergence import Anomaly
+from deadheat.artifact import explanation_of, sessions_of
+from deadheat.core.checker import check
+from deadheat.core.divergence import Anomaly, Diverged
 from deadheat.core.history import (
     Absent,
     Announcement,
@@ -32,8 +35,47 @@ from deadheat.core.history import (
     Unknown,
 )
 from deadheat.core.program import Create, Delete, List, Program
+from deadheat.core.promises import Promises
 from deadheat.report.diagram import answer_text, call_text, diagram_of, program_lines, text
+from deadheat.report.explanation import explanation_text
 from deadheat.report.terminal import clean_text, finding_text
+
+
+def test_two_creates_of_one_id_keep_the_names_of_the_program() -> None:
+    """One id has one name where it is spoken of; the creates are those that the program made."""
+    both = Build().create("x", 0, 2).create("x", 1, 3).list(4, 5, "x", rest=True).history
+    creates = Program((((Create(A),), (Create(B),)),))
+    placed = tuple(
+        replace(op, place=(0, op.index, 0) if op.index < 2 else None) for op in both.operations
+    )
+    history = replace(both, operations=placed)
+    verdict = check(history, Promises())
+    assert isinstance(verdict, Diverged)
+    found = verdict.divergence
+    artifact = replace(
+        example(),
+        anomaly=found.anomaly,
+        reason=found.reason,
+        explanation=explanation_of(found),
+        program=creates,
+        witness=found.witness,
+        culprit=found.culprit,
+        about=found.sessions,
+        sessions=sessions_of(creates, history),
+        history=history,
+        rate=None,
+    )
+    assert artifact.names == {"x": "a"}
+    assert found.culprit == 1
+    told = explanation_text(artifact)
+    first, second = text(diagram_of(artifact)).splitlines()[:2]
+    assert "a = create()" in first
+    assert "✗" not in first
+    assert "b = create()" in second
+    assert "✗" in second
+    assert "what no order can place: b = create()" in told
+    assert "create() #1 and create() #2 answered the same id, a," in told
+
 
 GHOST = """\
     a = create()             200 created

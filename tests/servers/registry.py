@@ -50,8 +50,8 @@ ANNOUNCED = Promises(events=EventPromise.EXACTLY_ONCE)
 class Sight:
     """One way in which a race shows.
 
-    ``anomaly``: its signature's. ``minima``: one for each signature that it can
-    have. ``misnomer``: it comes out under this name, and why that is the wrong one;
+    ``anomaly``: what it is called, or its signature's. ``minima``: one for each signature that
+    it can have. ``misnomer``: it comes out under this name, and why that is the wrong one;
     then no program is its minimum.
     """
 
@@ -101,10 +101,10 @@ class Race:
 
     def sight(self, example: Artifact) -> Sight | None:
         """The sight that an example is; None when it is none that this race explains."""
-        signature = divergence_of(example).signature
-        for sight in self.sights:
-            if sight.anomaly is signature.anomaly:
-                return sight
+        for name in (example.anomaly, divergence_of(example).signature.anomaly):
+            for sight in self.sights:
+                if sight.anomaly is name:
+                    return sight
         return None
 
 
@@ -160,6 +160,8 @@ RACES: tuple[Race, ...] = (
             Sight(
                 Anomaly.RESURRECTION,
                 (
+                    # The reads at rest may be slow enough to see it gone, and back.
+                    _race((Delete(A),), (Get(A),), after=1),
                     _race((Delete(A), Get(A)), (Get(A),), after=1),
                     _race((Delete(A), List()), (Get(A),), after=1),
                     _race((Delete(A), Delete(A)), (Get(A),), after=1),

@@ -97,6 +97,7 @@ class _Look:
         )
         self.heard = () if stream is None else stream.announcements
         self.flushed_ns = None if stream is None else stream.flushed_ns
+        self.promises = promises
         self.titles = promises.events is EventPromise.EXACTLY_ONCE
         self.cascade = promises.children is ChildrenPromise.CASCADE
         self.alone = promises.children is ChildrenPromise.ORPHAN
@@ -140,6 +141,11 @@ class _Look:
         above = ancestors(session, self.parents)
         return next((op for op in deletes if op.invocation.session in above), None)
 
+    def _may_come(self, op: Operation, flushed_ns: int) -> bool:
+        """Need what it changed not have shown yet when the last announcement came?"""
+        lag_ns = self.promises.lag_ns(op)
+        return lag_ns is None or (bool(lag_ns) and (op.return_ns or 0) + lag_ns >= flushed_ns)
+
     def told(self, due: Due) -> bool:
         """Has this change been announced?"""
         change, session, title = due
@@ -163,7 +169,7 @@ class _Look:
                 yield self._repeated(change, session, tuple(places[:2]))
         if self.flushed_ns is not None:
             for due, op in self.due():
-                if not self.told(due):
+                if not self.told(due) and not self._may_come(op, self.flushed_ns):
                     yield self._missing(due, op, self.flushed_ns)
 
     def _too_soon(self, n: int, one: Announcement) -> Iterator[_Fault]:

@@ -29,6 +29,7 @@ class Anomaly(StrEnum):
     LATE = "late"
     STALE_READ = "stale-read"
     TORN_LIST = "torn-list"
+    TORN_READ = "torn-read"
     DUPLICATE_ID = "duplicate-id"
     DOUBLE_DELETE = "double-delete"
     DOUBLE_CREATE = "double-create"
@@ -56,6 +57,7 @@ MEANING: dict[Anomaly, str] = {
     Anomaly.LATE: "a change answered with success took effect only later",
     Anomaly.STALE_READ: "a read answered with a past that was already over",
     Anomaly.TORN_LIST: "a list mixed two moments that never were one",
+    Anomaly.TORN_READ: "a read showed a title that no call had written",
     Anomaly.DUPLICATE_ID: "two creates answered the same id",
     Anomaly.DOUBLE_DELETE: "two deletes of one session both claim to have done it",
     Anomaly.DOUBLE_CREATE: "two creates of one name both claim to have made it",
@@ -74,8 +76,11 @@ MEANING: dict[Anomaly, str] = {
 }
 
 
-# Two names for one fault: what tells them apart is how many reads happened to see it.
-_ONE_FAULT: dict[Anomaly, Anomaly] = {Anomaly.LATE: Anomaly.STALE_READ}
+# Two names for one fault: what tells them apart is what reads happened to see of it.
+_ONE_FAULT: dict[Anomaly, Anomaly] = {
+    Anomaly.LATE: Anomaly.STALE_READ,
+    Anomaly.RESURRECTION: Anomaly.GHOST,
+}
 
 # The collection itself is not as it should be, whoever looks at it.
 WRONG_STATE = frozenset(
@@ -110,7 +115,8 @@ class Signature:
     and one made at rest are the same, and a recreate is a create. Where the state went
     wrong, which answer shows it says nothing: all that only look, renames that found
     their session, and deletes that answer for what another one had deleted, are folded
-    into ``read``. ``late`` counts as ``stale-read``: one read saw it, or several. Where a
+    into ``read``. ``late`` counts as ``stale-read``: one read saw it, or several; and
+    ``resurrection`` as ``ghost``: somebody saw it gone, or nobody did. Where a
     status is wrong, reads are ``read`` too. Where the events are, it is the kinds of call
     that can have made the change; of a hang, those that hang; of a server that answers
     nobody, none.
@@ -212,7 +218,9 @@ class Divergence:
             kinds = {_asked(op) if may_change(op) else "read" for op in witness}
         if self.anomaly in (Anomaly.WRONG_STATUS, Anomaly.SERVER_ERROR) and len(kinds) == 1:
             op = ops[self.culprit]
-            kinds = {f"{op.called} {op.status}"}
+            # Of two creates of one name that met, which of them it struck is chance.
+            failed = self.anomaly is Anomaly.SERVER_ERROR
+            kinds = {f"{_asked(op) if failed else op.called} {op.status}"}
         anomaly = _ONE_FAULT.get(self.anomaly, self.anomaly)
         return Signature(anomaly, tuple(sorted(kinds)), self.transient)
 

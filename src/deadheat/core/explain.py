@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 from deadheat.core.divergence import Anomaly, Divergence, ListDiff
 from deadheat.core.history import (
+    Created,
+    Fail,
     History,
     Kind,
     Listed,
     Ok,
+    Operation,
     ancestors,
+    may_change,
     parents_of,
     touched_sessions,
 )
@@ -27,6 +31,7 @@ from deadheat.core.lifetimes import Conflict, Life, Unfit, read_lives
 from deadheat.core.naming import name
 from deadheat.core.promises import DeletePromise
 from deadheat.core.proof import prove
+from deadheat.core.repairs import is_result
 from deadheat.core.search import NoOrder, find_order
 from deadheat.core.witness import around, find_witness, first_impossible, indices
 
@@ -34,6 +39,7 @@ if TYPE_CHECKING:
     from deadheat.core.legality import Impossible
     from deadheat.core.promises import Promises
     from deadheat.core.sessions import Model
+    from deadheat.core.witness import Witness
 
 S = TypeVar("S")
 
@@ -53,7 +59,7 @@ def explain(
     ``whole`` is the history as recorded, which the divergence carries.
     """
     witness = find_witness(history, promises, budget, hint)
-    witness, repairs = name(history, witness, promises, budget)
+    witness, repairs = name(history, witness, promises, budget, _custom_changes(whole))
     if repairs[0].anomaly is Anomaly.WRONG_STATUS:  # the wrong answer itself is the thing to see
         witness = around(witness, repairs[0].index, promises, budget)
     first: int | None = None
@@ -68,7 +74,7 @@ def explain(
         history=whole,
         anomaly=repairs[0].anomaly,
         witness=indices(witness.core.operations),
-        culprit=witness.culprit,
+        culprit=_culprit(witness, repairs[0].anomaly),
         sessions=witness.sessions,
         reason=_reason(repairs[0].anomaly, _about(history, repairs[0].index, witness.sessions)),
         proof=prove(witness.core, witness.sessions, promises),
@@ -153,6 +159,23 @@ def _can_be_there(life: Life | None, call_ns: int, return_ns: int) -> bool:
     return life.made <= return_ns and life.gone >= call_ns
 
 
+def _custom_changes(history: History) -> tuple[Operation, ...]:
+    """The custom calls that may have changed something."""
+    return tuple(
+        op
+        for op in history.operations
+        if op.invocation.own is not None and may_change(op) and not isinstance(op.outcome, Fail)
+    )
+
+
+def _culprit(witness: Witness, anomaly: Anomaly) -> int:
+    """The answer to point at: of one id given twice, the second."""
+    if anomaly is not Anomaly.DUPLICATE_ID:
+        return witness.culprit
+    given = [op for op in witness.core.operations if is_result(op, Created)]
+    return max(given, key=lambda op: (op.return_ns or 0, op.index)).index
+
+
 def _about(history: History, index: int, sessions: tuple[str, ...]) -> str:
     for op in history.operations:
         if op.index == index and op.invocation.session in sessions:
@@ -179,8 +202,10 @@ def _reason(anomaly: Anomaly, about: str = "{0}") -> str:
             return "this answer about {0} was already out of date when the call began"
         case Anomaly.TORN_LIST:
             return "no single moment shows {0} like this"
+        case Anomaly.TORN_READ:
+            return "no call ever gave {0} the title that this shows"
         case Anomaly.DUPLICATE_ID:
-            return "{0} was already given to another create"
+            return "the id that this answered was already given to another create"
         case Anomaly.DOUBLE_DELETE:
             return "{0} had already been deleted by another call that claims it"
         case Anomaly.DOUBLE_CREATE:

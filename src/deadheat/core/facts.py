@@ -133,8 +133,9 @@ class Facts:
         name = self.names[session]
         creates = [i for i, op in enumerate(self.ops) if _created(op) == session]
         if len(creates) > 1 or (creates and session in self.existing):
-            who = " and ".join(self.spelt[i] for i in creates)
-            self.direct = [f"{who} answered the same id, and an id is given once."]
+            prefix = f"{name} = "  # it is one id: no create of the two is the one to bear its name
+            who = " and ".join(self.spelt[i].removeprefix(prefix) for i in creates)
+            self.direct = [f"{who} answered the same id, {name}, and an id is given once."]
             return
         show = [i for i, op in enumerate(self.ops) if _shows(op, session)]
         kills = [i for i, op in enumerate(self.ops) if _of(op, session, Deleted)]
@@ -282,7 +283,7 @@ class Facts:
             mine = used.get(title)
             if mine is None and initial is not None and title != initial:
                 self.direct = [
-                    f"{self.spelt[i]} shows {name} under a title that nothing gave it ({title})."
+                    f"{self.spelt[i]} shows {name} under a title that nothing gave it (“{title}”)."
                 ]
                 return
             if mine is not None:

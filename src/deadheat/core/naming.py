@@ -6,6 +6,9 @@ Rules
 - Several may fit. The order in which they are tried is what the last word, the
   answers between and their number make likely; the first that fits names it, the
   others are said as well.
+- Where there is more than one fault, and so no single edit for all, they are tried on the
+  witness. If none fits there either, none is named.
+- It is a resurrection only if an answer said that it was gone.
 """
 
 from __future__ import annotations
@@ -34,11 +37,12 @@ from deadheat.core.history import (
     overlap,
     parents_of,
     shown_sessions,
+    shown_titles,
 )
 from deadheat.core.legality import contradicts
 from deadheat.core.names import freed_between, name_of
 from deadheat.core.promises import CreatePromise
-from deadheat.core.repairs import Repair, edits, is_result, repeats
+from deadheat.core.repairs import Repair, edits, is_result, repeats, unwritten
 from deadheat.core.witness import SMALL, partial_cascade
 
 if TYPE_CHECKING:
@@ -65,14 +69,19 @@ class Story:
 
 
 def name(
-    whole: History, witness: Witness, promises: Promises, budget: int
+    whole: History,
+    witness: Witness,
+    promises: Promises,
+    budget: int,
+    custom: tuple[Operation, ...] = (),
 ) -> tuple[Witness, tuple[Repair, ...]]:
     """The edits that fit, likeliest first; never empty. And the witness that shows the first.
 
     ``whole``: the history that the witness was found in. Only a cascade that took something
-    while its answer says it did nothing needs more of it than the witness has.
+    while its answer says it did nothing needs more of it than the witness has. ``custom``: custom
+    calls that may have changed something; the rest is judged without them.
     """
-    found = _fitting(witness, promises, budget)
+    found = _fitting(witness, promises, budget, custom)
     for index in _refused_cascades(whole, witness, found[0]):
         wider = partial_cascade(whole, index, promises, budget)
         if wider is not None:
@@ -104,14 +113,50 @@ def _refused_cascades(whole: History, witness: Witness, first: Repair) -> tuple[
             return ()
 
 
-def _fitting(witness: Witness, promises: Promises, budget: int) -> tuple[Repair, ...]:
+def _fitting(
+    witness: Witness, promises: Promises, budget: int, custom: tuple[Operation, ...]
+) -> tuple[Repair, ...]:
     history = _few(witness)
+    alike = _two_deletes(witness) and not _seen_between(history, witness.sessions[0])
+    # Two deletes that met contradict each other, whatever else went wrong around them.
+    parts = (witness.core, history) if alike else (history, witness.core)
+    fits: tuple[Repair, ...] = ()
+    for part in parts:
+        fits = _fitting_in(part, witness, promises, budget, custom)
+        if fits and not (alike and part is witness.core and not _claims(fits)):
+            return fits
+    tried = _tried(history, witness, promises, budget)
+    return fits or (Repair(tried[0], "", witness.culprit),)
+
+
+def _claims(fits: tuple[Repair, ...]) -> bool:
+    return fits[0].anomaly is Anomaly.DOUBLE_DELETE
+
+
+def _two_deletes(witness: Witness) -> bool:
+    """Is it a contradiction of deletes at once, with nothing else that says what is there?"""
+    deletes = [op for op in witness.core.operations if is_result(op, Deleted)]
+    looks = [op for op in witness.core.operations if op.kind in READING]
+    return (
+        witness.main == 1
+        and not looks
+        and len({op.invocation.session for op in deletes}) == 1
+        and any(overlap(one, two) for n, one in enumerate(deletes) for two in deletes[n + 1 :])
+    )
+
+
+def _seen_between(history: History, session: str) -> bool:
+    """Is it shown to a call made after one delete of it was answered, and before the last was?"""
+    story = story_of(history, session)
+    ends = [op.return_ns or op.call_ns for op in story.deletes]
+    return any(min(ends) < op.call_ns <= max(ends) for op in story.seen)
+
+
+def _tried(
+    history: History, witness: Witness, promises: Promises, budget: int
+) -> tuple[Anomaly, ...]:
+    """The names, likeliest first."""
     sessions = witness.sessions
-
-    def legal(operations: list[Operation]) -> bool:
-        return not contradicts(replace(history, operations=tuple(operations)), promises, budget)
-
-    fits: list[Repair] = []
     tried = _ranking(history, sessions[: witness.main], promises)
     alone = not any(session in parents_of(history.operations) for session in sessions)
     if tried[0] is Anomaly.TORN_LIST and alone and _looked_at_rest(witness):
@@ -121,15 +166,53 @@ def _fitting(witness: Witness, promises: Promises, budget: int) -> tuple[Repair,
         plain = _without_titles(history)
     if plain is not None and not contradicts(plain, promises, budget):
         tried = tuple(dict.fromkeys((*_about_titles(history, witness.core), *tried)))
+    return tried
+
+
+def _fitting_in(
+    history: History,
+    witness: Witness,
+    promises: Promises,
+    budget: int,
+    custom: tuple[Operation, ...],
+) -> tuple[Repair, ...]:
+    sessions = witness.sessions
+
+    def legal(operations: list[Operation]) -> bool:
+        return not contradicts(replace(history, operations=tuple(operations)), promises, budget)
+
+    fits: list[Repair] = []
     core = {op.index for op in witness.core.operations}
-    for anomaly in tried:
-        for repair, operations in edits(anomaly, history, sessions, core):
+    for anomaly in _tried(history, witness, promises, budget):
+        for repair, operations in edits(anomaly, history, sessions, core, custom):
             if legal(operations):
                 fits.append(repair)
                 break
-    if fits:
-        return tuple(fits)
-    return (Repair(tried[0], "no single edit", witness.culprit),)
+    seen_gone = _seen_gone(story_of(history, sessions[0]))
+    named = (
+        replace(one, anomaly=Anomaly.GHOST)
+        if one.anomaly is Anomaly.RESURRECTION and not seen_gone
+        else one
+        for one in fits
+    )
+    first: dict[Anomaly, Repair] = {}
+    for one in named:
+        first.setdefault(one.anomaly, one)
+    return tuple(first.values())
+
+
+def _seen_gone(story: Story) -> bool:
+    """Did an answer say that it was gone, after a delete was called and before it was shown?"""
+    return bool(_back(story))
+
+
+def _back(story: Story) -> list[Operation]:
+    """The answers that show it after one that said that it had gone."""
+    if not story.deletes:
+        return []
+    first_delete = min(op.call_ns for op in story.deletes)
+    gone = [op for op in story.missing if op.call_ns >= first_delete]
+    return [op for op in story.seen if any(op.call_ns > (m.return_ns or 0) for m in gone)]
 
 
 def _looked_at_rest(witness: Witness) -> bool:
@@ -291,15 +374,11 @@ def _about_one(story: Story) -> tuple[Anomaly, ...]:
     gone_by = min((op.return_ns or 0 for op in deletes), default=None)
     if gone_by is not None:
         after = [op for op in seen if op.call_ns > gone_by]
-        first_delete = min(op.call_ns for op in deletes)
-        gone = [op for op in missing if op.call_ns >= first_delete]
-        back = [op for op in seen if any(op.call_ns > (m.return_ns or 0) for m in gone)]
+        back = _back(story)
         if back and (story.last_word_shows or len(back) > 1):
             return (Anomaly.RESURRECTION, Anomaly.GHOST, Anomaly.LATE, Anomaly.STALE_READ)
         if back:
             return (Anomaly.STALE_READ, Anomaly.RESURRECTION)
-        if after and story.last_word_shows and _renamed_back(story, after):
-            return (Anomaly.RESURRECTION, Anomaly.GHOST, Anomaly.STALE_READ, Anomaly.LATE)
         if after and story.last_word_shows:
             return (Anomaly.GHOST, Anomaly.STALE_READ, Anomaly.LATE)
         if len(deletes) > 1:
@@ -327,22 +406,12 @@ def _about_one(story: Story) -> tuple[Anomaly, ...]:
     return (Anomaly.WRONG_STATUS, Anomaly.VANISHED, Anomaly.STALE_READ)
 
 
-def _renamed_back(story: Story, after: list[Operation]) -> bool:
-    """Is what is there after the delete what a rename wrote that had not ended before it?"""
-    since = min(op.call_ns for op in story.deletes)
-    written = {
-        op.invocation.title
-        for op in story.seen
-        if is_result(op, Renamed) and (op.return_ns or 0) >= since
-    }
-    shown = {
-        t for op in after if isinstance(op.outcome, Ok) for t in _titles(op.outcome.result) if t
-    }
-    return not written.isdisjoint(shown)
-
-
 def _about_titles(history: History, core: History) -> tuple[Anomaly, ...]:
     """Only titles contradict each other: was the new one ever seen?"""
+    torn = unwritten(history)
+    core_shows = ((op.index, session) for op in core.operations for session, _ in shown_titles(op))
+    if not torn.isdisjoint(core_shows):
+        return (Anomaly.TORN_READ, Anomaly.STALE_READ, Anomaly.LOST_UPDATE)
     shown = {
         title
         for op in history.operations
@@ -370,7 +439,7 @@ def _without_titles(history: History) -> History | None:
     operations: list[Operation] = []
     looked = False
     for op in history.operations:
-        if isinstance(op.outcome, Ok) and any(_titles(op.outcome.result)):
+        if isinstance(op.outcome, Ok) and any(t is not None for t in _titles(op.outcome.result)):
             looked = True
             if isinstance(op.outcome.result, Listed):
                 blank: Result = Listed(tuple(Seen(e.session) for e in op.outcome.result.entries))

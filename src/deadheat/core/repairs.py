@@ -3,6 +3,8 @@
 Rules
 - An edit changes one call, what is known of one session, or one kind of call wherever
   it was answered; nothing else.
+- What may have brought a session back is whatever may change one, custom calls as well, and had
+  not ended when its delete was called; what met with the delete comes first.
 - Edits are only made here; whether the result is legal is the checker's to say.
 """
 
@@ -13,12 +15,14 @@ from typing import TYPE_CHECKING
 
 from deadheat.core.divergence import Anomaly
 from deadheat.core.history import (
+    MAKING,
     NAMING,
     READING,
     Absent,
     Created,
     Deleted,
     Exists,
+    Found,
     History,
     Info,
     Invocation,
@@ -30,7 +34,9 @@ from deadheat.core.history import (
     Renamed,
     Seen,
     Unknown,
+    overlap,
     shown_sessions,
+    shown_titles,
 )
 from deadheat.core.names import name_of
 from deadheat.core.weakening import split_lists
@@ -49,9 +55,16 @@ class Repair:
 
 
 def edits(
-    anomaly: Anomaly, history: History, sessions: tuple[str, ...], core: set[int]
+    anomaly: Anomaly,
+    history: History,
+    sessions: tuple[str, ...],
+    core: set[int],
+    custom: tuple[Operation, ...] = (),
 ) -> Iterator[tuple[Repair, list[Operation]]]:
-    """The edits that ``anomaly`` stands for, each with the history that it makes."""
+    """The edits that ``anomaly`` stands for, each with the history that it makes.
+
+    ``custom``: custom calls that may have changed something, which the history is without.
+    """
     ops = list(history.operations)
     first = sessions[0]
     end = max((op.return_ns or op.call_ns for op in ops), default=0) + 1
@@ -100,6 +113,7 @@ def edits(
             ]
             yield said("somebody had created {0}, and deleted it", -1), [*made, *ops, *ended]
         case Anomaly.GHOST:
+            yield from _revived(ops, first, custom, said, met=True)
             for op in chosen(lambda op: is_result(op, Deleted)):
                 yield said(f"delete({about(op)}) had done nothing", op.index), without(op)
             none = [op for op in ops if not is_result(op, Deleted)]
@@ -111,8 +125,9 @@ def edits(
                 absent = swapped(op, replace(op, outcome=Ok(Absent())))
                 yield said("one of the deletes had answered “absent”", op.index), absent
         case Anomaly.RESURRECTION:
+            yield from _revived(ops, first, custom, said, met=True)
             yield from _second_life(ops, first, said)
-            yield from _revived(ops, first, said)
+            yield from _revived(ops, first, custom, said, met=False)
         case Anomaly.ORPHAN:
             for op in chosen(
                 lambda op: is_result(op, Created) and op.invocation.parent is not None
@@ -164,6 +179,15 @@ def edits(
                 yield said("each list had read each session on its own", -1), split
             for op in chosen(lambda op: op.kind is Kind.LIST and repeats(op)):
                 yield said("that list had shown each session once", op.index), without(op)
+        case Anomaly.TORN_READ:
+            torn = unwritten(history)
+            wrong = chosen(lambda op: any(index == op.index for index, _ in torn))
+            for op in wrong:
+                text = f"that {op.kind} had shown a title that was written"
+                yield said(text, op.index), swapped(op, _blank(op, torn))
+            if len(wrong) > 1:
+                text = "each read had shown a title that was written"
+                yield said(text, wrong[0].index), [_blank(op, torn) for op in ops]
         case Anomaly.LATE:
             # Slow, not lost: it is done by the time of the last answer.
             done_by = max(op.call_ns for op in ops) - 1
@@ -195,21 +219,86 @@ def _second_life(
 
 
 def _revived(
-    ops: list[Operation], session: str, said: Callable[[str, int], Repair]
+    ops: list[Operation],
+    session: str,
+    custom: tuple[Operation, ...],
+    said: Callable[[str, int], Repair],
+    *,
+    met: bool,
 ) -> Iterator[tuple[Repair, list[Operation]]]:
-    """As if a rename had made what is seen under its title."""
+    """As if a call had made what is seen later: one that ``met`` with the delete, or another."""
     again = session + "\0again"
-    renames = [op for op in ops if op.invocation.session == session and is_result(op, Renamed)]
-    for rename in renames[:40]:
+    deletes = [op for op in ops if op.invocation.session == session and is_result(op, Deleted)]
+    since = min((op.call_ns for op in deletes), default=0)
+    shown = {title for op in ops for one, title in shown_titles(op) if one == session}
+
+    # A title that nobody has seen is no sign that it was written back.
+    renames = [
+        op for op in ops if is_result(op, Renamed) and (not shown or op.invocation.title in shown)
+    ]
+    causes = [
+        op
+        for op in (*renames, *custom)
+        if op.invocation.session == session
+        and (op.return_ns is None or op.return_ns >= since)
+        and any(overlap(op, delete) for delete in deletes) is met
+    ]
+    for cause in causes[:40]:
+        later = cause.return_ns
         edited = [
             _readdressed(op, session, again)
-            if op.kind in READING and op.call_ns > rename.call_ns
+            if (op.kind in READING and op.call_ns > cause.call_ns)
+            or (later is not None and op.call_ns > later)
             else op
             for op in ops
-            if op is not rename
+            if op is not cause
         ]
-        reborn = _imagined(0, Kind.CREATE, None, rename.call_ns)
-        yield said("rename({0}) had not created it again", rename.index), [*edited, reborn]
+        reborn = _imagined(0, Kind.CREATE, None, cause.call_ns)
+        yield (
+            said(f"{cause.called}({{0}}) had not created it again", cause.index),
+            [*edited, reborn],
+        )
+
+
+def unwritten(history: History) -> frozenset[tuple[int, str]]:
+    """The reads, each with a session, that show one under a title that no call has written.
+
+    Nothing is said of a session whose first title nobody knows.
+    """
+    written: dict[str, set[str | None]] = {}
+    lost = {
+        op.invocation.title
+        for op in history.operations
+        if op.kind in MAKING and isinstance(op.outcome, Info)
+    }
+    for op in history.operations:
+        result = op.outcome.result if isinstance(op.outcome, Ok) else None
+        session = result.session if isinstance(result, Created) else op.invocation.session
+        if session is not None and op.kind in (*NAMING, Kind.RENAME, Kind.FORK):
+            named = op.kind is not Kind.FORK
+            written.setdefault(session, set()).add(op.invocation.title if named else None)
+    return frozenset(
+        (op.index, session)
+        for op in history.operations
+        for session, title in shown_titles(op)
+        if session in written
+        and not {title, None} & (written[session] | lost)
+        and session not in history.existing
+    )
+
+
+def _blank(op: Operation, torn: frozenset[tuple[int, str]]) -> Operation:
+    """The same, and nobody looked at the titles that nothing wrote."""
+    if not isinstance(op.outcome, Ok):
+        return op
+    match op.outcome.result:
+        case Found() if (op.index, op.invocation.session) in torn:
+            return replace(op, outcome=Ok(Found()))
+        case Listed(entries) | Offspring(entries) as listed:
+            kept = tuple(Seen(e.session) if (op.index, e.session) in torn else e for e in entries)
+            return replace(op, outcome=Ok(replace(listed, entries=kept)))
+        case _:
+            return op
 
 
 def _readdressed(op: Operation, old: str, new: str) -> Operation:

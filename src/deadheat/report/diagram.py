@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from deadheat import media
+from deadheat.artifact import names_of
 from deadheat.core.history import (
     Absent,
     Answered,
@@ -67,7 +68,7 @@ def program_lines(program: Program) -> tuple[Line, ...]:
 
 def diagram_of(artifact: Artifact) -> tuple[Line, ...]:
     """The artifact's program beside the answers of its recorded history."""
-    names = {session: name for name, session in artifact.sessions.items()}
+    names = artifact.names
     return history_lines(
         artifact.program,
         artifact.history,
@@ -83,7 +84,7 @@ def diagram_of_divergence(
     program: Program, divergence: Divergence, sessions: Mapping[str, str]
 ) -> tuple[Line, ...]:
     """The same for a divergence that is not an artifact yet."""
-    names = {session: name for name, session in sessions.items()}
+    names = names_of(sessions)
     return history_lines(
         program,
         divergence.history,

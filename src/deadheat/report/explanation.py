@@ -19,6 +19,7 @@ from deadheat.core.alternatives import (
 )
 from deadheat.core.divergence import MEANING, operations_by_index
 from deadheat.core.history import Absent, Created, Listed, Ok, Operation
+from deadheat.core.program import makes
 from deadheat.report.diagram import answer_text, call_text, diagram_of, named_reason, text
 from deadheat.report.wording import percent, rate_text
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from deadheat.artifact import Artifact
     from deadheat.core.alternatives import Alternatives
+    from deadheat.core.history import Place
     from deadheat.core.ledger import Tally
 
 # Columns of the picture of times: fits 80 beside the calls' names.
@@ -35,11 +37,11 @@ _WIDTH = 44
 
 def explanation_text(artifact: Artifact) -> str:
     """The whole page, but for the race window."""
-    names = {session: name for name, session in artifact.sessions.items()}
+    names, made = artifact.names, _made(artifact)
     ops = operations_by_index(artifact.history)
     told = alternatives(divergence_of(artifact), artifact.target.promises)
     culprit = ops[told.culprit]
-    shown = _spelt(culprit, names)
+    shown = _spelt(culprit, names, made)
     lines = [
         f"{artifact.anomaly}  {MEANING[artifact.anomaly]}",
         "",
@@ -51,7 +53,7 @@ def explanation_text(artifact: Artifact) -> str:
         f"what no order can place: {shown}, which answered {answer_text(culprit, names)}",
     ]
     if told.longest:
-        order = " → ".join(_spelt(ops[index], names) for index in told.longest)
+        order = " → ".join(_spelt(ops[index], names, made) for index in told.longest)
         lines += [
             f"the longest order that works: {order}",
             f"and there it stops: no place is left for {shown}"
@@ -73,10 +75,10 @@ def explanation_text(artifact: Artifact) -> str:
 
 def rejected_places(artifact: Artifact, told: Alternatives) -> tuple[str, ...]:
     """Each place that the culprit could have in an order of the others, and why it has none."""
-    names = {session: name for name, session in artifact.sessions.items()}
+    names = artifact.names
     ops = operations_by_index(artifact.history)
     start_ns = min((ops[index].call_ns for index in artifact.witness), default=0)
-    words = _Words(ops[told.culprit], ops, names, artifact.about, start_ns)
+    words = _Words(ops[told.culprit], ops, names, _made(artifact), artifact.about, start_ns)
     return tuple(words.rejected(one) for one in told.rejected)
 
 
@@ -138,7 +140,8 @@ def _times(artifact: Artifact, names: Mapping[str, str]) -> list[str]:
     start = min(op.call_ns for op in ops)
     ends = [op.return_ns for op in ops if op.return_ns is not None]
     end = max((*ends, *(op.call_ns for op in ops), start + 1))
-    labels = [_spelt(op, names) for op in ops]
+    made = _made(artifact)
+    labels = [_spelt(op, names, made) for op in ops]
     width = max(map(len, labels))
 
     def column(ns: int) -> int:
@@ -158,11 +161,16 @@ def _times(artifact: Artifact, names: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def _spelt(op: Operation, names: Mapping[str, str]) -> str:
+def _made(artifact: Artifact) -> dict[Place | None, str]:
+    """What the program calls the session that it makes at each place."""
+    return {place: var.name for place, call in artifact.program.placed() if (var := makes(call))}
+
+
+def _spelt(op: Operation, names: Mapping[str, str], made: Mapping[Place | None, str]) -> str:
     said = call_text(op, names)
     match op.outcome:
         case Ok(Created(session)):
-            said = f"{names.get(session, session)} = {said}"
+            said = f"{made.get(op.place, names.get(session, session))} = {said}"
         case _:
             pass
     return f"{said} at rest" if op.at_rest else said
@@ -175,11 +183,12 @@ class _Words:
     culprit: Operation
     ops: Mapping[int, Operation]
     names: Mapping[str, str]
+    made: Mapping[Place | None, str]
     about: tuple[str, ...]
     start_ns: int
 
     def rejected(self, one: Rejected) -> str:
-        it, culprit = _spelt(self.culprit, self.names), self.culprit
+        it, culprit = _spelt(self.culprit, self.names, self.made), self.culprit
         place = "came first of all"
         if one.after is not None:
             place = f"came right after {self._call(one.after)}"
@@ -229,7 +238,7 @@ class _Words:
         return ", ".join(self.names.get(session, session) for session in sessions)
 
     def _call(self, index: int) -> str:
-        return _spelt(self.ops[index], self.names)
+        return _spelt(self.ops[index], self.names, self.made)
 
     def _at(self, instant_ns: int | None) -> str:
         return "…" if instant_ns is None else f"{(instant_ns - self.start_ns) / 1e6:.1f} ms"

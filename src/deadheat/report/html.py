@@ -133,7 +133,7 @@ def shown_of(
     artifact: Artifact, path: Path, anchor: str, key: str = "", again: tuple[str, ...] = ()
 ) -> Shown:
     """Everything about one failing example that is drawn."""
-    names = {session: name for name, session in artifact.sessions.items()}
+    names = artifact.names
 
     def named(line: str) -> str:
         return named_reason(line, artifact.about, names)

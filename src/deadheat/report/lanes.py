@@ -111,7 +111,7 @@ class Drawing:
 
 def drawing_of(artifact: Artifact) -> Drawing:
     """The recorded trial of an artifact."""
-    names = {session: name for name, session in artifact.sessions.items()}
+    names = artifact.names
     shown = _shown(artifact)
     scale = _Scale(shown)
     told = alternatives(divergence_of(artifact), artifact.target.promises)

@@ -85,7 +85,7 @@ def _rate(rate: RateRecord | None) -> str:
 
 def _why(artifact: Artifact) -> list[str]:
     """The proof in words, what would repair it, and the weaker promise that still held."""
-    names = {session: name for name, session in artifact.sessions.items()}
+    names = artifact.names
     explained = artifact.explanation
 
     def named(line: str) -> str:

@@ -71,7 +71,7 @@ def clues_of(artifact: Artifact) -> tuple[Clue, ...]:
     ops = _ordered(artifact)
     if len(ops) == 1 and artifact.anomaly in _ALONE:
         return (Clue(ops[0].kind.value, f"status {ops[0].status}"),)
-    names = {session: name for name, session in artifact.sessions.items()}
+    names = artifact.names
     about = [session for session in artifact.about if session in names]
     before = _needed_order(artifact, ops)
     titles: dict[str | None, int] = {

@@ -30,7 +30,7 @@ _BASE = "http://server.invalid"
 def har(recipe: Recipe, request_of: Callable[[Operation], Request]) -> str:
     """The archive's JSON text. ``request_of``: the request that an operation sent."""
     artifact = recipe.artifact
-    names = {session: name for name, session in artifact.sessions.items()}
+    names = artifact.names
     entries = [
         _entry(op, request_of(op), names)
         for op in sorted(artifact.history.operations, key=lambda op: (op.call_ns, op.index))

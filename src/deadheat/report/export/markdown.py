@@ -33,6 +33,7 @@ EXPECTED = {
     Anomaly.STALE_READ: "A read shows what was true at some moment between its call and its "
     "answer.",
     Anomaly.TORN_LIST: "A list shows the collection as it was at one moment.",
+    Anomaly.TORN_READ: "A read shows a title that some call has written.",
     Anomaly.DUPLICATE_ID: "Each create answers an id of its own.",
     Anomaly.DOUBLE_DELETE: "One delete of a session says that it did it, the other that it was "
     "gone.",
@@ -55,7 +56,7 @@ EXPECTED = {
 def markdown(recipe: Recipe, name: str, *, with_script: bool) -> str:
     """The report. ``name``: what the script in it is called. Never raises for want of a script."""
     artifact = recipe.artifact
-    names = {session: label for label, session in artifact.sessions.items()}
+    names = artifact.names
 
     def named(line: str) -> str:
         return media.markdown_line(named_reason(line, artifact.about, names))

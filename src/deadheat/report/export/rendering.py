@@ -83,7 +83,7 @@ def title_of(artifact: Artifact) -> str:
 
 def why_of(artifact: Artifact) -> str:
     """The recorded reason, with the program's names."""
-    names = {session: name for name, session in artifact.sessions.items()}
+    names = artifact.names
     return named_reason(artifact.reason, artifact.about, names)
 
 
@@ -94,7 +94,7 @@ def _blank_why(artifact: Artifact) -> str:
     known |= {name for clue in clues for name in (*dict(clue.shows), *clue.lacks)}
     names = {
         session: f"{{{name}}}" if name in known else name
-        for name, session in artifact.sessions.items()
+        for session, name in artifact.names.items()
     }
     return named_reason(artifact.reason, artifact.about, names)
 
