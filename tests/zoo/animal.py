@@ -129,7 +129,7 @@ class Animal:
     ruling: Ruling = Ruling.SILENT
     twin: bool = True
     races: float = 0.5
-    short: int = 15
+    short: int = 12
     long: int = 2_000
 
     def profile(self, *, racy: bool = False) -> Table:

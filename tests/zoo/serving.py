@@ -145,7 +145,9 @@ def _built(source: Path, folder: Path) -> Path:
     go = shutil.which("go")
     if go is None:
         raise Missing("there is no go on PATH (Debian: apt-get install golang-go)")
-    env = {**os.environ, "GO111MODULE": "off", "CGO_ENABLED": "0", "GOFLAGS": ""}
+    # Debian's standard library is compiled for cgo: without a C compiler it is compiled once more.
+    cgo = "1" if shutil.which("gcc") else "0"
+    env = {**os.environ, "GO111MODULE": "off", "CGO_ENABLED": cgo, "GOFLAGS": ""}
     subprocess.run([go, "build", "-o", str(program), str(source)], check=True, env=env)
     return program
 

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run by path
 
 from tests.zoo.serving import raw_served, stack_served, trusted
 from tests.zoo.visiting import Visit, visit
-from tests.zoo.zoo import BY_NAME, RACES, complaints
+from tests.zoo.zoo import BY_NAME, complaints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,7 +96,7 @@ def searched(animal: Animal, folder: Path, into: Path, programs: int) -> tuple[s
         for number, many in stretches
         for text in complaints(animal, _read(mine / f"{number}.json"), many)
     ]
-    if animal.twin and _read(twin).anomaly not in RACES and not _read(twin).refused:
+    if animal.twin and not (_read(twin).alarm or _read(twin).refused):
         said.append(f"nothing found on the twin in {_read(twin).programs} programs")
     return tuple(said)
 

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from tests.zoo.visiting import Visit
 
 ZOO: tuple[Animal, ...] = (*WILD, *STABLED)
-# What a twin's races are called.
-RACES = ("resurrection", "ghost", "double-delete", "double-create")
 BY_NAME = {animal.name: animal for animal in ZOO}
 
 
