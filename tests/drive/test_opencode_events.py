@@ -47,7 +47,10 @@ async def test_one_delete_is_announced_twice_by_1_1_65() -> None:
     assert found == [Anomaly.DUPLICATE_EVENT]
 
 
+@pytest.mark.parametrize("trials", [15, pytest.param(TRIALS, marks=pytest.mark.quality)])
 @pytest.mark.parametrize("version", ["1.2.1", "1.18.33"])
 @pytest.mark.parametrize("program", [TWICE, TWO_DELETES], ids=["one twice", "two"])
-async def test_later_ones_announce_each_change_once(version: str, program: Program) -> None:
-    assert await _wrong(version, program) == []
+async def test_later_ones_announce_each_change_once(
+    version: str, program: Program, trials: int
+) -> None:
+    assert await _wrong(version, program, trials=trials) == []

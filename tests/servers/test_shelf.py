@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.quality.hunting import hunt
 
-from deadheat import session
 from deadheat.artifact import divergence_of
-from deadheat.console import View
 from deadheat.core.divergence import Anomaly
 from deadheat.core.program import Create, Program, Recreate, Var, structure
 from deadheat.drive.agreement import dry_run, server_of
 from deadheat.drive.executor import Executor
 from deadheat.drive.ownership import Ownership
-from deadheat.errors import ExitCode
 from deadheat.targets.catalog import resolve
+
+if TYPE_CHECKING:
+    from deadheat.results import Summary
 
 pytestmark = pytest.mark.live
 HERE = Path(__file__).parent
@@ -23,10 +25,8 @@ A = Var(0)
 MINIMUM = structure(Program((((Create(A),), (Recreate(A),)),)))
 
 
-def searched(profile: Path, folder: Path, programs: int, seed: int = 1) -> session.RunResult:
-    target = resolve(str(profile))
-    order = session.RunOrder(target, seed, folder, None, programs, exit_first=True)
-    return session.run(order, View(quiet=True))
+def searched(profile: Path, folder: Path, programs: int) -> Summary:
+    return hunt(resolve(str(profile)), 1, folder, programs=programs).summary
 
 
 def twin(name: str, folder: Path) -> Path:
@@ -38,25 +38,22 @@ def twin(name: str, folder: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["shelf.toml", "slots.toml"])
 def test_two_creates_of_one_name_that_both_make_it(name: str, tmp_path: Path) -> None:
-    result = searched(HERE / name, tmp_path, 300)
-    assert result.exit_code == ExitCode.DIVERGED
-    assert result.summary is not None
+    summary = searched(HERE / name, tmp_path, 300)
     (found, *_) = [
-        one.artifact
-        for one in result.summary.findings
-        if one.artifact.anomaly is Anomaly.DOUBLE_CREATE
+        one.artifact for one in summary.findings if one.artifact.anomaly is Anomaly.DOUBLE_CREATE
     ]
     assert structure(found.program) == MINIMUM
     assert divergence_of(found).proof
 
 
+@pytest.mark.parametrize("programs", [60, pytest.param(1_000, marks=pytest.mark.quality)])
 @pytest.mark.parametrize("name", ["shelf.toml", "slots.toml"])
-def test_the_twin_is_silent(name: str, tmp_path: Path) -> None:
-    result = searched(twin(name, tmp_path), tmp_path, 500)
-    assert result.exit_code == ExitCode.CLEAN, result
-    assert result.summary is not None
-    assert result.summary.overlaps > 500
-    assert result.summary.answered["recreate"] > 100
+def test_the_twin_is_silent(name: str, programs: int, tmp_path: Path) -> None:
+    summary = searched(twin(name, tmp_path), tmp_path, programs)
+    assert not summary.findings
+    assert summary.programs == programs
+    assert summary.overlaps > programs
+    assert summary.answered["recreate"] > programs // 6
 
 
 @pytest.mark.anyio

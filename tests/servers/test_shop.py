@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.quality.hunting import hunt
 
-from deadheat import session
-from deadheat.console import View
 from deadheat.core.divergence import Anomaly
-from deadheat.errors import ExitCode
 from deadheat.targets.catalog import resolve
+
+if TYPE_CHECKING:
+    from deadheat.results import Summary
 
 pytestmark = pytest.mark.live
 SHOP = Path(__file__).parent / "shop.toml"
 
 
-def searched(profile: Path, folder: Path, programs: int) -> session.RunResult:
-    target = resolve(str(profile))
-    order = session.RunOrder(target, 1, folder, None, programs, exit_first=True)
-    return session.run(order, View(quiet=True))
+def searched(profile: Path, folder: Path, programs: int) -> Summary:
+    """Until the first divergence, which is on disk then."""
+    return hunt(resolve(str(profile)), 1, folder, programs=programs, shrink=False).summary
 
 
 def test_the_lost_update_is_found(tmp_path: Path) -> None:
-    result = searched(SHOP, tmp_path, 300)
-    assert result.exit_code == ExitCode.DIVERGED
-    assert result.summary is not None
-    assert result.summary.findings
-    for found in result.summary.findings:
+    summary = searched(SHOP, tmp_path, 1_000)
+    assert summary.findings
+    for found in summary.findings:
         # The copy written back loses whatever came in between.
         assert found.artifact.anomaly in {
             Anomaly.LOST_UPDATE,
@@ -42,12 +41,13 @@ def test_the_lost_update_is_found(tmp_path: Path) -> None:
         assert str(SHOP.parent) not in found.path.read_text(encoding="utf-8")
 
 
-def test_the_twin_is_silent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("programs", [60, pytest.param(1_000, marks=pytest.mark.quality)])
+def test_the_twin_is_silent(programs: int, tmp_path: Path) -> None:
     profile = tmp_path / "shop.toml"
     text = SHOP.read_text().replace("{project}", str(SHOP.parent))
     profile.write_text(text.replace("[server]", '[server]\nenv = { SHOP = "correct" }'))
-    result = searched(profile, tmp_path, 300)
-    assert result.exit_code == ExitCode.CLEAN, result
-    assert result.summary is not None
-    assert result.summary.overlaps > 300
-    assert result.summary.answered["rename"] > 50
+    summary = searched(profile, tmp_path, programs)
+    assert not summary.findings
+    assert summary.programs == programs
+    assert summary.overlaps > programs
+    assert summary.answered["rename"] > programs // 6
