@@ -120,6 +120,11 @@ def _nothing_exercised(record: CampaignRecord) -> NothingExercised | None:
         return NothingExercised(
             "no two calls ever overlapped, so silence proves nothing. Give it more time."
         )
+    if totals.get("restarts"):
+        return NothingExercised(
+            f"the server stopped answering and had to be started again {totals['restarts']:,} "
+            "times, so silence proves nothing. Check the server."
+        )
     programs = totals["programs"]  # a campaign of an older version has not counted the others
     raced, lost = totals.get("raced", programs), totals.get("unanswered", 0)
     return unanswered(programs, raced, lost, 0.0, record.elapsed_s)

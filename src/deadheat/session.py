@@ -208,6 +208,11 @@ def nothing_exercised(summary: Summary) -> NothingExercised | None:
         return NothingExercised(
             "no two calls ever overlapped, so silence proves nothing. Give it more time."
         )
+    if summary.restarts and not (summary.findings or summary.known):
+        return NothingExercised(  # a death is a finding, and so is a hang
+            f"the server stopped answering and had to be started again {summary.restarts} times, "
+            "so silence proves nothing. Check the server."
+        )
     return unanswered(
         summary.programs, summary.raced, summary.unanswered, summary.unanswered_s, summary.elapsed_s
     )

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
+    from deadheat.core.hiccups import Hiccup
     from deadheat.drive.live import Death, LiveTarget
 
 
@@ -115,6 +116,7 @@ class SimulatedTarget:
     resident_bytes: int | None = None
     requests: int = 0
     left_behind: tuple[str, ...] = ()
+    met: tuple[Hiccup, ...] = ()
     now_s: float = 0.0
     ran: list[Program] = field(default_factory=list)
     patient: list[bool] = field(default_factory=list)

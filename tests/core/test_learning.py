@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 from tests.quality.simulated import Simulated, random_program
 
-from deadheat.core.learning import Latencies
+from deadheat.core.history import Control, Info, Unknown
+from deadheat.core.learning import LONGEST_US, Latencies
 
 
 def known(latency_us: tuple[int, int]) -> Latencies:
@@ -35,3 +37,22 @@ def test_a_few_calls_are_not_believed() -> None:
         Simulated(0, Random(1), latency_us=(8_000, 9_000)).run(random_program(Random(1), 5))
     )
     assert latencies.offsets_us(0) == ()
+
+
+def test_what_waited_for_a_server_to_come_back_is_no_latency() -> None:
+    server = Simulated(0, Random(1), latency_us=(12_000_000, 12_200_000))
+    histories = [server.run(random_program(Random(n), 12)) for n in range(12)]
+    control = Control(10_000_000_000, 10_000_000_000, None)
+    waited, timed_out = Latencies(), Latencies()
+    for history in histories:
+        waited.add(replace(history, controls=(control,)))
+        first, *others = history.operations
+        lost = replace(first, outcome=Info(Unknown.TIMEOUT), return_ns=None)
+        timed_out.add(replace(history, operations=(lost, *others)))
+    assert waited.offsets_us(0) == timed_out.offsets_us(0) == ()
+
+
+def test_no_offset_takes_for_ever() -> None:
+    slow = known((12_000_000, 12_200_000)).offsets_us(0)
+    assert slow == ()
+    assert max(known((1_050_000, 1_060_000)).offsets_us(0)) <= LONGEST_US

@@ -54,6 +54,7 @@ def test_rates_sizes_and_standing() -> None:
         "to call it fixed: 98 trials in a row that raced and did not show it "
         "(99 % sure, should its rate fall to 1/3 by itself)"
     )
+    assert "tune" in str(fixed_text(RateRecord(1, 189, 0.0, 0.56, 0.95)))  # a low of 0, too
     assert fixed_text(RateRecord(0, 25, 0, 0.137, 0.95)) is None
     assert "not again in 25 fresh trials" in rate_text(RateRecord(0, 25, 0, 0.137, 0.95))
     assert rate_text(RateRecord(0, 0, 0, 1, 0.95)) == "not measured"

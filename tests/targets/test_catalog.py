@@ -87,6 +87,23 @@ def test_another_machine_needs_the_flag(host: str) -> None:
     assert resolve(f"http://{host}:80", profile="opencode", allow_remote=True).base_url
 
 
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "127.9.8.7", "127.1", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]"]
+    + ["localhost", "localhost.", "LOCALHOST"],
+)
+def test_this_machine_needs_none_however_it_is_spelt(host: str) -> None:
+    assert resolve(f"http://{host}:80", profile="opencode").base_url
+
+
+@pytest.mark.parametrize(
+    "host", ["10.1", "[::ffff:10.0.0.1]", "127.0.0.1.", "127.a", "1270", "cafe", "[::2]"]
+)
+def test_what_only_looks_like_this_machine_needs_the_flag(host: str) -> None:
+    with pytest.raises(RemoteRefused):
+        resolve(f"http://{host}:80", profile="opencode")
+
+
 def test_every_kind_has_an_example_of_itself() -> None:
     for word, meaning, command in KINDS:
         assert meaning

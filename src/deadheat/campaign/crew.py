@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Protocol
 
 from deadheat.campaign import protocol
+from deadheat.campaign.scratch import remove_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -149,6 +150,7 @@ def start_process(
             for line in stdout:
                 said(line, "")
         process.wait()
+        remove_of(process.pid)
         reading.join(1)
         ended = f"exit code {process.returncode}\n" if process.returncode else ""
         said(None, ended + "".join(tail))

@@ -19,7 +19,6 @@ import secrets
 import signal
 import socket
 import sys
-import tempfile
 import threading
 import time
 from dataclasses import replace
@@ -30,6 +29,7 @@ from deadheat import artifact as artifacts
 from deadheat.campaign import events, protocol
 from deadheat.campaign.engine import Engine, Plan
 from deadheat.campaign.recounting import Recounting
+from deadheat.campaign.scratch import scratch
 from deadheat.drive.live import open_target
 from deadheat.drive.until import run_until
 from deadheat.errors import DeadheatError, ExitCode
@@ -249,12 +249,12 @@ def main() -> None:
             store=Path(begin.store) if begin.store else STORE,
         )
         target = replace(target, max_rps=begin.max_rps)
-        with tempfile.TemporaryDirectory(prefix="deadheat-worker-") as folder:
+        with scratch() as folder:
             async with open_target(target, secrets.token_hex(3)) as live:
                 kinds = tuple(sorted(kind.value for kind in target.kinds))
                 kinds += tuple(dict.fromkeys(own.name for own in target.own))
                 say(protocol.Ready(str(live.promises), kinds, target.families))
-                await Worker(begin, live, inbox, say, Path(folder)).run()
+                await Worker(begin, live, inbox, say, folder).run()
 
     error = _worked(work)
     if error is None:

@@ -6,6 +6,9 @@ Rules
 - Only offsets longer than the fixed ones are learned: shorter ones would thin out what is drawn
   already (``tests/quality/learning.py``: a window of 0 to 100 µs took 50 programs instead of 20).
 - The medians of the last calls count: a server warms up, and a machine gets busy.
+- Only what was answered as declared is a latency, and of a trial in which a call waited for its
+  whole bound nothing is: what is answered then has waited for the server to come back.
+- No offset is longer than ``LONGEST_US``: a trial waits for it each time.
 """
 
 from __future__ import annotations
@@ -14,14 +17,16 @@ from collections import deque
 from statistics import median
 from typing import TYPE_CHECKING
 
-from deadheat.core.history import Ok
+from deadheat.core.history import Info, Ok, Undeclared, Unknown
 
 if TYPE_CHECKING:
-    from deadheat.core.history import History, Kind
+    from deadheat.core.history import History, Kind, Operation
 
 _NS_PER_US = 1_000
 # Calls of one kind that are remembered, and how many it takes to believe their median.
 _REMEMBERED, _FEWEST = 60, 10
+# A program with one of a second takes as long as a hundred others of a fast server.
+LONGEST_US = 1_000_000
 # Of a call's latency. Both ends more densely: checks are made first, and writes come last.
 _PARTS = (0.1, 0.25, 0.5, 0.75, 0.85, 0.95, 1.05)
 
@@ -34,8 +39,10 @@ class Latencies:
 
     def add(self, history: History) -> None:
         """One more trial."""
+        if history.controls or any(_timed_out(op) for op in history.operations):
+            return
         for op in history.operations:
-            if isinstance(op.outcome, Ok) and op.return_ns is not None and not op.at_rest:
+            if _answered(op) and op.return_ns is not None and not op.at_rest:
                 took = self._took_us.setdefault(op.kind, deque(maxlen=_REMEMBERED))
                 took.append((op.return_ns - op.call_ns) // _NS_PER_US)
 
@@ -47,4 +54,12 @@ class Latencies:
             if len(took) >= _FEWEST
             for part in _PARTS
         }
-        return tuple(sorted(offset for offset in found if offset > above_us))
+        return tuple(sorted(offset for offset in found if above_us < offset <= LONGEST_US))
+
+
+def _answered(op: Operation) -> bool:
+    return isinstance(op.outcome, Ok) and not isinstance(op.outcome.result, Undeclared)
+
+
+def _timed_out(op: Operation) -> bool:
+    return isinstance(op.outcome, Info) and op.outcome.reason is Unknown.TIMEOUT

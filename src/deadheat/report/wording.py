@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, assert_never
 
 from deadheat import media
-from deadheat.core.evidence import CONFIDENCE, DRIFT, quiet_needed
+from deadheat.core.evidence import CONFIDENCE, DRIFT, MOST_TRIALS, quiet_needed
 from deadheat.core.ledger import Tally
 from deadheat.core.raced import Unraced, Why
 from deadheat.core.release import Via
@@ -52,6 +52,11 @@ def fixed_text(rate: RateRecord) -> str | None:
     if not rate.diverged:
         return None
     enough = quiet_needed(Tally(rate.trials, rate.diverged))
+    if enough > MOST_TRIALS:
+        return (
+            f"it shows too rarely to be called fixed by silence (that takes {enough:,} trials): "
+            "look for offsets at which it shows more often with `deadheat tune`"
+        )
     return (
         f"to call it fixed: {enough:,} trials in a row that raced and did not show it "
         f"({percent(CONFIDENCE)} sure, should its rate fall to 1/{DRIFT} by itself)"

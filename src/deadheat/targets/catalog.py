@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -249,9 +250,22 @@ def is_remote(target: Target) -> bool:
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost":
+    """Is it this machine, by its name or its number alone? Nobody is asked what a name means."""
+    if host.lower().removesuffix(".") == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
-        return False
+        return _packed(host)[:1] == b"\x7f"
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+def _packed(host: str) -> bytes:
+    """An IPv4 address as the C library reads it when it connects: ``127.1``; empty for a name."""
+    if not re.fullmatch(r"[0-9a-fA-FxX.]+", host):
+        return b""
+    try:
+        return socket.inet_aton(host)
+    except OSError:
+        return b""
