@@ -89,8 +89,10 @@ def test_another_machine_needs_the_flag(host: str) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1", "127.9.8.7", "127.1", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]"]
-    + ["localhost", "localhost.", "LOCALHOST"],
+    [
+        *("127.0.0.1", "127.9.8.7", "127.1", "2130706433", "0x7f.1", "[::1]"),
+        *("[::ffff:127.0.0.1]", "localhost", "localhost.", "LOCALHOST"),
+    ],
 )
 def test_this_machine_needs_none_however_it_is_spelt(host: str) -> None:
     assert resolve(f"http://{host}:80", profile="opencode").base_url
