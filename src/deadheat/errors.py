@@ -17,6 +17,7 @@
     │   ├── FetchFailed           the release could not be downloaded
     │   ├── StartFailed           the server did not start or never got ready
     │   ├── NotThisApi            it answers, but not as this API
+    │   ├── TooLarge              its answers are too large to be judged
     │   └── TargetDied            it stopped answering for good
     ├── NothingExercised        a run that proves nothing       exit 3
     │   └── NotComparable         two measurements that say nothing about each other
@@ -122,6 +123,10 @@ class StartFailed(TargetError):
 
 class NotThisApi(TargetError):
     """Something answers there, but not this API."""
+
+
+class TooLarge(TargetError):
+    """What it lists is more than can be read and judged in time."""
 
 
 class TargetDied(TargetError):

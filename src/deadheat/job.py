@@ -120,11 +120,11 @@ class _Job:
             for label, other in others.items():
                 await self._elsewhere(label, other, due[label])
             self._view.waiting(events.Phase.STARTING)
-            async with open_target(target, secrets.token_hex(3)) as live:
+            async with open_target(target, secrets.token_hex(3), ends_s=self._killed_s()) as live:
                 await self._check(live, mine)
                 await self._search(live, frozenset(_known(mine)))
 
-        limit_s = order.ends_s - time.monotonic() - self._order.stopping_s / 2
+        limit_s = self._killed_s() - time.monotonic()
         interrupted, error = run_until(work, max(limit_s, 0.05))
         everything = {**due, own: mine}
         self._rest_is_unfinished(everything, str(error) if error is not None else "")
@@ -183,7 +183,9 @@ class _Job:
         if not isinstance(target, DeadheatError):
             self._view.waiting(f"starting {label} for its regressions")
             try:
-                async with open_target(target, secrets.token_hex(3)) as live:
+                async with open_target(
+                    target, secrets.token_hex(3), ends_s=self._killed_s()
+                ) as live:
                     await self._check(live, due)
             except DeadheatError as caught:
                 error = caught
@@ -239,6 +241,10 @@ class _Job:
         )
         self._engine = Engine(live, plan, programs, time.monotonic, self._tell)
         await self._engine.run()
+
+    def _killed_s(self) -> float:
+        """From then on no server is asked to stop any more: what is left takes its end."""
+        return self._order.ends_s - self._order.stopping_s / 2
 
     def _left_s(self) -> float:
         return self._order.ends_s - time.monotonic() - self._order.stopping_s

@@ -114,7 +114,9 @@ def run(
 
     async def work() -> None:
         view.waiting(events.Phase.STARTING)
-        async with open_target(order.target, secrets.token_hex(3)) as live:
+        hard_s = order.seconds if order.hard else None
+        ends_s = None if hard_s is None else began_s + hard_s - _STOPPING_S / 2
+        async with open_target(order.target, secrets.token_hex(3), ends_s=ends_s) as live:
             view.tell(
                 events.Started(
                     order.target.name, str(live.promises), order.seed, order.target.via, live.met

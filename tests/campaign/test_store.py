@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 from tests.examples import example
@@ -101,6 +102,25 @@ def test_what_is_no_campaign(tmp_path: Path) -> None:
         Store(tmp_path / "nowhere", None)
     with pytest.raises(BadStore, match="no campaign"):
         read_record(tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_database_that_was_written_over_is_said_to_be_damaged(tmp_path: Path, seed: int) -> None:
+    """At a place of its second half: no traceback, and the examples are named."""
+    with Store(tmp_path, SETTINGS) as store:
+        store.save(finding(tmp_path))
+        for n in range(40):
+            store.note(f"n{n}", "z" * 400)
+            store.event(1.0, "found", "x" * 400)
+    path = tmp_path / "campaign.sqlite"
+    content = bytearray(path.read_bytes())
+    rng = Random(seed)
+    first = rng.randrange(len(content) // 2, len(content) - 8_000)
+    content[first : first + 8_000] = rng.choice([bytes(8_000), rng.randbytes(8_000)])
+    path.write_bytes(content)
+    with pytest.raises(BadStore, match="found"):
+        Store(tmp_path, None).close()
+    assert (tmp_path / "found").is_dir()
 
 
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from deadheat.drive.ownership import Ownership
 from deadheat.drive.server import Launch, ServerProcess, free_port
 from deadheat.drive.target import Target
 from deadheat.drive.until import run_until
-from deadheat.errors import NotThisApi, StartFailed, TargetDied
+from deadheat.errors import NotThisApi, StartFailed, TargetDied, TooLarge
 from deadheat.targets.catalog import demo
 
 pytestmark = [pytest.mark.live]
@@ -212,6 +212,21 @@ async def test_a_users_server_that_stops_answering_ends_the_run() -> None:
             crowd.refuses = lambda _asked: Says(raw=b"", close=True)
             with pytest.raises(TargetDied, match="Start the server again"):
                 await live.execute(TWO_DELETES)
+
+
+@on_loop
+async def test_a_list_that_cannot_be_judged_ends_the_run_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    crowd = Crowd(random.Random(0))
+    with Scripted(crowd) as server:
+        async with open_target(at(server), "run") as live:
+            await live.execute(TWO_DELETES)
+            with monkeypatch.context() as smaller:
+                smaller.setattr("deadheat.drive.decoding.LARGEST_LIST", len(crowd.foreign) - 1)
+                with pytest.raises(TooLarge, match="entries is larger than"):
+                    await live.execute(TWO_DELETES)
+    assert set(crowd.stored) == set(crowd.foreign)
 
 
 def process_of(live: LiveTarget) -> ServerProcess:

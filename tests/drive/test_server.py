@@ -20,7 +20,7 @@ import pytest
 
 import deadheat
 from deadheat.drive import keeper
-from deadheat.drive.server import Launch, ServerProcess, free_port
+from deadheat.drive.server import LEAST_GRACE_S, Launch, ServerProcess, free_port
 from deadheat.errors import StartFailed
 from deadheat.targets import demo_server
 
@@ -218,6 +218,31 @@ async def test_a_server_is_stopped_by_the_signal_that_it_wants(homes: Path) -> N
     await server.start()
     await server.stop()
     assert server.exit_code == 4
+    assert empty(homes)
+
+
+def test_a_stop_takes_no_longer_than_there_is_time_left() -> None:
+    launch = replace(script(STUBBORN), stop_within_s=60.0)
+    now_s = 100.0
+    server = ServerProcess(launch, ends_s=112.0, now_s=lambda: now_s)
+    assert server.grace_s() == 12
+    now_s = 40.0
+    assert server.grace_s() == 60
+    now_s = 113.0
+    assert server.grace_s() == LEAST_GRACE_S
+    assert ServerProcess(launch).grace_s() == 60
+
+
+async def test_what_ignores_its_signal_is_killed_once_the_time_is_over(homes: Path) -> None:
+    """Its own grace is an hour; nothing here waits for it."""
+    server = ServerProcess(replace(script(STUBBORN), stop_within_s=3_600.0), ends_s=0.0)
+    await server.start()
+    pid, child = server.pid, int(server.log_tail().split()[1])
+    assert pid is not None
+    await server.stop()
+    assert server.exit_code == -signal.SIGKILL
+    assert not running(pid)
+    assert not running(child)
     assert empty(homes)
 
 

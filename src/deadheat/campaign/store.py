@@ -124,11 +124,15 @@ class Store:
                 self._database.executescript(_SCHEMA)
             if settings is not None:
                 self._put_settings(settings)
-            self.settings = _settings(self._database, folder)
-            self._events = int(self._one("SELECT COALESCE(MAX(number), 0) FROM events"))
-            self._adopt_orphans()
+            with _reading(folder / DATABASE):
+                self.settings = _settings(self._database, folder)
+                self._events = int(self._one("SELECT COALESCE(MAX(number), 0) FROM events"))
+                self._adopt_orphans()
+                if existed and (damage := self._one("PRAGMA quick_check")) != "ok":
+                    raise sqlite3.DatabaseError(damage.splitlines()[-1])
+                self.record()  # all that a campaign goes on with
         except BaseException:
-            os.close(self._lock)
+            self.close()
             raise
 
     def __enter__(self) -> Self:
@@ -139,7 +143,7 @@ class Store:
 
     def close(self) -> None:
         """Let the folder go. What is not written yet is written before by ``tick``."""
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(sqlite3.Error, AttributeError):
             self._database.close()
         os.close(self._lock)
 
@@ -372,7 +376,21 @@ class Store:
                 f"make room, then go on with deadheat campaign --resume {self.folder}."
             ) from exc
         except sqlite3.DatabaseError as exc:
-            raise BadStore(f"{self.folder / DATABASE} is damaged ({exc}). Take a copy.") from exc
+            raise _damaged(self.folder / DATABASE, exc) from exc
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, ValueError, TypeError, LookupError) as exc:
+        raise _damaged(path, exc) from exc
+
+
+def _damaged(path: Path, why: Exception) -> BadStore:
+    found = path.parent / "found"
+    said = f"{path} is no whole campaign ({why}). Its examples are in {found}: keep them,"
+    return BadStore(f"{said} and start another one.")
 
 
 def read_record(folder: Path) -> CampaignRecord:
@@ -380,14 +398,8 @@ def read_record(folder: Path) -> CampaignRecord:
     path = folder / DATABASE
     if not path.exists():
         raise BadStore(f"{folder} holds no campaign. Name the folder of one.")
-    try:
-        database = _connected(path, readonly=True)
-        try:
-            return _record(database, folder)
-        finally:
-            database.close()
-    except sqlite3.Error as exc:
-        raise BadStore(f"{path} cannot be read ({exc}). Name the folder of a campaign.") from exc
+    with _reading(path), contextlib.closing(_connected(path, readonly=True)) as database:
+        return _record(database, folder)
 
 
 def _connected(path: Path, *, readonly: bool = False) -> sqlite3.Connection:

@@ -41,6 +41,7 @@ from deadheat.core.history import (
     Unknown,
 )
 from deadheat.core.promises import AbsentPromise, ChildrenPromise, CreatePromise, DeletePromise
+from deadheat.drive.decoding import decoded
 from deadheat.drive.lane import LaneClient
 from deadheat.drive.lateness import (
     LONGEST_S,
@@ -380,7 +381,9 @@ class _Walk:
         except httpx.RequestError as exc:
             return outcome_of_error(exc), None, ()
         location = answer.headers.get("location")
-        outcome = self._target.wire.decode(invocation, answer.status_code, answer.content, location)
+        outcome = decoded(
+            self._target.wire, invocation, answer.status_code, answer.content, location
+        )
         return self._target.mask.outcome(outcome), answer.status_code, _keys(answer.content)
 
     async def _sent(self, request: WireRequest) -> tuple[httpx.Response, int, int]:

@@ -20,6 +20,7 @@ import httpx
 
 from deadheat.core.history import Absent, Fail, Found, Info, Invocation, Kind, Listed, Ok, Outcome
 from deadheat.core.promises import IdPromise
+from deadheat.drive.decoding import decoded
 from deadheat.drive.lane import LaneClient
 from deadheat.drive.outcome import outcome_of_error
 from deadheat.drive.ownership import Ownership
@@ -142,9 +143,8 @@ class _Cleaning:
             )
         except httpx.RequestError as exc:
             return outcome_of_error(exc)
-        outcome = target.wire.decode(
-            invocation, answer.status_code, answer.content, answer.headers.get("location")
-        )
+        code, location = answer.status_code, answer.headers.get("location")
+        outcome = decoded(target.wire, invocation, code, answer.content, location)
         return target.mask.outcome(outcome)
 
     async def _send(self, request: WireRequest) -> tuple[httpx.Response, int, int]:

@@ -38,6 +38,7 @@ from deadheat.core.history import (
 from deadheat.core.promises import AbsentPromise
 from deadheat.core.raced import unraced
 from deadheat.drive.address import address_of
+from deadheat.drive.decoding import decoded
 from deadheat.drive.hearing import StreamObserver
 from deadheat.drive.lane import LaneClient
 from deadheat.drive.listening import Listener
@@ -341,9 +342,8 @@ class Executor:
             outcome = outcome_of_error(exc)
             self._ownership.answered(invocation, outcome)
             return outcome, started_ns, None, None
-        outcome = self._target.wire.decode(
-            invocation, answer.status_code, answer.content, answer.headers.get("location")
-        )
+        code, location = answer.status_code, answer.headers.get("location")
+        outcome = decoded(self._target.wire, invocation, code, answer.content, location)
         outcome = self._target.mask.outcome(outcome)
         self._ownership.answered(invocation, outcome)
         known = isinstance(outcome, Ok)

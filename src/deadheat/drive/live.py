@@ -46,11 +46,12 @@ from deadheat.core.promises import (
     ForkPromise,
     Promises,
 )
+from deadheat.drive.decoding import too_large_at_rest
 from deadheat.drive.executor import Execution, Executor
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.patience import Patience
 from deadheat.drive.server import ServerProcess
-from deadheat.errors import NotThisApi, StartFailed, TargetDied
+from deadheat.errors import NotThisApi, StartFailed, TargetDied, TooLarge
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -247,6 +248,11 @@ class LiveTarget:
         if self._executor is None:
             raise TargetDied("The target is not connected. Open it first.")
         execution = await self._executor.run(program, patient=patient, listen=listen)
+        if what := too_large_at_rest(execution.history):
+            raise TooLarge(
+                f"{self.target.name} answered its list with {what}: that cannot be judged. "
+                "Give it an empty or smaller collection, or name an address that lists less."
+            )
         answered = any(_answered(op) for op in execution.history.operations)
         lost = not all(_answered(op) for op in execution.history.operations)
         ended = self._process is not None and not self._process.alive
@@ -373,12 +379,16 @@ def _is(outcome: Outcome, result: type[Result]) -> bool:
 
 
 @asynccontextmanager
-async def open_target(target: Target, run: str) -> AsyncIterator[LiveTarget]:
+async def open_target(
+    target: Target, run: str, *, ends_s: float | None = None
+) -> AsyncIterator[LiveTarget]:
     """Start (or reach) the target; stop and clean up on every way out.
 
-    ``run`` is a random token that marks this run's sessions. Raises ``TargetError``.
+    ``run`` is a random token that marks this run's sessions. ``ends_s``: a hard limit, also on
+    the stop of its server, on the clock of ``time.monotonic``. Raises ``TargetError``.
     """
-    process = ServerProcess(target.launch) if target.launch is not None else None
+    launch = target.launch
+    process = ServerProcess(launch, ends_s=ends_s) if launch is not None else None
     failure: Exception | None = None
     async with anyio.create_task_group() as tasks:
         live = LiveTarget(target, process, run, tasks)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from deadheat.core.history import Info, Kind, Listed, Offspring, Ok, Outcome, Seen, Unknown
 from deadheat.drive.address import on_this_server
+from deadheat.drive.decoding import LARGEST_LIST, decoded, too_large
 from deadheat.drive.lane import LARGEST_ANSWER
 from deadheat.drive.redirects import answered
 
@@ -109,10 +110,12 @@ async def _read(
         ) -> Reading:
             return Reading(outcome, call_ns, return_ns, status, len(read))
 
-        outcome = target.wire.decode(invocation, answer.status_code, answer.content)
+        outcome = decoded(target.wire, invocation, answer.status_code, answer.content)
         if not (isinstance(outcome, Ok) and isinstance(outcome.result, Listed | Offspring)):
             return ends(outcome)
         entries.extend(outcome.result.entries)
+        if len(entries) > LARGEST_LIST:
+            return ends(too_large(f"a list of {len(entries):,} entries", LARGEST_LIST))
         link = answer.links.get("next", {}).get("url")
         try:
             following = pages.following(

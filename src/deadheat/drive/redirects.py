@@ -17,6 +17,7 @@ import httpx
 
 from deadheat.core.history import Kind, Ok, Undeclared
 from deadheat.drive.address import on_this_server
+from deadheat.drive.decoding import decoded
 from deadheat.drive.target import WireRequest
 
 if TYPE_CHECKING:
@@ -73,5 +74,5 @@ def _ends_alike(asked: str, path: str) -> bool:
 
 def _undeclared(wire: Wire, invocation: Invocation, answer: httpx.Response) -> bool:
     location = answer.headers.get("location")
-    outcome = wire.decode(invocation, answer.status_code, answer.content, location)
+    outcome = decoded(wire, invocation, answer.status_code, answer.content, location)
     return isinstance(outcome, Ok) and isinstance(outcome.result, Undeclared)

@@ -5,6 +5,7 @@ Rules
   names; never another variable of the user's.
 - A keeper process (``keeper.py``) starts and ends it, so it goes when deadheat
   goes, however that happens. If the keeper itself is killed, deadheat does its work.
+- A stop takes no longer than its launch allows, nor than there is time left (``ends_s``).
 - We choose the port. It may be taken before the server has it: then another is tried.
 - Ready means: it said so (``ready_line``), and it answers (``probe``), asked on
   fresh connections with a short timeout. A server may open its port before its
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 # OpenCode stops within 0.2 s of SIGTERM; one version sometimes not at all.
 GRACE_S = 2.0
+# However little time is left: so long it may take, and is killed then.
+LEAST_GRACE_S = 0.2
 # What the keeper may take on top of the grace, on a busy machine.
 KEEPER_EXTRA_S = 5.0
 # Looking again at the log, the keeper and the port.
@@ -100,9 +103,18 @@ def free_port() -> int:
 class ServerProcess:
     """One server of one launch; started, stopped and started again, one at a time."""
 
-    def __init__(self, launch: Launch, choose_port: Callable[[], int] = free_port) -> None:
+    def __init__(
+        self,
+        launch: Launch,
+        choose_port: Callable[[], int] = free_port,
+        ends_s: float | None = None,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``ends_s``: nothing has time after that, on the clock of ``now_s``, a stop neither."""
         self._launch = launch
         self._choose_port = choose_port
+        self._ends_s = ends_s
+        self._now_s = now_s
         self._keeping: Keeping | None = None
         self._home: Path | None = None
         self._ended_with: int | None = None
@@ -167,19 +179,29 @@ class ServerProcess:
             self.base_url = None
             keeping.let_go()
             process = keeping.process
-            if not await _until(
-                lambda: process.poll() is not None, self._launch.stop_within_s + KEEPER_EXTRA_S
-            ):
+            grace_s = self.grace_s()
+            if grace_s < self._launch.stop_within_s and keeping.pid is not None:
+                await _until(lambda: process.poll() is not None, grace_s)
+                if keeping.drain().exit_code is None:  # else the keeper is about to reap it
+                    keeper.signal_group(keeping.pid, signal.SIGKILL)
+            if not await _until(lambda: process.poll() is not None, grace_s + KEEPER_EXTRA_S):
                 process.kill()
                 await _until(lambda: process.poll() is not None, KEEPER_EXTRA_S)
             if not keeping.drain().gone:
-                await _stand_in(keeping, self._launch)
+                await _stand_in(keeping, self._launch.stop, grace_s)
                 if home is not None:
                     await anyio.to_thread.run_sync(keeper.remove, str(home))
             keeping.forget()
             self._ended_with = keeping.exit_code
             self._keeping = None
             self._home = None
+
+    def grace_s(self) -> float:
+        """What its stop may take: by its launch, or by the time that is left if that is less."""
+        most_s = self._launch.stop_within_s
+        if self._ends_s is None:
+            return most_s
+        return min(most_s, max(self._ends_s - self._now_s(), LEAST_GRACE_S))
 
     async def restart(self) -> str:
         """Stop whatever is left and start again: a new process, home and port."""
@@ -346,12 +368,12 @@ async def _until(true: Callable[[], bool], within_s: float) -> bool:
     return True
 
 
-async def _stand_in(keeping: Keeping, launch: Launch) -> None:
+async def _stand_in(keeping: Keeping, stop: signal.Signals, grace_s: float) -> None:
     """End the server's group in the keeper's stead: it was killed."""
     pid = keeping.pid
-    if pid is None or not keeper.signal_group(pid, launch.stop):
+    if pid is None or not keeper.signal_group(pid, stop):
         return
-    await _until(lambda: not keeper.signal_group(pid, 0), launch.stop_within_s)
+    await _until(lambda: not keeper.signal_group(pid, 0), grace_s)
     keeper.signal_group(pid, signal.SIGKILL)
     await anyio.to_thread.run_sync(keeper.await_empty, pid)
 
