@@ -373,18 +373,15 @@ class _Walk:
             await anyio.sleep(self._rate.wait_s(1, time.monotonic()))
         if self._target.pages is not None and invocation.kind in LISTING:
             return await self._read(self._target.pages, invocation)
-        request = self._target.wire.encode(invocation)
+        wire, base_url = self._target.wire, self._base_url
+        request = wire.encode(invocation)
         try:
-            answer, *_ = await answered(
-                self._target.wire, self._base_url, invocation, request, self._sent
-            )
+            answer, *_ = await answered(wire, base_url, invocation, request, self._sent)
         except httpx.RequestError as exc:
             return outcome_of_error(exc), None, ()
-        location = answer.headers.get("location")
-        outcome = decoded(
-            self._target.wire, invocation, answer.status_code, answer.content, location
-        )
-        return self._target.mask.outcome(outcome), answer.status_code, _keys(answer.content)
+        status, location = answer.status_code, answer.headers.get("location")
+        outcome = decoded(wire, invocation, status, answer.content, location)
+        return self._target.mask.outcome(outcome), status, _keys(answer.content)
 
     async def _sent(self, request: WireRequest) -> tuple[httpx.Response, int, int]:
         return await self._client.send(request.method, request.path, request.body)
