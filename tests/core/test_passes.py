@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import permutations
 from random import Random
 
 import pytest
@@ -18,6 +19,7 @@ from deadheat.core.program import (
     Get,
     List,
     Program,
+    Recreate,
     Var,
     canonical,
     problems,
@@ -105,6 +107,22 @@ def test_no_concurrency_in_three_orders() -> None:
     assert len(orders) == 3
     assert all(one.concurrency == 1 and problems(one) == () for one in orders)
     assert [type(call) for call in orders[0].calls()] == [Create, Delete, List, Get]  # as sent
+
+
+def test_whatever_can_be_sent_can_be_sent_without_concurrency() -> None:
+    """Also where a lane creates again what only a later call of it creates."""
+    calls = (Create(A), Create(B), Recreate(A), Recreate(B))
+    tried = 0
+    for one, two, three, four in permutations(calls):
+        for lanes in (((one, two), (three, four)), ((one,), (two,), (three, four))):
+            program = Program((lanes,))
+            if not problems(program):
+                tried += 1
+                flat = next(passes.sequential_orders(program), None)
+                assert flat is not None
+                assert flat.concurrency == 1
+                assert not problems(flat)
+    assert tried == 48
 
 
 def test_a_call_leaves_the_race_at_either_end() -> None:

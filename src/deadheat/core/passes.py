@@ -105,8 +105,13 @@ def sequential_orders(program: Program, history: History | None = None) -> Itera
         places,
         sorted(places, key=lambda place: (place[0], -place[1], place[2])),
     ]
+    calls = dict(program.placed())
+    # What can always be sent: a lane may create again what only a later call of it creates.
+    last = sorted(places, key=lambda place: (place[0], makes(calls[place]) is None, place))
     seen: set[Program] = set()
-    for order in orders:
+    for order in (*orders, last):
+        if order is last and seen:
+            return
         flat = built(program, tuple(((place,),) for place in order))
         if flat not in seen and not problems(flat):
             seen.add(flat)
