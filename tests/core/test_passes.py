@@ -14,12 +14,14 @@ from deadheat.core.divergence import operations_by_index
 from deadheat.core.history import READING, History
 from deadheat.core.ledger import Observed
 from deadheat.core.program import (
+    Call,
     Create,
     Delete,
     Get,
     List,
     Program,
     Recreate,
+    Round,
     Var,
     canonical,
     problems,
@@ -111,10 +113,14 @@ def test_no_concurrency_in_three_orders() -> None:
 
 def test_whatever_can_be_sent_can_be_sent_without_concurrency() -> None:
     """Also where a lane creates again what only a later call of it creates."""
-    calls = (Create(A), Create(B), Recreate(A), Recreate(B))
+    calls: tuple[Call, ...] = (Create(A), Create(B), Recreate(A), Recreate(B))
     tried = 0
     for one, two, three, four in permutations(calls):
-        for lanes in (((one, two), (three, four)), ((one,), (two,), (three, four))):
+        shapes: tuple[Round, ...] = (
+            ((one, two), (three, four)),
+            ((one,), (two,), (three, four)),
+        )
+        for lanes in shapes:
             program = Program((lanes,))
             if not problems(program):
                 tried += 1
