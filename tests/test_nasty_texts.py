@@ -227,6 +227,7 @@ def test_every_command_that_reads_an_artifact(text: str) -> None:
 
 def well_formed(form: str, text: str) -> None:
     """Can its reader read it, and is nothing run that is not ours?"""
+    assert_shown(text)
     match form:
         case "script" | "pytest":
             ast.parse(text)

@@ -452,6 +452,26 @@ def write(artifact: Artifact, folder: Path) -> Path:
     return path
 
 
+def is_better(one: Artifact, other: Artifact) -> bool:
+    """Is ``one`` the better example of a divergence? Of another target or promises: it is newer.
+
+    What is proven to be minimal goes before what is not, then fewer calls, then the rate that it
+    has at least: a higher one and a better measured one are both more use.
+    """
+    if (one.target.name, one.target.profile, one.target.promises) != (
+        other.target.name,
+        other.target.profile,
+        other.target.promises,
+    ):
+        return True
+    return _worth(one) > _worth(other)
+
+
+def _worth(artifact: Artifact) -> tuple[bool, int, float]:
+    rate = -1.0 if artifact.rate is None else artifact.rate.low
+    return artifact.proven_minimal, -len(artifact.program.calls()), rate
+
+
 def _sync_folder(folder: Path) -> None:
     opened = os.open(folder, os.O_RDONLY)
     try:

@@ -21,7 +21,7 @@ from deadheat.hiding import hidden
 # What GitHub, Azure and TeamCity obey in a job's output: at the beginning of a line ``::word``,
 # and anywhere in it ``##[word]``, ``##vso[`` and ``##teamcity[``.
 _COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#[A-Za-z]*\[)")
-_JSON_COMMAND = re.compile(r"#(?=#[A-Za-z]*\[)")
+_INNER_COMMAND = re.compile(r"#(?=#[A-Za-z]*\[)")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _LINE_ENDS = re.compile(r"\r\n|\n")
 
@@ -58,7 +58,7 @@ def markdown_block(text: str, language: str = "text", *, code: bool = False) -> 
     """A fenced block, which nothing inside ends. ``code``: it is ours, and to be copied."""
     inside = hidden(text)
     if not code:
-        inside = without_tags("\n".join(map(_visible, inside.split("\n"))))
+        inside = without_tags("\n".join(map(line, inside.split("\n"))))
     longest = max((len(run) for run in re.findall("`+", inside)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{inside}\n{fence}"
@@ -76,8 +76,8 @@ def without_tags(text: str) -> str:
 
 
 def python_literal(value: object) -> str:
-    """Texts, numbers and what holds them, as Python spells them; no tag begins in it."""
-    return without_tags(repr(value))
+    """Texts, numbers and what holds them, as Python spells them; no tag or command begins in it."""
+    return _INNER_COMMAND.sub(r"\\x23", without_tags(repr(value)))
 
 
 def page(value: object) -> object:
@@ -93,11 +93,12 @@ def xml(text: str) -> str:
 def shell_word(text: str) -> str:
     """One word of bash, whatever is in it."""
     text = hidden(text)
-    if text.isprintable():
+    if text.isprintable() and not _INNER_COMMAND.search(text):
         return quote(text)
     told = "".join(
         {"\\": "\\\\", "'": "\\'"}.get(c, c) if c.isprintable() else _bytes_of(c) for c in text
     )
+    told = _INNER_COMMAND.sub(r"\\x23", told)
     return f"$'{told}'"
 
 
@@ -112,7 +113,7 @@ def json_text(value: Any, *, indent: int | None = None) -> str:
     All but what is secret, in texts and in keys. A line of it may stand in a job's log.
     """
     whole = json_escaped(json.dumps(_hidden_in(value), ensure_ascii=False, indent=indent))
-    return _JSON_COMMAND.sub(r"\\u0023", whole)
+    return _INNER_COMMAND.sub(r"\\u0023", whole)
 
 
 def json_escaped(text: str) -> str:

@@ -69,7 +69,9 @@ def pytest_runtest_makereport(
         from deadheat.errors import DeadheatError
 
         if isinstance(call.excinfo.value, testing.RaceFound | DeadheatError):
-            report.longrepr = call.excinfo.getrepr(style="value")
+            from deadheat import media
+
+            report.longrepr = media.lines(str(call.excinfo.getrepr(style="value")))
     return report
 
 
@@ -84,5 +86,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     ]
     if said and terminalreporter.verbosity >= 0:
         terminalreporter.section("deadheat", sep="-")
+        from deadheat import media
+
         for line in said:
-            terminalreporter.write_line(line)
+            terminalreporter.write_line(media.line(line))

@@ -48,7 +48,8 @@ def commit(path: Path, folder: Path, labels: tuple[str, ...], expected: Expectat
     """Move the example at ``path`` among the committed ones, expecting this of ``labels``.
 
     No label: the target that it was found on. One that is committed already is rewritten, and
-    what it expects of others stays. The new path. Raises ``BadArtifact``, ``CannotSave``.
+    what it expects of others stays; of two of the same finding the better one is kept. The new
+    path. Raises ``BadArtifact``, ``CannotSave``.
     """
     artifact = artifacts.read(path)
     record = artifact.target
@@ -57,7 +58,10 @@ def commit(path: Path, folder: Path, labels: tuple[str, ...], expected: Expectat
     there = home / artifact.filename
     before = artifact.expect
     if there.exists() and not there.samefile(path):  # the same finding, found again
-        before = {**artifacts.read(there).expect, **before}
+        committed_one = artifacts.read(there)
+        before = {**committed_one.expect, **before}
+        if not artifacts.is_better(artifact, committed_one):
+            artifact = committed_one
     moved = artifacts.write(
         replace(artifact, expect={**before, **dict.fromkeys(named, expected)}), home
     )

@@ -11,9 +11,9 @@ from tests.programs import TWO_DELETES, A
 from tests.programs import one as one_after_the_other
 
 from deadheat import artifact as artifacts
-from deadheat.artifact import RateRecord
+from deadheat.artifact import RateRecord, is_better
 from deadheat.campaign.engine import Plan
-from deadheat.campaign.findings import Shelf, is_better
+from deadheat.campaign.findings import Shelf
 from deadheat.campaign.measure import Measured
 from deadheat.core.program import Create, Delete, structure
 from deadheat.core.promises import Promises

@@ -184,7 +184,7 @@ class Shelf:
                 before = artifacts.read(path)
             except BadArtifact:  # no example any more
                 before = None
-            if before is not None and not is_better(artifact, before):
+            if before is not None and not artifacts.is_better(artifact, before):
                 return path, True
         self._written.add(artifacts.write(artifact, self._plan.folder))
         return path, False
@@ -233,26 +233,6 @@ def fresh_artifact(
         origin=origin,
         environment=environment,
     )
-
-
-def is_better(one: Artifact, other: Artifact) -> bool:
-    """Is ``one`` the better example of a divergence? Of another target or promises: it is newer.
-
-    What is proven to be minimal goes before what is not, then fewer calls, then the rate that it
-    has at least: a higher one and a better measured one are both more use.
-    """
-    if (one.target.name, one.target.profile, one.target.promises) != (
-        other.target.name,
-        other.target.profile,
-        other.target.promises,
-    ):
-        return True
-    return _worth(one) > _worth(other)
-
-
-def _worth(artifact: Artifact) -> tuple[bool, int, float]:
-    rate = -1.0 if artifact.rate is None else artifact.rate.low
-    return artifact.proven_minimal, -len(artifact.program.calls()), rate
 
 
 def _record(rate: Rate | None) -> RateRecord | None:
