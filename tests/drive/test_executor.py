@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.live, pytest.mark.anyio]
 
 def executor(server: Scripted, *, settle_ms: int = 0, timeout_s: float = 5) -> Executor:
     target = Target("x", opencode.WIRE, settle_ms=settle_ms, timeout_s=timeout_s)
-    return Executor(server.base_url, target, Ownership("run"))
+    return Executor(server.base_url, target, Ownership("run", alone=True))
 
 
 def in_program(done: Execution) -> list[tuple[object, ...]]:

@@ -22,7 +22,9 @@ LIST = Invocation(Kind.LIST)
 
 
 def executor(base_url: str, timeout_s: float = 5) -> Executor:
-    return Executor(base_url, Target("x", opencode.WIRE, timeout_s=timeout_s), Ownership("run"))
+    return Executor(
+        base_url, Target("x", opencode.WIRE, timeout_s=timeout_s), Ownership("run", alone=True)
+    )
 
 
 async def test_calls_share_one_warm_connection() -> None:

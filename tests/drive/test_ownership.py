@@ -9,21 +9,41 @@ import random
 import anyio
 import pytest
 from tests import opencode
-from tests.programs import TWO_DELETES
+from tests.programs import TWO_DELETES, A
 from tests.servers.crowd import Crowd
 from tests.servers.scripted import Asked, Says, Scripted
 
-from deadheat.core.history import Exists, Info, Invocation, Kind, Listed, Ok, Unknown
+from deadheat.core.checker import check
+from deadheat.core.divergence import Linearizable
+from deadheat.core.history import (
+    Absent,
+    Created,
+    Deleted,
+    Exists,
+    Fail,
+    Found,
+    Info,
+    Invocation,
+    Kind,
+    Listed,
+    Ok,
+    Outcome,
+    Renamed,
+    Seen,
+    Unknown,
+)
+from deadheat.core.program import Create, Program
+from deadheat.core.promises import IdPromise, Promises
 from deadheat.drive.executor import Executor
 from deadheat.drive.ownership import Ownership
-from deadheat.drive.target import Target
+from deadheat.drive.target import PLAIN, Target
 from deadheat.errors import ForeignSession
 from deadheat.generate.source import ProgramSource
 from deadheat.targets.declared_pages import DeclaredPages, PagesTable
 
 
 def test_a_change_to_a_session_that_is_not_ours_is_refused() -> None:
-    ours = Ownership("run")
+    ours = Ownership("run", unique=True)
     ours.adopt("ses_mine")
     for kind in (Kind.DELETE, Kind.RENAME):
         ours.permit(Invocation(kind, "ses_mine"))
@@ -80,12 +100,135 @@ def test_tags_are_of_one_trial_of_one_run() -> None:
     assert not ours.of_trial(None, 1)
 
 
+LOST = (Info(Unknown.TIMEOUT), Info(Unknown.RESET))
+DELETE, RENAME = Invocation(Kind.DELETE, "7"), Invocation(Kind.RENAME, "7", "deadheat run 1 a")
+GET, LIST = Invocation(Kind.GET, "7"), Invocation(Kind.LIST)
+CREATE = Invocation(Kind.CREATE, title="deadheat run 1 a")
+OURS, THEIRS = "deadheat run 1 a", "precious"
+
+
+def made(*, alone: bool = False, unique: bool = False) -> Ownership:
+    """A run whose create was answered 7."""
+    ours = Ownership("run", alone=alone, unique=unique)
+    ours.permit(CREATE)
+    ours.answered(CREATE, Ok(Created("7")))
+    return ours
+
+
+def sent(ours: Ownership, call: Invocation, outcome: Outcome | None) -> Ownership:
+    """It was sent; ``outcome`` None: it is still under way."""
+    ours.permit(call)
+    if outcome is not None:
+        ours.answered(call, outcome)
+    return ours
+
+
+@pytest.mark.parametrize("outcome", [None, Ok(Deleted()), Ok(Absent()), *LOST])
+def test_with_a_delete_the_right_to_change_an_id_is_gone(outcome: Outcome | None) -> None:
+    ours = sent(made(), DELETE, outcome)
+    assert not ours.may(DELETE)
+    assert not ours.may(RENAME)
+    ours.answered(GET, Ok(Found(OURS)))  # the delete may be under way still
+    ours.answered(LIST, Ok(Listed((Seen("7", OURS),))))
+    assert not ours.may(DELETE)
+    ours.answered(CREATE, Ok(Created("7")))
+    assert ours.may(DELETE)
+    assert ours.came_back == "7"
+
+
+def test_a_delete_that_did_nothing_ends_nothing() -> None:
+    assert sent(made(), DELETE, Fail("ConnectError")).may(DELETE)
+
+
+@pytest.mark.parametrize(
+    ("call", "outcome"),
+    [
+        (GET, Ok(Absent())),
+        (RENAME, Ok(Absent())),
+        (LIST, Ok(Listed(()))),
+        (LIST, Ok(Listed((Seen("8", OURS),)))),
+    ],
+)
+def test_what_is_not_shown_may_be_somebody_elses_next_until_a_title_shows_it(
+    call: Invocation, outcome: Outcome
+) -> None:
+    ours = sent(made(), call, outcome)
+    assert not ours.may(RENAME)
+    ours.answered(GET, Ok(Found(THEIRS)))
+    ours.answered(GET, Ok(Found()))
+    assert not ours.may(DELETE)
+    ours.answered(GET, Ok(Found(OURS)))
+    assert ours.may(DELETE)
+
+
+@pytest.mark.parametrize("outcome", [None, *LOST])
+def test_no_delete_follows_a_change_that_may_be_under_way(outcome: Outcome | None) -> None:
+    ours = sent(made(), RENAME, outcome)
+    assert ours.may(RENAME)
+    assert not ours.may(DELETE)
+    ours.answered(RENAME, Ok(Renamed()))
+    assert ours.may(DELETE)
+
+
+def test_what_is_below_may_go_with_it() -> None:
+    below = Invocation(Kind.CREATE, title=OURS, parent="7")
+    ours = sent(made(), below, Ok(Created("8")))
+    ours = sent(ours, DELETE, Ok(Deleted()))
+    child = Invocation(Kind.DELETE, "8")
+    assert not ours.may(child)
+    ours.answered(Invocation(Kind.GET, "8"), Ok(Found(OURS)))  # it stayed
+    assert ours.may(child)
+
+
+@pytest.mark.parametrize("how", ["alone", "unique"])
+def test_where_nobody_can_get_the_id_two_deletes_may_race_until_the_trial_is_over(
+    how: str,
+) -> None:
+    ours = made(alone=how == "alone", unique=how == "unique")
+    for call in (DELETE, RENAME, DELETE):
+        ours.permit(call)
+    ours.answered(GET, Ok(Absent()))
+    ours.permit(DELETE)
+    ours.released(["7"])
+    assert not ours.may(DELETE)
+    ours.adopt("7")  # something late brought it back: its title shows that
+    ours.permit(DELETE)
+
+
+def test_an_id_that_comes_back_ends_what_was_believed_of_ids() -> None:
+    ours = sent(made(unique=True), DELETE, Ok(Deleted()))
+    ours.released(["7"])
+    assert ours.came_back is None
+    sent(ours, CREATE, Ok(Created("7")))
+    assert ours.came_back == "7"
+    sent(ours, DELETE, None)
+    assert not ours.may(DELETE)
+
+
+def test_an_id_that_was_there_before_is_ours_once_it_is_given_to_us() -> None:
+    alone = Ownership("run", alone=True, again=True)
+    alone.shun(["7"])
+    assert sent(alone, CREATE, Ok(Created("7"))).may(DELETE)
+    among = Ownership("run")
+    among.shun(["7"])
+    assert not sent(among, CREATE, Ok(Created("7"))).may(DELETE)  # a broken server may lie
+    assert among.came_back == "7"
+    among.answered(GET, Ok(Found(THEIRS)))
+    assert not among.may(DELETE)
+    among.answered(GET, Ok(Found(OURS)))
+    assert among.may(DELETE)
+    unasked = Ownership("run")
+    unasked.shun(["7"])
+    unasked.answered(GET, Ok(Found(OURS)))  # no create of ours answered it
+    assert not unasked.may(DELETE)
+
+
 def executor(
     server: Scripted, *, exclusive: bool = False, timeout_s: float = 5, paged: bool = False
 ) -> Executor:
     pages = DeclaredPages({Kind.LIST: PagesTable(page="page")}) if paged else None
     target = Target("x", opencode.WIRE, exclusive=exclusive, timeout_s=timeout_s, pages=pages)
-    return Executor(server.base_url, target, Ownership("run"))
+    return Executor(server.base_url, target, Ownership("run", alone=exclusive, unique=True))
 
 
 @pytest.mark.live
@@ -189,3 +332,56 @@ async def test_cut_off_in_the_middle_nothing_of_ours_stays_on_a_users_server() -
                 tasks.cancel_scope.cancel()
     assert crowd.made == 2
     assert set(crowd.stored) == set(crowd.foreign)
+
+
+class Neighbour:
+    """Another user: makes a session each time that a call of this method has been answered."""
+
+    def __init__(self, crowd: Crowd, after: str) -> None:
+        self.crowd, self.after, self.last = crowd, after, ""
+        crowd.refuses = self
+
+    def __call__(self, asked: Asked) -> Says | None:
+        if self.last == self.after:
+            self.crowd.theirs()
+        self.last = asked.method
+        return None
+
+
+@pytest.mark.live
+@pytest.mark.anyio
+async def test_what_may_be_somebody_elses_is_left_out_of_a_trial() -> None:
+    crowd = Crowd(random.Random(0), again=True)
+    Neighbour(crowd, "DELETE")
+    kinds = PLAIN | {Kind.RENAME}
+    target = Target("x", opencode.WIRE, exclusive=False, kinds=kinds)
+    supply = iter(ProgramSource(5, kinds=kinds))
+    left_out = 0
+    with Scripted(crowd) as server:
+        async with Executor(server.base_url, target, Ownership("run")) as running:
+            await running.look_around()
+            for _ in range(25):
+                left_out += (await running.run(next(supply))).unbound
+    assert crowd.hurt == []
+    assert left_out
+    assert len(crowd.deleted) > 10
+
+
+@pytest.mark.live
+@pytest.mark.anyio
+async def test_the_id_of_a_session_that_was_there_before_is_part_of_the_trial_that_gets_it() -> (
+    None
+):
+    crowd = Crowd(random.Random(0), foreign=(), again=True)
+    crowd.theirs()
+    promises = Promises(ids=IdPromise.REUSED)
+    target = Target("x", opencode.WIRE, promises=promises)
+    with Scripted(crowd) as server:
+        ownership = Ownership("run", alone=True, again=True)
+        async with Executor(server.base_url, target, ownership) as running:
+            await running.look_around()
+            crowd.stored.clear()  # its owner deletes it
+            done = await running.run(Program((((Create(A),),),)))
+    assert dict(done.sessions) == {A: "ses_made1"}
+    assert isinstance(check(done.history, promises), Linearizable)
+    assert crowd.stored == {}

@@ -57,7 +57,7 @@ async def _try(programs: int, lies: float, page: int, seed: int) -> bool:
         "crowd", opencode.WIRE, exclusive=False, timeout_s=5.0, kinds=KINDS, pages=pages
     )
     with Scripted(crowd) as server:
-        async with Executor(server.base_url, target, Ownership("run")) as running:
+        async with Executor(server.base_url, target, Ownership("run", unique=True)) as running:
             await running.look_around()
             crowd.lies = lies
             for _ in range(programs):

@@ -90,7 +90,7 @@ async def test_what_cannot_be_deleted_goes_with_a_reset(reset: str, tmp_path: Pa
     target = resolve(str(profile))
     async with (
         server_of(target) as base_url,
-        Executor(base_url, target, Ownership("run")) as running,
+        Executor(base_url, target, Ownership("run", alone=True)) as running,
     ):
         await running.run(Program((((Create(A),),),)))
         assert bool(running.left_behind) is not bool(reset)

@@ -6,6 +6,8 @@ of it (``carts``). ``because`` is said only where that is not all.
 
 from __future__ import annotations
 
+import random
+import uuid
 from functools import partial
 from typing import Any
 
@@ -66,6 +68,10 @@ def _ids(spelling: str) -> Any:
 
 def _either_case(n: int) -> str:
     return f"Cart-{n // 2}x" if n % 2 else f"cArt-{n // 2}X"
+
+
+def _drawn(n: int) -> str:
+    return str(uuid.UUID(int=random.Random(n).getrandbits(128)))
 
 
 def _pages(**table: Any) -> Table:
@@ -248,6 +254,21 @@ WILD: tuple[Animal, ...] = (
         Carts,
         habits=Habits(others=True),
         declares={"promises": {"ids": "unique"}},
+        exclusive=False,
+    ),
+    _kind(
+        "others-unsaid",
+        "the same, and the profile does not say that ids never come back",
+        Carts,
+        habits=Habits(others=True),
+        exclusive=False,
+        ruling=Ruling.EITHER,
+    ),
+    _kind(
+        "others-uuid",
+        "the same, and nobody could be given an id again",
+        partial(Carts, ids=_drawn),
+        habits=Habits(others=True),
         exclusive=False,
     ),
     _kind(

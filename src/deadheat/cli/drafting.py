@@ -150,7 +150,7 @@ def _probed(
         words = tuple(word.replace("{python}", sys.executable) for word in command)
         async with ServerProcess(Launch("the server", words, probe=draft.list.path)) as server:
             assert server.base_url is not None
-            return await probe(server.base_url, draft, run, _TIMEOUT_S)
+            return await probe(server.base_url, draft, run, _TIMEOUT_S, alone=True)
 
     return _waited(work)
 

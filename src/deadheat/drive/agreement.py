@@ -10,7 +10,6 @@ Rules
 
 from __future__ import annotations
 
-import json
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -21,15 +20,12 @@ import anyio
 import httpx
 
 from deadheat.core.history import (
-    REFUSED,
     Absent,
     Answered,
     Created,
     Deleted,
     Exists,
-    Fail,
     Found,
-    Info,
     Invocation,
     Kind,
     Listed,
@@ -38,10 +34,25 @@ from deadheat.core.history import (
     Outcome,
     Renamed,
     Undeclared,
-    Unknown,
 )
-from deadheat.core.promises import AbsentPromise, ChildrenPromise, CreatePromise, DeletePromise
+from deadheat.core.promises import (
+    AbsentPromise,
+    ChildrenPromise,
+    CreatePromise,
+    DeletePromise,
+    IdPromise,
+)
+from deadheat.drive.advice import advice, in_words, keys_of
 from deadheat.drive.decoding import decoded
+from deadheat.drive.handshake import (
+    NOT_LISTED,
+    Ids,
+    allowed,
+    given_again,
+    look_for_ids,
+    remove,
+    spared,
+)
 from deadheat.drive.lane import LaneClient
 from deadheat.drive.lateness import (
     LONGEST_S,
@@ -66,9 +77,6 @@ if TYPE_CHECKING:
     from deadheat.core.own import OwnCalls
     from deadheat.drive.paging import PageWire
     from deadheat.drive.target import Target, WireRequest
-
-# An answer of more keys is not read out.
-_MOST_KEYS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +133,9 @@ class _Walk:
         self._base_url = base_url
         self._rate = None if target.max_rps is None else RequestRate(target.max_rps)
         self._client = client
-        self._ownership = Ownership(run, chooses=target.chosen_ids)
+        self._ownership = Ownership(
+            run, chooses=target.chosen_ids, alone=target.exclusive, unique=target.unique_ids
+        )
         self._patience = Patience()
         self._made: list[str] = []
         self._late_s: dict[int, float] = {}  # how long it took, by the step that did not show it
@@ -143,11 +153,7 @@ class _Walk:
         lists = Invocation(Kind.LIST)
         shown = await self._ask("list again", lists, Listed, showing(session))
         if isinstance(shown, Listed) and session not in shown.sessions:
-            self._correct(
-                "does not show the session just created. Has the list pages? Write "
-                "calls.list.pages, or name a limit in calls.list.request; or correct "
-                "calls.list.items and calls.list.id"
-            )
+            self._correct(NOT_LISTED)
         if Kind.RECREATE in self._target.kinds:
             await self._recreate(session)
         if Kind.RENAME in self._target.kinds:
@@ -171,7 +177,8 @@ class _Walk:
                 )
             elif child is not None:
                 self._inherited(child in shown.sessions)
-        await self._again(session)
+        if await self._ids_stay():
+            await self._again(session)
         if self._late_s:
             await self._see_how_late()
 
@@ -179,12 +186,9 @@ class _Walk:
         """Say it where it was seen, after a few more changes, as one may have been quick."""
 
         async def sent(invocation: Invocation) -> object:
-            outcome, *_ = await self._send(invocation)
-            self._ownership.answered(invocation, outcome)
-            result = _result(outcome)
-            if isinstance(result, Created) and self._ownership.owns(result.session):
-                self._made.append(result.session)
-            return result
+            if not await allowed(self._outcome, self._ownership, invocation):
+                return None
+            return _result(await self._outcome(invocation))
 
         creates = (self._ownership.create(0, f"check late {n}") for n in range(SAMPLES))
         seen_s = await times_to_show(creates, sent, self._ownership.owns)
@@ -193,11 +197,26 @@ class _Walk:
             wrong = f'took {took_s * 1_000:.0f} ms to show it. Write settle = "{settle}" at the top'
             self.steps[at] = replace(self.steps[at], wrong=wrong)
 
+    async def _ids_stay(self) -> bool:
+        """May a second delete be sent, or could it be about somebody else's session by now?"""
+        target, ownership = self._target, self._ownership
+        if target.exclusive or target.chosen_ids or target.unique_ids:
+            return True
+
+        ids = Ids.AGAIN
+        if target.promises.ids is not IdPromise.REUSED:
+            ids = await look_for_ids(self._outcome, ownership, target.settle_ms / 1_000)
+        if ids is Ids.ONCE:
+            ownership.ids_stay()
+            return True
+        why = given_again("this server", ids, ownership.came_back)
+        self._note("make others", ownership.create(0, "one more"), None, "", why)
+        return False
+
     async def _recreate(self, session: str) -> None:
         """What does a second create under its name answer?"""
         again = self._ownership.create(0, "check 1", kind=Kind.RECREATE)
         outcome, status, keys = await self._send(again)
-        self._ownership.answered(again, outcome)
         strict = self._target.promises.create is CreatePromise.EXACTLY_ONCE
         wrong = hint = ""
         match outcome:
@@ -215,8 +234,8 @@ class _Walk:
             case Ok(Undeclared()):
                 wrong = f"means that there is one? Add {status} to calls.create.exists"
             case _:
-                wrong = self._advice(again, outcome, status, keys, Created)
-        self._note("create it again", again, status, _said(outcome), wrong, hint)
+                wrong = advice(again, outcome, status, keys, Created)
+        self._note("create it again", again, status, in_words(outcome), wrong, hint)
 
     async def _own(self, model: OwnCalls) -> None:
         """Each call of the user's own, on a session for them alone."""
@@ -227,13 +246,13 @@ class _Walk:
             outcome, status, keys = await self._send(call)
             may = dict(model.step(own, True, mark))
             word = outcome.result if isinstance(outcome, Ok) else None
-            said, wrong = _said(outcome), ""
+            said, wrong = in_words(outcome), ""
             if isinstance(word, Answered) and word.value in may:
                 said, mark = word.value, may[word.value]
             elif isinstance(word, Answered):
                 wrong = f"is {word.value!r}; step allows {', '.join(sorted(may))}. Correct step"
             else:
-                wrong = self._advice(call, outcome, status, keys, Answered)
+                wrong = advice(call, outcome, status, keys, Answered)
             self._note(f"{own.name} it", call, status, said, wrong)
 
     async def _child_of(self, session: str) -> str | None:
@@ -268,7 +287,7 @@ class _Walk:
         """What does a second delete answer? It says what the first one may promise."""
         again = Invocation(Kind.DELETE, session)
         outcome, status, keys = await self._send(again)
-        said = _said(outcome)
+        said = in_words(outcome)
         strict = self._target.promises.delete is DeletePromise.EXACTLY_ONCE
         wrong = hint = ""
         match outcome:
@@ -281,7 +300,7 @@ class _Walk:
             case Ok(Deleted() | Absent()):
                 pass
             case _:
-                wrong = self._advice(again, outcome, status, keys, Absent)
+                wrong = advice(again, outcome, status, keys, Absent)
         self._note("delete it again", again, status, said, wrong, hint)
 
     async def clean(self) -> None:
@@ -296,7 +315,7 @@ class _Walk:
                     if self._ownership.owns(entry.session) and entry.session not in self._made:
                         self._made.append(entry.session)
         for session in reversed(self._made):
-            await self._send(Invocation(Kind.DELETE, session))
+            await remove(self._outcome, self._ownership, session)
         await self._client.aclose()
 
     def _title(self, number: int) -> str:
@@ -306,7 +325,6 @@ class _Walk:
         made = await self._ask(doing, invocation, Created)
         if not isinstance(made, Created):
             return None
-        self._ownership.answered(invocation, Ok(made))
         if not self._ownership.owns(made.session):
             self._correct("answered the id of a session that was there before. Correct its id")
             return None
@@ -324,6 +342,9 @@ class _Walk:
 
         ``shows``: does it show what was changed before? It is asked again until it does.
         """
+        if not await allowed(self._outcome, self._ownership, invocation):
+            self._note(doing, invocation, None, "not sent: is it still ours?", "")
+            return None
         outcome, status, keys = await self._send(invocation)
         late_s: float | None = None
         if shows is not None and _may_be_late(outcome) and not shows(_result(outcome)):
@@ -331,6 +352,8 @@ class _Walk:
 
             async def asked_again() -> bool:
                 nonlocal again
+                if not await allowed(self._outcome, self._ownership, invocation):
+                    return False
                 again = await self._send(invocation)
                 return shows(_result(again[0]))
 
@@ -347,28 +370,47 @@ class _Walk:
             and isinstance(result, Undeclared)
             and self._target.promises.status_on_absent is AbsentPromise.ANY
         )
-        wrong = "" if fits else self._advice(
+        wrong = "" if fits else advice(
             invocation, outcome, status, keys, wanted
         )  # fmt: skip
-        self._note(doing, invocation, status, _said(outcome), wrong)
+        self._note(doing, invocation, status, in_words(outcome), wrong)
         if late_s is not None:
             self._late_s[len(self.steps) - 1] = late_s
             self._correct("took time to show it. Write settle")
         return result
 
+    async def _outcome(self, invocation: Invocation) -> Outcome:
+        outcome, *_ = await self._send(invocation)
+        if isinstance(outcome, Ok) and isinstance(outcome.result, Created):
+            self._made.append(outcome.result.session)
+        return outcome
+
     async def _send(self, invocation: Invocation) -> tuple[Outcome, int | None, tuple[str, ...]]:
         status: int | None = None
         keys: tuple[str, ...] = ()
+        last: Outcome | None = None
+
+        async def once(call: Invocation) -> Outcome:
+            outcome, *_ = await self._once(call)
+            return outcome
 
         async def send() -> Outcome:
-            nonlocal status, keys
-            outcome, status, keys = await self._once(invocation)
-            return outcome
+            nonlocal status, keys, last
+            if last is not None and (done := await spared(once, self._ownership, invocation, last)):
+                return done
+            last, status, keys = await self._once(invocation)
+            return last
 
         return await self._patience.ask(self._client, invocation, send), status, keys
 
     async def _once(self, invocation: Invocation) -> tuple[Outcome, int | None, tuple[str, ...]]:
+        """The one way to the server: nothing is sent that ``Ownership`` does not permit."""
         self._ownership.permit(invocation)
+        answer = await self._answer(invocation)
+        self._ownership.answered(invocation, answer[0])
+        return answer
+
+    async def _answer(self, invocation: Invocation) -> tuple[Outcome, int | None, tuple[str, ...]]:
         if self._rate is not None:
             await anyio.sleep(self._rate.wait_s(1, time.monotonic()))
         if self._target.pages is not None and invocation.kind in LISTING:
@@ -381,7 +423,7 @@ class _Walk:
             return outcome_of_error(exc), None, ()
         status, location = answer.status_code, answer.headers.get("location")
         outcome = decoded(wire, invocation, status, answer.content, location)
-        return self._target.mask.outcome(outcome), status, _keys(answer.content)
+        return self._target.mask.outcome(outcome), status, keys_of(answer.content)
 
     async def _sent(self, request: WireRequest) -> tuple[httpx.Response, int, int]:
         return await self._client.send(request.method, request.path, request.body)
@@ -403,7 +445,7 @@ class _Walk:
             )
         except httpx.RequestError as exc:
             return outcome_of_error(exc), None, ()
-        return self._target.mask.outcome(read.outcome), read.status, _keys(body)
+        return self._target.mask.outcome(read.outcome), read.status, keys_of(body)
 
     def _note(
         self,
@@ -427,44 +469,6 @@ class _Walk:
         """The last answer was of the declared form, and yet not what it had to be."""
         self.steps[-1] = replace(self.steps[-1], wrong=wrong)
 
-    def _advice(
-        self,
-        invocation: Invocation,
-        outcome: Outcome,
-        status: int | None,
-        keys: tuple[str, ...],
-        wanted: type[object],
-    ) -> str:
-        below = invocation.parent is not None
-        table = f"calls.{'create-child' if below else invocation.kind}"
-        refused = wanted is Absent
-        match outcome:
-            case Fail(reason) if reason == REFUSED:
-                return f"refuses it with nothing else under way. Correct {table}.refused"
-            case Info(Unknown.UNCLEAR):
-                return f"says that nobody knows. Correct {table}.unknown"
-            case Ok(Undeclared()) if refused:
-                return f"means that it is not there? Add {status} to {table}.absent"
-            case Ok(Undeclared()) if status is not None and status < 300:
-                return f"means success? Write {table}.done = [{status}]"
-            case Ok(Undeclared()) if status is not None and status in (401, 403):
-                return "was not let in. Write [auth] or [headers]"
-            case Ok(Undeclared()):
-                return f"is no success. Correct {table}.request and its body"
-            case Ok(Absent()):
-                return f"says that it is not there. Correct {table}.request, or {table}.absent"
-            case Ok():
-                return f"says success of what is gone. Correct {table}.done and {table}.absent"
-            case Info(Unknown.GARBLED, detail) if "page" in detail:
-                return f"cannot be read: {detail}. Correct {table}.pages"
-            case Info(Unknown.GARBLED):
-                has = f"; the answer has {', '.join(keys)}" if keys else ""
-                return f"is not of the declared form. Correct the places in {table}{has}"
-            case Info(Unknown.SERVER_ERROR):
-                return f"is an error of the server. Correct {table}.request and its body"
-            case _:
-                return "got no answer. Is the server there?"
-
 
 def _result(outcome: Outcome) -> object:
     return outcome.result if isinstance(outcome, Ok) else None
@@ -473,28 +477,3 @@ def _result(outcome: Outcome) -> object:
 def _may_be_late(outcome: Outcome) -> bool:
     """Does it say what is there, as far as anybody can see?"""
     return isinstance(_result(outcome), Found | Absent | Listed | Offspring)
-
-
-def _said(outcome: Outcome) -> str:
-    match outcome:
-        case Ok(Listed(entries) | Offspring(entries)):
-            return f"{len(entries)} session{'s' * (len(entries) != 1)}"
-        case Ok(Undeclared(_, detail)):
-            return f"undeclared {detail}".strip()
-        case Ok(result):
-            return type(result).__name__.lower()
-        case _:
-            return str(outcome.reason)
-
-
-def _keys(body: bytes) -> tuple[str, ...]:
-    """The names at the top of an answer, or of the first item of a list."""
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        return ()
-    first = answer[0] if isinstance(answer, list) and answer else answer
-    if not isinstance(first, dict):
-        return ()
-    names = (key for key in first if key.isprintable() and len(key) <= 40)
-    return tuple(name for name, _ in zip(names, range(_MOST_KEYS), strict=False))

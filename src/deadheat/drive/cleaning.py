@@ -4,7 +4,7 @@ Rules
 - Deleted is only what the notes say that the run made, and what the list shows under that run's
   title or name. Nothing else is touched, whatever the server says.
 - An id may be somebody else's by now: what has a title that the run did not write is left alone,
-  and so is what has none where ids are reused.
+  and so is what has none, unless its id cannot come back.
 - One request at a time; each session is asked for afterwards, as a success proves nothing.
 """
 
@@ -21,6 +21,7 @@ import httpx
 from deadheat.core.history import Absent, Fail, Found, Info, Invocation, Kind, Listed, Ok, Outcome
 from deadheat.core.promises import IdPromise
 from deadheat.drive.decoding import decoded
+from deadheat.drive.handshake import hold_chance
 from deadheat.drive.lane import LaneClient
 from deadheat.drive.outcome import outcome_of_error
 from deadheat.drive.ownership import Ownership
@@ -84,6 +85,7 @@ class _Cleaning:
         self._left = left
         self._tell = tell
         self._ownership = Ownership(left.run, chooses=target.chosen_ids)
+        self._unique = False
         self._rate = None if target.max_rps is None else RequestRate(target.max_rps)
 
     async def run(self, *, dry: bool) -> tuple[Cleaned, ...]:
@@ -95,9 +97,11 @@ class _Cleaning:
                     sessions.setdefault(entry.session)
         elif isinstance(listed, Info | Fail) and not sessions:
             raise TargetDied(f"{self._target.name} does not answer. Start it, then clean up again.")
+        self._unique = self._target.unique_ids or (
+            self._target.promises.ids is not IdPromise.REUSED and hold_chance(self._left.sessions)
+        )
         done: list[Cleaned] = []
         for session in sessions:
-            self._ownership.adopt(session)
             one = await self._one(session, dry=dry)
             self._tell(one)
             done.append(one)
@@ -105,31 +109,34 @@ class _Cleaning:
 
     async def _one(self, session: str, *, dry: bool) -> Cleaned:
         outcome = await self._ask(Invocation(Kind.GET, session))
-        if isinstance(outcome, Ok) and isinstance(outcome.result, Absent):
+        found = outcome.result if isinstance(outcome, Ok) else None
+        if isinstance(found, Absent):
             return Cleaned(session, Fate.GONE)
-        if why := self._may_be_others(outcome):
+        title = found.title if isinstance(found, Found) else None
+        if title is None and (self._unique or self._ownership.named(session)):
+            self._ownership.adopt(session)
+        delete = Invocation(Kind.DELETE, session)
+        if not self._ownership.may(delete):
+            why = "its id may have been given to another session, and no title tells"
+            if title is not None:
+                why = "it has a title that this run did not write"
             return Cleaned(session, Fate.OTHERS, why)
         if dry:
             return Cleaned(session, Fate.FOUND)
-        deleted = await self._ask(Invocation(Kind.DELETE, session))
+        deleted = await self._ask(delete)
         outcome = await self._ask(Invocation(Kind.GET, session))
         if isinstance(outcome, Ok) and isinstance(outcome.result, Absent):
             return Cleaned(session, Fate.DELETED)
         said = type(deleted.result).__name__.lower() if isinstance(deleted, Ok) else deleted.reason
         return Cleaned(session, Fate.THERE, f"its delete was answered: {said}")
 
-    def _may_be_others(self, outcome: Outcome) -> str:
-        """Why it may be a session that somebody else made since; empty: it is ours."""
-        found = outcome.result if isinstance(outcome, Ok) else None
-        title = found.title if isinstance(found, Found) else None
-        if title is not None and not self._ownership.of_run(title):
-            return "it has a title that this run did not write"
-        if title is None and self._target.promises.ids is IdPromise.REUSED:
-            return "its id may have been given to another session, and no title tells"
-        return ""
-
     async def _ask(self, invocation: Invocation) -> Outcome:
         self._ownership.permit(invocation)
+        outcome = await self._sent(invocation)
+        self._ownership.answered(invocation, outcome)
+        return outcome
+
+    async def _sent(self, invocation: Invocation) -> Outcome:
         target = self._target
         try:
             base_url = target.base_url or ""

@@ -17,7 +17,7 @@ Rules
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import anyio
@@ -25,14 +25,11 @@ import httpx
 
 from deadheat.core.history import (
     Absent,
-    History,
     Invocation,
     Kind,
     Listed,
     Ok,
-    Operation,
     Outcome,
-    Stream,
     Undeclared,
 )
 from deadheat.core.promises import AbsentPromise
@@ -44,6 +41,7 @@ from deadheat.drive.lane import LaneClient
 from deadheat.drive.listening import Listener
 from deadheat.drive.outcome import outcome_of_error
 from deadheat.drive.paging import LISTING, read_list
+from deadheat.drive.projecting import history_of
 from deadheat.drive.redirects import answered
 from deadheat.drive.request_rate import RequestRate
 from deadheat.drive.trial import TrialRun
@@ -55,6 +53,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from deadheat.core.history import History, Stream
     from deadheat.core.program import Program, Var
     from deadheat.core.raced import Unraced
     from deadheat.drive.gate import Gate
@@ -197,7 +196,7 @@ class Executor:
             if not there:
                 return
             for session in there:
-                await self.exchange(self.observer, Invocation(Kind.DELETE, session))
+                await self._delete(session)
                 if await self._is_gone(session):
                     self._ownership.released([session])
             await anyio.sleep(_STILL_COMING_S)
@@ -309,7 +308,14 @@ class Executor:
             program,
             # An id that this trial was given is its own, also where a server gives out freed ids
             # again; what becomes of that within one trial is the checker's business.
-            self._history(run, outside - {*run.ids.values(), *run.tagged}, stream),
+            history_of(
+                run,
+                self._target,
+                self._ownership,
+                outside - run.ours(),
+                stream,
+                () if self._watch is None else self._watch.controls,
+            ),
             tuple(sorted(run.ids.items())),
             self.requests - requests_before,
             run.unbound,
@@ -379,18 +385,20 @@ class Executor:
         read = await read_list(self._target, pages, self._base_url, invocation, send, agreed=agreed)
         known = isinstance(read.outcome, Ok)
         outcome = self._target.mask.outcome(read.outcome)
+        self._ownership.answered(invocation, outcome)
         return outcome, read.call_ns, read.return_ns if known else None, read.status
 
     async def _clean(self, run: TrialRun) -> None:
         # First of all, as cleaning may be cut off. Also what is gone: a late effect of this
         # trial may show in the lists of a later one.
-        self._outside.update(run.ids.values(), run.tagged, run.shown)
-        remaining = run.may_be_there()
+        self._outside.update(run.ours(), run.shown)
+        ours, remaining = run.ours(), run.may_be_there()
         try:
             if self._settle_s:
                 remaining = await self._deleted(remaining, run.roots(remaining))
                 self._going.append((time.monotonic() + self._settle_s, remaining))
                 remaining = await self._overdue()
+                ours |= set(remaining)
             for number in range(_CLEANING_ROUNDS):
                 if not remaining:
                     break
@@ -400,22 +408,29 @@ class Executor:
                 await self._sent(self.observer, self._target.reset, None)
                 remaining = await self._still_there(remaining)
         finally:
-            ours = {*run.ids.values(), *run.tagged}
-            self._ownership.released(ours.difference(remaining))
+            going = {session for _, sessions in self._going for session in sessions}
+            self._ownership.released(ours.difference(remaining, going))
             self.left_behind += tuple(s for s in remaining if s not in self.left_behind)
 
     async def _deleted(self, sessions: tuple[str, ...], first: tuple[str, ...]) -> tuple[str, ...]:
         """Delete ``first``, whose cascades may take the rest; those that are still there."""
         for session in first:
-            await self.exchange(self.observer, Invocation(Kind.DELETE, session))
+            await self._delete(session)
         return await self._still_there(sessions)
+
+    async def _delete(self, session: str) -> None:
+        delete = Invocation(Kind.DELETE, session)
+        if self._ownership.may(delete):  # else its id may be somebody's by now
+            await self.exchange(self.observer, delete)
 
     async def _overdue(self) -> tuple[str, ...]:
         """Of the sessions that should have gone by now, those that have not."""
         now_s = time.monotonic()
         due = [s for by_s, sessions in self._going if by_s <= now_s for s in sessions]
         self._going = [(by_s, sessions) for by_s, sessions in self._going if by_s > now_s]
-        return await self._still_there(tuple(due))
+        late = await self._still_there(tuple(due))
+        self._ownership.released(set(due).difference(late))
+        return late
 
     async def _clean_in_a_hurry(self, run: TrialRun) -> None:
         """The trial was cut off: a create may have been in flight, so look for its tag."""
@@ -439,59 +454,3 @@ class Executor:
     def _waited(self) -> bool:
         """Has a call of this trial waited for too long? What follows would mostly wait, too."""
         return self._watch is not None and bool(self._watch.controls)
-
-    def _history(self, run: TrialRun, outside: frozenset[str], stream: Stream | None) -> History:
-        """The operations with times from 0, and without what is none of the trial's business."""
-        start = min((op.call_ns for op in run.operations), default=0)
-        controls = () if self._watch is None else tuple(self._watch.controls)
-        if stream is not None:
-            stream = Stream(
-                tuple(
-                    replace(
-                        one,
-                        arrived_ns=one.arrived_ns - start,
-                        title=one.title and self._target.mask.text(one.title),
-                    )
-                    for one in stream.announcements
-                ),
-                None if stream.flushed_ns is None else stream.flushed_ns - start,
-            )
-        return History(
-            tuple(
-                self._projected(
-                    replace(
-                        op,
-                        call_ns=op.call_ns - start,
-                        return_ns=None if op.return_ns is None else op.return_ns - start,
-                    ),
-                    run.number,
-                    outside,
-                )
-                for op in run.operations
-            ),
-            releases=tuple(run.releases),
-            stream=stream,
-            controls=tuple(
-                replace(
-                    one,
-                    call_ns=one.call_ns - start,
-                    return_ns=None if one.return_ns is None else one.return_ns - start,
-                )
-                for one in controls
-            ),
-        )
-
-    def _projected(self, op: Operation, trial: int, outside: frozenset[str]) -> Operation:
-        if not (isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Listed)):
-            return op
-        entries = tuple(
-            entry
-            for entry in op.outcome.result.entries
-            if entry.session not in outside
-            and (
-                self._ownership.owns(entry.session)
-                or self._ownership.of_trial(entry.title, trial)
-                or (self._target.exclusive and not self._ownership.of_run(entry.title))
-            )
-        )
-        return replace(op, outcome=Ok(Listed(entries)))

@@ -2,8 +2,10 @@
 
 Rules
 - Before anything races, one session is created, read, listed and deleted in
-  order; what does not work alone is not worth racing, and is said so. A target
-  that may take time to settle is given that time, and a hiccup passes (``drive.patience``).
+  order; what does not work alone is not worth racing, and is said so, and so is what shows other
+  titles than were written. A target that may take time to settle is given that time, and a hiccup
+  passes (``drive.patience``).
+- On a server that others use too, nothing races where an id may come back: it could be theirs.
 - A managed server that has died is started again, so the search goes on; one in which a call
   hangs is, too, as what hangs there may hold up every later trial. A server that we do not manage
   is rehearsed again then, and the run ends if it has not recovered.
@@ -44,10 +46,21 @@ from deadheat.core.promises import (
     DeletePromise,
     EventPromise,
     ForkPromise,
+    IdPromise,
     Promises,
 )
 from deadheat.drive.decoding import too_large_at_rest
 from deadheat.drive.executor import Execution, Executor
+from deadheat.drive.handshake import (
+    CREATED,
+    Ids,
+    comes_back_at_once,
+    given_again,
+    look_for_ids,
+    not_kept,
+    remove,
+    spared,
+)
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.patience import Patience
 from deadheat.drive.server import ServerProcess
@@ -60,6 +73,7 @@ if TYPE_CHECKING:
 
     from deadheat.core.hiccups import Hiccup
     from deadheat.core.program import Program
+    from deadheat.drive.handshake import Ask
     from deadheat.drive.target import Target
 
 # A connection is seen to break some milliseconds before the process is seen to end.
@@ -99,7 +113,14 @@ class LiveTarget:
         self.recycled = 0
         self._process = process
         self._notes = None if target.journal is None else target.journal.begin(run)
-        self._ownership = Ownership(run, chooses=target.chosen_ids, notes=self._notes)
+        self._ownership = Ownership(
+            run,
+            chooses=target.chosen_ids,
+            notes=self._notes,
+            alone=target.exclusive,
+            again=target.promises.ids is IdPromise.REUSED,
+            unique=target.unique_ids,
+        )
         self._executor: Executor | None = None
         self._requests_before = 0
         self._left_before: tuple[str, ...] = ()
@@ -128,6 +149,8 @@ class LiveTarget:
         """Look around, and see that the API works one call at a time. Raises ``NotThisApi``."""
         self.base_url = base_url
         self._executor = Executor(base_url, self.target, self._ownership, self._tasks)
+        if self._ownership.again and not self._ownership.alone and not self.target.chosen_ids:
+            raise NotThisApi(given_again(self.target.name, Ids.AGAIN))
         outcome = await self._patience.ask(
             self._executor.observer, Invocation(Kind.LIST), self._executor.look_around
         )
@@ -136,14 +159,25 @@ class LiveTarget:
         await self._rehearse(self._executor)
 
     async def _rehearse(self, executor: Executor) -> None:
-        async def ask(kind: Kind, session: str) -> Outcome:
-            return await self._ask(executor, Invocation(kind, session))
+        async def send(invocation: Invocation) -> Outcome:
+            outcome = await self._ask(executor, invocation)
+            if isinstance(outcome, Ok) and isinstance(outcome.result, Created):
+                executor.disregard(outcome.result.session)
+            return outcome
 
-        outcome = await self._ask(executor, self._ownership.create(0, "rehearsal"))
+        async def ask(kind: Kind, session: str) -> Outcome:
+            return await send(Invocation(kind, session))
+
+        create = self._ownership.create(0, CREATED)
+        outcome = await send(create)
         if not (isinstance(outcome, Ok) and isinstance(outcome.result, Created)):
             raise self._refused("creating a session", outcome)
-        session = outcome.result.session
-        executor.disregard(session)  # a late effect of the rehearsal is no trial's business
+        session = outcome.result.session  # disregarded: its late effects are no trial's business
+        if not self._ownership.owns(session):
+            await ask(Kind.GET, session)  # its title may say that it is ours all the same
+        if self._ownership.owns(session) and self._ownership.came_back == session:
+            await remove(send, self._ownership, session)
+            raise NotThisApi(given_again(self.target.name, Ids.AGAIN, session))
         if not self._ownership.owns(session):
             raise NotThisApi(
                 f"creating a session at {self.target.name} answered the id of one that was there "
@@ -154,21 +188,38 @@ class LiveTarget:
             (Kind.DELETE, Deleted, "deleting the session just created"),
             (Kind.GET, Absent, "reading the session just deleted"),
         ):
+            if kind is Kind.DELETE and (
+                wrong := await not_kept(send, self.target, self._ownership, session, create)
+            ):
+                await remove(send, self._ownership, session)
+                raise NotThisApi(f"{self.target.name}: {wrong}")
             outcome = await ask(kind, session)
             if self.target.settle_ms and not _is(outcome, wanted):
                 await anyio.sleep(self.target.settle_ms / 1_000)  # as long as it says it takes
                 outcome = await ask(kind, session)
             if not _is(outcome, wanted) and not (wanted is Absent and self._unsaid(outcome)):
-                if kind is not Kind.DELETE:
-                    await ask(Kind.DELETE, session)  # leave nothing behind
+                if wanted is Absent and self._is_others(outcome):
+                    raise NotThisApi(given_again(self.target.name, Ids.AGAIN, session))
+                await remove(send, self._ownership, session)
                 raise self._refused(doing, outcome)
-        self._ownership.released([session])
+        if not self.target.exclusive:
+            await self._look_for_ids(send, session)
         outcome = await ask(Kind.DELETE, session)
         if isinstance(outcome, Ok) and isinstance(outcome.result, Deleted):
             # It says "deleted" of what is not there: success proves nothing about who did it.
             self.promises = replace(self.promises, delete=DeletePromise.IDEMPOTENT)
         if Kind.FORK in self.target.kinds:
             await self._rehearse_fork(executor, session)
+        self._ownership.released([session])
+        undeclared = self.promises.ids is IdPromise.UNIQUE and not self.target.unique_ids
+        if (
+            self.target.exclusive
+            and undeclared
+            and not self.target.chosen_ids
+            and await comes_back_at_once(send, self._ownership, session)
+        ):
+            self.promises = replace(self.promises, ids=IdPromise.REUSED)
+            self._ownership.again = True
         if self._patience.lost_a_create:
             self._patience.lost_a_create = False
             await self._find_lost(executor)
@@ -179,10 +230,18 @@ class LiveTarget:
 
     async def _ask(self, executor: Executor, invocation: Invocation) -> Outcome:
         """One call of the handshake, which races with nothing: patiently."""
+        last: Outcome | None = None
+
+        async def once(call: Invocation) -> Outcome:
+            outcome, *_ = await executor.exchange(executor.observer, call)
+            return outcome
 
         async def send() -> Outcome:
-            outcome, *_ = await executor.exchange(executor.observer, invocation)
-            return outcome
+            nonlocal last
+            if last is not None and (done := await spared(once, self._ownership, invocation, last)):
+                return done
+            last = await once(invocation)
+            return last
 
         return await self._patience.ask(executor.observer, invocation, send)
 
@@ -194,6 +253,22 @@ class LiveTarget:
             if self._ownership.of_run(entry.title) or self._ownership.named(entry.session):
                 self._ownership.adopt(entry.session)
             executor.disregard(entry.session)
+
+    async def _look_for_ids(self, ask: Ask, gone: str) -> None:
+        """Can an id be somebody else's later? Raises ``NotThisApi`` unless it cannot."""
+        ownership, target = self._ownership, self.target
+        if ownership.unique or target.chosen_ids:  # seen before, or said
+            return
+        ids = await look_for_ids(ask, ownership, target.settle_ms / 1_000)
+        if ids is not Ids.ONCE:
+            raise NotThisApi(given_again(target.name, ids, ownership.came_back or gone))
+        ownership.ids_stay()
+
+    def _is_others(self, outcome: Outcome) -> bool:
+        """Is it a session of somebody else's by its title?"""
+        found = outcome.result if isinstance(outcome, Ok) else None
+        title = found.title if isinstance(found, Found) else None
+        return title is not None and not self.target.exclusive and not self._ownership.of_run(title)
 
     def _unsaid(self, outcome: Outcome) -> bool:
         """Does it promise nothing about what this answers of what is not there?"""
@@ -248,6 +323,8 @@ class LiveTarget:
         if self._executor is None:
             raise TargetDied("The target is not connected. Open it first.")
         execution = await self._executor.run(program, patient=patient, listen=listen)
+        if (again := self._ownership.came_back) is not None:
+            raise NotThisApi(given_again(self.target.name, Ids.AGAIN, again))
         if what := too_large_at_rest(execution.history):
             raise TooLarge(
                 f"{self.target.name} answered its list with {what}: that cannot be judged. "

@@ -1,25 +1,53 @@
 """Only its own: the one place that decides which sessions may be changed.
 
 Rules
-- An id becomes ours only when a create of this run returned it, or when a list shows it
+- An id becomes ours only when a create of this run returned it, or when a list or a get shows it
   under a title tag that this run wrote, and never when it was there before. Nothing else
   may be deleted or renamed, whatever the server says, and a call of a user's own kind may
   not even look at anything else.
+- The right to change an id ends when its session may be gone, as somebody else may get the id
+  then: with the delete that we send, whatever comes of it (a refused one did nothing), and when an
+  answer shows that it is not there. A create of ours that answers with the id gives it back; a
+  title gives it back to what was only not shown, and after a delete that failed (``still_there``).
+  While a change of ours has no answer, no delete
+  follows it: that change might meet the next session of that id.
+- Where nobody else uses the server (``alone``), where an id holds this run's token, and where ids
+  have been seen never to come back (``unique``), there is nobody else to get it: the right lasts
+  until the trial is over and the session is gone. Only there may two deletes of one session race.
+- An id that comes back where none may (``came_back``) ends that at once.
 - Where clients choose the ids (``chooses``), a create names one that this run made up
   from its token, and it becomes ours when that create may have made it.
 """
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Protocol
 
-from deadheat.core.history import CHANGING, NAMING, Created, Info, Invocation, Kind, Ok
+from deadheat.core.history import (
+    CHANGING,
+    MAKING,
+    NAMING,
+    Absent,
+    Created,
+    Fail,
+    Found,
+    Info,
+    Invocation,
+    Kind,
+    Listed,
+    Ok,
+    Unknown,
+)
 from deadheat.errors import ForeignSession
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from deadheat.core.history import Outcome
+
+# Without an answer: the server may be at it still.
+_UNDER_WAY = (Unknown.TIMEOUT, Unknown.RESET)
 
 
 class Noted(Protocol):
@@ -35,15 +63,39 @@ class Noted(Protocol):
 
 
 class Ownership:
-    """The ids of one run. ``run`` is its random token, part of every title and chosen id."""
+    """The ids of one run. ``run`` is its random token, part of every title and chosen id.
 
-    def __init__(self, run: str, *, chooses: bool = False, notes: Noted | None = None) -> None:
+    ``alone``: nobody else uses the server. ``again``: and there an id that was somebody's may
+    be given to us. ``unique``: an id never comes back, as far as anybody knows (may be set later).
+    """
+
+    def __init__(
+        self,
+        run: str,
+        *,
+        chooses: bool = False,
+        notes: Noted | None = None,
+        alone: bool = False,
+        again: bool = False,
+        unique: bool = False,
+    ) -> None:
         self.run = run
+        self.alone = alone
+        self.again = again
+        self.unique = unique
+        # The first id that a create answered although its session was gone, or somebody's.
+        self.came_back: str | None = None
         self._chooses = chooses
         self._notes = notes
         self._ours: set[str] = set()
         self._there: set[str] = set()
         self._foreign: set[str] = set()
+        self._claimed: set[str] = set()  # foreign, and then answered to a create of ours
+        self._lapsed: set[str] = set()  # ours, until an answer did not show them
+        self._gone: set[str] = set()
+        self._deleted: set[str] = set()  # a delete of it was sent, and it was not refused
+        self._open: Counter[str] = Counter()  # changes of it that have no answer yet
+        self._below: defaultdict[str, set[str]] = defaultdict(set)
 
     def title(self, trial: int, name: str) -> str:
         """The tag that the create of session ``name`` in trial number ``trial`` carries."""
@@ -78,32 +130,123 @@ class Ownership:
 
     def shun(self, sessions: Iterable[str]) -> None:
         """These were there before this run made anything: never ours, unless they are already."""
-        self._foreign.update(set(sessions) - self._ours)
+        self._foreign.update(set(sessions) - self._ours - self._gone)
 
     def adopt(self, session: str) -> None:
-        """A create of this run returned this id (a broken server may return somebody else's)."""
+        """A title of this run shows that this id is of a session that it made."""
         if session not in self._foreign:
             self._ours.add(session)
             self._there.add(session)
             if self._notes is not None:
                 self._notes.made(session)
 
+    def _given(self, session: str, create: Invocation) -> None:
+        """A create of this run returned this id (a broken server may return somebody else's)."""
+        again = session in self._gone or session in self._deleted or session in self._foreign
+        if create.kind is Kind.RECREATE or self.alone or self._of_token(session):
+            again = False  # a second create under one name may answer the session of the first
+        if again and self.came_back is None:
+            self.came_back = session
+        if session in self._foreign:
+            if not (self.alone and self.again):
+                self._claimed.add(session)
+                return
+            self._foreign.discard(session)  # it was given up, and nobody else could get it
+        self._deleted.discard(session)
+        self._open.pop(session, None)
+        if create.parent is not None:
+            self._below[create.parent].add(session)
+        self.adopt(session)
+
+    def ids_stay(self) -> None:
+        """Ids have been seen never to come back: whatever has the id of one of ours is that."""
+        self.unique = True
+        self._ours |= self._lapsed
+        self._lapsed.clear()
+
     def released(self, sessions: Iterable[str]) -> None:
-        """They have been seen to be gone (they stay ours: something late may bring them back)."""
+        """They have been seen to be gone: ours no more, unless a title shows that one is back."""
         sessions = tuple(sessions)
         self._there.difference_update(sessions)
+        self._ours.difference_update(sessions)
+        self._lapsed.difference_update(sessions)
+        if self.alone:
+            self._deleted.difference_update(sessions)
+        else:
+            self._gone.update(sessions)
+        for session in sessions:
+            self._below.pop(session, None)
         if self._notes is not None:
             self._notes.gone(sessions)
 
     def answered(self, invocation: Invocation, outcome: Outcome) -> None:
-        """Note what a create made, or may have made."""
+        """Note what a call made or did, and what its answer shows of ours."""
+        self._closed(invocation, outcome)
+        session = invocation.session
         match outcome:
-            case Ok(Created(session)):
+            case Ok(Created(made)) if invocation.kind in MAKING:
+                self._given(made, invocation)
+            case Info() if invocation.kind in NAMING and session is not None:
                 self.adopt(session)
-            case Info() if invocation.kind in NAMING and invocation.session is not None:
-                self.adopt(invocation.session)
+            case Ok(Absent()) if invocation.kind not in NAMING and session is not None:
+                self._ended((session,))
+            case Ok(Found(title)) if session is not None:
+                self._confirmed(session, title)
+                self._seen(session, title)
+            case Ok(Listed() as listed) if not self._lasting_all:
+                self._ended(self._ours - listed.sessions)
+                for entry in listed.entries:
+                    self._seen(entry.session, entry.title)
             case _:
                 pass
+
+    def _closed(self, invocation: Invocation, outcome: Outcome) -> None:
+        about = self._changed(invocation)
+        if about is None or (isinstance(outcome, Info) and outcome.reason in _UNDER_WAY):
+            return
+        if invocation.kind is not Kind.DELETE:
+            self._open[about] -= 1
+            if self._open[about] <= 0:
+                del self._open[about]
+        elif isinstance(outcome, Fail):
+            self._deleted.discard(about)
+
+    def _seen(self, session: str, title: str | None) -> None:
+        """It was shown under this title."""
+        if self.of_run(title) and session not in self._ours and not self._lasting(session):
+            self.adopt(session)
+
+    def still_there(self, get: Invocation, found: Outcome) -> None:
+        """A get some time after a change that failed: under our title it is ours, and unchanged."""
+        title = found.result if isinstance(found, Ok) else None
+        if isinstance(title, Found) and self.of_run(title.title) and get.session is not None:
+            self._deleted.discard(get.session)
+            self._open.pop(get.session, None)
+
+    def _confirmed(self, session: str, title: str | None) -> None:
+        """A get of it gave this title: is it ours though its id was somebody's before?"""
+        if session in self._claimed and self.of_run(title):
+            self._claimed.discard(session)
+            self._foreign.discard(session)
+            self._deleted.discard(session)
+
+    def _ended(self, sessions: Iterable[str]) -> None:
+        """They may be gone."""
+        ended = {s for s in sessions if s in self._ours and not self._lasting(s)}
+        self._ours -= ended
+        self._lapsed |= ended
+
+    def _of_token(self, session: str) -> bool:
+        """Does the id hold this run's token (a name that we chose, or made of our title)?"""
+        return self.run in session and "deadheat" in session.lower()
+
+    @property
+    def _lasting_all(self) -> bool:
+        return self.alone or (self.unique and self.came_back is None)
+
+    def _lasting(self, session: str) -> bool:
+        """Can nobody else get this id while we may still change it?"""
+        return self._lasting_all or self._of_token(session)
 
     @property
     def not_seen_gone(self) -> tuple[str, ...]:
@@ -112,24 +255,53 @@ class Ownership:
 
     def owns(self, session: str) -> bool:
         """May this id be changed?"""
-        return session in self._ours
+        if session not in self._ours:
+            return False
+        return session not in self._deleted or self._lasting(session)
+
+    def may(self, invocation: Invocation) -> bool:
+        """May the call be sent?"""
+        if invocation.kind not in CHANGING and invocation.own is None:
+            return True
+        about = self._changed(invocation)
+        if about is None:  # it touches no session but its parent, and its own name
+            return invocation.kind in NAMING
+        if not self.owns(about):
+            return False
+        return invocation.kind is not Kind.DELETE or not self._open[about] or self._lasting(about)
+
+    def _changed(self, invocation: Invocation) -> str | None:
+        """The session that the call is about to change; None: none that is there already."""
+        if invocation.kind not in CHANGING and invocation.own is None:
+            return None
+        chosen = invocation.session
+        if invocation.kind in NAMING:
+            ours = chosen is None or (self.named(chosen) and chosen not in self._foreign)
+            return invocation.parent if ours else chosen
+        return chosen
 
     def permit(self, invocation: Invocation) -> None:
-        """Raise ``ForeignSession`` unless the call may be sent."""
-        if invocation.kind not in CHANGING and invocation.own is None:
-            return
-        chosen = invocation.session
-        if invocation.kind in NAMING:  # it touches no session but its parent, and its own name
-            ours = chosen is None or (self.named(chosen) and chosen not in self._foreign)
-            about = invocation.parent if ours else chosen
-            if about is None:
-                return
-        else:
-            about = chosen
-        if about is None or not self.owns(about):
+        """Note that the call is sent now. Raises ``ForeignSession`` unless it may be.
+
+        What came of it is for ``answered``.
+        """
+        about = self._changed(invocation)
+        if not self.may(invocation):
             own = invocation.own
             doing = invocation.kind.value if own is None else own.name
             raise ForeignSession(
-                f"refused to {doing} {about}: this run did not create it. "
+                f"refused to {doing} {about}: this run did not create it, or it may be gone. "
                 "This is a bug in deadheat: please report it with the command you ran."
             )
+        if about is None:
+            return
+        if invocation.kind is not Kind.DELETE:
+            self._open[about] += 1
+            return
+        self._deleted.add(about)
+        self._ended(self._all_below(about))  # they may go with it
+
+    def _all_below(self, session: str) -> Iterator[str]:
+        for child in self._below.get(session, ()):
+            yield child
+            yield from self._all_below(child)

@@ -1,7 +1,9 @@
 """What a server answers to a few calls, one after the other: what a draft of a profile says of it.
 
 Rules
-- Nothing is changed but the two sessions that the probes have made, and those are deleted.
+- Nothing is changed but the sessions that the probes have made, and those are deleted: every
+  request passes ``_send``, which asks ``Ownership`` first. Where an id may come back and others use
+  the server, no second delete is sent: what it answers stays open.
 - What an answer holds is found by looking for what is known to be in it: the id, the title.
 - A call that does not answer as it should is written down as such; nothing is guessed from it.
 """
@@ -16,13 +18,33 @@ from urllib.parse import quote, unquote, urlsplit
 import anyio
 import httpx
 
+from deadheat.core.history import (
+    Absent,
+    Created,
+    Deleted,
+    Found,
+    Info,
+    Invocation,
+    Kind,
+    Listed,
+    Ok,
+    Renamed,
+    Seen,
+    Undeclared,
+    Unknown,
+)
+from deadheat.drive.handshake import Ids, allowed, look_for_ids, remove
 from deadheat.drive.lane import LaneClient
+from deadheat.drive.outcome import outcome_of_error
 from deadheat.drive.ownership import Ownership
 from deadheat.errors import StartFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from deadheat.core.history import Outcome
+
+_LIST = Invocation(Kind.LIST)
 _DEPTH = 4  # how far below the top of an answer it is looked for an id or a title
 
 
@@ -74,14 +96,15 @@ class Row:
 
 
 async def probe(
-    base_url: str, draft: Draft, run: str, timeout_s: float
+    base_url: str, draft: Draft, run: str, timeout_s: float, *, alone: bool = False
 ) -> tuple[Draft, tuple[Row, ...]]:
-    """Try ``draft`` at a server. ``run``: the token of this run's titles.
+    """Try ``draft`` at a server. ``run``: the token of this run's titles; ``alone``: nobody else
+    uses it.
 
     Raises ``StartFailed`` when nobody answers.
     """
     client = LaneClient(base_url, timeout_s)
-    probing = _Probing(client, draft, run)
+    probing = _Probing(client, draft, Ownership(run, alone=alone))
     try:
         await probing.go()
     except httpx.RequestError as exc:
@@ -96,16 +119,16 @@ async def probe(
 
 
 class _Probing:
-    def __init__(self, client: LaneClient, draft: Draft, run: str) -> None:
+    def __init__(self, client: LaneClient, draft: Draft, ownership: Ownership) -> None:
         self.draft = draft
         self.rows: list[Row] = []
         self._client = client
-        self._ownership = Ownership(run)
+        self._ownership = ownership
         self._made: list[str] = []
 
     async def go(self) -> None:
-        """Ten calls, or fewer where the first ones do not work."""
-        status, answer, _ = await self._send(self.draft.list)
+        """Ten calls and a few looks at ids, or fewer where the first ones do not work."""
+        status, answer, _ = await self._send(_LIST)
         self._note("list what is there", status, answer, self._done("list", status))
         if not _good(status):
             self._unsure("list", f"answered {status}: correct its request, or who we are")
@@ -118,53 +141,93 @@ class _Probing:
         await self._find_in_list(first, "1")
         if self.draft.rename is not None:
             await self._rename(first)
-        await self._delete(first)
-        again = await self._create("create another", "2")
-        if again == first:  # the highest one and 1, say, or the lowest that is free
-            self.draft = replace(self.draft, reused=True)
-            self.rows[-1] = replace(self.rows[-1], written='ids = "reused"')
+        if await self._delete(first):
+            if self._ownership.alone:
+                await self._delete_again(first)
+            stay = await self._ids_stay(first)
+            if stay and not self._ownership.alone:
+                await self._delete_again(first)
+            elif not self._ownership.alone:
+                self._unsure("delete", "not sent twice: its id may be another user's by then")
+            await self._list_once_more(first)
 
     async def clean(self) -> None:
         """Delete what was made and may be there."""
         for session in self._made:
-            if self._ownership.owns(session):
-                await self._send(self.draft.delete_one, session)
+            await remove(self._ask, self._ownership, session)
+
+    async def _ids_stay(self, first: str) -> bool:
+        """Is an id never given again, once its session is gone?"""
+        again = await self._create("create another", "2")
+        if again is None:
+            return False
+        ids = Ids.AGAIN if again == first else Ids.ONCE
+        if ids is Ids.ONCE and not self._ownership.alone:
+            ids = await look_for_ids(self._ask, self._ownership)
+        match ids:
+            case Ids.ONCE:
+                self._ownership.ids_stay()
+            case Ids.AGAIN:  # the highest one and 1, say, or the lowest that is free
+                self.draft = replace(self.draft, reused=True)
+                self.rows[-1] = replace(self.rows[-1], written='ids = "reused"')
+            case Ids.UNKNOWN:
+                self._unsure("create", 'may an id come back? If never: promises.ids = "unique"')
+        return ids is Ids.ONCE
+
+    async def _ask(self, invocation: Invocation) -> Outcome:
+        """The same as a call whose answer is only looked at for what it says of sessions."""
+        status, answer, location = await self._send(invocation)
+        outcome = self._outcome(invocation, status, answer, location)
+        if isinstance(outcome, Ok) and isinstance(outcome.result, Created):
+            self._made.append(outcome.result.session)
+        return outcome
 
     async def _create(self, doing: str, number: str) -> str | None:
-        status, answer, location = await self._send(self.draft.create, title=self._title(number))
+        create = self._ownership.create(0, f"init {number}")
+        status, answer, location = await self._send(create)
         written = self._done("create", status)
         if not _good(status):
             self._note(doing, status, answer)
             self._unsure("create", f"answered {status}: correct its body")
             return None
-        session = _at(answer, self.draft.id_at)
-        if session is None and location is not None:
-            session = unquote(urlsplit(location).path.rstrip("/").rpartition("/")[2]) or None
-            self.draft = replace(self.draft, id_in_location=True)
+        session, id_at, by_location = self._id_in(answer, location)
+        if id_at != self.draft.id_at:
+            written += f', id = "{id_at}"'
+        if by_location:
             written += ", id-in-location = true"
-        if session is None:
-            place = next((p for p, _ in _scalars(answer) if p.lower().endswith("id")), None)
-            session = None if place is None else _at(answer, place)
-            self.draft = replace(self.draft, id_at=place or self.draft.id_at)
-            written += "" if place is None else f', id = "{place}"'
+        self.draft = replace(self.draft, id_at=id_at, id_in_location=by_location)
         self._note(doing, status, answer, written)
         if session is None:
             self._unsure("create", "where is the id in its answer? Correct id")
             return None
         try:
-            quote(str(session))
+            quote(session)
         except UnicodeEncodeError:  # half of a surrogate pair
             self._unsure("create", "answered an id that no address can hold")
             return None
-        self._ownership.adopt(str(session))
-        if not self._ownership.owns(str(session)):
+        self._made.append(session)
+        if not self._ownership.owns(session):
+            await self._send(Invocation(Kind.GET, session))  # its title may say that it is ours
+        if not self._ownership.owns(session):
             self._unsure("create", "answered the id of something that was there before")
             return None
-        self._made.append(str(session))
-        return str(session)
+        return session
+
+    def _id_in(self, answer: Any, location: str | None) -> tuple[str | None, str, bool]:
+        """The id that a create's answer gives, where that is in it, and is it in its location?"""
+        at = self.draft.id_at
+        if (session := _at(answer, at)) is not None:
+            return str(session), at, False
+        if location is not None:
+            last = unquote(urlsplit(location).path.rstrip("/").rpartition("/")[2])
+            return last or None, at, True
+        place = next((p for p, _ in _scalars(answer) if p.lower().endswith("id")), None)
+        if place is None:
+            return None, at, False
+        return str(_at(answer, place)), place, False
 
     async def _get(self, session: str, number: str) -> None:
-        status, answer, _ = await self._send(self.draft.get, session)
+        status, answer, _ = await self._send(Invocation(Kind.GET, session))
         written = self._done("get", status)
         if self.draft.title:
             at = next((p for p, v in _scalars(answer) if v == self._title(number)), None)
@@ -177,7 +240,7 @@ class _Probing:
             self._unsure("get", f"answered {status} of what was just created")
 
     async def _find_in_list(self, session: str, number: str) -> None:
-        status, answer, _ = await self._send(self.draft.list)
+        status, answer, _ = await self._send(_LIST)
         found = next(_places_of(answer, session), None)
         written = ""
         if found is None:
@@ -193,10 +256,13 @@ class _Probing:
         self._note("list again", status, answer, written)
 
     async def _rename(self, session: str) -> None:
-        assert self.draft.rename is not None
-        status, answer, _ = await self._send(self.draft.rename, session, self._title("renamed"))
+        rename = Invocation(Kind.RENAME, session, self._title("renamed"))
+        if not await allowed(self._ask, self._ownership, rename):
+            self._unsure("rename", "not tried: no answer shows what was created")
+            return
+        status, answer, _ = await self._send(rename)
         self._note("give it another title", status, answer, self._done("rename", status))
-        _, shown, _ = await self._send(self.draft.get, session)
+        _, shown, _ = await self._send(Invocation(Kind.GET, session))
         kept = self.draft.get_title_at is not None and (
             _at(shown, self.draft.get_title_at) == self._title("renamed")
         )
@@ -204,27 +270,37 @@ class _Probing:
             self.draft = replace(self.draft, rename=None)
             self._unsure("rename", "left out: the new title was not to be seen afterwards")
 
-    async def _delete(self, session: str) -> None:
-        status, answer, _ = await self._send(self.draft.delete_one, session)
+    async def _delete(self, session: str) -> bool:
+        """Did it work?"""
+        delete = Invocation(Kind.DELETE, session)
+        if not await allowed(self._ask, self._ownership, delete):
+            self._unsure("delete", "not tried: no answer shows what was created")
+            return False
+        status, answer, _ = await self._send(delete)
         self._note("delete it", status, answer, self._done("delete", status))
         if not _good(status):
             self._unsure("delete", f"answered {status} of what is there")
-            return
-        gone, answer, _ = await self._send(self.draft.get, session)
+            return False
+        gone, answer, _ = await self._send(Invocation(Kind.GET, session))
         self._note("get what is gone", gone, answer, self._absent("get", gone))
         if _good(gone):
             self._unsure("get", "still answers of what was deleted: is it soft? Correct absent")
-        again, answer, _ = await self._send(self.draft.delete_one, session)
+        return True
+
+    async def _delete_again(self, session: str) -> None:
+        again, answer, _ = await self._send(Invocation(Kind.DELETE, session))
         promise = "idempotent" if _good(again) else "exactly-once"
         written = f'delete = "{promise}"'
         if not _good(again):
             written += self._absent("delete", again, before=", ")
         self.draft = replace(self.draft, delete=promise)
         self._note("delete it again", again, answer, written)
-        status, answer, _ = await self._send(self.draft.list)
-        shown = next(_places_of(answer, session), None) is not None
+
+    async def _list_once_more(self, session: str) -> None:
+        status, answer, _ = await self._send(_LIST)
+        shown = next(_places_of(answer, session), None)
         self._note("list once more", status, answer)
-        if shown:
+        if shown is not None and session not in self._made[1:]:
             self._unsure(
                 "list", "still shows what was deleted: does a change take time? See settle"
             )
@@ -250,17 +326,73 @@ class _Probing:
     def _title(self, number: str) -> str:
         return self._ownership.title(0, f"init {number}")
 
-    async def _send(
-        self, sent: Sent, session: str = "", title: str = ""
-    ) -> tuple[int, Any, str | None]:
-        path = sent.path.replace("{id}", quote(session, safe=""))
+    async def _send(self, invocation: Invocation) -> tuple[int, Any, str | None]:
+        """The one way to the server: nothing is sent that ``Ownership`` does not permit."""
+        sent = self._sent(invocation.kind)
+        path = sent.path.replace("{id}", quote(invocation.session or "", safe=""))
+        title = invocation.title or ""
         body = None if sent.body is None else json.dumps(_filled(sent.body, title)).encode()
-        answer, *_ = await self._client.send(sent.method, path, body)
+        self._ownership.permit(invocation)
+        try:
+            answer, *_ = await self._client.send(sent.method, path, body)
+        except httpx.RequestError as exc:
+            self._ownership.answered(invocation, outcome_of_error(exc))
+            raise
         try:
             said = json.loads(answer.content)
         except (ValueError, RecursionError):
             said = None
-        return answer.status_code, said, answer.headers.get("location")
+        status, location = answer.status_code, answer.headers.get("location")
+        outcome = self._outcome(invocation, status, said, location)
+        self._ownership.answered(invocation, outcome)
+        return status, said, location
+
+    def _sent(self, kind: Kind) -> Sent:
+        draft = self.draft
+        match kind:
+            case Kind.CREATE:
+                return draft.create
+            case Kind.GET:
+                return draft.get
+            case Kind.DELETE:
+                return draft.delete_one
+            case Kind.RENAME if draft.rename is not None:
+                return draft.rename
+            case _:
+                return draft.list
+
+    def _outcome(
+        self, invocation: Invocation, status: int, answer: Any, location: str | None
+    ) -> Outcome:
+        """What an answer says of sessions, as far as the draft can tell."""
+        if status >= 500:
+            return Info(Unknown.SERVER_ERROR)
+        if not _good(status):
+            gone = status in (404, 410) and invocation.kind is not Kind.CREATE
+            return Ok(Absent() if gone else Undeclared(status))
+        match invocation.kind:
+            case Kind.CREATE:
+                session, *_ = self._id_in(answer, location)
+                return Ok(Undeclared(status) if session is None else Created(session))
+            case Kind.DELETE:
+                return Ok(Deleted())
+            case Kind.GET:
+                texts = (str(value) for _, value in _scalars(answer))
+                return Ok(Found(next(filter(self._ownership.of_run, texts), None)))
+            case Kind.RENAME:
+                return Ok(Renamed())
+            case _:
+                return Ok(Listed(tuple(self._entries(answer))))
+
+    def _entries(self, answer: Any) -> Iterator[Seen]:
+        for _, array in _arrays(answer):
+            for item in array:
+                if isinstance(item, str | int):
+                    yield Seen(str(item))
+                title = _at(item, self.draft.list_title_at)
+                for place, value in _scalars(item):
+                    if place == self.draft.item_id_at or place.lower().endswith("id"):
+                        yield Seen(str(value), None if title is None else str(title))
 
 
 def _filled(body: Any, title: str) -> Any:
@@ -290,7 +422,7 @@ def _scalars(answer: Any, before: str = "", depth: int = _DEPTH) -> Iterator[tup
         yield from _scalars(value, f"{before}{key}.", depth - 1)
 
 
-def _at(answer: Any, place: str) -> Any:
+def _at(answer: Any, place: str | None) -> Any:
     return next((value for at, value in _scalars(answer) if at == place), None)
 
 

@@ -62,6 +62,7 @@ class Target:
     ``name`` is what the user wrote (and what an artifact replays against),
     ``launch`` how to start it (None: the user runs it, at ``base_url``).
     ``exclusive``: nobody else uses it, so an unknown session is a phantom.
+    ``unique_ids``: it says itself that an id never comes back (or else that is looked for).
     ``kinds``: the calls that it has; ``families``: its sessions may have a parent.
     ``events``: its event stream, None: it has none. ``timeout_s``: for how long a call may go
     without an answer before it counts as hanging (``core.hangs``).
@@ -88,6 +89,7 @@ class Target:
     base_url: str | None = None
     promises: Promises = field(default_factory=Promises)
     exclusive: bool = True
+    unique_ids: bool = False
     kinds: frozenset[Kind] = PLAIN
     families: bool = False
     settle_ms: int = 0

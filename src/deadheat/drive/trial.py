@@ -1,8 +1,8 @@
 """The record of one trial while it runs: symbols bound to ids, calls to operations.
 
 Rules
-- Symbols are bound as the creates answer; a call whose session never got an id
-  is left out, and the trial says so.
+- Symbols are bound as the creates answer; a call whose session never got an id, or whose id may
+  be somebody else's by now, is left out, and the trial says so.
 - Only this module turns ``core.program`` calls into ``core.history`` invocations.
 """
 
@@ -133,7 +133,7 @@ class TrialRun:
 
     async def _place(self, place: Place, call: Call, held: tuple[Gate, int] | None) -> None:
         invocation = self._bound(call, place)
-        if invocation is None:
+        if invocation is None or not self._ownership.may(invocation):
             self.unbound = True
             return
         lane = place[1]
@@ -301,6 +301,10 @@ class TrialRun:
         a trial that is cut off has no record of what was in flight.)"""
         asked = sum(makes(call) is not None for call in self._program.calls())
         return asked > len(self.ids)
+
+    def ours(self) -> set[str]:
+        """Every id that this trial was given, or that a list showed under its tag."""
+        return {*self.ids.values(), *self.tagged}
 
     def may_be_there(self) -> tuple[str, ...]:
         """Our sessions that the reads at rest do not prove to be gone, parents first."""

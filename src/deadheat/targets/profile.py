@@ -52,7 +52,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from deadheat.core.history import Change, Kind
-from deadheat.core.promises import SOMETIME_MS, CreatePromise, EventPromise, Shows
+from deadheat.core.promises import SOMETIME_MS, CreatePromise, EventPromise, IdPromise, Shows
 from deadheat.drive.masking import Mask
 from deadheat.drive.server import GRACE_S, Launch
 from deadheat.drive.target import Target, WireRequest
@@ -214,6 +214,11 @@ class Profile(Table):
         description="Where it runs already, instead of server.",
         examples=["http://127.0.0.1:8000"],
     )
+    exclusive: bool = Field(
+        default=False,
+        description="Nobody else uses the server at the url: a session that this run did not make "
+        "is then a phantom, and ids may come back.",
+    )
     base_path: str = Field(
         default="", pattern=r"^(/[^\s?#]*[^\s?#/])?$", description="Before every path: /api/v1"
     )
@@ -279,7 +284,8 @@ class Profile(Table):
                 round((self.settle or 0) * 1_000),
             ),
             events=self.events_wire(),
-            exclusive=exclusive or base_url is None,
+            exclusive=exclusive or self.exclusive or base_url is None,
+            unique_ids=self.promises.ids is IdPromise.UNIQUE,
             kinds=self._kinds(),
             reset=None if base_url is not None else self._reset(),
             families=self.calls.create_child is not None,

@@ -47,10 +47,12 @@ class PromisesTable(Table):
         "default else).",
         examples=["exactly-once"],
     )
-    ids: IdPromise = Field(
-        default=IdPromise.UNIQUE,
+    ids: IdPromise | None = Field(
+        default=None,
         description="unique: the server gives an id once. reused: another session may get it, "
-        "once it is free. Names that a client chooses may always be used again.",
+        "once it is free. Left out: unique, unless it is seen to come back. Names that a client "
+        "chooses may always be used again.",
+        examples=["unique"],
     )
     delete: DeletePromise = Field(
         default=DeletePromise.EXACTLY_ONCE,
@@ -127,7 +129,7 @@ class PromisesTable(Table):
             update=self.update,
             status_on_absent=self.status_on_absent,
             create=self.create_of(calls),
-            ids=self.ids,
+            ids=self.ids or IdPromise.UNIQUE,
         )
         return promised.settling(settle_ms * _NS_PER_MS)
 

@@ -111,9 +111,10 @@ class PythonTarget:
     (deadheat's own) and {project} (the file's folder) are filled in. ``probe``: a path to GET
     until any answer comes. ``reset``: a request that empties the server, sent when what a trial
     made cannot be deleted. ``kinds``: the calls that ``encode`` knows. ``chosen_ids``: a create's
-    ``call.session`` is the id to make it under. ``own``: calls of your own that are tried, with
-    what each is given; ``step`` says what they mean. ``settle_ms``: a change shows at the latest
-    so long after its answer.
+    ``call.session`` is the id to make it under. ``unique_ids``: it never gives an id twice (else
+    that is looked for). ``exclusive``: nobody else uses the server at ``url``. ``own``: calls of
+    your own that are tried, with what each is given; ``step`` says what they mean. ``settle_ms``: a
+    change shows at the latest so long after its answer.
     """
 
     name: ClassVar[str] = ""
@@ -126,6 +127,8 @@ class PythonTarget:
     promises: ClassVar[Promises] = Promises()
     kinds: ClassVar[frozenset[Kind]] = PLAIN
     chosen_ids: ClassVar[bool] = False
+    unique_ids: ClassVar[bool] = False
+    exclusive: ClassVar[bool] = False
     own: ClassVar[tuple[Own, ...]] = ()
     settle_ms: ClassVar[int] = 0
     timeout_s: ClassVar[float] = 10.0
@@ -310,7 +313,8 @@ def target_of(spoken: PythonTarget, word: str, file: Path, python: str) -> Targe
         launch=launch,
         base_url=None if spoken.url is None else spoken.url.rstrip("/"),
         promises=spoken.promises.settling(spoken.settle_ms * _NS_PER_MS),
-        exclusive=launch is not None,
+        exclusive=spoken.exclusive or launch is not None,
+        unique_ids=spoken.unique_ids,
         kinds=spoken.kinds | ({Kind.RECREATE} if named else set()),
         reset=None if spoken.reset is None or launch is None else _wired(spoken.reset),
         chosen_ids=spoken.chosen_ids,

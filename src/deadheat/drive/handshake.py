@@ -1,0 +1,316 @@
+"""What a few calls, one after the other, show of a server: are titles kept, do ids come back?
+
+Rules
+- Nothing races yet, so each answer has one right form; what is wrong is said with the line to
+  write.
+- Whether ids come back matters where others use the server, too: a change that arrives late would
+  meet the next session of that id, and that may be somebody else's. It is looked at by making a
+  session, deleting it, and making another. What others did meanwhile would hide that an id came
+  back (theirs got it, or a higher one), so a look counts only if no session of theirs has appeared,
+  or if the second id is the next one and nobody has the first.
+- Ids that hold enough chance never come back. Without, they must at least rise: short ones drawn
+  at random come back some day, though no look shows it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import string
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+import anyio
+
+from deadheat.core.history import (
+    Absent,
+    Created,
+    Deleted,
+    Found,
+    Invocation,
+    Kind,
+    Listed,
+    Ok,
+    Renamed,
+)
+from deadheat.core.promises import ListPromise, Shows, UpdatePromise
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from typing import TypeAlias
+
+    from deadheat.core.history import Outcome
+    from deadheat.drive.ownership import Ownership
+    from deadheat.drive.target import Target
+
+    Ask: TypeAlias = Callable[[Invocation], Awaitable[Outcome]]
+
+# As long as the longest titles of a trial: its number has up to seven digits, the rehearsal's one,
+# and a rename adds its place. A server that cuts titles must cut these.
+CREATED, RENAMED = "rehearsal one", "rehearsal 1.1.1"
+
+NOT_LISTED = (
+    "does not show the session just created. Has the list pages? Write calls.list.pages, or name a "
+    "limit in calls.list.request; or correct calls.list.items and calls.list.id"
+)
+
+# A user who makes and deletes a session every 10 ms hides one look in 70 (one of theirs begins
+# within the 1.5 ms between our delete and our create, and is gone before our list): three in a row
+# one in 300,000.
+_LOOKS = 3
+# Somebody who makes one every 10 ms spoils every second look.
+_MOST_LOOKS = 30
+# Somebody's create draws a given id out of so many bits by chance less often than machines fail.
+_ENOUGH_BITS = 32.0
+_LONGEST_SHOWN = 60
+
+
+class Ids(StrEnum):
+    """Does a server give an id again, once its session is gone?"""
+
+    ONCE = "once"
+    AGAIN = "again"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The ids that creates answered, in order, and in how many looks nobody else interfered."""
+
+    ids: tuple[str, ...]
+    quiet: int
+    came_back: bool = False
+
+
+def judge_ids(looked: Looked) -> Ids | None:
+    """What the looks so far say; None: look once more."""
+    if looked.came_back or len(set(looked.ids)) < len(looked.ids):
+        return Ids.AGAIN
+    if hold_chance(looked.ids):
+        return Ids.ONCE
+    if looked.quiet < _LOOKS:
+        return None
+    rising = all(map(_rises, looked.ids, looked.ids[1:]))
+    return Ids.ONCE if rising else Ids.UNKNOWN
+
+
+def hold_chance(ids: Sequence[str]) -> bool:
+    """Do these ids differ by so much chance that nobody is given one of them again?"""
+    return len(set(ids)) > 1 and _bits(ids) >= _ENOUGH_BITS
+
+
+def _bits(ids: Sequence[str]) -> float:
+    """How much chance is in the part in which these ids differ, at least by its looks."""
+    start = _alike(ids)
+    end = _alike([one[start:][::-1] for one in ids])
+    parts = [one[start : len(one) - end] for one in ids]
+    letters = {c for part in parts for c in part if c.isalnum()}
+    for kind in (string.digits, string.hexdigits, string.digits + string.ascii_lowercase):
+        if letters <= set(kind):
+            size = len(set(kind.lower()))
+            break
+    else:
+        size = 62
+    return min(sum(c.isalnum() for c in part) for part in parts) * math.log2(size)
+
+
+def _alike(texts: Sequence[str]) -> int:
+    """With how many characters in common they start."""
+    columns = takewhile(lambda column: len(set(column)) == 1, zip(*texts, strict=False))
+    return sum(1 for _ in columns)
+
+
+def _rises(one: str, other: str) -> bool:
+    """Is the second greater, as numbers are?"""
+    start = _alike([one, other])
+    first, second = one[start:], other[start:]
+    return (len(first), first) < (len(second), second)
+
+
+def _follows(one: str, other: str) -> bool:
+    """Is the second the next number, after the same letters?"""
+    first, second = (re.fullmatch(r"(.*?)([0-9]{1,18})", text, re.DOTALL) for text in (one, other))
+    if first is None or second is None:
+        return False
+    return first[1] == second[1] and int(first[2]) + 1 == int(second[2])
+
+
+async def look_for_ids(ask: Ask, ownership: Ownership, settle_s: float = 0.0) -> Ids:
+    """Does the server give ids again? What it makes for that it deletes."""
+    looked = Looked((), 0)
+    there: Listed | None = None
+    for _ in range(_MOST_LOOKS):
+        there = there or await _listed(ask)
+        before = looked
+        looked, there = await _look(ask, ownership, settle_s, before, there)
+        if (found := judge_ids(looked)) is not None:
+            return found
+        if looked.quiet == before.quiet:
+            there = None  # others are busy: the closer the lists, the less they change between
+    return Ids.UNKNOWN
+
+
+async def _look(
+    ask: Ask, ownership: Ownership, settle_s: float, before: Looked, there: Listed | None
+) -> tuple[Looked, Listed | None]:
+    """One more look; ``there``: the last list. What is known then, and the last list then."""
+    one = await _made(ask, ownership)
+    if one is not None:
+        await remove(ask, ownership, one)
+        await anyio.sleep(settle_s)
+    other = await _made(ask, ownership)
+    now = await _listed(ask)
+    if other is not None:
+        await remove(ask, ownership, other)
+    made = tuple(one for one in (one, other) if one is not None)
+    gone = {*before.ids, one}
+    shown = () if now is None else now.entries
+    theirs = any(
+        entry.session in gone and entry.title is not None and not ownership.of_run(entry.title)
+        for entry in shown
+    )
+    quiet = False
+    if one is not None and other is not None and now is not None:
+        alone = there is not None and now.sessions - {other} <= there.sessions - gone
+        quiet = alone or (_follows(one, other) and one not in now.sessions)
+    back = theirs or ownership.came_back is not None
+    return Looked((*before.ids, *made), before.quiet + quiet, back), now
+
+
+async def comes_back_at_once(ask: Ask, ownership: Ownership, gone: str) -> bool:
+    """Where nobody else is there: does the next session get the id of the last one?"""
+    made = await _made(ask, ownership)
+    if made is not None:
+        await remove(ask, ownership, made)
+    return made == gone
+
+
+async def _listed(ask: Ask) -> Listed | None:
+    outcome = await ask(Invocation(Kind.LIST))
+    listed = outcome.result if isinstance(outcome, Ok) else None
+    return listed if isinstance(listed, Listed) else None
+
+
+async def _made(ask: Ask, ownership: Ownership) -> str | None:
+    outcome = await ask(ownership.create(0, "one more"))
+    made = outcome.result if isinstance(outcome, Ok) else None
+    return made.session if isinstance(made, Created) else None
+
+
+async def allowed(ask: Ask, ownership: Ownership, invocation: Invocation) -> bool:
+    """May the call be sent, perhaps as the title of its session says that it is ours?"""
+    if not ownership.may(invocation) and invocation.session is not None:
+        await ask(Invocation(Kind.GET, invocation.session))
+    return ownership.may(invocation)
+
+
+async def spared(
+    ask: Ask, ownership: Ownership, invocation: Invocation, last: Outcome
+) -> Outcome | None:
+    """What came of a call that failed with ``last``, where it need or may not be sent again."""
+    if ownership.may(invocation) or invocation.session is None:
+        return None
+    get = Invocation(Kind.GET, invocation.session)
+    found = await ask(get)
+    if isinstance(found, Ok) and isinstance(found.result, Absent):
+        return found
+    ownership.still_there(get, found)
+    return None if ownership.may(invocation) else last
+
+
+async def remove(ask: Ask, ownership: Ownership, session: str) -> None:
+    """Delete what was made, if it may be deleted."""
+    delete = Invocation(Kind.DELETE, session)
+    if await allowed(ask, ownership, delete):
+        outcome = await ask(delete)
+        if isinstance(outcome, Ok) and isinstance(outcome.result, Deleted):
+            ownership.released([session])
+
+
+def given_again(name: str, ids: Ids, session: str | None = None) -> str:
+    """Why nothing is changed on that server, and what to do."""
+    which = "" if session is None else f" ({session!r:.{_LONGEST_SHOWN}})"
+    start = (
+        "Let deadheat start a server of its own ([server] in the profile), or write "
+        "exclusive = true if nobody else uses this one."
+    )
+    danger = "and others may use it: a call that arrives late could change a session of theirs."
+    if ids is Ids.AGAIN:
+        return f"{name} gives an id again once its session is gone{which}, {danger} {start}"
+    return (
+        f"nobody can tell whether {name} gives an id again once its session is gone{which}, "
+        f'{danger} If it never does, write ids = "unique" under [promises]. {start}'
+    )
+
+
+async def not_kept(
+    ask: Ask, target: Target, ownership: Ownership, session: str, create: Invocation
+) -> str:
+    """What a list or a get shows otherwise than was written, with the line to write; "": nothing.
+
+    ``session``: what ``create`` has made.
+    """
+    if wrong := await _in_get(ask, target, session, create.title, None):
+        return wrong
+    if wrong := await _in_list(ask, target, session, create.title):
+        return wrong
+    if Kind.RENAME not in target.kinds or target.promises.update is UpdatePromise.NONE:
+        return ""
+    title = f"{str(create.title).removesuffix(CREATED)}{RENAMED}"
+    rename = Invocation(Kind.RENAME, session, title)
+    outcome = await ask(rename) if await allowed(ask, ownership, rename) else None
+    if not (isinstance(outcome, Ok) and isinstance(outcome.result, Renamed)):
+        return ""  # not now, or never: what it answers is the checker's business
+    return await _in_get(ask, target, session, title, create.title)
+
+
+async def _in_get(
+    ask: Ask, target: Target, session: str, written: str | None, before: str | None
+) -> str:
+    get = Invocation(Kind.GET, session)
+    for wait_s in _patience(target):
+        await anyio.sleep(wait_s)
+        outcome = await ask(get)
+        found = outcome.result if isinstance(outcome, Ok) else None
+        shown = found.title if isinstance(found, Found) else None
+        if shown in (None, written) or target.promises.update is UpdatePromise.NONE:
+            return ""
+    return "" if shown == before and _late(target, target.promises.get) else _kept_as(shown, "get")
+
+
+async def _in_list(ask: Ask, target: Target, session: str, written: str | None) -> str:
+    for wait_s in _patience(target):
+        await anyio.sleep(wait_s)
+        outcome = await ask(Invocation(Kind.LIST))
+        listed = outcome.result if isinstance(outcome, Ok) else None
+        if not isinstance(listed, Listed):
+            return ""
+        shown = [entry.title for entry in listed.entries if entry.session == session]
+        if shown:
+            fits = shown[0] in (None, written) or target.promises.update is UpdatePromise.NONE
+            return "" if fits else _kept_as(shown[0], "list")
+    return "" if _late(target, target.promises.list) else f"the list {NOT_LISTED}."
+
+
+def _patience(target: Target) -> tuple[float, ...]:
+    """Ask at once, and again after the time that a change may take to show."""
+    return (0.0, target.settle_ms / 1_000) if target.settle_ms else (0.0,)
+
+
+def _late(target: Target, promised: ListPromise | Shows) -> bool:
+    """May what it shows be old, by the target's own word?"""
+    return (
+        promised in (ListPromise.EVENTUAL, Shows.EVENTUAL)
+        or target.promises.reads is Shows.EVENTUAL
+    )
+
+
+def _kept_as(shown: str | None, call: str) -> str:
+    return (
+        f"{call} shows another title than was written: {shown!r:.{_LONGEST_SHOWN}}, where a title "
+        "of deadheat's was sent. Titles are not kept as they are, so a title that is read would "
+        f'look like a lost update. Correct calls.{call}.title, or write update = "none" under '
+        "[promises]: then nothing is said of titles."
+    )

@@ -1,0 +1,246 @@
+"""Before anything races: do ids come back where others are, and is what was written shown?"""
+
+from __future__ import annotations
+
+import random
+import secrets
+from dataclasses import replace
+
+import pytest
+from tests import opencode
+from tests.drive.test_ownership import Neighbour
+from tests.programs import TWO_DELETES
+from tests.servers.crowd import Crowd
+from tests.servers.scripted import Says, Scripted
+
+from deadheat.core.history import Kind
+from deadheat.core.promises import IdPromise, ListPromise, Promises, UpdatePromise
+from deadheat.drive.agreement import dry_run
+from deadheat.drive.handshake import Ids, Looked, judge_ids
+from deadheat.drive.live import open_target
+from deadheat.drive.probing import Draft, Sent, probe
+from deadheat.drive.target import PLAIN, Target
+from deadheat.errors import NotThisApi
+
+on_loop = pytest.mark.anyio
+
+
+def numbers(*ids: int) -> tuple[str, ...]:
+    return tuple(map(str, ids))
+
+
+@pytest.mark.parametrize(
+    ("looked", "ids"),
+    [
+        (Looked(("7",), 0), None),
+        (Looked(numbers(7, 8), 1), None),
+        (Looked(numbers(7, 8, 9, 10, 11, 12), 2), None),  # somebody else was busy in one of them
+        (Looked(numbers(7, 8, 9, 10, 11, 12), 3), Ids.ONCE),
+        (Looked(("cart-9", "cart-10", "cart-99", "cart-100"), 3), Ids.ONCE),
+        (Looked(numbers(7, 7), 1), Ids.AGAIN),
+        (Looked(numbers(7, 8, 9, 7), 1), Ids.AGAIN),
+        (Looked(numbers(7, 8), 1, came_back=True), Ids.AGAIN),
+        (Looked(numbers(8271, 1840, 5533, 9072, 4100, 6621), 3), Ids.UNKNOWN),  # four digits drawn
+        (Looked(("ses_0af3b2c41d", "ses_9ce07712ab"), 0), Ids.ONCE),
+        (
+            Looked(
+                (
+                    "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+                    "7c9e6679-7425-40de-944b-e07fc1f90ae7",
+                ),
+                0,
+            ),
+            Ids.ONCE,
+        ),
+    ],
+)
+def test_what_ids_show(looked: Looked, ids: Ids | None) -> None:
+    assert judge_ids(looked) is ids
+
+
+def at(
+    server: Scripted, promises: Promises | None = None, *, alone: bool = False, said: bool = False
+) -> Target:
+    return Target(
+        "x",
+        opencode.WIRE,
+        base_url=server.base_url,
+        exclusive=alone,
+        unique_ids=said,
+        kinds=PLAIN | {Kind.RENAME},
+        promises=promises or Promises(),
+    )
+
+
+async def refusal(target: Target) -> str:
+    """What the handshake says; it must refuse."""
+    with pytest.raises(NotThisApi) as caught:
+        async with open_target(target, "ab12cd"):
+            pass
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.live
+@on_loop
+@pytest.mark.parametrize("after", ["", "DELETE", "POST", "GET", "PATCH"])
+async def test_where_ids_come_back_among_others_nothing_races(after: str) -> None:
+    crowd = Crowd(random.Random(0), again=True)
+    Neighbour(crowd, after)
+    with Scripted(crowd) as server:
+        said = await refusal(at(server))
+    assert "exclusive = true" in said
+    assert crowd.hurt == []
+    assert not [title for title in crowd.stored.values() if title.startswith("deadheat ")]
+
+
+@pytest.mark.live
+@on_loop
+async def test_where_ids_are_said_to_come_back_among_others_nothing_is_changed() -> None:
+    crowd = Crowd(random.Random(0), again=True)
+    with Scripted(crowd) as server:
+        assert "exclusive = true" in await refusal(at(server, Promises(ids=IdPromise.REUSED)))
+    assert {asked.method for asked in server.asked} <= {"GET"}
+
+
+@pytest.mark.live
+@on_loop
+async def test_what_cannot_be_seen_can_be_said() -> None:
+    crowd = Crowd(random.Random(0))  # its ids rise, and never come back
+    with Scripted(crowd) as server:
+        async with open_target(at(server), "ab12cd") as live:
+            await live.execute(TWO_DELETES)
+        Neighbour(crowd, "DELETE")  # in each look: too busy for one
+        assert 'ids = "unique"' in await refusal(at(server))
+        async with open_target(at(server, said=True), "ab12cd") as live:
+            await live.execute(TWO_DELETES)
+    assert crowd.hurt == []
+
+
+@pytest.mark.live
+@on_loop
+async def test_what_was_said_of_ids_and_is_not_so_ends_the_run() -> None:
+    crowd = Crowd(random.Random(0), again=True)
+    with Scripted(crowd) as server:
+        async with open_target(at(server, said=True), "ab12cd") as live:
+            with pytest.raises(NotThisApi, match="exclusive = true"):
+                await live.execute(TWO_DELETES)
+    assert crowd.hurt == []
+
+
+@pytest.mark.live
+@on_loop
+async def test_on_a_server_of_ones_own_an_id_that_comes_back_is_a_weaker_promise() -> None:
+    for again, ids in ((True, IdPromise.REUSED), (False, IdPromise.UNIQUE)):
+        crowd = Crowd(random.Random(0), foreign=(), again=again)
+        with Scripted(crowd) as server:
+            async with open_target(at(server, alone=True), "ab12cd") as live:
+                assert live.promises.ids is ids
+                await live.execute(TWO_DELETES)
+        assert crowd.stored == {}
+
+
+KEPT = {
+    "cut": lambda title: title[:20],
+    "cut late": lambda title: title[:30],  # the titles of the first trials are no longer
+    "upper": str.upper,
+    "none": lambda _title: "untitled",
+}
+
+
+@pytest.mark.live
+@on_loop
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("kept", KEPT)
+async def test_titles_that_are_not_kept_are_said_with_the_line_to_write(
+    kept: str, alone: bool
+) -> None:
+    crowd = Crowd(random.Random(0), foreign=(), keeps=KEPT[kept])
+    with Scripted(crowd) as server:
+        said = await refusal(at(server, alone=alone))
+        assert 'update = "none"' in said
+        assert crowd.stored == {}
+        nothing = Promises(update=UpdatePromise.NONE)
+        async with open_target(at(server, nothing, alone=alone), "ab12cd") as live:
+            await live.execute(TWO_DELETES)
+    assert crowd.stored == {}
+
+
+@pytest.mark.live
+@on_loop
+async def test_titles_that_are_trimmed_are_kept() -> None:
+    crowd = Crowd(random.Random(0), foreign=(), keeps=lambda title: " ".join(title.split()).lower())
+    with Scripted(crowd) as server:
+        async with open_target(at(server, alone=True), secrets.token_hex(3)) as live:
+            await live.execute(TWO_DELETES)
+
+
+@pytest.mark.live
+@on_loop
+async def test_a_rename_that_is_not_shown_is_said() -> None:
+    crowd = Crowd(random.Random(0))
+    crowd.refuses = lambda asked: (
+        Says(body={"id": asked.path.rpartition("/")[2]}) if asked.method == "PATCH" else None
+    )
+    with Scripted(crowd) as server:
+        assert "calls.get.title" in await refusal(at(server))
+    assert set(crowd.stored) == set(crowd.foreign)
+
+
+@pytest.mark.live
+@on_loop
+async def test_a_list_that_does_not_show_what_was_made_is_said() -> None:
+    crowd = Crowd(random.Random(0), shows=10)
+    with Scripted(crowd) as server:
+        assert "calls.list.pages" in await refusal(at(server))
+        assert set(crowd.stored) == set(crowd.foreign)
+        late = replace(at(server), promises=Promises(list=ListPromise.EVENTUAL))
+        async with open_target(late, "ab12cd"):
+            pass
+
+
+DRAFT = Draft(
+    "sessions",
+    create=Sent("POST", "/session", {"title": "{title}"}),
+    get=Sent("GET", "/session/{id}"),
+    list=Sent("GET", "/session"),
+    delete_one=Sent("DELETE", "/session/{id}"),
+    rename=Sent("PATCH", "/session/{id}", {"title": "{title}"}),
+    title="title",
+)
+
+
+@pytest.mark.live
+@on_loop
+@pytest.mark.parametrize("after", ["", "DELETE", "POST", "GET", "PATCH"])
+async def test_a_draft_changes_only_what_it_made(after: str) -> None:
+    crowd = Crowd(random.Random(0), again=True)
+    Neighbour(crowd, after)
+    with Scripted(crowd) as server:
+        draft, _ = await probe(server.base_url, DRAFT, "ab12cd", 5.0)
+    assert crowd.hurt == []
+    assert draft.delete == ""  # a second one could have been about somebody else's session
+    assert not [title for title in crowd.stored.values() if title.startswith("deadheat ")]
+
+
+@pytest.mark.live
+@on_loop
+async def test_a_draft_learns_of_a_second_delete_where_ids_do_not_come_back() -> None:
+    crowd = Crowd(random.Random(0))
+    with Scripted(crowd) as server:
+        draft, _ = await probe(server.base_url, DRAFT, "ab12cd", 5.0)
+    assert (draft.delete, draft.reused) == ("exactly-once", False)
+    assert set(crowd.stored) == set(crowd.foreign)
+
+
+@pytest.mark.live
+@on_loop
+@pytest.mark.parametrize("after", ["", "DELETE", "POST", "GET", "PATCH"])
+async def test_a_check_changes_only_what_it_made(after: str) -> None:
+    crowd = Crowd(random.Random(0), again=True)
+    Neighbour(crowd, after)
+    with Scripted(crowd) as server:
+        steps = await dry_run(at(server), server.base_url, "ab12cd")
+    assert crowd.hurt == []
+    assert "exclusive = true" in steps[-1].wrong
+    assert not [title for title in crowd.stored.values() if title.startswith("deadheat ")]
