@@ -11,7 +11,7 @@ from tests import opencode
 from tests.drive.test_ownership import Neighbour
 from tests.programs import TWO_DELETES
 from tests.servers.crowd import Crowd
-from tests.servers.scripted import Says, Scripted
+from tests.servers.scripted import Asked, Says, Scripted
 
 from deadheat.core.history import Kind
 from deadheat.core.promises import IdPromise, ListPromise, Promises, UpdatePromise
@@ -243,4 +243,36 @@ async def test_a_check_changes_only_what_it_made(after: str) -> None:
         steps = await dry_run(at(server), server.base_url, "ab12cd")
     assert crowd.hurt == []
     assert "exclusive = true" in steps[-1].wrong
+    assert not [title for title in crowd.stored.values() if title.startswith("deadheat ")]
+
+
+@pytest.mark.live
+@on_loop
+@pytest.mark.parametrize("done", [True, False])
+@pytest.mark.parametrize("again", [True, False])
+async def test_a_delete_that_met_a_hiccup_is_sent_again_only_where_it_did_nothing(
+    again: bool, done: bool
+) -> None:
+    crowd = Crowd(random.Random(0), again=again)
+    met = 0
+
+    def hiccup(asked: Asked) -> Says | None:
+        nonlocal met
+        met += asked.method == "DELETE"
+        if asked.method != "DELETE" or met > 1:
+            return None
+        if done:
+            crowd.stored.pop(asked.path.partition("?")[0].rpartition("/")[2])
+            crowd.theirs()  # who gets the id, where ids come back
+        return Says(503, {"name": "Busy"})
+
+    crowd.refuses = hiccup
+    with Scripted(crowd) as server:
+        if again:
+            assert "exclusive = true" in await refusal(at(server))
+        else:
+            async with open_target(at(server), "ab12cd") as live:
+                await live.execute(TWO_DELETES)
+    assert met
+    assert crowd.hurt == []
     assert not [title for title in crowd.stored.values() if title.startswith("deadheat ")]

@@ -198,7 +198,8 @@ class LiveTarget:
                 await anyio.sleep(self.target.settle_ms / 1_000)  # as long as it says it takes
                 outcome = await ask(kind, session)
             if not _is(outcome, wanted) and not (wanted is Absent and self._unsaid(outcome)):
-                if wanted is Absent and self._is_others(outcome):
+                theirs = outcome if kind is Kind.GET else await ask(Kind.GET, session)
+                if self._is_others(theirs):
                     raise NotThisApi(given_again(self.target.name, Ids.AGAIN, session))
                 await remove(send, self._ownership, session)
                 raise self._refused(doing, outcome)
@@ -265,10 +266,12 @@ class LiveTarget:
         ownership.ids_stay()
 
     def _is_others(self, outcome: Outcome) -> bool:
-        """Is it a session of somebody else's by its title?"""
+        """Is it a session of somebody else's by its title, however titles are kept?"""
         found = outcome.result if isinstance(outcome, Ok) else None
         title = found.title if isinstance(found, Found) else None
-        return title is not None and not self.target.exclusive and not self._ownership.of_run(title)
+        if title is None or self.target.exclusive:
+            return False
+        return self._ownership.run not in title.lower()
 
     def _unsaid(self, outcome: Outcome) -> bool:
         """Does it promise nothing about what this answers of what is not there?"""
