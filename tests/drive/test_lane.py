@@ -59,6 +59,16 @@ async def test_an_answer_that_closes_the_connection_is_followed_by_a_new_one() -
     assert [asked.connection for asked in server.asked] == [0, 1]
 
 
+async def test_after_an_error_of_the_server_the_connection_is_replaced() -> None:
+    """uvicorn closes it a moment after an unhandled 500: what was sent by then never reaches it."""
+    answers = [Says(500, {}), Says(body=[]), Says(404, {}), Says(body=[])]
+    with Scripted(lambda _asked: answers.pop(0)) as server:
+        async with executor(server.base_url) as running:
+            for _ in range(4):
+                await running.exchange(running.observer, LIST)
+    assert [asked.connection for asked in server.asked] == [0, 1, 1, 1]
+
+
 async def test_nobody_listens_is_a_fail() -> None:
     async with executor(f"http://127.0.0.1:{free_port()}") as running:
         outcome, _, return_ns, status = await running.exchange(running.observer, LIST)

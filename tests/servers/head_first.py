@@ -1,10 +1,9 @@
 """Boxes behind a bare socket, where each effect is one instant before the whole request is in.
 
-    python -P tests/servers/head_first.py head|half --port N [--racy]
+    python -P tests/servers/head_first.py head|half --port N
 
 ``head``: a handler acts when it has the head, and only then reads the body, as with Go's net/http.
-``half``: when it has half of the body. One thread and a dict, so it is linearizable. ``--racy``:
-a delete looks, waits, and then deletes.
+``half``: when it has half of the body. One thread and a dict, so it is linearizable.
 """
 
 from __future__ import annotations
@@ -15,8 +14,6 @@ import contextlib
 import json
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
-
-AUDIT_S = 0.002  # what the racy delete does between its look and its act
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +40,11 @@ def read_head(text: str) -> Head:
 class Boxes:
     """The collection."""
 
-    def __init__(self, *, half: bool, racy: bool) -> None:
-        self._half, self._racy = half, racy
+    def __init__(self, *, half: bool) -> None:
+        self._half = half
         self._titles: dict[str, str] = {}
 
-    async def act(self, asked: Head) -> tuple[int, object]:
+    def act(self, asked: Head) -> tuple[int, object]:
         """Status and answer."""
         titles, name = self._titles, asked.name
         if asked.method == "PUT":
@@ -63,9 +60,7 @@ class Boxes:
         if asked.method == "PATCH":
             titles[name] = asked.title
             return 204, None
-        if self._racy:
-            await asyncio.sleep(AUDIT_S)
-        titles.pop(name, None)
+        del titles[name]
         return 204, None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -75,7 +70,7 @@ class Boxes:
                 head = read_head((await reader.readuntil(b"\r\n\r\n")).decode())
                 before = head.length // 2 if self._half else 0
                 await reader.readexactly(before)
-                status, said = await self.act(head)
+                status, said = self.act(head)
                 await reader.readexactly(head.length - before)
                 body = b"" if said is None else json.dumps(said).encode()
                 length = "" if status == 204 else f"content-length: {len(body)}\r\n"
@@ -89,9 +84,8 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("acts_on", choices=("head", "half"))
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--racy", action="store_true")
     given = parser.parse_args()
-    boxes = Boxes(half=given.acts_on == "half", racy=given.racy)
+    boxes = Boxes(half=given.acts_on == "half")
     server = await asyncio.start_server(boxes.serve, "127.0.0.1", given.port)
     await server.serve_forever()
 

@@ -5,7 +5,8 @@ Rules
   one call is one request. It is sent again only if nobody can have had its whole head, and in a
   race only before the gate opens.
 - An idle connection that the server has closed is replaced before it is used, and so, in a
-  round, before anything is released.
+  round, before anything is released; so is one after an error of the server: uvicorn and others
+  close it a moment later, unsaid, and what was sent meanwhile would be lost.
 - HTTP/1.1 has a connection for each lane; HTTP/2 (``drive.http2``) one for all of them.
 - An answer larger than ``LARGEST_ANSWER`` bytes is cut off and counts as garbled; so is one that
   unpacks to more. None is asked to be compressed, but some servers do it all the same.
@@ -115,6 +116,7 @@ class LaneTransport(httpx.AsyncBaseTransport):
         self._stream: HeldStream | None = None
         self._connection: httpcore.AsyncHTTPConnection | None = None
         self._armed: tuple[Gate, int] | None = None
+        self._failed = False  # an error of the server was the last answer
 
     @property
     def stamps(self) -> HeldStream | None:
@@ -159,6 +161,7 @@ class LaneTransport(httpx.AsyncBaseTransport):
                 stream.begin(writes, armed)
                 response = await connection.handle_async_request(_for_core(request))
                 if stream.head_out:
+                    self._failed = response.status >= 500
                     return response
                 # Said before the head was whole (a server that is tired of waiting, or has too
                 # much to do): no answer to this request.
@@ -183,7 +186,7 @@ class LaneTransport(httpx.AsyncBaseTransport):
         self, request: httpx.Request
     ) -> tuple[httpcore.AsyncHTTPConnection, HeldStream]:
         current, stream = self._connection, self._stream
-        if current is not None and (current.is_closed() or current.has_expired()):
+        if current is not None and (self._failed or current.is_closed() or current.has_expired()):
             await current.aclose()
             self._connection = current = None
         if current is None or stream is None:
@@ -195,7 +198,7 @@ class LaneTransport(httpx.AsyncBaseTransport):
                 ssl_context=tls.context("http/1.1") if self._origin.scheme == b"https" else None,
                 network_backend=_Connected(stream),
             )
-            self._connection = current
+            self._connection, self._failed = current, False
         return current, stream
 
     async def aclose(self) -> None:
