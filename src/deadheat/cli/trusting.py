@@ -22,8 +22,7 @@ import click
 from deadheat import media
 from deadheat.cli.saying import ask
 from deadheat.errors import UserError
-from deadheat.targets.profile import read_profile
-from deadheat.targets.python_file import named
+from deadheat.report.wording import names_a_file
 
 if TYPE_CHECKING:
     from deadheat.console import View
@@ -69,8 +68,12 @@ def must_be_trusted(word: str, source: str, view: View, *, instead: str = "") ->
 
 def what_runs(word: str) -> str | None:
     """What would be run for this target, in words; None: nothing of a stranger's."""
-    if "://" in word:
+    if not names_a_file(word):
         return None
+    # Commands that run nothing, such as show, do without these.
+    from deadheat.targets.profile import read_profile
+    from deadheat.targets.python_file import named
+
     if (python := named(word)) is not None:
         return f"runs the Python file {python[0]}"
     if not word.endswith(".toml"):
