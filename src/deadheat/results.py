@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from deadheat.artifact import divergence_of
 from deadheat.core.program import sort_key
 from deadheat.core.release import Via
 from deadheat.core.steering import can_show, race_shape
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from deadheat.artifact import Artifact, Expectation
     from deadheat.core.coverage import Overlap, Pairing, Silence
-    from deadheat.core.divergence import Divergence
+    from deadheat.core.divergence import Anomaly, Divergence
     from deadheat.core.evidence import Evidence
     from deadheat.core.stats import Rate
     from deadheat.errors import DeadheatError
@@ -182,7 +183,7 @@ class Kin:
 def kindred(findings: Iterable[CampaignFinding]) -> tuple[Kin, ...]:
     """The findings by what they probably are, in the order in which each was first seen.
 
-    A variant has the same anomaly as a settled finding that is smaller, and in its program races
+    A variant has the same fault as a settled finding that is smaller, and in its program races
     all that races in that one's: a witness with one more call in it, or one not shrunk yet. Its
     example is kept; it is only not one more line in a short list.
     """
@@ -202,10 +203,15 @@ def _may_be(one: CampaignFinding, head: CampaignFinding) -> bool:
     shape = race_shape(head.artifact.program)  # empty: a sequential bug, which anything could show
     return (
         head.settled
-        and one.artifact.anomaly is head.artifact.anomaly
+        and _fault(one) is _fault(head)
         and bool(shape)
         and can_show(one.artifact.program, shape)
     )
+
+
+def _fault(one: CampaignFinding) -> Anomaly:
+    """What it is filed under: a ghost that somebody saw gone is still one."""
+    return divergence_of(one.artifact).signature.anomaly
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,6 @@ STORES: dict[str, type[Collection]] = {
     "stale-list": reads.CachedList,
     "list-fails": reads.FragileList,
     "late-delete": writes.Acknowledged,
-    "async-delete": writes.Asynchronous,
     "late-write": writes.LateTouch,
     "split-delete": writes.SplitDelete,
     "id-reuse": writes.FreedId,

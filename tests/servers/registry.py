@@ -194,11 +194,6 @@ RACES: tuple[Race, ...] = (
         (Sight(Anomaly.STALE_READ, (_race((Delete(A),), (Delete(B),), after=2),)),),
     ),
     Race(
-        "async-delete",
-        (Sight(Anomaly.STALE_READ, (_race((Create(A), Delete(A)), after=0),)),),
-        needs_race=False,
-    ),
-    Race(
         "late-write",
         (
             Sight(Anomaly.RESURRECTION, (_race((Delete(A),), (Get(A),), after=1),)),

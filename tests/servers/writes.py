@@ -159,26 +159,16 @@ class Acknowledged(Collection):
             raise Missing(sid)
         if sid not in self.stored:
             raise Missing(sid)
-        promised = self._promises()
+        promised = bool(self._going)
         self._going[sid] = asyncio.create_task(
             self._remove(sid, LONG_WINDOW_S if promised else WINDOW_S)
         )
         if self.correct or not promised:
             await self._going[sid]
 
-    def _promises(self) -> bool:
-        return bool(self._going)
-
     async def _remove(self, sid: str, after_s: float) -> None:
         await asyncio.sleep(after_s)
         del self.stored[sid], self._going[sid]
-
-
-class Asynchronous(Acknowledged):
-    """async-delete: every delete is answered before it happens."""
-
-    def _promises(self) -> bool:
-        return True
 
 
 class SplitDelete(Collection):
