@@ -100,7 +100,7 @@ def simulate(program: Program, *, lost_delete: bool) -> Execution:
         now_ns += 100
     history = History(tuple(server.operations))
     sessions = tuple(sorted(server.ids.items()))
-    return Execution(program, history, sessions, len(server.operations), False, None)
+    return Execution(program, history, sessions, len(server.operations), None)
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ from deadheat.core.divergence import Linearizable
 from deadheat.core.history import Created, Deleted, Kind, Ok
 from deadheat.core.program import Create, Delete, Get, List, Program
 from deadheat.core.promises import Promises
+from deadheat.core.raced import Why
 from deadheat.drive.executor import Execution, Executor
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.target import Target
@@ -62,7 +63,7 @@ async def test_a_program_becomes_a_history() -> None:
     (releases,) = done.history.releases
     assert [(r.lane, r.wanted_ns) for r in releases] == [(0, 0), (1, 700_000)]
     assert all(r.achieved_ns >= r.wanted_ns for r in releases)
-    assert not done.unbound
+    assert done.unraced is None or done.unraced.why is Why.OFF_TIME
     assert done.requests == running.requests - 1  # the look around; nothing was left to clean
 
 
@@ -87,7 +88,8 @@ async def test_calls_on_a_session_that_was_never_made_are_left_out_and_said_so()
     with Scripted(crowd) as server:
         async with executor(server) as running:
             done = await running.run(TWO_DELETES)
-    assert done.unbound
+    assert done.unraced is not None
+    assert done.unraced.why is not Why.OFF_TIME
     assert sorted(in_program(done)) == [((0, 0, 0), "create"), ((1, 0, 0), "create")]
 
 

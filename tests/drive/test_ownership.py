@@ -34,6 +34,7 @@ from deadheat.core.history import (
 )
 from deadheat.core.program import Create, Program
 from deadheat.core.promises import IdPromise, Promises
+from deadheat.core.raced import Why
 from deadheat.drive.executor import Executor
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.target import PLAIN, Target
@@ -302,7 +303,8 @@ async def test_a_create_whose_answer_was_lost_is_cleaned_away_by_its_tag() -> No
             done = await running.run(TWO_DELETES)
     assert crowd.made == 2
     assert set(crowd.stored) == set(crowd.foreign)
-    assert done.unbound
+    assert done.unraced is not None
+    assert done.unraced.why is Why.UNBOUND
     assert any(isinstance(op.outcome, Info) for op in done.history.operations)
 
 

@@ -93,17 +93,14 @@ def _shared_connections(base_url: str, target: Target) -> tuple[SharedConnection
 class Execution:
     """One program, run once.
 
-    ``sessions`` binds the program's symbols to ids. ``unbound``: a call was left
-    out because the create that it needs never told its id. ``settled_from``: the
-    index of the first read made after the target's settle time, or None when
-    nobody waited for it.
+    ``sessions`` binds the program's symbols to ids. ``settled_from``: the index of the first
+    read made after the target's settle time, or None when nobody waited for it.
     """
 
     program: Program
     history: History
     sessions: tuple[tuple[Var, str], ...]
     requests: int
-    unbound: bool
     settled_from: int | None
 
     @property
@@ -318,7 +315,6 @@ class Executor:
             ),
             tuple(sorted(run.ids.items())),
             self.requests - requests_before,
-            run.unbound,
             settled_from,
         )
 

@@ -98,7 +98,6 @@ class TrialRun:
         self.tagged: set[str] = set()
         self.shown: set[str] = set()  # by any list, whoever made it
         self.releases: list[tuple[Release, ...]] = []
-        self.unbound = False
         named = {needs(call) for call in program.calls()}
         self._only_children = frozenset(
             call.var
@@ -134,8 +133,7 @@ class TrialRun:
     async def _place(self, place: Place, call: Call, held: tuple[Gate, int] | None) -> None:
         invocation = self._bound(call, place)
         if invocation is None or not self._ownership.may(invocation):
-            self.unbound = True
-            return
+            return  # the trial says so: ``core.raced``
         lane = place[1]
         outcome = await self._record(self._executor.lane(lane), lane, invocation, held, place)
         known = invocation.session if invocation.kind in NAMING else None
