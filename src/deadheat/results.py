@@ -267,7 +267,7 @@ class Presence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A saved example on one target. ``trials``: those that count for ``rate``.
+    """A saved example on one target. ``trials`` and ``diverged``: those that count for ``rate``.
 
     ``below``: the rate that its silence refutes (99 %). ``unraced`` of all trials did not race,
     and ``undecided`` could not be judged; neither counts.

@@ -304,7 +304,7 @@ async def test_a_create_whose_answer_was_lost_is_cleaned_away_by_its_tag() -> No
     assert crowd.made == 2
     assert set(crowd.stored) == set(crowd.foreign)
     assert done.unraced is not None
-    assert done.unraced.why is Why.UNBOUND
+    assert done.unraced.why is Why.UNANSWERED
     assert any(isinstance(op.outcome, Info) for op in done.history.operations)
 
 

@@ -55,7 +55,7 @@ def test_a_row_a_version_and_one_that_cannot_be_had(ghost: Path, tmp_path: Path)
     )
     rows = json.loads((tmp_path / "table.json").read_text())["versions"]
     assert [row["target"] for row in rows] == ["demo", "demo:correct", "opencode@0.0.0"]
-    assert rows[0]["diverged"] > 0
+    assert rows[0]["verdict"] == "present"
     told = deadheat(
         tmp_path, "export", str(ghost), "--as", "markdown", "--table", "table.json"
     ).stdout

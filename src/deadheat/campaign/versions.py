@@ -70,7 +70,7 @@ async def measure(
         live.target.name,
         standing,
         counted.trials,
-        until.shown,
+        counted.diverged,
         sum(until.unraced.values()),
         until.undecided,
         rate(counted.diverged, counted.trials) if counted.trials else None,
