@@ -3,8 +3,8 @@
 The rules of `core/evidence.py` and `core/verifying.py` as the product uses them, on coins instead
 of servers: rates drawn log-uniformly, recorded with 200 trials; a race that is left shows at a
 third of its rate in every other run (the worst that is allowed for), else at a third to the whole
-of it. By the recorded rate, and beside a baseline whose rate drifts. Prints a Markdown table; exit 1
-when an error is more frequent than stated, beyond what chance makes of 1 in 1,000 such tables.
+of it. By the recorded rate, and beside a baseline whose rate drifts. Prints a Markdown table; exit
+1 when an error is more frequent than stated, beyond what chance makes of 1 in 1,000 such tables.
 """
 
 from __future__ import annotations
