@@ -187,7 +187,7 @@ class Servers:
         self._lives: dict[str, SimulatedTarget] = {}
 
         @asynccontextmanager
-        async def opened(target: Target, _run: str) -> AsyncIterator[LiveTarget]:
+        async def opened(target: Target, _run: str, **_words: object) -> AsyncIterator[LiveTarget]:
             yield self._lives[target.name].as_live()
 
         for module in (session, comparison, job):

@@ -363,7 +363,8 @@ async def test_what_may_be_somebody_elses_is_left_out_of_a_trial() -> None:
         async with Executor(server.base_url, target, Ownership("run")) as running:
             await running.look_around()
             for _ in range(25):
-                left_out += (await running.run(next(supply))).unbound
+                found = (await running.run(next(supply))).unraced
+                left_out += found is not None and found.why is Why.UNBOUND
     assert crowd.hurt == []
     assert left_out
     assert len(crowd.deleted) > 10

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class Why(StrEnum):
     """What kept a trial from racing."""
 
-    UNBOUND = "unbound"  # a call was not sent: the create that it needs told no id of ours
+    UNBOUND = "unbound"  # a call was not sent: its session is not known to be ours
     UNSENT = "unsent"  # a call certainly reached nobody
     REFUSED = "refused"  # a call was refused, by a status that the profile declares so
     UNANSWERED = "unanswered"  # nobody knows what a call did

@@ -97,7 +97,7 @@ def unraced_text(one: Unraced) -> str:
     """``create was refused with 409``."""
     match one.why:
         case Why.UNBOUND:
-            return f"{one.call} was not sent, as the create that it needs told no id of ours"
+            return f"{one.call} was not sent, as its session is not known to be ours"
         case Why.UNSENT:
             return f"{one.call} did not reach the server"
         case Why.REFUSED:
