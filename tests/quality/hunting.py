@@ -43,7 +43,7 @@ class Hunt:
     summary: Summary
     found_s: float | None
     smallest_s: float | None
-    error: str | None
+    error: TargetError | None
 
     @property
     def first(self) -> Artifact | None:
@@ -143,6 +143,4 @@ def hunt(
 
     anyio.run(work)
     found_s = times.get("found")
-    return Hunt(
-        done[0], found_s, times.get("smallest", found_s), str(errors[0]) if errors else None
-    )
+    return Hunt(done[0], found_s, times.get("smallest", found_s), errors[0] if errors else None)

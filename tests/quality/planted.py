@@ -221,7 +221,7 @@ def _tell(race: Race, folder: Path, seeds: range, stretches: int) -> int:
 
 def _explained(race: Race, one: Hunt) -> str:
     """What was not as expected, whole."""
-    lines = [] if one.error is None else [f"ended early: {one.error[:200]}"]
+    lines = [] if one.error is None else [f"ended early: {str(one.error)[:200]}"]
     if one.first is None or one.example is None:
         return "\n".join([*lines, f"nothing in {one.summary.programs} programs"])
     sight = one.sight(race)

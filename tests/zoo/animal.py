@@ -44,7 +44,6 @@ class Ruling(StrEnum):
 
     SILENT = "silent"  # searched, nothing found
     REFUSED = "refused"  # deadheat says that it cannot judge it, and why
-    EITHER = "silent or refused"
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,8 +74,8 @@ def test_it_is_searched_in_silence(
 
 
 _SILENT = Visit(
-    programs=10, raced=9, overlaps=30, undecided=0, alarm="", anomaly="", refused="", silent=(),
-    harm=0, seconds=1.0,
+    programs=10, raced=9, overlaps=30, undecided=0, alarm="", anomaly="", refused="", refusal="",
+    silent=(), harm=0, seconds=1.0,
 )  # fmt: skip
 
 
@@ -83,7 +83,7 @@ _SILENT = Visit(
     "seen",
     [
         replace(_SILENT, alarm="ghost  a session deleted with success is still there"),
-        replace(_SILENT, refused="it cannot be judged"),
+        replace(_SILENT, refused="it cannot be judged", refusal="NotThisApi"),
         replace(_SILENT, programs=9),
         replace(_SILENT, raced=4),
         replace(_SILENT, silent=("rename",)),
@@ -97,12 +97,13 @@ def test_a_visit_that_proves_nothing_is_a_complaint(seen: Visit) -> None:
     assert len(complaints(BY_NAME["plain"], seen, 10)) == 1
 
 
-def test_where_it_may_refuse_a_refusal_is_none_and_an_alarm_or_harm_still_is() -> None:
-    either = BY_NAME["titles-cut"]
-    refused = replace(_SILENT, programs=0, raced=0, refused="titles are cut")
-    assert complaints(either, refused, 10) == ()
-    assert complaints(either, replace(refused, harm=1), 10)
-    assert complaints(either, replace(_SILENT, alarm="lost-update"), 10)
+def test_where_it_must_refuse_anything_else_is_a_complaint() -> None:
+    cut = BY_NAME["titles-cut"]
+    refused = replace(_SILENT, programs=0, raced=0, refused="titles are cut", refusal="NotThisApi")
+    assert complaints(cut, refused, 10) == ()
+    assert complaints(cut, replace(refused, harm=1), 10)
+    assert complaints(cut, replace(refused, refusal="TargetDied"), 10)
+    assert complaints(cut, _SILENT, 10)
 
 
 def test_the_zoo_is_as_large_as_it_says() -> None:

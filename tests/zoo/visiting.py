@@ -37,8 +37,8 @@ class Visit:
     (``core.raced``); ``undecided``: those of them that could not be judged.
 
     ``alarm``: what was found, as told to the user; empty: nothing. ``refused``: why the run ended
-    before its end, as told; empty: it did not. ``silent``: kinds of calls that never succeeded.
-    ``harm``: carts of somebody else that were changed.
+    before its end, as told, ``refusal``: its class; empty: it did not. ``silent``: kinds of calls
+    that never succeeded. ``harm``: carts of somebody else that were changed.
     """
 
     programs: int
@@ -48,6 +48,7 @@ class Visit:
     alarm: str
     anomaly: str
     refused: str
+    refusal: str
     silent: tuple[str, ...]
     harm: int
     seconds: float
@@ -95,7 +96,8 @@ def visit(
     try:
         one = hunt(target, seed, folder, programs=programs, shrink=False, watch=watch, ready=ready)
     except TargetError as error:  # it never came to a search
-        return Visit(0, 0, 0, 0, "", "", str(error), (), _harm(animal, url), _since(began_s))
+        why, name = str(error), type(error).__name__
+        return Visit(0, 0, 0, 0, "", "", why, name, (), _harm(animal, url), _since(began_s))
     summary = one.summary
     found = one.example
     kinds = {kind.value for kind in target.kinds}
@@ -106,7 +108,8 @@ def visit(
         undecided=undecided,
         alarm="" if found is None else finding_text(found.artifact, found.path),
         anomaly="" if found is None else found.artifact.anomaly.value,
-        refused=one.error or "",
+        refused="" if one.error is None else str(one.error),
+        refusal="" if one.error is None else type(one.error).__name__,
         silent=tuple(sorted(kinds - {kind for kind, n in summary.answered.items() if n})),
         harm=_harm(animal, url),
         seconds=_since(began_s),

@@ -214,7 +214,7 @@ WILD: tuple[Animal, ...] = (
         "ids-other-case",
         "lists show the ids in capitals, and any case will do",
         partial(OtherCase, ids="cart-{}".format),
-        ruling=Ruling.EITHER,
+        ruling=Ruling.REFUSED,
     ),
     _kind("ids-long", "ids of 500 characters", _ids("x" * 490 + "{:010}")),
     # -- ids that come back
@@ -237,7 +237,7 @@ WILD: tuple[Animal, ...] = (
         habits=Habits(others=True),
         declares={"promises": {"ids": "reused"}},
         exclusive=False,
-        ruling=Ruling.EITHER,
+        ruling=Ruling.REFUSED,
     ),
     _kind(
         "ids-again-unsaid",
@@ -245,7 +245,7 @@ WILD: tuple[Animal, ...] = (
         Reused,
         habits=Habits(others=True),
         exclusive=False,
-        ruling=Ruling.EITHER,
+        ruling=Ruling.REFUSED,
         because=f"{ONE_STEP}; what the profile leaves out is not true here, and must be noticed",
     ),
     _kind(
@@ -262,7 +262,7 @@ WILD: tuple[Animal, ...] = (
         Carts,
         habits=Habits(others=True),
         exclusive=False,
-        ruling=Ruling.EITHER,
+        ruling=Ruling.REFUSED,
     ),
     _kind(
         "others-uuid",
@@ -296,19 +296,19 @@ WILD: tuple[Animal, ...] = (
         "titles-trimmed",
         "white space in titles goes",
         partial(Carts, title=lambda text: "".join(text.split())),
-        ruling=Ruling.EITHER,
+        ruling=Ruling.REFUSED,
     ),
     _kind(
         "titles-cut",
         "titles are cut at 20 characters",
         partial(Carts, title=lambda text: text[:20]),
-        ruling=Ruling.EITHER,
+        ruling=Ruling.REFUSED,
     ),
     _kind(
         "titles-upper",
         "titles are upper-cased",
         partial(Carts, title=str.upper),
-        ruling=Ruling.EITHER,
+        ruling=Ruling.REFUSED,
     ),
     _kind(
         "titles-upper-told",

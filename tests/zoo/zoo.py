@@ -8,11 +8,15 @@ from tests.zoo.animal import Ruling
 from tests.zoo.stabled import STABLED
 from tests.zoo.wild import WILD
 
+from deadheat.errors import NotThisApi
+
 if TYPE_CHECKING:
     from tests.zoo.animal import Animal
     from tests.zoo.visiting import Visit
 
 ZOO: tuple[Animal, ...] = (*WILD, *STABLED)
+# How a run ends that cannot judge what it was given: not this API, as the profile tells it.
+REFUSAL = NotThisApi.__name__
 BY_NAME = {animal.name: animal for animal in ZOO}
 
 
@@ -22,11 +26,13 @@ def complaints(animal: Animal, visit: Visit, programs: int) -> tuple[str, ...]:
     if visit.harm:
         found.append(f"{visit.harm} carts of somebody else were changed")
     if visit.refused:
-        if animal.ruling is Ruling.SILENT:
-            found.append(f"refused: {visit.refused}")
+        wanted = REFUSAL if animal.ruling is Ruling.REFUSED else ""
+        if visit.refusal != wanted:
+            found.append(f"refused ({visit.refusal}): {visit.refused}")
         return tuple(found)
     if animal.ruling is Ruling.REFUSED:
         found.append("judged, though it cannot be")
+        return tuple(found)
     if visit.alarm:
         return tuple(found)
     if visit.programs < programs:
