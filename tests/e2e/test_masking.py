@@ -90,7 +90,7 @@ def test_a_secret_that_the_server_gives_away_is_kept_nowhere(tmp_path: Path) -> 
         deadheat("explain", str(example))
         for form in ("curl", "markdown", "har"):
             words = ("export", str(example), "--as", form, "--output", f"{example.stem}.{form}")
-            assert deadheat(*words) == 2  # which API was it?
+            assert deadheat(*words) == 0  # its record leads to the profile from here
             assert deadheat(*words, "--profile", profile) == 0
         sent = run_lines(tmp_path / f"{example.stem}.curl", environment)
         assert "(204)" in sent
