@@ -191,7 +191,12 @@ RACES: tuple[Race, ...] = (
     ),
     Race(
         "late-delete",
-        (Sight(Anomaly.STALE_READ, (_race((Delete(A),), (Delete(B),), after=2),)),),
+        (
+            Sight(Anomaly.STALE_READ, (_race((Delete(A),), (Delete(B),), after=2),)),
+            Sight(  # no read at rest was slow enough to see it gone
+                Anomaly.GHOST, (_race((Delete(A),), (Delete(B),), after=2),)
+            ),
+        ),
     ),
     Race(
         "late-write",
