@@ -319,7 +319,7 @@ def test_a_budget_that_ends_is_never_a_pass(monkeypatch: pytest.MonkeyPatch) -> 
     assert isinstance(check(TORN, STRICT, budget=1), Diverged)
     monkeypatch.setattr("deadheat.core.legality.sweep", lambda *_, **__: DeadEnd())
     assert isinstance(check(TORN, STRICT, budget=1), Diverged)
-    monkeypatch.setattr("deadheat.core.ordering.FEW", 0)
+    monkeypatch.setattr("deadheat.core.projection._FEW", 0)
     assert isinstance(check(TORN, STRICT, budget=1), Undecided)
 
 

@@ -59,7 +59,7 @@ def line(row: Row) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seeds", type=int, default=60, help="runs for each rate (default 60)")
+    parser.add_argument("--seeds", type=int, default=300, help="runs for each rate (default 300)")
     parser.add_argument(
         "--first-seed",
         type=int,

@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from deadheat.core.history import FORBIDDEN, Absent, Deleted, Info, Kind, Ok, may_change
+from deadheat.core.history import (
+    FORBIDDEN,
+    Absent,
+    Deleted,
+    Info,
+    Kind,
+    Ok,
+    may_change,
+    went_on_unanswered,
+)
 
 if TYPE_CHECKING:
     from deadheat.core.history import History, Operation
@@ -277,3 +286,12 @@ def _acts_and_looks(witness: list[Operation]) -> set[str]:
 def operations_by_index(history: History) -> dict[int, Operation]:
     """The operations under the index that witnesses name them by."""
     return {op.index: op for op in history.operations}
+
+
+# About the very call that got no answer: that nothing else was under way is the point.
+_OF_NO_ANSWER = frozenset({Anomaly.HANG, Anomaly.CRASH, Anomaly.UNRESPONSIVE})
+
+
+def goes_on(divergence: Divergence) -> bool:
+    """May a change without an answer have raced with a later call?"""
+    return divergence.anomaly not in _OF_NO_ANSWER and went_on_unanswered(divergence.history)

@@ -5,6 +5,8 @@ Rules
   name, the first impossible answer and the promise that held, which look at the whole.
 - Ids stand as ``{0}``, ``{1}`` … in every text, so that a report may name them.
 - What costs time in proportion to the history is left out of long ones (``WHOLE``).
+- All questions share one allowance of steps; once it is spent the witness may be larger than the
+  smallest, and an edit that nobody knows to be legal names nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from deadheat.core.history import (
     touched_sessions,
 )
 from deadheat.core.ladder import Rung, smallest_slack_ns, strongest_held
-from deadheat.core.legality import contradicts
+from deadheat.core.legality import Allowance, contradicts
 from deadheat.core.lifetimes import Conflict, Life, Unfit, read_lives
 from deadheat.core.naming import name
 from deadheat.core.promises import DeletePromise
@@ -49,6 +51,11 @@ WHOLE = 400
 # Steps for each of the ladder's twenty to thirty questions: none of them is worth a trial. With
 # the whole budget the slack of one history of a family (60 operations) took 23 s.
 ASIDE = 2_000
+# Of the budget of the decision: what one of the questions about its reason may take. All of them
+# together have as much as the decision had, and of a long history some steps for each call: there
+# each question takes one or two for each list.
+_ONE = 4
+_EACH = 50
 
 
 def explain(
@@ -58,14 +65,15 @@ def explain(
 
     ``whole`` is the history as recorded, which the divergence carries.
     """
-    witness = find_witness(history, promises, budget, hint)
-    witness, repairs = name(history, witness, promises, budget, _custom_changes(whole))
+    left = Allowance(budget + _EACH * len(history.operations), budget // _ONE)
+    witness = find_witness(history, promises, left, hint)
+    witness, repairs = name(history, witness, promises, left, _custom_changes(whole))
     if repairs[0].anomaly is Anomaly.WRONG_STATUS:  # the wrong answer itself is the thing to see
-        witness = around(witness, repairs[0].index, promises, budget)
+        witness = around(witness, repairs[0].index, promises, left)
     first: int | None = None
     held, slack = "", None
     if len(history.operations) <= WHOLE:
-        first = first_impossible(history, lambda part: contradicts(part, promises, budget))
+        first = first_impossible(history, lambda part: contradicts(part, promises, left))
         rung = strongest_held(history, promises, min(budget, ASIDE))
         held = "" if rung is None else rung.value
         if rung in (Rung.SESSION, Rung.EVENTUAL):
@@ -93,8 +101,13 @@ def explain_generic(history: History, model: Model[S], budget: int) -> Divergenc
     Nothing is known of what its calls mean, so nothing is forgotten but the future.
     """
 
+    left = 2 * budget
+
     def impossible(part: History) -> bool:
-        return isinstance(find_order(part, model, budget), NoOrder)
+        nonlocal left
+        found = find_order(part, model, min(left, budget))
+        left -= found.steps
+        return isinstance(found, NoOrder)
 
     first = first_impossible(history, impossible)
     ends = {op.index: op.return_ns for op in history.operations}

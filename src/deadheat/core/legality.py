@@ -13,7 +13,7 @@ Rules
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from deadheat.core.history import (
@@ -47,9 +47,23 @@ class Impossible:
 
     sessions: tuple[str, ...] = ()
     operations: tuple[int, ...] = ()
+    steps: int = field(default=0, compare=False)
 
 
 Legality: TypeAlias = Order | Impossible | OutOfBudget
+
+
+class Allowance:
+    """Steps for many questions about parts of one history; one of them gets ``each`` at most."""
+
+    __slots__ = ("each", "left")
+
+    def __init__(self, left: int, each: int) -> None:
+        self.left = left
+        self.each = each
+
+
+Budget: TypeAlias = int | Allowance
 
 
 def legal(history: History, promises: Promises, budget: int) -> Legality:
@@ -62,7 +76,9 @@ def legal(history: History, promises: Promises, budget: int) -> Legality:
         return found
     lists = {op.index for op in history.operations if op.kind in _LISTING}
     apart = {op.index for op in seen.operations if op.kind is Kind.GET} & lists
-    return Order(tuple(index for index in found.order if index not in apart)) if apart else found
+    if not apart:
+        return found
+    return Order(tuple(index for index in found.order if index not in apart), found.steps)
 
 
 def _ordered(history: History, promises: Promises, budget: int) -> Legality:
@@ -120,9 +136,25 @@ def has_families(history: History) -> bool:
     return False
 
 
-def contradicts(history: History, promises: Promises, budget: int) -> bool:
+def asked(history: History, promises: Promises, budget: Budget) -> Legality:
+    """The same, of what is left of an allowance."""
+    if isinstance(budget, int):
+        return legal(history, promises, budget)
+    if budget.left <= 0:
+        return OutOfBudget(0)
+    found = legal(history, promises, min(budget.each, budget.left))
+    budget.left -= found.steps
+    return found
+
+
+def contradicts(history: History, promises: Promises, budget: Budget) -> bool:
     """Is it certain that no legal order exists?"""
-    return isinstance(legal(history, promises, budget), Impossible)
+    return isinstance(asked(history, promises, budget), Impossible)
+
+
+def permits(history: History, promises: Promises, budget: Budget) -> bool:
+    """Is it certain that a legal order exists?"""
+    return isinstance(asked(history, promises, budget), Order)
 
 
 def searched(history: History, promises: Promises, budget: int) -> Legality:
@@ -134,9 +166,9 @@ def searched(history: History, promises: Promises, budget: int) -> Legality:
         history = split_lists(history)
     found = find_order(with_beginnings(history, promises), model, budget)
     if isinstance(found, NoOrder):
-        return Impossible()
+        return Impossible(steps=found.steps)
     if isinstance(found, Order):
-        return Order(tuple(index for index in found.order if index >= 0 and index not in split))
+        return Order(tuple(i for i in found.order if i >= 0 and i not in split), found.steps)
     return found
 
 
@@ -154,11 +186,11 @@ def _specialised(history: History, promises: Promises, budget: int) -> Legality:
     nodes = build_nodes(lives, values)
     found = place_nodes(nodes, budget)
     if isinstance(found, Placed):
-        return Order(order_of(lives, values, nodes, found.nodes))
+        return Order(order_of(lives, values, nodes, found.nodes), found.steps)
     if isinstance(found, Deep):
         return OutOfBudget(found.steps)
     lists = [nodes.operation[j] for j in found.nodes]
-    return Impossible((), tuple([op.index for op in lists if op is not None]))
+    return Impossible((), tuple([op.index for op in lists if op is not None]), found.steps)
 
 
 def declared(operation: Operation) -> bool:

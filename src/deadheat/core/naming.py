@@ -39,13 +39,14 @@ from deadheat.core.history import (
     shown_sessions,
     shown_titles,
 )
-from deadheat.core.legality import contradicts
+from deadheat.core.legality import permits
 from deadheat.core.names import freed_between, name_of
 from deadheat.core.promises import CreatePromise
 from deadheat.core.repairs import Repair, edits, is_result, repeats, unwritten
 from deadheat.core.witness import SMALL, partial_cascade
 
 if TYPE_CHECKING:
+    from deadheat.core.legality import Budget
     from deadheat.core.promises import Promises
     from deadheat.core.witness import Witness
 
@@ -72,7 +73,7 @@ def name(
     whole: History,
     witness: Witness,
     promises: Promises,
-    budget: int,
+    budget: Budget,
     custom: tuple[Operation, ...] = (),
 ) -> tuple[Witness, tuple[Repair, ...]]:
     """The edits that fit, likeliest first; never empty. And the witness that shows the first.
@@ -114,7 +115,7 @@ def _refused_cascades(whole: History, witness: Witness, first: Repair) -> tuple[
 
 
 def _fitting(
-    witness: Witness, promises: Promises, budget: int, custom: tuple[Operation, ...]
+    witness: Witness, promises: Promises, budget: Budget, custom: tuple[Operation, ...]
 ) -> tuple[Repair, ...]:
     history = _few(witness)
     alike = _two_deletes(witness) and not _seen_between(history, witness.sessions[0])
@@ -153,7 +154,7 @@ def _seen_between(history: History, session: str) -> bool:
 
 
 def _tried(
-    history: History, witness: Witness, promises: Promises, budget: int
+    history: History, witness: Witness, promises: Promises, budget: Budget
 ) -> tuple[Anomaly, ...]:
     """The names, likeliest first."""
     sessions = witness.sessions
@@ -164,7 +165,7 @@ def _tried(
     plain = None
     if tried[0] not in (Anomaly.PHANTOM, Anomaly.DUPLICATE_ID, Anomaly.DOUBLE_CREATE):
         plain = _without_titles(history)
-    if plain is not None and not contradicts(plain, promises, budget):
+    if plain is not None and permits(plain, promises, budget):
         tried = tuple(dict.fromkeys((*_about_titles(history, witness.core), *tried)))
     return tried
 
@@ -173,13 +174,13 @@ def _fitting_in(
     history: History,
     witness: Witness,
     promises: Promises,
-    budget: int,
+    budget: Budget,
     custom: tuple[Operation, ...],
 ) -> tuple[Repair, ...]:
     sessions = witness.sessions
 
     def legal(operations: list[Operation]) -> bool:
-        return not contradicts(replace(history, operations=tuple(operations)), promises, budget)
+        return permits(replace(history, operations=tuple(operations)), promises, budget)
 
     fits: list[Repair] = []
     core = {op.index for op in witness.core.operations}

@@ -201,28 +201,26 @@ class Together:
 def decide(
     history: History, promises: Promises, own: OwnCalls, budget: int
 ) -> Order | OutOfBudget | Alone | Together:
-    """Is there a legal order, within ``budget`` steps of each search?"""
+    """Is there a legal order, within ``budget`` steps for all that own calls need?"""
     for plain in _without_own(history, own):
         found = legal(plain, promises, budget)
         if isinstance(found, Impossible):
             return Alone(plain, found)
     history = weakened(history, promises, apart=Kind.LIST)
     sessions = sorted(history.existing.union(*map(touched_sessions, history.operations)))
-    spent = 0
+    left, undecided = budget, False
     for session in sessions:
         part = only_sessions(history, frozenset({session}))
         if not has_own(part) and len(sessions) > 1:
             continue
-        match searched(part, promises, own, budget):
-            case NoOrder():
-                return Together(part, frozenset({session}))
-            case OutOfBudget(steps):
-                spent = steps
-            case Order():
-                pass
-    if spent:
-        return OutOfBudget(spent)
-    match searched(history, promises, own, budget):
+        alone = searched(part, promises, own, left // 2)  # a hard one leaves some for the others
+        left -= alone.steps
+        if isinstance(alone, NoOrder):
+            return Together(part, frozenset({session}))
+        undecided = undecided or isinstance(alone, OutOfBudget)
+    if undecided:
+        return OutOfBudget(budget - left)
+    match searched(history, promises, own, left):
         case NoOrder():
             return Together(history, frozenset(sessions))
         case OutOfBudget() if not promises.snapshot:

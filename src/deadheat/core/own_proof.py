@@ -54,8 +54,13 @@ def explain_own(
 ) -> Divergence:
     """Reduce and prove what ``decide`` found. ``whole``: the history as recorded."""
 
+    left = 2 * budget
+
     def impossible(part: History) -> bool:
-        return isinstance(searched(part, promises, own, budget), NoOrder)
+        nonlocal left
+        answer = searched(part, promises, own, min(left, budget))
+        left -= answer.steps
+        return isinstance(answer, NoOrder)
 
     def without_others(ids: Sequence[str]) -> History:
         return only_sessions(found.history, frozenset(ids))

@@ -11,7 +11,7 @@ Rules
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from deadheat.core.history import (
@@ -42,6 +42,7 @@ class Order:
     """A legal order exists: the indices of the operations that take effect, in that order."""
 
     order: tuple[int, ...]
+    steps: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class NoOrder:
     """No legal order exists; ``longest`` is a longest legal prefix that was reached."""
 
     longest: tuple[int, ...]
+    steps: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class _Search(Generic[S]):
             if len(order) > len(self.longest):
                 self.longest = order
             if placed & self.must == self.must:
-                return Order(order)
+                return Order(order, self.steps)
             branches: list[tuple[int, S, tuple[int, ...]]] = []
             for i in self._candidates(placed):
                 op = self.ops[i]
@@ -107,7 +109,7 @@ class _Search(Generic[S]):
                     break
                 branches.extend(here)
             stack.extend(reversed(branches))
-        return NoOrder(self.longest)
+        return NoOrder(self.longest, self.steps)
 
     def _candidates(self, placed: int) -> list[int]:
         """Operations that may come next: called before any unplaced one returned."""

@@ -45,6 +45,7 @@ from deadheat.core.search import pending
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from deadheat.core.legality import Budget
     from deadheat.core.promises import Promises
 
 T = TypeVar("T")
@@ -69,7 +70,7 @@ class Witness:
     culprit: int
 
 
-def find_witness(history: History, promises: Promises, budget: int, hint: Impossible) -> Witness:
+def find_witness(history: History, promises: Promises, budget: Budget, hint: Impossible) -> Witness:
     """Reduce ``history``, which is impossible under ``promises``."""
 
     def impossible(candidate: History) -> bool:
@@ -85,7 +86,7 @@ def find_witness(history: History, promises: Promises, budget: int, hint: Imposs
     return Witness(named, len(sessions), core, concerned, culprit)
 
 
-def around(witness: Witness, index: int, promises: Promises, budget: int) -> Witness:
+def around(witness: Witness, index: int, promises: Promises, budget: Budget) -> Witness:
     """The same contradiction told with operation ``index``, if a fewest set has room for it."""
 
     def impossible(candidate: History) -> bool:
@@ -100,7 +101,7 @@ def around(witness: Witness, index: int, promises: Promises, budget: int) -> Wit
 
 
 def partial_cascade(
-    history: History, index: int, promises: Promises, budget: int
+    history: History, index: int, promises: Promises, budget: Budget
 ) -> Witness | None:
     """If the refused delete ``index`` took something below its session all the same: what shows it.
 
