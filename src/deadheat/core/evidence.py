@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 # How sure an answer is where nobody says otherwise.
 CONFIDENCE = 0.99
-# What still counts as the same race: an allowance, not yet a measured bound. The widest fall known
-# where calls were not slower is 2.9 (39 of 200, later 53 of 800); ``fuzz/drift.py`` is to confirm it
-# on a quiet machine, which its runs so far did not have (``fuzz/README.md``).
+# What still counts as the same race: an allowance, not yet a measured bound. The widest fall noted
+# from one server to another is 2.9 (39 of 200, 53 of 800); ``fuzz/drift.py`` is to confirm it on a
+# quiet machine, which its runs so far did not have (``fuzz/README.md``).
 DRIFT = 3
 # One recorded trial against the median of many: single trials vary by a factor of two (4 ms of
 # 15 on OpenCode). At about five times as long (two runs, minutes apart) its ghost fell to a sixth.
