@@ -148,7 +148,9 @@ class Animal:
         words += [f"{key} {value}" for key, value in said.get("promises", {}).items()]
         calls = self.profile()["calls"]
         for word in ("refused", "unknown", "exists"):
-            statuses = sorted({one for call in calls.values() for one in call.get(word, ())})
+            statuses = sorted(
+                {one for call in calls.values() if call for one in call.get(word, ())}
+            )
             words += [f"{word} {', '.join(map(str, statuses))}"] if statuses else []
         words += ["pages"] if "pages" in calls["list"] else []
         return "; ".join(words) or "the defaults"

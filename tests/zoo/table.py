@@ -132,7 +132,7 @@ def _row(animal: Animal, mine: Path) -> str:
     refused = any(one.refused for one in stretches)
     alarms = str(sum(bool(one.alarm) for one in stretches))
     twin = _read(mine / "twin.json") if (mine / "twin.json").exists() else None
-    shown = "none"
+    shown = "none was tried" if animal.twin else "it has none"
     if twin is not None:
         shown = f"{twin.anomaly} in {twin.programs}" if twin.anomaly else "refused"
     return "| {} |".format(

@@ -111,6 +111,7 @@ def test_the_zoo_is_as_large_as_it_says() -> None:
     for animal in ZOO:
         assert animal.habit
         assert animal.because
+        assert animal.promises
         assert (animal.carts is None) is not (animal.stack is None)
 
 
