@@ -67,7 +67,7 @@ def never_answers_a_delete(asked: Asked, _number: int) -> Says | None:
 
 
 def gone(_asked: Asked, number: int) -> Says | None:
-    return Says(raw=b"", close=True) if number > 20 else None
+    return Says(raw=b"", close=True) if number > 50 else None
 
 
 def another_server(_asked: Asked, _number: int) -> Says | None:

@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from deadheat import media
 from deadheat.core.divergence import MEANING
 from deadheat.core.program import describe, kind_of, makes, needs, var_of
+from deadheat.core.promises import IdPromise
 from deadheat.core.release import LANE_US, NEIGHBOUR_US
 from deadheat.errors import CannotExport
 from deadheat.report.diagram import diagram_of, named_reason, text
@@ -61,7 +62,8 @@ def curl_lines(recipe: Recipe, name: str) -> str:
             id_sed=media.shell_word(_id_sed(recipe)),
             rounds=_rounds(recipe, _curl),
             list_path=media.shell_word(recipe.list_all.path),
-            cleaning=[_curl_line(recipe.delete, {"a": name}) + " >/dev/null" for name in names],
+            reused=_reused(recipe),
+            cleaning=_curl_cleaning(recipe, names),
         )
     )
 
@@ -127,6 +129,7 @@ def _rendered(template: str, recipe: Recipe, name: str, *, stdlib: bool) -> str:
             ).strip("_"),
             stdlib=stdlib,
             rounds=_rounds(recipe, _call),
+            reused=_reused(recipe),
             list_all=recipe.list_all,
             get=recipe.get,
             delete=recipe.delete,
@@ -210,10 +213,32 @@ def _reads(reads: Reads) -> str:
 
 def _curl(step: Step) -> str:
     """One line; what it makes goes into a shell variable, as the lane's own process allows."""
-    line = _curl_line(step.request, {}, title=describe(step.call))
+    line = _curl_line(step.request, {}, title=f"deadheat {{RUN}} {describe(step.call)}")
     made = makes(step.call)
     wait = f"sleep {step.call.offset_us / 1e6:.6f}; " if step.call.offset_us else ""
     return wait + (line if made is None else f"{made.name}=$({line} | id)")
+
+
+def _reused(recipe: Recipe) -> bool:
+    """Does an id come back, by what was known of the server?"""
+    return recipe.artifact.target.promises.ids is IdPromise.REUSED
+
+
+def _curl_cleaning(recipe: Recipe, names: list[str]) -> list[str]:
+    """Deletes of what is still there and ours: its title says so, or no call has deleted it."""
+    get = dict(recipe.reads).get("get")
+    titled = get is not None and get.title is not None
+    calls = recipe.artifact.program.calls()
+    deleted = {var.name for call in calls if kind_of(call) == "delete" and (var := var_of(call))}
+    lines: list[str] = []
+    for name in names:
+        delete = f"{_curl_line(recipe.delete, {'a': name})} >/dev/null"
+        if titled:
+            shown = _curl_line(recipe.get, {"a": name}).removeprefix("call ")
+            lines.append(f"ours {shown} && {delete}")
+        elif name not in deleted:
+            lines.append(delete)
+    return lines
 
 
 def _curl_options(recipe: Recipe) -> str:
@@ -244,7 +269,7 @@ def _id_sed(recipe: Recipe) -> str:
 def _curl_line(request: Request, names: dict[str, str], title: str = "") -> str:
     def filled(part: str) -> str:
         # A session's name becomes a variable of the shell, outside of the single quotes.
-        pieces = re.split(r"\{([a-z][0-9]*)\}", part.replace("{title}", title))
+        pieces = re.split(r"\{(RUN|[a-z][0-9]*)\}", part.replace("{title}", title))
         quoted = [
             f'"${names.get(piece, piece)}"' if n % 2 else media.shell_word(piece)
             for n, piece in enumerate(pieces)
