@@ -48,6 +48,9 @@ S = TypeVar("S")
 # Up to here the whole history is judged again for the rungs of the ladder and for its
 # first impossible answer: some tens of checks of about 5 µs for each operation.
 WHOLE = 400
+# Up to here the slack of its reads is looked for: some twenty checks more, of a history in which
+# each list is as many reads as there are sessions (0.6 s at 300 operations; trials have some 40).
+SLACK = 150
 # Steps for each of the ladder's twenty to thirty questions: none of them is worth a trial. With
 # the whole budget the slack of one history of a family (60 operations) took 23 s.
 ASIDE = 2_000
@@ -76,7 +79,7 @@ def explain(
         first = first_impossible(history, lambda part: contradicts(part, promises, left))
         rung = strongest_held(history, promises, min(budget, ASIDE))
         held = "" if rung is None else rung.value
-        if rung in (Rung.SESSION, Rung.EVENTUAL):
+        if rung in (Rung.SESSION, Rung.EVENTUAL) and len(history.operations) <= SLACK:
             slack = smallest_slack_ns(history, promises, min(budget, ASIDE))
     return Divergence(
         history=whole,

@@ -34,6 +34,7 @@ from deadheat.core.history import (
     Offspring,
     Ok,
     Operation,
+    Outcome,
     Renamed,
     Seen,
     Undeclared,
@@ -48,11 +49,12 @@ from deadheat.core.history import (
 from deadheat.core.promises import AbsentPromise, Shows, UpdatePromise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from deadheat.core.promises import Promises
 
 _LISTING = frozenset({Kind.LIST, Kind.CHILDREN})
+_ABSENT = Ok(Absent())
 
 
 def weakened(history: History, promises: Promises, *, apart: Kind = Kind.GET) -> History:
@@ -82,6 +84,7 @@ class _Looks:
         self.promises = promises
         self.start_ns = min(op.call_ns for op in history.operations)
         self.parents = parents_of(history.operations)
+        self.sessions = _sessions_of(history)
         self.changes = tuple(map(self._change, filter(_changes, history.operations)))
         self.made = {change.session for change in self.changes if change.makes}
 
@@ -106,14 +109,12 @@ class _Looks:
             return
         parts: tuple[Operation, ...] = (op,)
         if op.kind in _LISTING and isinstance(op.outcome, Ok):
-            apart = split_lists(self.history, op.index, only=op).operations
-            parts = tuple(map(self._named, apart))
+            back = replace(op, call_ns=back_ns)
+            parts = tuple(_parts_of(back, self.sessions, self.parents, self.apart))
         for part in parts:
-            since = (one.call_ns for one in begun if self._concerns(one, part))
-            yield replace(part, call_ns=min([back_ns, *since]))
-
-    def _named(self, part: Operation) -> Operation:
-        return replace(part, invocation=replace(part.invocation, kind=self.apart))
+            since = [one.call_ns for one in begun if self._concerns(one, part)]
+            call_ns = min([back_ns, *since])
+            yield part if part.call_ns == call_ns else replace(part, call_ns=call_ns)
 
     def _concerns(self, change: _Change, look: Operation) -> bool:
         asked = look.invocation
@@ -226,43 +227,54 @@ def _quiet_only(history: History, slack_ns: int) -> History:
     )
 
 
-def split_lists(
-    history: History, index: int | None = None, only: Operation | None = None
-) -> History:
+def split_lists(history: History, index: int | None = None) -> History:
     """Every list (or only that one) as one read for each session, and for each entry repeated.
 
     What ``children`` shows too; where that is nothing it is left out, as it may be that
-    the parent was gone. ``only``: this operation alone is returned so.
+    the parent was gone.
     """
-    sessions: dict[str, None] = dict.fromkeys(sorted(history.existing))
-    for op in history.operations:
-        sessions.update(dict.fromkeys(sorted(touched_sessions(op))))
-    parents = parents_of(history.operations)
+    sessions, parents = _sessions_of(history), parents_of(history.operations)
     operations: list[Operation] = []
-    for op in history.operations if only is None else (only,):
-        if not isinstance(op.outcome, Ok) or index not in (None, op.index):
+    for op in history.operations:
+        if index in (None, op.index):
+            operations.extend(_parts_of(op, sessions, parents))
+        else:
             operations.append(op)
-            continue
-        match op.outcome.result:
-            case Listed(entries):
-                operations.extend(_reads_of(op, entries, sessions))
-            case Offspring(entries):
-                below = [s for s in sessions if parents.get(s) == op.invocation.session]
-                operations.extend(_reads_of(op, entries, below if entries else ()))
-            case _:
-                operations.append(op)
     return replace(history, operations=tuple(operations))
 
 
-def _reads_of(op: Operation, entries: tuple[Seen, ...], sessions: Iterable[str]) -> list[Operation]:
-    reads = [
-        replace(op, invocation=Invocation(Kind.GET, entry.session), outcome=Ok(Found(entry.title)))
-        for entry in entries
-    ]
+def _sessions_of(history: History) -> dict[str, None]:
+    sessions: dict[str, None] = dict.fromkeys(sorted(history.existing))
+    for op in history.operations:
+        sessions.update(dict.fromkeys(sorted(touched_sessions(op))))
+    return sessions
+
+
+def _parts_of(
+    op: Operation, sessions: Iterable[str], parents: Mapping[str, str], kind: Kind = Kind.GET
+) -> list[Operation]:
+    if not isinstance(op.outcome, Ok):
+        return [op]
+    match op.outcome.result:
+        case Listed(entries):
+            return _reads_of(op, entries, sessions, kind)
+        case Offspring(entries):
+            below = [s for s in sessions if parents.get(s) == op.invocation.session]
+            return _reads_of(op, entries, below if entries else (), kind)
+        case _:
+            return [op]
+
+
+def _reads_of(
+    op: Operation, entries: tuple[Seen, ...], sessions: Iterable[str], kind: Kind = Kind.GET
+) -> list[Operation]:
     shown = {entry.session for entry in entries}
-    reads.extend(
-        replace(op, invocation=Invocation(Kind.GET, session), outcome=Ok(Absent()))
-        for session in sessions
-        if session not in shown
-    )
-    return reads
+    said: list[tuple[str, Outcome]] = [(e.session, Ok(Found(e.title))) for e in entries]
+    said.extend((session, _ABSENT) for session in sessions if session not in shown)
+    return [  # not by ``replace``: there are as many of them as lists and sessions
+        Operation(
+            op.index, op.lane, Invocation(kind, session), outcome, op.call_ns, op.return_ns,
+            op.at_rest, op.place, op.status,
+        )
+        for session, outcome in said
+    ]  # fmt: skip
