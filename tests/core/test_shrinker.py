@@ -7,6 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.quality.shrink_runs import by_deadheat
 from tests.quality.simulated import (
     GHOST,
     MINIMUM,
@@ -41,12 +42,13 @@ from deadheat.core.program import (
 )
 from deadheat.core.promises import Promises
 from deadheat.core.raced import Unraced, Why
-from deadheat.core.shrinker import Shrinker, Shrunk
+from deadheat.core.shrinker import Shrinker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from deadheat.core.history import History
+    from deadheat.core.shrunk import Shrunk
 
 A, B = Var(0), Var(1)
 QUIET = Linearizable(())
@@ -359,3 +361,17 @@ def test_next_waits_for_feed_and_feed_for_next() -> None:
     assert shrinker.trials == 0
     shrinker.feed(QUIET)
     assert shrinker.trials == 1
+
+
+@pytest.mark.parametrize(
+    ("seed", "what"),
+    [
+        (10_012, "the minimum had shown once in 160 trials when nothing was left to try"),
+        (10_101, "it was refused for the offsets at which it was seen, where its calls seldom met"),
+    ],
+)
+def test_a_rare_minimum_is_proved_and_not_refused(seed: int, what: str) -> None:
+    run = by_deadheat(0.02, seed)
+    assert run.minimal, what
+    assert run.clean, what
+    assert run.observed

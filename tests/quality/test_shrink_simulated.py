@@ -1,4 +1,4 @@
-"""Budgets: how often the exact minimum is reached, and for how many trials (issue 4)."""
+"""Budgets: how often the exact minimum is reached, and for how many trials (issues 4 and 18)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from tests.quality.shrink_table import FRESH, measured
 
 pytestmark = pytest.mark.quality
 
-SEEDS = range(FRESH, FRESH + 60)
+# Sixty at a time swing: exact in 57, 53 and 47 of 60 at 2 %, on three blocks.
+SEEDS = range(FRESH, FRESH + 300)
 
 
 @pytest.mark.parametrize(
     ("p", "share", "trials"),
-    [(0.5, 0.98, 60), (0.3, 0.98, 90), (0.1, 0.95, 250), (0.05, 0.90, 500), (0.02, 0.80, 1_200)],
+    [(0.5, 0.98, 38), (0.3, 0.98, 60), (0.1, 0.98, 236), (0.05, 0.98, 440), (0.02, 0.95, 840)],
 )
 def test_reaches_the_exact_minimum_within_the_trials(p: float, share: float, trials: int) -> None:
     row = measured("deadheat", by_deadheat, p, SEEDS, None)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from deadheat.artifact import Artifact
     from deadheat.core.ledger import Tally
-    from deadheat.core.shrinker import Shrunk
+    from deadheat.core.shrunk import Shrunk
     from deadheat.drive.executor import Execution
     from deadheat.drive.live import LiveTarget
 

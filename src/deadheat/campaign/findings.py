@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from deadheat.core.divergence import Divergence, Signature
     from deadheat.core.program import Program
     from deadheat.core.promises import Promises
-    from deadheat.core.shrinker import Shrunk
+    from deadheat.core.shrunk import Shrunk
     from deadheat.core.stats import Rate
     from deadheat.drive.target import Target
 

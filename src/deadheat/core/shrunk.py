@@ -1,0 +1,45 @@
+"""What a shrink asks for, one trial at a time, and what it has found.
+
+Rule: data only; ``shrinker`` decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from deadheat.core.divergence import Divergence
+    from deadheat.core.ledger import Tally
+    from deadheat.core.program import Program
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Run this program once. ``remaining``: trials until everything open is decided, at most."""
+
+    program: Program
+    phase: str
+    remaining: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shrunk:
+    """What has been found so far.
+
+    ``smallest`` and ``most_reliable`` each come with a divergence that was
+    observed of just that program, spelt as it was run (the history's places
+    lead into it). ``proven_minimal``: every smaller structure that the passes
+    know was rejected; offsets may still be rounder when the budget ended.
+    ``sequential``: it diverges with no concurrency at all (a logic bug).
+    ``tallies``: every program tried.
+    """
+
+    smallest: Program
+    smallest_divergence: Divergence
+    most_reliable: Program
+    most_reliable_divergence: Divergence
+    proven_minimal: bool
+    sequential: bool
+    tallies: tuple[tuple[Program, Tally], ...]
+    trials: int
