@@ -39,7 +39,7 @@ def test_a_race_is_a_failure_with_its_diagram_and_is_tried_first_the_next_time(
 ) -> None:
     suite.makepyfile(
         test_shop=HEAD
-        + "test_carts = race_test(make_app(correct=False), profile='shop.toml', budget='12s')\n"
+        + "test_carts = race_test(make_app(correct=False), profile='shop.toml', budget='60s')\n"
     )
     ran = run(suite)
     ran.assert_outcomes(failed=1)
@@ -88,16 +88,16 @@ def server_url():
     thread.join()
     sock.close()
 
-test_by_name = race_test(fixture="server_url", profile="shop.toml", budget="4s")
+test_by_name = race_test(fixture="server_url", profile="shop.toml", budget="12s", max_rps=60)
 
 def test_by_fixture(deadheat, server_url):
-    deadheat(server_url, profile="shop.toml", budget="4s", seed=3)
+    deadheat(server_url, profile="shop.toml", budget="12s", max_rps=60, seed=3)
 
 @pytest.fixture
 def app():
     return make_app(correct=True)
 
-test_app_of_a_fixture = race_test(fixture="app", profile="shop.toml", budget="4s")
+test_app_of_a_fixture = race_test(fixture="app", profile="shop.toml", budget="12s", max_rps=60)
 """
     )
     ran = run(suite, "-v")
@@ -129,7 +129,9 @@ class GetsTwice(ProgramMachine):
         return super().program()
 
 profile = Profile.model_validate(tomllib.loads(pathlib.Path("shop.toml").read_text()))
-test_own = race_test(make_app(correct=True), profile=profile, budget="4s", machine=GetsTwice)
+test_own = race_test(
+    make_app(correct=True), profile=profile, budget="12s", max_rps=60, machine=GetsTwice
+)
 
 def test_drawn():
     assert any("11)" in program and "13)" in program for program in drawn)
@@ -149,8 +151,8 @@ def test_it_runs_beside_xdist_and_the_async_plugins(suite: pytest.Pytester) -> N
         test_shop=HEAD
         + """
 import anyio, asyncio, pytest, trio
-test_one = race_test("demo:correct", budget="5s")
-test_two = race_test(make_app(correct=True), profile="shop.toml", budget="5s")
+test_one = race_test("demo:correct", budget="12s", max_rps=60)
+test_two = race_test(make_app(correct=True), profile="shop.toml", budget="12s", max_rps=60)
 
 @pytest.mark.anyio
 async def test_anyio():
@@ -251,7 +253,7 @@ def test_marked_so_that_it_can_be_left_out_and_x_stops(suite: pytest.Pytester) -
     suite.makepyfile(
         test_shop=HEAD
         + """
-test_race = race_test(make_app(correct=False), profile="shop.toml", budget="5s")
+test_race = race_test(make_app(correct=False), profile="shop.toml", budget="12s", max_rps=60)
 def test_after(): pass
 """
     )

@@ -123,7 +123,7 @@ async def test_a_cleaning_that_is_cut_off_makes_no_phantom_of_the_next_trial() -
     crowd = Crowd(random.Random(0), foreign=(), refuses=hang)
     program = Program((((Create(A),),), ((List(),),)))
     with Scripted(crowd) as server:
-        async with executor(server, timeout_s=0.2) as running:
+        async with executor(server, timeout_s=3.0) as running:
             await running.run(program)
             second = await running.run(program)
         never.set()
