@@ -235,7 +235,7 @@ def _curl_cleaning(recipe: Recipe, names: list[str]) -> list[str]:
         delete = f"{_curl_line(recipe.delete, {'a': name})} >/dev/null"
         if titled:
             shown = _curl_line(recipe.get, {"a": name}).removeprefix("call ")
-            lines.append(f"ours {shown} && {delete}")
+            lines.append(f"if ours {shown}; then {delete}; fi")
         elif name not in deleted:
             lines.append(delete)
     return lines
