@@ -98,6 +98,15 @@ def silent(execution: Execution) -> Execution:
     return replace(execution, history=replace(execution.history, operations=operations))
 
 
+def blind(execution: Execution) -> Execution:
+    """All calls were answered, and nobody could look at what came of them."""
+    operations = tuple(
+        replace(op, outcome=Fail(REFUSED), status=429) if op.at_rest else op
+        for op in execution.history.operations
+    )
+    return replace(execution, history=replace(execution.history, operations=operations))
+
+
 @dataclass(frozen=True, slots=True)
 class Liar:
     """``why``: what each trial says, None: there are none; ``make`` alters an honest target."""
@@ -157,6 +166,7 @@ LIARS = (
         Unraced(Why.UNANSWERED, "delete"),
         lying(lambda one: changed(one, (2, 0), Info(Unknown.TIMEOUT), None)),
     ),
+    Liar("reads at rest refused", Unraced(Why.REFUSED, "list", 429), lying(blind)),
     Liar("offsets missed", Unraced(Why.OFF_TIME), late),
     Liar("nobody answers", None, lying(silent)),
     Liar("server gone", None, gone),

@@ -16,6 +16,7 @@ from deadheat.core.history import (
     Fail,
     History,
     Info,
+    Kind,
     Ok,
     Operation,
     Outcome,
@@ -66,10 +67,49 @@ def test_a_trial_whose_calls_were_all_answered_on_time_has_raced() -> None:
         (Info(Unknown.SERVER_ERROR), 500, Unraced(Why.UNANSWERED, "delete", 500)),
         (Ok(Absent()), 404, None),  # how a loser is told
         (Ok(Undeclared(418)), 418, None),  # an answer, and a wrong one
+        (Ok(Undeclared(429)), 429, Unraced(Why.REFUSED, "delete", 429)),  # it has not looked
+        (Ok(Undeclared(401)), 401, Unraced(Why.REFUSED, "delete", 401)),
     ],
 )
 def test_what_is_an_answer(outcome: Outcome, status: int | None, why: Unraced | None) -> None:
     assert unraced(TWO_DELETES, answered((2, 1, 0), outcome, status, history())) == why
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "why"),
+    [
+        (Fail(REFUSED), 429, Unraced(Why.REFUSED, "list", 429)),
+        (Info(Unknown.GARBLED), 200, Unraced(Why.UNANSWERED, "list", 200)),  # a page to log in
+        (Info(Unknown.TIMEOUT), None, Unraced(Why.UNANSWERED, "list")),
+        (Ok(Undeclared(401)), 401, Unraced(Why.REFUSED, "list", 401)),
+    ],
+)
+def test_where_nobody_could_look_at_what_came_of_it_nothing_was_silent(
+    outcome: Outcome, status: int | None, why: Unraced
+) -> None:
+    def blind(kinds: frozenset[Kind]) -> History:
+        whole = history()
+        return replace(
+            whole,
+            operations=tuple(
+                replace(op, outcome=outcome, status=status, return_ns=None)
+                if op.at_rest and op.kind in kinds
+                else op
+                for op in whole.operations
+            ),
+        )
+
+    lists, both = blind(frozenset({Kind.LIST})), blind(frozenset({Kind.LIST, Kind.GET}))
+    assert unraced(TWO_DELETES, lists) == unraced(TWO_DELETES, both) == why
+    assert answered_race(TWO_DELETES, lists)
+    assert not answered_race(TWO_DELETES, both)
+    # It answered later, after the settle time: that is what counts.
+    again = tuple(op for op in history().operations if op.at_rest)
+    operations = (*both.operations, *again)
+    settled = replace(
+        both, operations=tuple(replace(op, index=n) for n, op in enumerate(operations))
+    )
+    assert unraced(TWO_DELETES, settled) is None
 
 
 def test_the_first_cause_is_named() -> None:

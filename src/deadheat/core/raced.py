@@ -4,8 +4,10 @@ Rules
 - A trial *raced* when every call of its program was bound, sent and answered, and the calls of
   each concurrent round were released at their offsets. Only such a trial is silence (DESIGN §2).
 - The calls before the race count, too: what the race is about was not there without them.
-- A declared refusal is no answer here: the server has put the race off. An undeclared status,
-  "absent" and "exists" are answers, and how a loser is told.
+- A declared refusal is no answer here: the server has put the race off, and so it has with a status
+  that says that it has not looked (``_NOT_LOOKED``). Any other undeclared status, "absent" and
+  "exists" are answers, and how a loser is told.
+- The last reads at rest count, too: what nobody could look at was not silent.
 - A call that hangs (``core.hangs``) has raced: that is what is looked for.
 - What diverged diverged, raced or not; nothing here takes that back.
 - In a search, where programs are drawn and offsets with them, the question is another one: were
@@ -20,13 +22,25 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from deadheat.core.hangs import hangs
-from deadheat.core.history import REFUSED, Fail, Info, Ok, Operation, may_change
+from deadheat.core.history import (
+    REFUSED,
+    Fail,
+    Info,
+    Kind,
+    Ok,
+    Operation,
+    Undeclared,
+    may_change,
+)
 from deadheat.core.program import kind_of
 from deadheat.core.release import missed
 
 if TYPE_CHECKING:
     from deadheat.core.history import History
     from deadheat.core.program import Place, Program
+
+# Who are you (401, 407)? Too slow, too early, too many (408, 425, 429): RFC 9110, 8470, 6585.
+_NOT_LOOKED = frozenset({401, 407, 408, 425, 429})
 
 
 class Why(StrEnum):
@@ -64,13 +78,23 @@ def unraced(program: Program, history: History) -> Unraced | None:
         found = None if op.index in hung else _unanswered(op)
         if found is not None:
             return found
+    for op in _last_at_rest(history):
+        found = None if op.index in hung else _unanswered(op)
+        if found is not None:
+            return found
     if any(missed(releases) for releases in history.releases):
         return Unraced(Why.OFF_TIME)
     return None
 
 
 def answered_race(program: Program, history: History) -> bool:
-    """Did some round have two lanes whose calls were all answered, one of them with a change?"""
+    """Did some round have two lanes whose calls were all answered, one of them with a change?
+
+    And was at least one of the last reads at rest answered, where there were any?
+    """
+    reads = _last_at_rest(history)
+    if reads and all(_unanswered(op) is not None for op in reads):
+        return False
     sent = {op.place: op for op in history.operations if op.place is not None}
     for r, lanes in enumerate(program.rounds):
         ran = [
@@ -85,8 +109,18 @@ def answered_race(program: Program, history: History) -> bool:
     return False
 
 
+def _last_at_rest(history: History) -> tuple[Operation, ...]:
+    """Of each read at rest the last: those before the settle time may have been for nothing."""
+    last: dict[tuple[Kind, str | None], Operation] = {
+        (op.kind, op.invocation.session): op for op in history.operations if op.at_rest
+    }
+    return tuple(last.values())
+
+
 def _unanswered(op: Operation) -> Unraced | None:
     match op.outcome:
+        case Ok(Undeclared(status)) if status in _NOT_LOOKED:
+            return Unraced(Why.REFUSED, op.called, status)
         case Ok():
             return None
         case Fail(reason) if reason == REFUSED:
