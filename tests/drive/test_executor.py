@@ -25,9 +25,11 @@ from deadheat.drive.target import Target
 pytestmark = [pytest.mark.live, pytest.mark.anyio]
 
 
-def executor(server: Scripted, *, settle_ms: int = 0, timeout_s: float = 5) -> Executor:
+def executor(
+    server: Scripted, *, settle_ms: int = 0, timeout_s: float = 5, again: bool = False
+) -> Executor:
     target = Target("x", opencode.WIRE, settle_ms=settle_ms, timeout_s=timeout_s)
-    return Executor(server.base_url, target, Ownership("run", alone=True))
+    return Executor(server.base_url, target, Ownership("run", alone=True, again=again))
 
 
 def in_program(done: Execution) -> list[tuple[object, ...]]:
@@ -91,6 +93,21 @@ async def test_calls_on_a_session_that_was_never_made_are_left_out_and_said_so()
     assert done.unraced is not None
     assert done.unraced.why is not Why.OFF_TIME
     assert sorted(in_program(done)) == [((0, 0, 0), "create"), ((1, 0, 0), "create")]
+
+
+async def test_where_ids_come_back_no_late_read_can_show_what_had_one_before() -> None:
+    """A trial begins when the last change before it, the handshake's too, has had its time."""
+    program, settle_ms = Program((((Create(A),),),)), 50
+    with Scripted(Crowd(random.Random(0), foreign=())) as server:
+        async with executor(server, settle_ms=settle_ms, again=True) as running:
+            await running.look_around()
+            for _ in range(2):
+                await running.run(program)
+    creates = [n for n, asked in enumerate(server.asked) if asked.method == "POST"]
+    assert len(creates) == 2
+    for n in creates:
+        before, create = server.asked[n - 1], server.asked[n]
+        assert create.head_ns - before.complete_ns >= settle_ms * 1_000_000
 
 
 async def test_a_ghost_that_refuses_to_go_is_left_behind_and_out_of_later_histories() -> None:

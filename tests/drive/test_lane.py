@@ -10,6 +10,7 @@ from tests import opencode
 from tests.servers.scripted import Asked, Says, Scripted
 
 from deadheat.core.history import Fail, Info, Invocation, Kind, Ok, Unknown
+from deadheat.drive.address import on_this_server
 from deadheat.drive.executor import Executor
 from deadheat.drive.lane import LaneClient
 from deadheat.drive.ownership import Ownership
@@ -47,6 +48,24 @@ async def test_an_idle_connection_that_the_server_closed_is_replaced() -> None:
                 while not stream.readable:
                     pass
     assert [asked.connection for asked in server.asked] == [0, 1, 2]
+
+
+async def test_a_cookie_that_an_answer_sets_makes_no_client_another_user() -> None:
+    """A server that keeps a collection for each cookie: every lane would see one of its own."""
+    head = b"HTTP/1.1 200 OK\r\nset-cookie: sid=7; Path=/\r\ncontent-length: 2\r\n\r\n[]"
+    with Scripted(lambda _asked: Says(raw=head)) as server:
+        said = LaneClient(server.base_url, 5)
+        named = LaneClient(server.base_url, 5, headers=[("cookie", "sid=1")])
+        for client in (said, said, named, named):
+            await client.send("GET", "/session", None)
+            assert client.offered_cookie
+        for client in (said, named):
+            await client.aclose()
+    sent = [
+        [row for row in bytes(line.received).lower().split(b"\r\n") if row.startswith(b"cookie")]
+        for line in server.lines
+    ]
+    assert sent == [[], [b"cookie: sid=1"] * 2]
 
 
 async def test_an_answer_that_closes_the_connection_is_followed_by_a_new_one() -> None:
@@ -149,3 +168,8 @@ async def test_localhost_is_reached_whichever_family_listens() -> None:
         async with executor(f"http://localhost:{server.port}") as running:
             outcome, *_ = await running.exchange(running.observer, LIST)
     assert isinstance(outcome, Ok)
+
+
+@pytest.mark.parametrize("following", ["/session?" + "a" * 70_000, "/session?a=\x7f"])
+async def test_an_address_that_nobody_takes_leads_nowhere(following: str) -> None:
+    assert on_this_server("http://127.0.0.1:1", "/session", following) is None

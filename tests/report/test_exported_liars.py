@@ -66,6 +66,16 @@ def never_answers_a_delete(asked: Asked, _number: int) -> Says | None:
     return Says(raw=b"", close=True) if asked.method == "DELETE" else None
 
 
+def limited(asked: Asked, _number: int) -> Says | None:
+    return Says(429) if asked.method == "DELETE" else None
+
+
+def shows_nothing(asked: Asked, number: int) -> Says | None:
+    """The first list is before all trials; the others come after a race."""
+    lists = asked.method == "GET" and asked.path.partition("?")[0] == "/session"
+    return Says(429) if number and lists else None
+
+
 def gone(_asked: Asked, number: int) -> Says | None:
     return Says(raw=b"", close=True) if number > 50 else None
 
@@ -87,6 +97,8 @@ def script() -> Any:
         (no_create, "delete was not sent"),
         (deletes_locked, "delete was answered 423"),
         (deletes_broken, "delete was answered 503"),
+        (limited, "delete was answered 429"),
+        (shows_nothing, "list was answered 429"),
         (never_answers_a_delete, ""),
         (gone, ""),
         (another_server, "delete was not sent"),

@@ -269,6 +269,14 @@ class Lagging(Carts):
         return past
 
 
+class LateReused(Lagging):
+    """Reads are late, and ids come back: one may show what had an id before."""
+
+    def fresh(self) -> str:
+        """One more than the largest that is there."""
+        return str(max(map(int, self.stored), default=0) + 1)
+
+
 def _write(carts: dict[str, str], sid: str, title: str | None) -> None:
     if title is None:
         carts.pop(sid, None)

@@ -31,6 +31,7 @@ from tests.zoo.carts import (
     Few,
     Gradual,
     Lagging,
+    LateReused,
     Lowest,
     OtherCase,
     Paged,
@@ -400,6 +401,13 @@ WILD: tuple[Animal, ...] = (
         declares=merged(
             _SETTLES, {"promises": {"reads": "eventual", "list": "eventual", "get": "eventual"}}
         ),
+        because=f"{ONE_STEP}; what a read shows is never older than the settle time",
+    ),
+    _kind(
+        "settles-ids-again",
+        "reads are late, and ids come back: one may show what had the id before",
+        partial(LateReused, lag_ms=_LAG_MS),
+        declares=merged(_SETTLES, {"promises": {"ids": "reused"}}),
         because=f"{ONE_STEP}; what a read shows is never older than the settle time",
     ),
     # -- deletes

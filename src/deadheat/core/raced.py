@@ -5,7 +5,7 @@ Rules
   each concurrent round were released at their offsets. Only such a trial is silence (DESIGN §2).
 - The calls before the race count, too: what the race is about was not there without them.
 - A declared refusal is no answer here: the server has put the race off, and so it has with a status
-  that says that it has not looked (``_NOT_LOOKED``). Any other undeclared status, "absent" and
+  that says that it has not looked (``NOT_LOOKED``). Any other undeclared status, "absent" and
   "exists" are answers, and how a loser is told.
 - The last reads at rest count, too: what nobody could look at was not silent.
 - A call that hangs (``core.hangs``) has raced: that is what is looked for.
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from deadheat.core.program import Place, Program
 
 # Who are you (401, 407)? Too slow, too early, too many (408, 425, 429): RFC 9110, 8470, 6585.
-_NOT_LOOKED = frozenset({401, 407, 408, 425, 429})
+NOT_LOOKED = frozenset({401, 407, 408, 425, 429})
 
 
 class Why(StrEnum):
@@ -119,7 +119,7 @@ def _last_at_rest(history: History) -> tuple[Operation, ...]:
 
 def _unanswered(op: Operation) -> Unraced | None:
     match op.outcome:
-        case Ok(Undeclared(status)) if status in _NOT_LOOKED:
+        case Ok(Undeclared(status)) if status in NOT_LOOKED:
             return Unraced(Why.REFUSED, op.called, status)
         case Ok():
             return None

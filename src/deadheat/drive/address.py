@@ -14,6 +14,8 @@ from urllib.parse import unquote, urljoin, urlsplit
 from deadheat.core.release import Via
 
 SCHEMES = ("http", "https", "http+unix")
+# Servers take some 8 KiB of address, and httpx refuses 64: what is longer leads nowhere.
+_LONGEST = 32 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,8 @@ def on_this_server(base_url: str, asked: str, following: str) -> str | None:
     if not same or there.username is not None or not there.path.startswith(f"{ours.path}/"):
         return None
     path = there.path.removeprefix(ours.path)
-    if not (path + there.query).isascii() or any(c <= " " for c in path + there.query):
+    said = path + there.query
+    if not said.isascii() or not said.isprintable() or " " in said or len(said) > _LONGEST:
         return None
     return f"{path}?{there.query}" if there.query else path
 

@@ -11,7 +11,8 @@ Rules
   (``marker``); a call that waits for too long is watched (``watch``), and ends its trial.
 - What a trial made is cleaned away after it; what refuses to go is left behind,
   counted, and out of every later history. Where a delete may take its time
-  (``Target.settle_ms``) a later trial looks whether it has gone.
+  (``Target.settle_ms``) a later trial looks whether it has gone; where ids come back, too, none
+  begins before that time is over, as a late read would show the session that had its id before.
 """
 
 from __future__ import annotations
@@ -150,6 +151,7 @@ class Executor:
         self._settle_s = target.settle_ms / 1_000
         self._rate = None if target.max_rps is None else RequestRate(target.max_rps)
         self._going: list[tuple[float, tuple[str, ...]]] = []  # to be gone by, deleted sessions
+        self._rested_s: float | None = None  # when the latest trial had been cleaned away
 
     def _client(self, which: int) -> LaneClient:
         through = self._shared[which].lane() if self._shared else None
@@ -266,6 +268,7 @@ class Executor:
         ``patient``: so is what looks settled, as something late may undo it.
         ``listen``: to the event stream, where the target has one.
         """
+        await self._forgotten()
         self._trial += 1
         requests_before = self.requests
         run = TrialRun(self, program, self._trial, self._ownership)
@@ -296,6 +299,7 @@ class Executor:
             if not self._waited() or self._target.launch is None:
                 with anyio.move_on_after(self._target.timeout_s):
                     await self._clean(run)
+                self._rested_s = time.monotonic()
         except BaseException:
             if self._target.launch is None:  # a managed server takes all that is left with it
                 with anyio.CancelScope(shield=True), anyio.move_on_after(_LAST_CLEANING_S):
@@ -317,6 +321,12 @@ class Executor:
             self.requests - requests_before,
             settled_from,
         )
+
+    async def _forgotten(self) -> None:
+        """Where ids come back and reads are late: wait until none shows what had an id before."""
+        if self._settle_s and self._ownership.again:
+            rested_s = time.monotonic() if self._rested_s is None else self._rested_s
+            await anyio.sleep(max(0.0, rested_s + self._settle_s - time.monotonic()))
 
     async def exchange(
         self, client: LaneClient, invocation: Invocation, held: tuple[Gate, int] | None = None

@@ -7,6 +7,8 @@ Rules
 - An idle connection that the server has closed is replaced before it is used, and so, in a
   round, before anything is released; so is one after an error of the server: uvicorn and others
   close it a moment later, unsaid, and what was sent meanwhile would be lost.
+- No cookie that an answer sets is sent back: each client would have its own, and on a server that
+  keeps a collection for each cookie every lane would see another one. A profile's header names it.
 - HTTP/1.1 has a connection for each lane; HTTP/2 (``drive.http2``) one for all of them.
 - An answer larger than ``LARGEST_ANSWER`` bytes is cut off and counts as garbled; so is one that
   unpacks to more. None is asked to be compressed, but some servers do it all the same.
@@ -15,6 +17,7 @@ Rules
 from __future__ import annotations
 
 import time
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
@@ -239,7 +242,7 @@ class LaneClient:
 
     ``url``: as ``drive.address`` reads it. ``shared``: an HTTP/2 lane to go through instead.
     ``headers``: sent with every request. ``latest``: its last answer's status and ``Retry-After``;
-    None: no answer came.
+    None: no answer came. ``offered_cookie``: has any answer set one?
     """
 
     def __init__(
@@ -253,11 +256,13 @@ class LaneClient:
         self._transport: LaneTransport | Http2Lane = shared or LaneTransport(address)
         self._timeout_s = timeout_s
         self.latest: tuple[int, str | None] | None = None
+        self.offered_cookie = False
         self._http = httpx.AsyncClient(
             base_url=address.base_url,
             transport=self._transport,
             timeout=timeout_s,
             headers=[("accept-encoding", "identity"), *headers],
+            cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=())),
             trust_env=False,  # a proxy variable must not take loopback traffic
             follow_redirects=False,
         )
@@ -288,6 +293,7 @@ class LaneClient:
                 raise NeverSent(f"not sent within {self._timeout_s:g} s") from exc
             raise httpx.ReadTimeout(f"no whole answer within {self._timeout_s:g} s") from exc
         self.latest = (answer.status_code, answer.headers.get("retry-after"))
+        self.offered_cookie |= "set-cookie" in answer.headers
         stamps = self.stamps
         after_ns = time.monotonic_ns()
         if stamps is None or not before_ns <= stamps.wrote_ns <= stamps.read_ns <= after_ns:

@@ -305,6 +305,11 @@ class LiveTarget:
                 "scheme, host and port only, and a change only with its method and to the same "
                 "session (307, 308). Name the address, or the path, that it leads to."
             )
+        if self._executor is not None and self._executor.observer.offered_cookie:
+            return NotThisApi(
+                f"{doing} at {self.target.name} gave: {said}. It sets cookies, which are not sent "
+                "back. If it keeps a collection for each, name one as cookie under [headers]."
+            )
         return NotThisApi(
             f"{doing} at {self.target.name} gave: {said}. "
             f"Check that a server of the profile {self.target.wire.name} listens there."

@@ -17,6 +17,7 @@ from deadheat import media
 from deadheat.core.divergence import MEANING
 from deadheat.core.program import describe, kind_of, makes, needs, var_of
 from deadheat.core.promises import IdPromise
+from deadheat.core.raced import NOT_LOOKED
 from deadheat.core.release import LANE_US, NEIGHBOUR_US
 from deadheat.errors import CannotExport
 from deadheat.report.diagram import diagram_of, named_reason, text
@@ -139,6 +140,7 @@ def _rendered(template: str, recipe: Recipe, name: str, *, stdlib: bool) -> str:
             trials=recipe.trials,
             miss_us=NEIGHBOUR_US,
             miss_lane_us=LANE_US,
+            not_looked=tuple(sorted(NOT_LOOKED)),
             reads=[(kind, _reads(reads)) for kind, reads in recipe.reads],
             headers=recipe.headers,
             basic=recipe.basic,
