@@ -11,7 +11,6 @@ Rules
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -25,25 +24,18 @@ from cattrs.gen import make_dict_unstructure_fn, override
 from cattrs.preconf.json import make_converter
 from cattrs.strategies import configure_tagged_union
 
+from deadheat.artifact_tags import TAGS, WORDS
 from deadheat.artifact_text import pretty, without_secrets
 from deadheat.core.checker import check
 from deadheat.core.divergence import Anomaly, Diverged, Divergence, ListDiff
-from deadheat.core.history import Created, History, Invocation, Ok, Outcome, Result
-from deadheat.core.program import (
-    Call,
-    Create,
-    Program,
-    Recreate,
-    Var,
-    makes,
-    problems,
-    structure,
-)
+from deadheat.core.history import Created, History, Invocation, Ok
+from deadheat.core.program import Create, Program, Recreate, Var, makes, problems
 
 # Not for typing only: cattrs reads these annotations when the program runs.
 from deadheat.core.promises import Promises
 from deadheat.core.release import Via
 from deadheat.errors import BadArtifact, CannotSave
+from deadheat.fingerprint import fingerprint_of
 from deadheat.migrations import migrated
 
 if TYPE_CHECKING:
@@ -180,9 +172,7 @@ class Artifact:
     @property
     def fingerprint(self) -> str:
         """Eight hex digits of what was found: the signature and the program's structure."""
-        passing = "transient " if self.transient else ""
-        text = f"{passing}{self.anomaly} {self.signature} {structure(self.program)}"
-        return hashlib.sha256(text.encode()).hexdigest()[:8]
+        return fingerprint_of(self.anomaly, self.signature, self.program, transient=self.transient)
 
     @property
     def filename(self) -> str:
@@ -254,9 +244,6 @@ def divergence_of(artifact: Artifact) -> Divergence:
     )
 
 
-_TAGGED: dict[Any, str] = {Call: "call", Result: "result", Outcome: "outcome"}
-
-
 def _converter() -> cattrs.Converter:
     converter = make_converter(forbid_extra_keys=True, detailed_validation=False)
     for kind in (int, float, str, bool):
@@ -280,10 +267,8 @@ def _converter() -> cattrs.Converter:
     plain = make_dict_unstructure_fn(TargetRecord, converter, via=absent)
     converter.register_unstructure_hook(TargetRecord, plain)
     # A union after those that its members hold.
-    for union, tag in _TAGGED.items():
-        configure_tagged_union(
-            union, converter, tag_name=tag, tag_generator=lambda kind: str(kind.__name__).lower()
-        )
+    for key, (union, words) in TAGS.items():
+        configure_tagged_union(union, converter, tag_name=key, tag_generator=words.__getitem__)
     converter.register_unstructure_hook(
         History, make_dict_unstructure_fn(History, converter, stream=absent, controls=absent)
     )
@@ -320,8 +305,7 @@ _CONVERTER = _converter()
 def to_json(artifact: Artifact) -> str:
     """The file's text. The same artifact always gives the same text."""
     body = cast("dict[str, Any]", _CONVERTER.unstructure(artifact))
-    ours = {kind.__name__.lower() for union in _TAGGED for kind in union.__args__}
-    clean = {key: without_secrets(value, ours) for key, value in body.items()}
+    clean = {key: without_secrets(value, WORDS) for key, value in body.items()}
     return pretty({"format": FORMAT, "format_version": FORMAT_VERSION, **clean}) + "\n"
 
 

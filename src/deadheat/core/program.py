@@ -144,7 +144,21 @@ def kind_of(call: Call) -> str:
 
     Of a call of one's own it is its name.
     """
-    return call.own.name if isinstance(call, OwnCall) else type(call).__name__.lower()
+    return call.own.name if isinstance(call, OwnCall) else _KIND[type(call)]
+
+
+# In the order of simplicity: what anybody knows first. The words stand in files and events, so
+# they are no class's name.
+_KIND: dict[type[Call], str] = {
+    Create: "create",
+    Delete: "delete",
+    Get: "get",
+    List: "list",
+    Rename: "rename",
+    Children: "children",
+    Fork: "fork",
+    Recreate: "recreate",
+}
 
 
 def var_of(call: Call) -> Var | None:
@@ -271,13 +285,7 @@ def _named_key(lane: Lane, spelt: Mapping[Var, Var]) -> tuple[CallKey, ...]:
     return tuple(_call_key(readdressed(call, known)) for call in lane)
 
 
-# In the order of simplicity: what anybody knows first.
-_ORDER = {
-    kind: n
-    for n, kind in enumerate(
-        ("create", "delete", "get", "list", "rename", "children", "fork", "recreate")
-    )
-}
+_ORDER = {kind: n for n, kind in enumerate(_KIND.values())}
 
 
 def _call_key(call: Call) -> CallKey:

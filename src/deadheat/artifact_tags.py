@@ -1,0 +1,52 @@
+"""How an artifact's file names the kinds of calls, results and outcomes.
+
+Rules
+- A word in a file stays: a class that is given another name keeps its word here.
+- Each class of a union has a word, and no two the same one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deadheat.core import history, program
+
+# By the key that holds the word in the file.
+TAGS: dict[str, tuple[Any, dict[type[Any], str]]] = {
+    "call": (
+        program.Call,
+        {
+            program.Create: "create",
+            program.Delete: "delete",
+            program.Get: "get",
+            program.List: "list",
+            program.Rename: "rename",
+            program.Children: "children",
+            program.Fork: "fork",
+            program.Recreate: "recreate",
+            program.OwnCall: "owncall",
+        },
+    ),
+    "result": (
+        history.Result,
+        {
+            history.Created: "created",
+            history.Exists: "exists",
+            history.Deleted: "deleted",
+            history.Renamed: "renamed",
+            history.Found: "found",
+            history.Absent: "absent",
+            history.Listed: "listed",
+            history.Offspring: "offspring",
+            history.Undeclared: "undeclared",
+            history.Answered: "answered",
+            history.Begun: "begun",
+        },
+    ),
+    "outcome": (
+        history.Outcome,
+        {history.Ok: "ok", history.Fail: "fail", history.Info: "info"},
+    ),
+}
+
+WORDS: frozenset[str] = frozenset(word for _, words in TAGS.values() for word in words.values())

@@ -1,0 +1,99 @@
+"""Fingerprints: eight hex digits of a finding, by which its file is named.
+
+Rules
+- A hash of a text that is written here, word by word. Its words are those that Python had for the
+  classes of ``core.program`` when the first example was saved; no class and no field that is given
+  another name changes them, or every committed regression would be filed a second time.
+- A call or a field that is new gets words of its own; what a program without it is called stays.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, assert_never
+
+from deadheat.core.program import (
+    Children,
+    Create,
+    Delete,
+    Fork,
+    Get,
+    List,
+    OwnCall,
+    Program,
+    Recreate,
+    Rename,
+    Var,
+    structure,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from deadheat.core.divergence import Anomaly
+    from deadheat.core.history import Own
+    from deadheat.core.program import Call
+
+
+def fingerprint_of(
+    anomaly: Anomaly, signature: tuple[str, ...], program: Program, *, transient: bool
+) -> str:
+    """Eight hex digits of what was found: the signature and the program's structure."""
+    text = canonical_text(anomaly, signature, program, transient=transient)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def canonical_text(
+    anomaly: Anomaly, signature: tuple[str, ...], program: Program, *, transient: bool
+) -> str:
+    """What is hashed."""
+    passing = "transient " if transient else ""
+    calls = _tuple(repr(call) for call in signature)
+    return f"{passing}{anomaly.value} {calls} {_program(structure(program))}"
+
+
+def _program(program: Program) -> str:
+    rounds = (
+        _tuple(_tuple(_call(call) for call in lane) for lane in lanes) for lanes in program.rounds
+    )
+    return f"Program(rounds={_tuple(rounds)})"
+
+
+def _call(call: Call) -> str:
+    offset = f"offset_us={call.offset_us}"
+    match call:
+        case Create():
+            parent = "None" if call.parent is None else _var(call.parent)
+            return f"Create(var={_var(call.var)}, {offset}, parent={parent})"
+        case Fork():
+            return f"Fork(var={_var(call.var)}, source={_var(call.source)}, {offset})"
+        case Delete():
+            return f"Delete(var={_var(call.var)}, {offset})"
+        case Get():
+            return f"Get(var={_var(call.var)}, {offset})"
+        case List():
+            return f"List({offset})"
+        case Rename():
+            return f"Rename(var={_var(call.var)}, {offset})"
+        case Children():
+            return f"Children(var={_var(call.var)}, {offset})"
+        case Recreate():
+            return f"Recreate(var={_var(call.var)}, {offset})"
+        case OwnCall():
+            return f"OwnCall(own={_own(call.own)}, var={_var(call.var)}, {offset})"
+        case _:
+            assert_never(call)
+
+
+def _var(var: Var) -> str:
+    return f"Var(index={var.index})"
+
+
+def _own(own: Own) -> str:
+    return f"Own(name={own.name!r}, argument={own.argument!r}, pure={own.pure})"
+
+
+def _tuple(items: Iterable[str]) -> str:
+    """As Python writes a tuple: with a comma after one that is alone."""
+    written = tuple(items)
+    return f"({', '.join(written)}{',' * (len(written) == 1)})"
