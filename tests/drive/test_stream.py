@@ -179,6 +179,22 @@ async def test_the_marker_of_a_stream_connected_again_is_in_no_history(before: i
             assert isinstance(judge(done, None, live.promises), Linearizable)
 
 
+async def test_a_marker_that_may_be_gone_is_left_alone() -> None:
+    """Seen on a busy machine: the right to delete it was over, and the run ended with exit 4."""
+    loose = Loose()
+    with Scripted(loose) as server:
+        loose.server = server
+        async with open_target(loose.target(), "run") as live:
+            await _run(live)
+            (marker,) = set(loose.crowd.stored) - set(loose.crowd.foreign)
+            assert live._executor is not None
+            live._executor._ownership.released([marker])
+            for _ in range(3):
+                done = await _run(live)
+                assert isinstance(judge(done, None, live.promises), Linearizable)
+    assert set(loose.crowd.stored) == set(loose.crowd.foreign)  # its title proved it ours
+
+
 async def test_one_that_is_never_announced_is_missing() -> None:
     loose = Loose()
     with Scripted(loose) as server:

@@ -72,8 +72,8 @@ def test_one_that_came_back_is_red_with_its_diagram(tmp_path: Path) -> None:
 
 
 def test_one_whose_server_was_fixed_says_so_and_is_green(tmp_path: Path) -> None:
-    file = commit(tmp_path, races=False, correct="diverges")
-    ran = deadheat(tmp_path, "ci", "demo:correct", "--budget", "10s")
+    file = commit(tmp_path, OFTEN, races=False, correct="diverges")
+    ran = deadheat(tmp_path, "ci", "demo:correct", "--budget", "20s")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert standings(ran) == {"demo:correct": "gone"}
     assert "did not show: fixed or lucky? 0 of " in ran.stdout

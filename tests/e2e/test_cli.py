@@ -41,8 +41,10 @@ def test_the_demo_diverges_and_its_example_is_shown_and_replayed(tmp_path: Path)
     assert again.returncode == 1, again.stdout + again.stderr
     assert "diverges again on demo" in again.stdout
     calm = deadheat(tmp_path, "replay", file, "--against", "demo:correct", "--trials", "60")
-    assert calm.returncode == 0
+    # 3 where the machine is so busy that too few of them raced: no silence, and no divergence.
+    assert calm.returncode in (0, 3), calm.stderr
     assert "did not show on demo:correct in 60 trials" in calm.stdout
+    assert calm.returncode == 0 or "did not race" in calm.stderr
     assert gone(tmp_path)
 
 
@@ -75,7 +77,7 @@ def test_ci_stays_within_its_budget(tmp_path: Path) -> None:
 def test_interrupted_it_stops_the_server_and_prints_what_was_found(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    with start(tmp_path, "run", "demo", "--for", "60s", "--seed", "0") as process:
+    with start(tmp_path, "run", "demo", "--for", "600s", "--seed", "0") as process:
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith("found "):
@@ -90,7 +92,7 @@ def test_interrupted_it_stops_the_server_and_prints_what_was_found(
 
 
 def test_killed_outright_it_leaves_no_server_and_keeps_what_it_found(tmp_path: Path) -> None:
-    with start(tmp_path, "run", "demo", "--for", "60s", "--seed", "0") as process:
+    with start(tmp_path, "run", "demo", "--for", "600s", "--seed", "0") as process:
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith("found "):

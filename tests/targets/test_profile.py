@@ -350,7 +350,8 @@ def test_how_a_server_is_stopped() -> None:
     assert "s3cret" not in repr(secret)
 
 
-def test_a_server_that_runs_already(tmp_path: Path) -> None:
+def test_a_server_that_runs_already(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     text = SHOP.read_text()
     path = tmp_path / "carts.toml"
     plain = text[: text.index("[server]")] + text[text.index("[calls]") :]

@@ -26,6 +26,7 @@ import httpx
 
 from deadheat.core.history import (
     Absent,
+    Fail,
     Invocation,
     Kind,
     Listed,
@@ -226,6 +227,9 @@ class Executor:
         return False
 
     async def _ask(self, invocation: Invocation) -> Outcome:
+        """Of a marker; one that may be gone, and its id somebody else's by now, is left alone."""
+        if not self._ownership.may(invocation):
+            return Fail("it may be gone")
         outcome, *_ = await self.exchange(self.observer, invocation)
         if invocation.kind is Kind.DELETE and isinstance(outcome, Ok):
             self._ownership.released([str(invocation.session)])  # a marker, which nothing races
