@@ -22,7 +22,7 @@ pytestmark = pytest.mark.live
 
 
 def test_the_demo_diverges_and_its_example_is_shown_and_replayed(tmp_path: Path) -> None:
-    ran = deadheat(tmp_path, "ci", "demo", "--budget", "40s", "--exitfirst")
+    ran = deadheat(tmp_path, "ci", "demo", "--budget", "300s", "--exitfirst")
     assert ran.returncode == 1, ran.stderr
     assert "ghost  a session deleted" in ran.stdout
     assert "✗ " in ran.stdout
