@@ -59,6 +59,36 @@ def test_a_change_to_a_session_that_is_not_ours_is_refused() -> None:
         ours.permit(Invocation(Kind.CREATE, parent="ses_other"))
 
 
+@pytest.mark.parametrize(
+    ("title", "others", "titled", "ours"),
+    [
+        ("mine 7", True, True, False),  # a create that answers the latest id, not its own
+        ("DEADHEAT AB12 3 A", True, True, True),
+        (None, True, True, True),  # nothing is told
+        ("mine 7", False, True, True),  # there is nobody else
+        ("New session", True, False, True),  # titles are not what was written
+    ],
+)
+def test_what_a_title_shows_to_be_somebody_elses_is_not_changed(
+    title: str | None, others: bool, titled: bool, ours: bool
+) -> None:
+    get = Invocation(Kind.GET, "s7")
+    shown = (
+        (get, Ok(Found(title))),
+        (Invocation(Kind.LIST), Ok(Listed((Seen("s7", title), Seen("s8", "theirs"))))),
+    )
+    for asked, outcome in shown:
+        run = Ownership("ab12", alone=not others, unique=True, titled=titled)
+        run.answered(run.create(3, "a"), Ok(Created("s7")))
+        assert run.owns("s7")
+        run.answered(asked, outcome)
+        assert run.owns("s7") is ours
+        assert run.not_seen_gone == (("s7",) if ours else ())
+        if not ours:  # and it stays theirs, whatever is answered later
+            run.answered(run.create(4, "a"), Ok(Created("s7")))
+            assert not run.owns("s7")
+
+
 def test_a_chosen_id_is_of_this_run_and_ours_once_it_may_have_been_made() -> None:
     ours = Ownership("ab12", chooses=True)
     create, again = ours.create(3, "a"), ours.create(3, "a", kind=Kind.RECREATE)

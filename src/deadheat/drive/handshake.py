@@ -220,13 +220,15 @@ async def spared(
     return None if ownership.may(invocation) else last
 
 
-async def remove(ask: Ask, ownership: Ownership, session: str) -> None:
-    """Delete what was made, if it may be deleted."""
+async def remove(ask: Ask, ownership: Ownership, session: str) -> bool:
+    """Delete what was made. False: it may not be deleted, as it may be somebody else's."""
     delete = Invocation(Kind.DELETE, session)
-    if await allowed(ask, ownership, delete):
-        outcome = await ask(delete)
-        if isinstance(outcome, Ok) and isinstance(outcome.result, Deleted):
-            ownership.released([session])
+    if not await allowed(ask, ownership, delete):
+        return False
+    outcome = await ask(delete)
+    if isinstance(outcome, Ok) and isinstance(outcome.result, Deleted):
+        ownership.released([session])
+    return True
 
 
 def given_again(name: str, ids: Ids, session: str | None = None) -> str:

@@ -16,6 +16,7 @@ Rules
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -236,7 +237,9 @@ class Multiplexed:
         match event:
             case h2.events.ResponseReceived():
                 for name, value in event.headers:
-                    if name == b":status":
+                    if name == b":status" and not re.fullmatch(rb"[1-9][0-9]{2}", value):
+                        exchange.fail(httpx.RemoteProtocolError("an answer without a status"))
+                    elif name == b":status":
                         exchange.status = int(value)
                     else:
                         exchange.answer_headers.append((bytes(name), bytes(value)))

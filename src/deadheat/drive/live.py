@@ -48,6 +48,7 @@ from deadheat.core.promises import (
     ForkPromise,
     IdPromise,
     Promises,
+    UpdatePromise,
 )
 from deadheat.drive.decoding import too_large_at_rest
 from deadheat.drive.executor import Execution, Executor
@@ -120,6 +121,7 @@ class LiveTarget:
             alone=target.exclusive,
             again=target.promises.ids is IdPromise.REUSED,
             unique=target.unique_ids,
+            titled=target.promises.update is not UpdatePromise.NONE,
         )
         self._executor: Executor | None = None
         self._requests_before = 0
@@ -191,7 +193,8 @@ class LiveTarget:
             if kind is Kind.DELETE and (
                 wrong := await not_kept(send, self.target, self._ownership, session, create)
             ):
-                await remove(send, self._ownership, session)
+                if not await remove(send, self._ownership, session):
+                    wrong += f" {session} was left alone: its title does not say that it is ours."
                 raise NotThisApi(f"{self.target.name}: {wrong}")
             outcome = await ask(kind, session)
             if self.target.settle_ms and not _is(outcome, wanted):
@@ -305,15 +308,13 @@ class LiveTarget:
                 "scheme, host and port only, and a change only with its method and to the same "
                 "session (307, 308). Name the address, or the path, that it leads to."
             )
+        then = f"Check that a server of the profile {self.target.wire.name} listens there."
         if self._executor is not None and self._executor.observer.offered_cookie:
-            return NotThisApi(
-                f"{doing} at {self.target.name} gave: {said}. It sets cookies, which are not sent "
-                "back. If it keeps a collection for each, name one as cookie under [headers]."
+            then = (
+                "It sets cookies, which are not sent back. If it keeps a collection for each, "
+                "name one as cookie under [headers]."
             )
-        return NotThisApi(
-            f"{doing} at {self.target.name} gave: {said}. "
-            f"Check that a server of the profile {self.target.wire.name} listens there."
-        )
+        return NotThisApi(f"{doing} at {self.target.name} gave: {said}. {then}")
 
     async def execute(
         self, program: Program, *, patient: bool = False, listen: bool = True

@@ -14,6 +14,8 @@ Rules
 - Where nobody else uses the server (``alone``), where an id holds this run's token, and where ids
   have been seen never to come back (``unique``), there is nobody else to get it: the right lasts
   until the trial is over and the session is gone. Only there may two deletes of one session race.
+- A title that this run cannot have written ends it, too, where others use the server and titles
+  are kept (``titled``): a create that answers the latest id, not its own, names somebody's session.
 - An id that comes back where none may (``came_back``) ends that at once.
 - Where clients choose the ids (``chooses``), a create names one that this run made up
   from its token, and it becomes ours when that create may have made it.
@@ -67,6 +69,7 @@ class Ownership:
 
     ``alone``: nobody else uses the server. ``again``: and there an id that was somebody's may
     be given to us. ``unique``: an id never comes back, as far as anybody knows (may be set later).
+    ``titled``: what is read as a title is what was written, in other letters or cut at most.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Ownership:
         alone: bool = False,
         again: bool = False,
         unique: bool = False,
+        titled: bool = False,
     ) -> None:
         self.run = run
         self.alone = alone
@@ -86,6 +90,7 @@ class Ownership:
         # The first id that a create answered although its session was gone, or somebody's.
         self.came_back: str | None = None
         self._chooses = chooses
+        self._titled = titled
         self._notes = notes
         self._ours: set[str] = set()
         self._there: set[str] = set()
@@ -183,6 +188,8 @@ class Ownership:
         """Note what a call made or did, and what its answer shows of ours."""
         self._closed(invocation, outcome)
         session = invocation.session
+        if self._titled and not self.alone:
+            self._disowned(invocation, outcome)
         match outcome:
             case Ok(Created(made)) if invocation.kind in MAKING:
                 self._given(made, invocation)
@@ -210,6 +217,23 @@ class Ownership:
                 del self._open[about]
         elif isinstance(outcome, Fail):
             self._deleted.discard(about)
+
+    def _disowned(self, invocation: Invocation, outcome: Outcome) -> None:
+        """What is shown under a title of somebody else's is not ours, whatever a create said."""
+        shown: tuple[tuple[str | None, str | None], ...] = ()
+        match outcome:
+            case Ok(Found(title)):
+                shown = ((invocation.session, title),)
+            case Ok(Listed(entries)):
+                shown = tuple((one.session, one.title) for one in entries)
+        theirs = {
+            session
+            for session, title in shown
+            if session in self._ours and title is not None and self.run not in title.lower()
+        }
+        if theirs:
+            self.released(theirs)
+            self._foreign |= theirs
 
     def _seen(self, session: str, title: str | None) -> None:
         """It was shown under this title."""
