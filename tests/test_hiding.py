@@ -48,6 +48,21 @@ def test_every_spelling(spelt: str) -> None:
     assert "SECRET" not in hidden(f"a {spelt} b")
 
 
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        "p%2fSECRET%3d%27",  # .NET
+        "p\\/SECRET='",  # PHP's JSON
+        "p&#x2F;SECRET&#x3D;&#39;",  # Mustache
+        "p&#x2F;SECRET=&#x27;",  # lodash, of old
+        "p/SECRET=&#39;",  # Jinja, Go
+    ],
+)
+def test_what_other_languages_spell_otherwise(spelt: str) -> None:
+    hide("p/SECRET='")
+    assert "SECRET" not in hidden(f"a {spelt} b")
+
+
 @given(st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=8, max_size=30))
 def test_no_medium_lets_it_through(secret: str) -> None:
     forget()

@@ -52,6 +52,15 @@ def spellings(secrets: Iterable[str]) -> tuple[str, ...]:
             json.dumps(secret)[1:-1],
             repr(secret)[1:-1],
         }
+        # .NET encodes in lower case, PHP's JSON escapes slashes, templates number their entities.
+        once |= {re.sub("%..", lambda found: found[0].lower(), one) for one in once if "%" in one}
+        once.add(json.dumps(secret)[1:-1].replace("/", "\\/"))
+        once |= {
+            html.escape(secret).replace("/", slash).replace("=", equal).replace("&#x27;", mark)
+            for slash in ("/", "&#x2F;")
+            for equal in ("=", "&#x3D;", "&#61;")
+            for mark in ("&#x27;", "&#39;")
+        }
         once |= {html.escape(one) for one in once} | {html.escape(one, quote=False) for one in once}
         found |= once
         found |= {shlex.quote(one)[1:-1] for one in once if "'" in one}

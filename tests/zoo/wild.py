@@ -71,6 +71,10 @@ def _either_case(n: int) -> str:
     return f"Cart-{n // 2}x" if n % 2 else f"cArt-{n // 2}X"
 
 
+def _in_no_order(n: int) -> str:
+    return f"cart{n * 7_919 % 99_991}"  # a prime: none comes back, and no few of them show it
+
+
 def _drawn(n: int) -> str:
     return str(uuid.UUID(int=random.Random(n).getrandbits(128)))
 
@@ -259,8 +263,8 @@ WILD: tuple[Animal, ...] = (
     ),
     _kind(
         "others-unsaid",
-        "the same, and the profile does not say that ids never come back",
-        Carts,
+        "the same, ids are short and in no order, and nobody says that none comes back",
+        partial(Carts, ids=_in_no_order),
         habits=Habits(others=True),
         exclusive=False,
         ruling=Ruling.REFUSED,
