@@ -199,3 +199,9 @@ def test_a_strangers_name_leads_to_no_other_folder() -> None:
         assert ".." not in group_of(name, "x").split("/")
         assert not group_of(name, "x").startswith("/")
     assert label_of("fuzz/x.py:X", "x") == "fuzz/x.py:X"
+
+
+def test_the_environment_that_decides_what_a_command_is_is_told_with_it(folder: Path) -> None:
+    hijacked = EVIL.replace("probe", 'env = { PATH = "./bin" }\nprobe', 1)
+    (folder / "path.toml").write_text(hijacked)
+    assert what_runs("path.toml") == "starts: PATH=./bin touch PWNED '; rm'"

@@ -81,4 +81,6 @@ def what_runs(word: str) -> str | None:
     profile = read_profile(Path(word))
     if profile.server is None:
         return f"sends requests to {profile.url or 'an address'}"
-    return f"starts: {media.shell_line(*profile.server.command)}"
+    # With its environment: a PATH or an LD_PRELOAD decides what that command is.
+    env = (f"{name}={value}" for name, value in profile.server.env.items())
+    return f"starts: {media.shell_line(*env, *profile.server.command)}"
