@@ -124,3 +124,13 @@ def test_the_budget_is_kept(budget: int) -> None:
             continue
         # What one state may add: its nodes, each tried once, twice over (all, then a few).
         assert found.steps <= budget + 4 * 20 + 4
+
+
+@pytest.mark.parametrize("fragment", ["idempotent", "reused", "chosen", "named", "families", "own"])
+def test_what_only_the_generic_search_decides_is_decided_too(fragment: str) -> None:
+    """Eight to twelve lists at once; several of these ended undecided, or after seconds."""
+    for seed in range(12):
+        case = case_of(fragment, seed, few=True)
+        verdict = case.judged()
+        assert not isinstance(verdict, Undecided), case.name
+        assert isinstance(verdict, Linearizable) or case.crowd.fault is not None, case.name

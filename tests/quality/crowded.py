@@ -431,10 +431,12 @@ class Case:
         return check(self.history, self.crowd.promises, own=self.crowd.own)
 
 
-def case_of(fragment: str, seed: int) -> Case:
-    """The ``seed``th history of this fragment."""
+def case_of(fragment: str, seed: int, *, few: bool = False) -> Case:
+    """The ``seed``th history of this fragment; ``few``: sessions, and lists."""
     rng = Random(f"{fragment} {seed}")
     crowd = crowd_of(fragment, rng)
+    if few:
+        crowd = replace(crowd, lists=rng.randint(8, 12), sessions=rng.randint(3, 8), gets=4)
     return Case(f"{fragment} {seed}", crowd, _Run(rng, crowd).run())
 
 
@@ -443,6 +445,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Histories with many lists at once, judged.")
     parser.add_argument("--count", type=int, default=40, help="histories of each fragment (40)")
     parser.add_argument("--first", type=int, default=0, help="the first seed (0)")
+    parser.add_argument("--few", action="store_true", help="8 to 12 lists, 3 to 8 sessions")
     parser.add_argument("--fragment", action="append", choices=list(FRAGMENTS))
     chosen = parser.parse_args()
     bad = 0
@@ -450,7 +453,7 @@ def main() -> int:
         said: Counter[str] = Counter()
         took: list[tuple[float, str]] = []
         for seed in range(chosen.first, chosen.first + chosen.count):
-            case = case_of(fragment, seed)
+            case = case_of(fragment, seed, few=chosen.few)
             start = time.process_time()
             verdict = case.judged()
             spent = time.process_time() - start

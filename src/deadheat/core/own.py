@@ -109,6 +109,24 @@ class OwnModel:
 
     sessions: SessionModel
     own: OwnCalls
+    hides: bool = True  # may lists leave out who is there?
+
+    @property
+    def steady(self) -> bool:
+        """See ``Standing``."""
+        return self.sessions.steady and not self.hides
+
+    def there(self, state: Marked) -> frozenset[str]:
+        """See ``Standing``."""
+        hidden = self._hidden(state)
+        return frozenset([one for one, _ in state.sessions.live if one not in hidden])
+
+    def lost(self, state: Marked) -> frozenset[str]:
+        """See ``Standing``."""
+        return self.sessions.lost(state.sessions)
+
+    def _hidden(self, state: Marked) -> set[str]:
+        return {session for session, mark in state.marks if self.own.hides(mark)}
 
     def init(self) -> Marked:
         """See ``Model.init``."""
@@ -160,7 +178,7 @@ class OwnModel:
 
     def _listed(self, state: Marked, invocation: Invocation, outcome: Outcome) -> frozenset[Marked]:
         """A list, or what it says of one session (``_split``)."""
-        hidden = {session for session, mark in state.marks if self.own.hides(mark)}
+        hidden = self._hidden(state)
         live = frozenset(one for one in state.sessions.live if one[0] not in hidden)
         seen = replace(state, sessions=replace(state.sessions, live=live))
         fits = self._plain(seen, invocation, outcome)
@@ -233,7 +251,7 @@ def searched(
     history: History, promises: Promises, own: OwnCalls, budget: int
 ) -> Order | NoOrder | OutOfBudget:
     """The generic search over the sessions and their marks; ``history`` is ``weakened``."""
-    model = OwnModel(model_for(history, promises), own)
+    model = OwnModel(model_for(history, promises), own, _may_hide(history, own))
     split = frozenset[int]()
     if not promises.snapshot:
         split = frozenset(op.index for op in history.operations if op.kind is Kind.LIST)
@@ -258,8 +276,7 @@ def _without_own(history: History, own: OwnCalls) -> Iterator[History]:
 
     Where something may be hidden: all without lists, and what no own call is about with them.
     """
-    marks = reachable(history, own)
-    hides = marks is None or any(own.hides(mark) for mark in marks)
+    hides = _may_hide(history, own)
     plain = tuple(
         op for op in history.operations if op.invocation.own is None and op.outcome != Ok(FORBIDDEN)
     )
@@ -271,6 +288,11 @@ def _without_own(history: History, own: OwnCalls) -> Iterator[History]:
     others = frozenset().union(history.existing, *map(touched_sessions, plain)) - about
     if not own.hides(None):
         yield only_sessions(replace(history, operations=plain), others)
+
+
+def _may_hide(history: History, own: OwnCalls) -> bool:
+    marks = reachable(history, own)
+    return marks is None or any(own.hides(mark) for mark in marks)
 
 
 def reachable(history: History, own: OwnCalls) -> frozenset[Mark] | None:

@@ -6,16 +6,20 @@ Rules
 - A pure read that fits the state at hand is placed at once: it changes nothing,
   so placing it earlier than another order would never hurts (Lowe 2017). So is a
   mark of what only makes more answers possible (``Begun``).
+- Where the model says who is there (``Standing``): the writes that lead to the nearest list are
+  tried first; and what ends a session for good waits for every answer that still shows it. Of what
+  is there and still to be shown no two lists may each lack something that the other shows.
 - Memo on (operations placed, state): Wing & Gong 1993 as improved by Lowe 2017.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
 from deadheat.core.history import (
     FORBIDDEN,
+    NAMING,
     Absent,
     Begun,
     Created,
@@ -23,18 +27,24 @@ from deadheat.core.history import (
     Fail,
     History,
     Info,
+    Listed,
     Ok,
     Operation,
     Unknown,
     only_reads,
+    shown_sessions,
+    touched_sessions,
 )
 
 if TYPE_CHECKING:
     from deadheat.core.sessions import Model
 
 S = TypeVar("S")
+T = TypeVar("T", contravariant=True)
 
 _NEVER = float("inf")
+# Lists compared with what is there for the price of one step of the model (2 and 8 µs).
+LOOKS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,24 @@ class OutOfBudget:
     steps: int
 
 
+@runtime_checkable
+class Standing(Protocol[T]):
+    """What a model of sessions may say of a state beside its steps."""
+
+    @property
+    def steady(self) -> bool:
+        """Is who has gone from a list gone for good?"""
+        ...
+
+    def there(self, state: T) -> frozenset[str]:
+        """What a list would show."""
+        ...
+
+    def lost(self, state: T) -> frozenset[str]:
+        """The ids under which nobody will live again, but where a client chooses them."""
+        ...
+
+
 def find_order(history: History, model: Model[S], budget: int) -> Order | NoOrder | OutOfBudget:
     """Search for an order of ``history`` that ``model`` accepts, in at most ``budget`` steps."""
     return _Search(history, model, budget).run()
@@ -81,6 +109,11 @@ class _Search(Generic[S]):
         self.steps = 0
         self.seen: set[tuple[int, S]] = set()
         self.longest: tuple[int, ...] = ()
+        self.standing: Standing[S] | None = model if isinstance(model, Standing) else None
+        self.lists: list[tuple[int, frozenset[str]]] = []  # by bit: what they show
+        self.shows: dict[str, int] = {}  # by session: the answers that show it, as bits
+        if self.standing is not None:
+            self._read_answers()
         # An operation without an answer may also never take effect.
         self.must = sum(1 << i for i, op in enumerate(self.ops) if _definite(op))
 
@@ -97,19 +130,79 @@ class _Search(Generic[S]):
             if placed & self.must == self.must:
                 return Order(order, self.steps)
             branches: list[tuple[int, S, tuple[int, ...]]] = []
-            for i in self._candidates(placed):
+            chosen = self._candidates(placed)
+            lost: frozenset[str] = frozenset()
+            if self.standing is not None:
+                self.steps += 1 + len(self.lists) // LOOKS
+                there, lost = self.standing.there(state), self.standing.lost(state)
+                if self.standing.steady and self._is_torn(there, placed):
+                    continue
+                chosen = self._nearest_first(chosen, there)
+            for i in chosen:
                 op = self.ops[i]
                 self.steps += 1
                 if self.steps > self.budget:
                     return OutOfBudget(self.steps - 1)
                 after = self.model.step(state, op.invocation, op.outcome)
-                here = [(placed | 1 << i, nxt, (*order, op.index)) for nxt in after]
+                here = [
+                    (placed | 1 << i, nxt, (*order, op.index))
+                    for nxt in after
+                    if not self._ends_too_soon(lost, nxt, placed | 1 << i)
+                ]
                 if _is_mark(op) or (after == {state} and _is_read(op)):
                     branches = here
                     break
                 branches.extend(here)
             stack.extend(reversed(branches))
         return NoOrder(self.longest, self.steps)
+
+    def _read_answers(self) -> None:
+        for i, op in enumerate(self.ops):
+            if not _definite(op) or not isinstance(op.outcome, Ok):
+                continue
+            result = op.outcome.result
+            if isinstance(result, Listed) and op.invocation.session is None:
+                self.lists.append((1 << i, result.sessions))
+            if not isinstance(result, Created):
+                for session in shown_sessions(op):
+                    self.shows[session] = self.shows.get(session, 0) | 1 << i
+        for op in self.ops:  # whoever has a chosen name may live again
+            if op.kind in NAMING and op.invocation.session is not None:
+                self.shows.pop(op.invocation.session, None)
+
+    def _ends_too_soon(self, lost: frozenset[str], after: S, placed: int) -> bool:
+        """Is a session gone for good that an answer has yet to show?"""
+        if self.standing is None:
+            return False
+        gone = self.standing.lost(after) - lost
+        return any(self.shows.get(session, 0) & ~placed for session in gone)
+
+    def _is_torn(self, live: frozenset[str], placed: int) -> bool:
+        """Of what is there and still to be shown: does each of two lists lack some of the other?"""
+        needed = {one for one in live if self.shows.get(one, 0) & ~placed}
+        if len(needed) < 2:
+            return False
+        parts = {shown & needed for bit, shown in self.lists if not placed & bit}
+        before: frozenset[str] | set[str] = needed
+        for part in sorted(parts, key=len, reverse=True):
+            if not part <= before:
+                return True
+            before = part
+        return False
+
+    def _nearest_first(self, chosen: list[int], there: frozenset[str]) -> list[int]:
+        near: frozenset[str] = frozenset()
+        least = _NEVER
+        for i in chosen:
+            op = self.ops[i]
+            whole = op.invocation.session is None
+            if whole and isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Listed):
+                differing = op.outcome.result.sessions ^ there
+                if len(differing) < least:
+                    least, near = len(differing), differing
+        if not near:
+            return chosen
+        return sorted(chosen, key=lambda i: near.isdisjoint(touched_sessions(self.ops[i])))
 
     def _candidates(self, placed: int) -> list[int]:
         """Operations that may come next: called before any unplaced one returned."""

@@ -117,6 +117,19 @@ class SessionModel:
         """Only the sessions that were there before, under titles nobody knows."""
         return Collection(frozenset((session, None) for session in self.existing))
 
+    @property
+    def steady(self) -> bool:
+        """See ``Standing``."""
+        return self.promises.ids is IdPromise.UNIQUE
+
+    def there(self, state: Collection) -> frozenset[str]:
+        """See ``Standing``."""
+        return frozenset([session for session, _ in state.live])
+
+    def lost(self, state: Collection) -> frozenset[str]:
+        """See ``Standing``."""
+        return state.dead if self.steady else frozenset()
+
     def step(
         self, state: Collection, invocation: Invocation, outcome: Outcome
     ) -> frozenset[Collection]:
