@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.examples import example
 from tests.nasty import deadheat
+from tests.servers.scripted import Asked, Says, Scripted
 
 from deadheat import artifact as artifacts
 from deadheat.cli.saying import ask
@@ -205,3 +206,106 @@ def test_the_environment_that_decides_what_a_command_is_is_told_with_it(folder: 
     hijacked = EVIL.replace("probe", 'env = { PATH = "./bin" }\nprobe', 1)
     (folder / "path.toml").write_text(hijacked)
     assert what_runs("path.toml") == "starts: PATH=./bin touch PWNED '; rm'"
+
+
+BARE = """name = "bare"
+
+[calls]
+create = { request = "POST /x", id = "id" }
+get = { request = "GET /x/{id}" }
+list = { request = "GET /x", title = "title" }
+delete = { request = "DELETE /x/{id}" }
+"""
+PROVEN, CLAIMED = "0c1d9b7e5a24", ("f3a94c0d6b18", "71be20d5a9c6")
+
+
+class Bare:
+    """A store that knows few titles, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.stored = {PROVEN: "deadheat ab12cd 3 a", **dict.fromkeys(CLAIMED, "")}
+        self.asked: list[str] = []
+
+    def __call__(self, asked: Asked) -> Says:
+        self.asked.append(asked.method)
+        session = asked.path.removeprefix("/x").strip("/")
+        if not session:
+            listed = [{"id": one, "title": title or None} for one, title in self.stored.items()]
+            return Says(body=listed)
+        if session not in self.stored:
+            return Says(404, {})
+        if asked.method == "DELETE":
+            del self.stored[session]
+        return Says(body={"id": session})
+
+
+def journal(folder: Path, target: str, profile: str, run: str = "ab12cd") -> Path:
+    """What somebody has sent: of three sessions it says that a run made them."""
+    notes = folder / ".deadheat" / FOLDER / "x.jsonl"
+    notes.parent.mkdir(parents=True)
+    lines = [{"run": run, "target": target, "profile": profile}]
+    lines += [{"made": session} for session in (PROVEN, *CLAIMED)]
+    notes.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return notes
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("way", ["--trust", "yes"])
+def test_what_only_a_journal_says_is_ours_is_not_deleted_unasked(
+    way: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "bare.toml").write_text(BARE)
+    store = Bare()
+    with Scripted(store) as server:
+        notes = journal(folder, server.base_url, "bare.toml")
+        code, out, err = deadheat("cleanup", "--dry-run")
+        assert (code, "2 would be with --trust" in out) == (0, True), out + err
+        code, out, err = deadheat("cleanup")
+        assert code == 3, out + err
+        assert f"{PROVEN}  deleted\n" in out
+        assert out.count("  needs --trust  ") == 2
+        assert set(store.stored) == set(CLAIMED)
+        assert notes.exists()
+        if way == "yes":
+            monkeypatch.setattr("deadheat.cli.cleaning.ask", lambda _question: True)
+            code, out, err = deadheat("cleanup")
+        else:
+            code, out, err = deadheat("cleanup", "--trust")
+        assert code == 0, out + err
+        assert "2 deleted" in out
+    assert store.stored == {}
+    assert not notes.exists()
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    ("plain", "odd"),
+    [
+        ("GET /x/{id}", "POST /x/{id}"),
+        ('list = { request = "GET /x"', 'list = { request = "DELETE /x"'),
+        ("DELETE /x/{id}", "POST /shutdown?really={id}"),
+    ],
+)
+@pytest.mark.parametrize("named_as", ["profile", "target"])
+def test_a_journals_profile_sends_nothing_odd_unasked(
+    plain: str, odd: str, named_as: str, folder: Path
+) -> None:
+    store = Bare()
+    with Scripted(store) as server:
+        text = BARE.replace(plain, odd)
+        assert text != BARE
+        text = text.replace("[calls]", f'url = "{server.base_url}"\n[calls]')
+        (folder / "odd.toml").write_text(text)
+        word = server.base_url if named_as == "profile" else "odd.toml"
+        journal(folder, word, "odd.toml")
+        code, _, err = deadheat("cleanup")
+        assert (code, "--trust" in err) == (2, True), err
+        assert store.asked == []
+        deadheat("cleanup", "--trust", "--dry-run")
+        assert store.asked
+
+
+def test_a_journal_of_no_run_could_claim_anybodys_titles(folder: Path) -> None:
+    journal(folder, "http://127.0.0.1:9", "opencode", run="and")
+    code, _, err = deadheat("cleanup")
+    assert (code, "names no run of deadheat" in err) == (2, True)

@@ -108,8 +108,8 @@ async def test_a_run_cleans_up_after_itself_also_when_it_is_interrupted(
 
 async def test_the_server_is_gone_or_was_never_noted(tmp_path: Path) -> None:
     (tmp_path / ".deadheat/made").mkdir(parents=True)
-    note = tmp_path / ".deadheat/made/ab12.jsonl"
-    head = '{"run": "ab12", "target": "http://127.0.0.1:9", "profile": "opencode"}\n'
+    note = tmp_path / ".deadheat/made/ab12cd.jsonl"
+    head = '{"run": "ab12cd", "target": "http://127.0.0.1:9", "profile": "opencode"}\n'
     note.write_text(head)
     gone = deadheat(tmp_path, "cleanup")
     assert gone.returncode == 3
@@ -125,11 +125,11 @@ async def test_the_server_is_gone_or_was_never_noted(tmp_path: Path) -> None:
 async def test_an_id_that_is_somebody_elses_by_now_is_left_alone(tmp_path: Path) -> None:
     profile = SERVERS / "slots.toml"
     async with server_of(resolve(str(profile))) as url:
-        ours = await anyio.to_thread.run_sync(made, url, "deadheat ab12 3 a")
+        ours = await anyio.to_thread.run_sync(made, url, "deadheat ab12cd 3 a")
         theirs = await anyio.to_thread.run_sync(made, url, "theirs")
-        notes = tmp_path / ".deadheat/made/ab12.jsonl"
+        notes = tmp_path / ".deadheat/made/ab12cd.jsonl"
         notes.parent.mkdir(parents=True)
-        lines = [{"run": "ab12", "target": url, "profile": str(profile)}]
+        lines = [{"run": "ab12cd", "target": url, "profile": str(profile)}]
         lines += [{"made": ours}, {"made": theirs}]  # freed, and given again, since
         notes.write_text("".join(json.dumps(line) + "\n" for line in lines))
         done = await anyio.to_thread.run_sync(deadheat, tmp_path, "cleanup")

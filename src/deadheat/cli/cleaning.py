@@ -11,17 +11,21 @@ import click
 from deadheat import media
 from deadheat.cli.ending import find
 from deadheat.cli.options import HANG_AFTER, PROFILE, REMOTE
-from deadheat.cli.saying import say, tell
-from deadheat.cli.trusting import TRUST, must_be_trusted
+from deadheat.cli.saying import ask, say, tell
+from deadheat.cli.trusting import TRUST, must_be_trusted, trust_given
 from deadheat.console import View
+from deadheat.core.history import Invocation, Kind
 from deadheat.drive.cleaning import Cleaned, Fate, clean
 from deadheat.drive.journal import LeftBehind, left_behind
 from deadheat.drive.until import run_until
 from deadheat.errors import ExitCode, UserError
+from deadheat.report.wording import names_a_file
 from deadheat.targets.catalog import STORE
 from deadheat.targets.python_file import named
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from deadheat.drive.target import Target
 
 _CODES = """\b
@@ -31,6 +35,11 @@ Exit codes:
   3    something is still there, or the server does not answer
   130  interrupted
 """
+# What the notes are kept for, as somebody has yet to do something about it.
+_LEFT = (Fate.THERE, Fate.CLAIMED)
+# The calls of a cleanup, and how a profile that does no more than that sends them.
+_PLAIN = ((Kind.LIST, "GET"), (Kind.GET, "GET"), (Kind.DELETE, "DELETE"))
+_ANY = "deadheat"  # an id that a path takes as it is
 
 
 @click.command(epilog=_CODES)
@@ -46,8 +55,9 @@ def cleanup(
 ) -> None:
     """Delete what runs that were killed left behind, as noted in STORE (default: .deadheat).
 
-    Only sessions that such a run made are deleted. A server that deadheat started itself has
-    taken its sessions with it, so there is nothing to clean up.
+    Only sessions that such a run made are deleted: its token in their title or name proves it. Of
+    what has neither, only STORE says so, and whoever wrote it: --trust, or a yes, is needed. A
+    server that deadheat started itself has taken its sessions with it.
 
     \b
     Examples:
@@ -59,29 +69,53 @@ def cleanup(
     found, running = left_behind(store)
     with View() as view:
         targets = [(left, _server(left, against, profile, allow_remote, view)) for left in found]
-    done: list[Cleaned] = []
+    done: dict[tuple[Path, str], Cleaned] = {}
 
     async def work() -> None:
         for left, target in targets:
             if target is None:
                 left.path.unlink(missing_ok=True)
                 continue
-            cleaned = await clean(target, left, dry=dry_run, tell=_say)
-            done.extend(cleaned)
-            if not dry_run and all(one.fate is not Fate.THERE for one in cleaned):
+            earlier = _claimed(done, left)
+            cleaned = await clean(
+                target, left, dry=dry_run, tell=_say, believed=trusted, only=earlier or None
+            )
+            done.update({(left.path, one.session): one for one in cleaned})
+            mine = (one for (path, _), one in done.items() if path == left.path)
+            if not dry_run and all(one.fate not in _LEFT for one in mine):
                 left.path.unlink(missing_ok=True)
 
+    trusted = trust_given()
     interrupted, error = run_until(work, None)
+    claims = [(left, target) for left, target in targets if _claimed(done, left)]
+    if claims and not (dry_run or interrupted or error) and ask(_question(done)):
+        trusted, targets = True, claims
+        interrupted, error = run_until(work, None)
     if running:
         say(f"{running} runs are under way and clean up themselves.")
-    say(_sum(done, dry=dry_run))
+    say(_sum(list(done.values()), dry=dry_run))
     if error is not None:
         tell(error)
         sys.exit(error.exit_code)
     if interrupted:
         sys.exit(ExitCode.INTERRUPTED)
-    left = any(one.fate is Fate.THERE for one in done)
-    sys.exit(ExitCode.TARGET if left else ExitCode.CLEAN)
+    stays = any(one.fate in _LEFT for one in done.values())
+    sys.exit(ExitCode.TARGET if stays and not dry_run else ExitCode.CLEAN)
+
+
+def _claimed(done: Mapping[tuple[Path, str], Cleaned], left: LeftBehind) -> tuple[str, ...]:
+    """The sessions of which only ``left`` says that they are ours."""
+    return tuple(
+        session
+        for (path, session), one in done.items()
+        if path == left.path and one.fate is Fate.CLAIMED
+    )
+
+
+def _question(done: Mapping[tuple[Path, str], Cleaned]) -> str:
+    claims = [path for (path, _), one in done.items() if one.fate is Fate.CLAIMED]
+    paths = " and ".join(sorted({str(path) for path in claims}))
+    return f"Only {paths} says that a run made {len(claims)} of these. Delete them?"
 
 
 def _server(
@@ -96,12 +130,35 @@ def _server(
         must_be_trusted(word, str(left.path), view, instead=instead)
     used = profile or (left.profile if "://" in word else None)
     target = find(word, used, allow_remote, view)
+    if against is None:
+        _must_be_plain(target, word, left, view)
+    if profile is None and used is not None:
+        _must_be_plain(target, used, left, view)
     if target.base_url is None:
         raise UserError(
             f"{word} starts a server of its own, which has nothing of {left.path}. "
             "Name the URL of the one that runs, with --against."
         )
     return target
+
+
+def _must_be_plain(target: Target, file: str, left: LeftBehind, view: View) -> None:
+    """Raises ``UserError`` unless what ``file`` makes of these calls is no more than they are.
+
+    It may be a stranger's, as ``left`` is, and a get that is a POST may do anything.
+    """
+    if not names_a_file(file) or named(file) is not None:  # that one has been asked for
+        return
+    for kind, method in _PLAIN:
+        request = target.wire.encode(Invocation(kind, None if kind is Kind.LIST else _ANY))
+        if request.method != method or (kind is not Kind.LIST and _ANY not in request.path):
+            does = f"has {request.method} {request.path} for a {kind}"
+            if not (trust_given() or ask(f"{left.path} names {file}, which {does}. Go on?")):
+                raise UserError(
+                    f"{left.path} names {file}, which {does}. Nothing that a file names is run "
+                    f"unasked: name it yourself (--profile or --against), or add --trust."
+                )
+            view.note(f"{left.path} names {file}, which {does}")
 
 
 def _say(one: Cleaned) -> None:
@@ -114,10 +171,15 @@ def _sum(done: list[Cleaned], *, dry: bool) -> str:
         return "nothing was left behind."
     count = {fate: sum(one.fate is fate for one in done) for fate in Fate}
     if dry:
-        return f"{count[Fate.FOUND]} would be deleted, {count[Fate.GONE]} are gone already."
+        text = f"{count[Fate.FOUND]} would be deleted, {count[Fate.GONE]} are gone already"
+        if count[Fate.CLAIMED]:
+            text += f", {count[Fate.CLAIMED]} would be with --trust"
+        return f"{text}."
     text = f"{count[Fate.DELETED]} deleted, {count[Fate.GONE]} gone already"
     if count[Fate.OTHERS]:
         text += f", {count[Fate.OTHERS]} left alone"
+    if count[Fate.CLAIMED]:
+        text += f", {count[Fate.CLAIMED]} would be with --trust"
     if count[Fate.THERE]:
         text += f", {count[Fate.THERE]} still there: look at the server, then clean up again"
     return f"{text}."

@@ -6,6 +6,8 @@ a profile, whose command deadheat would start, or a Python file, which it would 
 Rules
 - A target that is named on the command line is trusted, and so are those that deadheat brings
   along (``demo``, releases of OpenCode). An address starts nothing.
+- ``cleanup`` reads the profile that a journal names unasked as long as it lists and gets with GET
+  and deletes with DELETE; and deletes unasked only what a title or a name proves ours.
 - Any other is shown, with what it would run, and asked for at a terminal; elsewhere it is refused.
   ``--trust`` answers yes.
 - What is started because a file names it is printed before it runs.
@@ -37,8 +39,13 @@ TRUST = click.option(
     is_flag=True,
     expose_value=False,
     callback=_put,
-    help="Run what FILE names (a profile's command, a Python file) without asking.",
+    help="Believe FILE: run what it names (a profile's command, a Python file) without asking.",
 )
+
+
+def trust_given() -> bool:
+    """Was ``--trust`` given to the command that runs?"""
+    return bool(click.get_current_context().meta.get("deadheat.trust"))
 
 
 def is_trusted(word: str, source: str, view: View) -> bool:
@@ -49,9 +56,7 @@ def is_trusted(word: str, source: str, view: View) -> bool:
     does = what_runs(word)
     if does is None:
         return True
-    if not click.get_current_context().meta.get("deadheat.trust") and not ask(
-        f"{source} names {word}, which {does}. Go on?"
-    ):
+    if not trust_given() and not ask(f"{source} names {word}, which {does}. Go on?"):
         return False
     view.note(f"{source} names {word}, which {does}")
     return True

@@ -3,8 +3,10 @@
 Rules
 - Deleted is only what the notes say that the run made, and what the list shows under that run's
   title or name. Nothing else is touched, whatever the server says.
-- An id may be somebody else's by now: what has a title that the run did not write is left alone,
-  and so is what has none, unless its id cannot come back.
+- A title or a name with the run's token proves whose a session is. An id may be somebody else's by
+  now: what has a title that the run did not write is left alone.
+- What has no title is ours by the word of the notes alone, which may be a stranger's: it is deleted
+  for somebody who has said so, and only if its id cannot come back.
 - One request at a time; each session is asked for afterwards, as a success proves nothing.
 """
 
@@ -31,7 +33,7 @@ from deadheat.drive.request_rate import RequestRate
 from deadheat.errors import TargetDied
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from deadheat.drive.journal import LeftBehind
     from deadheat.drive.target import Target, WireRequest
@@ -44,6 +46,7 @@ class Fate(StrEnum):
     GONE = "gone already"
     THERE = "still there"
     OTHERS = "left alone"  # another session has its id by now, or may have
+    CLAIMED = "needs --trust"  # only the notes say that it is ours
     FOUND = "there"  # of a dry run: it would be deleted
 
 
@@ -57,16 +60,25 @@ class Cleaned:
 
 
 async def clean(
-    target: Target, left: LeftBehind, *, dry: bool, tell: Callable[[Cleaned], None]
+    target: Target,
+    left: LeftBehind,
+    *,
+    dry: bool,
+    tell: Callable[[Cleaned], None],
+    believed: bool = False,
+    only: Collection[str] | None = None,
 ) -> tuple[Cleaned, ...]:
     """Delete what ``left`` says, at ``target``; ``dry``: only look. ``tell`` hears of each.
+
+    ``believed``: what nothing but ``left`` says is ours, too. ``only``: these of its sessions.
 
     Raises ``TargetDied`` when nobody answers.
     """
     assert target.base_url is not None
     client = LaneClient(target.base_url, target.timeout_s, headers=target.headers)
     try:
-        return await _Cleaning(target, client, left, tell).run(dry=dry)
+        cleaning = _Cleaning(target, client, left, tell, believed=believed)
+        return await cleaning.run(dry=dry, only=only)
     finally:
         with anyio.CancelScope(shield=True):
             await client.aclose()
@@ -79,16 +91,19 @@ class _Cleaning:
         client: LaneClient,
         left: LeftBehind,
         tell: Callable[[Cleaned], None],
+        *,
+        believed: bool,
     ) -> None:
         self._target = target
         self._client = client
         self._left = left
         self._tell = tell
+        self._believed = believed
         self._ownership = Ownership(left.run, chooses=target.chosen_ids)
         self._unique = False
         self._rate = None if target.max_rps is None else RequestRate(target.max_rps)
 
-    async def run(self, *, dry: bool) -> tuple[Cleaned, ...]:
+    async def run(self, *, dry: bool, only: Collection[str] | None) -> tuple[Cleaned, ...]:
         sessions = dict.fromkeys(self._left.sessions)
         listed = await self._ask(Invocation(Kind.LIST))
         if isinstance(listed, Ok) and isinstance(listed.result, Listed):
@@ -101,7 +116,7 @@ class _Cleaning:
             self._target.promises.ids is not IdPromise.REUSED and hold_chance(self._left.sessions)
         )
         done: list[Cleaned] = []
-        for session in sessions:
+        for session in sessions if only is None else only:
             one = await self._one(session, dry=dry)
             self._tell(one)
             done.append(one)
@@ -113,9 +128,14 @@ class _Cleaning:
         if isinstance(found, Absent):
             return Cleaned(session, Fate.GONE)
         title = found.title if isinstance(found, Found) else None
-        if title is None and (self._unique or self._ownership.named(session)):
-            self._ownership.adopt(session)
         delete = Invocation(Kind.DELETE, session)
+        if title is None and self._ownership.named(session):
+            self._ownership.adopt(session)
+        if title is None and self._unique and not self._ownership.may(delete):
+            if not self._believed:
+                why = f"it has no title, and only {self._left.path} says that a run made it"
+                return Cleaned(session, Fate.CLAIMED, why)
+            self._ownership.adopt(session)
         if not self._ownership.may(delete):
             why = "its id may have been given to another session, and no title tells"
             if title is not None:

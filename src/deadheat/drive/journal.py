@@ -14,6 +14,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+# As runs are named (``secrets.token_hex``).
+_TOKEN = re.compile(r"[0-9a-f]{6,16}")
 FOLDER = "made"  # in a store, beside found/
 
 
@@ -134,4 +137,6 @@ def _read(path: Path, text: str) -> LeftBehind:
     run, word = head.get("run"), head.get("target")
     if run is None or word is None:
         return LeftBehind(path, "", "", None, ())
+    if not _TOKEN.fullmatch(run):  # another word might begin somebody's titles
+        raise BadFile(f"{path}:1 names no run of deadheat. Delete the file.")
     return LeftBehind(path, run, word, head["profile"], tuple(there))
