@@ -71,9 +71,21 @@ _BROKEN = (
 )
 
 
-def translated(exc: Exception) -> httpx.TransportError:
-    """httpx's error for httpcore's."""
-    return _AS_HTTPX.get(type(exc), httpx.NetworkError)(str(exc) or type(exc).__name__)
+# Of these outcome's table says that nobody has got the request: never so once its head is out.
+_UNSENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+    httpx.ProxyError,
+)
+
+
+def translated(exc: Exception, *, head_out: bool = False) -> httpx.TransportError:
+    """httpx's error for httpcore's; ``head_out``: one that does not say that nobody has got it."""
+    error = _AS_HTTPX.get(type(exc), httpx.NetworkError)(str(exc) or type(exc).__name__)
+    return httpx.ProtocolError(str(error)) if head_out and isinstance(error, _UNSENT) else error
 
 
 class _Body(httpx.AsyncByteStream):
@@ -89,7 +101,7 @@ class _Body(httpx.AsyncByteStream):
                     raise httpx.DecodingError("answer larger than 32 MiB")
                 yield chunk
         except tuple(_AS_HTTPX) as exc:
-            raise translated(exc) from exc
+            raise translated(exc, head_out=True) from exc
 
     async def aclose(self) -> None:
         await self._response.aclose()
@@ -171,8 +183,9 @@ class LaneTransport(httpx.AsyncBaseTransport):
                 await response.aclose()
                 failed = NeverSent("the server spoke before it was asked")
             except tuple(_AS_HTTPX) as exc:
-                failed = translated(exc)
-                if stream is not None and stream.head_out:
+                head_out = stream is not None and stream.head_out
+                failed = translated(exc, head_out=head_out)
+                if head_out:
                     raise failed from exc
                 if not isinstance(exc, _BROKEN):
                     raise failed from exc
