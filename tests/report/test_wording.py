@@ -10,7 +10,9 @@ from tests.programs import TWO_DELETES, A, one
 
 from deadheat.artifact import RateRecord
 from deadheat.core.divergence import MEANING, Anomaly
+from deadheat.core.evidence import Unproven
 from deadheat.core.program import Create, List
+from deadheat.core.raced import Unraced, Why
 from deadheat.report.export.markdown import EXPECTED
 from deadheat.report.wording import (
     duration_text,
@@ -19,6 +21,7 @@ from deadheat.report.wording import (
     rate_text,
     size_text,
     standing_text,
+    unproven_text,
 )
 
 
@@ -69,3 +72,27 @@ def test_rates_sizes_and_standing() -> None:
 
 def test_a_bug_report_has_a_sentence_for_each_name() -> None:
     assert set(EXPECTED) == set(Anomaly) == set(MEANING)
+
+
+@pytest.mark.parametrize(
+    ("call", "status", "advised"),
+    [
+        ("create", 409, "`exists`"),
+        ("recreate", 409, "`exists`"),
+        ("delete", 409, "`absent`"),
+        ("pay", 409, "`absent`"),
+        ("get", 409, "--max-rps"),
+        ("list", 503, "--max-rps"),
+        ("children", 503, "--max-rps"),
+        ("list", 401, "[auth]"),
+        ("delete", 429, "--max-rps"),
+    ],
+)
+def test_what_was_refused_is_advised_by_what_it_can_mean(
+    call: str, status: int, advised: str
+) -> None:
+    refused = Unraced(Why.REFUSED, call, status)
+    said = unproven_text(Unproven(0, 98, 40, unraced=((refused, 40),)))
+    assert [word for word in ("`exists`", "`absent`", "--max-rps", "[auth]") if word in said] == [
+        advised
+    ]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, assert_never
 
 from deadheat import media
 from deadheat.core.evidence import CONFIDENCE, DRIFT, MOST_TRIALS, quiet_needed
+from deadheat.core.history import NAMING, READING
 from deadheat.core.ledger import Tally
-from deadheat.core.raced import Unraced, Why
+from deadheat.core.raced import NOT_LOOKED, Unraced, Why
 from deadheat.core.release import Via
 
 if TYPE_CHECKING:
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from deadheat.core.evidence import Unproven
     from deadheat.core.hiccups import Hiccup
     from deadheat.core.program import Program
+
+_LOGGED_OUT = (401, 407)
+# As ``Unraced.call`` has them: a call of a user's own may have any other name.
+_READS = frozenset(kind.value for kind in READING)
+_CREATES = frozenset(kind.value for kind in NAMING)
 
 
 def percent(fraction: float) -> str:
@@ -85,11 +91,24 @@ def unproven_text(missing: Unproven) -> str:
     parts += [f"{number:,} did not race: {unraced_text(one)}" for one, number in missing.unraced]
     text = "; ".join(parts)
     refused = next((one for one, _ in missing.unraced if one.why is Why.REFUSED), None)
-    if refused is None:
-        return text
+    return text if refused is None else f"{text}. {_of_refused(refused)}"
+
+
+def _of_refused(refused: Unraced) -> str:
+    """What to do about calls that were refused."""
+    status = refused.status
+    if status in _LOGGED_OUT:
+        return f"{status} says that it was not let in: correct [auth] or [headers] in the profile"
+    if status in NOT_LOOKED or refused.call in _READS:
+        because = "" if status in NOT_LOOKED else ", and a read has no loser"
+        return (
+            f"With {status} the server has not looked{because}: let it answer, with --max-rps N "
+            "if it is asked too often"
+        )
+    word = "exists" if refused.call in _CREATES else "absent"
     return (
-        f"{text}. If {refused.status} is how the server tells the loser of this race, declare it "
-        f"as `exists` (a create) or `absent` instead of `refused`"
+        f"If {status} is how the server tells the loser of this race, declare it as `{word}` "
+        "instead of `refused`"
     )
 
 
