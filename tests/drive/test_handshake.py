@@ -203,6 +203,22 @@ async def test_a_list_that_does_not_show_what_was_made_is_said() -> None:
             pass
 
 
+@pytest.mark.live
+@on_loop
+async def test_a_list_that_shows_the_id_in_another_case_is_said() -> None:
+    class Shouting(Crowd):
+        def _paged(self, path: str) -> list[dict[str, str]]:
+            return [
+                {**one, "id": one["id"].replace("made", "MADE")} for one in super()._paged(path)
+            ]
+
+    crowd = Shouting(random.Random(0), foreign=())
+    with Scripted(crowd) as server:
+        said = await refusal(at(server, alone=True))
+    assert "'ses_MADE1', where create answered 'ses_made1'" in said
+    assert "pages" not in said
+
+
 DRAFT = Draft(
     "sessions",
     create=Sent("POST", "/session", {"title": "{title}"}),

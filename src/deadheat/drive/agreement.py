@@ -45,11 +45,11 @@ from deadheat.core.promises import (
 from deadheat.drive.advice import advice, in_words, keys_of
 from deadheat.drive.decoding import decoded
 from deadheat.drive.handshake import (
-    NOT_LISTED,
     Ids,
     allowed,
     given_again,
     look_for_ids,
+    not_listed,
     remove,
     spared,
 )
@@ -153,7 +153,7 @@ class _Walk:
         lists = Invocation(Kind.LIST)
         shown = await self._ask("list again", lists, Listed, showing(session))
         if isinstance(shown, Listed) and session not in shown.sessions:
-            self._correct(NOT_LISTED)
+            self._correct(not_listed(session, shown))
         if Kind.RECREATE in self._target.kinds:
             await self._recreate(session)
         if Kind.RENAME in self._target.kinds:

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 # and a rename adds its place. A server that cuts titles must cut these.
 CREATED, RENAMED = "rehearsal one", "rehearsal 1.1.1"
 
-NOT_LISTED = (
+_NOT_LISTED = (
     "does not show the session just created. Has the list pages? Write calls.list.pages, or name a "
     "limit in calls.list.request; or correct calls.list.items and calls.list.id"
 )
@@ -268,6 +268,19 @@ async def not_kept(
     return await _in_get(ask, target, session, title, create.title)
 
 
+def not_listed(session: str, listed: Listed) -> str:
+    """What to say of a list that does not show the session just created."""
+    folded = session.casefold()
+    other = min((one for one in listed.sessions if one.casefold() == folded), default=None)
+    if other is None:
+        return _NOT_LISTED
+    return (
+        f"shows the session just created in another case: {other!r:.{_LONGEST_SHOWN}}, where "
+        f"create answered {session!r:.{_LONGEST_SHOWN}}. Ids that differ in their case are two "
+        "sessions here: correct calls.list.id and calls.create.id to places with the same one"
+    )
+
+
 async def _in_get(
     ask: Ask, target: Target, session: str, written: str | None, before: str | None
 ) -> str:
@@ -283,6 +296,7 @@ async def _in_get(
 
 
 async def _in_list(ask: Ask, target: Target, session: str, written: str | None) -> str:
+    wrong = ""
     for wait_s in _patience(target):
         await anyio.sleep(wait_s)
         outcome = await ask(Invocation(Kind.LIST))
@@ -293,7 +307,8 @@ async def _in_list(ask: Ask, target: Target, session: str, written: str | None) 
         if shown:
             fits = shown[0] in (None, written) or target.promises.update is UpdatePromise.NONE
             return "" if fits else _kept_as(shown[0], "list")
-    return "" if _late(target, target.promises.list) else f"the list {NOT_LISTED}."
+        wrong = f"the list {not_listed(session, listed)}."
+    return "" if _late(target, target.promises.list) else wrong
 
 
 def _patience(target: Target) -> tuple[float, ...]:
