@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.examples import example
+from tests.report.exported import recipe_of
 
 from deadheat import artifact as artifacts
 from deadheat.artifact import FORMAT_VERSION, divergence_of, from_json, to_json
@@ -18,6 +19,8 @@ from deadheat.core.checker import check
 from deadheat.core.divergence import Diverged
 from deadheat.migrations import migrated
 from deadheat.report.explanation import explanation_text
+from deadheat.report.export.markdown import markdown
+from deadheat.report.html import example_page
 from deadheat.report.terminal import finding_text
 
 CORPUS = sorted(Path(__file__).parent.joinpath("artifacts").glob("*.json"))
@@ -69,3 +72,19 @@ def test_a_step_leaves_the_file_alone_and_the_present_format_needs_none() -> Non
     bare = {"format": 1}
     assert "explanation" in migrated(bare, 1)
     assert bare == {"format": 1}
+
+
+def test_where_no_edit_helps_no_report_says_that_one_would() -> None:
+    """Files of before said so in words, which every report put behind "it would be legal if"."""
+    old = json.loads(to_json(example()))
+    old["explanation"]["counterfactual"] = "no single edit"
+    read = from_json(json.dumps(old), "x")
+    shown = (
+        finding_text(read, Path("x.json")),
+        explanation_text(read),
+        example_page(read, Path("x.json")),
+        markdown(recipe_of(read), "x.json", with_script=False),
+    )
+    for text in shown:
+        assert "no single edit" not in text
+        assert "be legal if" not in text
