@@ -124,6 +124,7 @@ class Engine:
         self._commoner: Signature | None = None  # which that is
         self._last_words = ""  # of a server that has died and is not up again
         self._shelf = Shelf(live.target, live.promises, plan)
+        self._requests_before = live.requests  # a job's regressions went through the same target
 
     # -- what anyone may ask at any moment -------------------------------------------------
 
@@ -136,7 +137,7 @@ class Engine:
             seed=self._plan.seed,
             programs=counts.programs,
             trials=counts.trials,
-            requests=self._live.requests,
+            requests=self._live.requests - self._requests_before,
             overlaps=counts.overlaps,
             undecided=counts.undecided,
             restarts=self._live.restarts,
@@ -454,7 +455,7 @@ class Engine:
                 phase=self._phase,
                 programs=counts.programs,
                 trials=counts.trials,
-                requests=self._live.requests,
+                requests=self._live.requests - self._requests_before,
                 overlaps=counts.overlaps,
                 divergences=len(self._shelf.findings()),
                 undecided=counts.undecided,
