@@ -15,6 +15,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests import pinned_doors
+
 from deadheat import artifact as artifacts
 from deadheat.artifact import FORMAT_VERSION, divergence_of, to_json
 from deadheat.core.coverage import Overlap, Pairing, Relation, Sequence
@@ -152,11 +154,17 @@ def keys() -> Iterator[str]:
 
 
 PINS: dict[str, Callable[[], Iterator[str]]] = {
+    "campaign-events.txt": pinned_doors.of_a_campaign,
     "choices.txt": choices,
+    "ci-events.ndjson": pinned_doors.of_ci,
+    "command-line.txt": pinned_doors.command_line,
     "fingerprints.txt": fingerprints,
     "keys.txt": keys,
     "migrated.txt": migrated,
     "programs.txt": drawn,
+    "public-names.txt": pinned_doors.public_names,
+    "results.txt": pinned_doors.results,
+    "seeds.txt": pinned_doors.seeds,
 }
 
 

@@ -5,12 +5,21 @@ Each is compared with a gold file in ``pins/``; ``pinned.py`` says how to write 
 
 from __future__ import annotations
 
+import json
+import shutil
+import sqlite3
+import subprocess
 import sys
-from importlib.metadata import version
+from contextlib import closing
+from importlib.metadata import distribution, version
+from importlib.resources import files
+from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, get_args
+from typing import Any, get_args
 
 import pytest
+from tests.campaign.crewed import FakeCrew, coordinator, works
+from tests.examples import example
 from tests.pinned import (
     FILES,
     GOLD,
@@ -21,14 +30,21 @@ from tests.pinned import (
 )
 
 from deadheat import artifact as artifacts
-from deadheat.artifact import FORMAT_VERSION, program_of, program_text, to_json
+from deadheat import pytest_plugin
+from deadheat.artifact import FORMAT_VERSION, divergence_of, program_of, program_text, to_json
 from deadheat.artifact_tags import TAGS, WORDS
+from deadheat.campaign import protocol, rows
+from deadheat.campaign.store import DATABASE, OpenShare, Store, read_record
+from deadheat.cli.main import main
+from deadheat.drive import keeper
+from deadheat.errors import BadStore
 from deadheat.generate.source import ProgramSource
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from deadheat.report.html import example_page
+from deadheat.results import CampaignFinding, Sample
+from deadheat.targets import demo_server
 
 DRAWN = "programs.txt"
+PACKAGE = Path(keeper.__file__).parent.parent
 
 
 @pytest.mark.parametrize("name", sorted(set(PINS) - {DRAWN}))
@@ -37,7 +53,7 @@ def test_it_is_as_it_was(name: str) -> None:
 
 
 def test_every_gold_file_is_compared() -> None:
-    assert {path.name for path in GOLD.iterdir()} == set(PINS)
+    assert {path.name for path in GOLD.iterdir() if path.is_file()} == set(PINS)
 
 
 # --- seeds and programs -------------------------------------------------------------------------
@@ -112,3 +128,133 @@ def test_a_file_of_today_is_written_as_it_was_byte_for_byte() -> None:
 def test_a_committed_regression_keeps_its_name(path: Path) -> None:
     """So ``accept`` and ``run`` know it again, whatever its format: they look by this name."""
     assert artifacts.read(path).filename == path.name
+
+
+# --- stores -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A campaign that commit 3a4aa5b has begun, and has gone on with once."""
+    shutil.copytree(GOLD / "store-3a4aa5b" / "found", tmp_path / "found")
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as database:
+        database.executescript(GOLD.joinpath("store-3a4aa5b", "campaign.sql").read_text())
+    return tmp_path
+
+
+def rows_of(folder: Path, query: str) -> list[Any]:
+    with closing(sqlite3.connect(folder / DATABASE)) as database:
+        return database.execute(query).fetchall()
+
+
+def test_each_row_of_before_is_written_as_it_was(store: Path) -> None:
+    settings = "SELECT name, value FROM settings WHERE name NOT LIKE 'fact %'"
+    values = {name: json.loads(value) for name, value in rows_of(store, settings)}
+    assert list(rows.settings_values(rows.settings_of(values)).items()) == list(values.items())
+    samples = rows_of(store, "SELECT body FROM samples")
+    assert len(samples) == 14
+    assert [(rows.sample_text(rows.sample_of(body)),) for (body,) in samples] == samples
+    ((key, file, body),) = rows_of(store, "SELECT key, file, body FROM findings")
+    path = store / "found" / file
+    finding = rows.finding_of(key, artifacts.read(path), path, body)
+    assert rows.finding_text(finding) == body
+    assert str(divergence_of(finding.artifact).signature) == key
+
+
+def test_a_campaign_of_before_is_read_and_gone_on_with(store: Path) -> None:
+    record = read_record(store)
+    assert (record.target, record.seed, record.ended) == ("demo", 7, "time")
+    assert record.totals["programs"] == 385
+    assert {str(overlap): n for overlap, n in record.seen.items()} == dict(
+        rows_of(store, "SELECT overlap, seen FROM overlaps")
+    )
+    assert {str(pairing): silence.trials for pairing, silence in record.silence.items()} == dict(
+        rows_of(store, "SELECT pairing, trials FROM silence")
+    )
+    crew = FakeCrew(works)
+    with Store(store, None) as opened:
+        opened.change(seconds=None, programs=1_000)
+        assert opened.settings.recycle_bytes == 2 * 2**30
+        assert opened.shares()[0] == OpenShare(0, 306, 132)
+        assert coordinator(opened, crew, []).run() is None
+        assert opened.totals()["programs"] == 1_000
+        assert opened.findings()[0].path.name == "ghost-6a356f56.json"
+        assert (opened.fact("learned"), opened.fact("ended")) == ([2145], "programs")
+    assert crew.of(protocol.Share) == [protocol.Share(0, 306, 132), protocol.Share(1, 309, 0)]
+
+
+def test_a_value_that_nobody_knows_is_refused(store: Path) -> None:
+    with closing(sqlite3.connect(store / DATABASE)) as database:
+        database.execute("INSERT INTO settings VALUES ('max_lanes', '3')")
+        database.commit()
+    with pytest.raises(BadStore, match="max_lanes"):
+        read_record(store)
+
+
+def test_each_field_has_a_place_in_the_store() -> None:
+    settings = rows.Settings("w", "p", True, 1, 2.0, 3, 4, 5, 6, "b", True, 7.0, 8)
+    sample = Sample(1.0, 2, 3, 4, 5, 6, 7, 8, 9)
+    finding = CampaignFinding(
+        "k", example(), Path("f"), True, True, 1, 2, 3, 4.0, 5.0, 6, 7, ((1, 2, 3),)
+    )
+    assert rows.settings_of(rows.settings_values(settings)) == settings
+    assert rows.sample_of(rows.sample_text(sample)) == sample
+    written = rows.finding_text(finding)
+    assert rows.finding_of("k", finding.artifact, finding.path, written) == finding
+
+
+# --- what is called by its name -----------------------------------------------------------------
+
+
+def run(*words: str, given: str = "") -> tuple[int, str]:
+    """Its exit code and what it prints, from a folder without the sources."""
+    done = subprocess.run(
+        [sys.executable, *words], input=given, capture_output=True, text=True, cwd="/", check=False
+    )
+    return done.returncode, done.stdout
+
+
+def test_the_package_and_its_workers_run_by_name() -> None:
+    assert run("-m", "deadheat", "--version") == (0, f"deadheat, version {version('deadheat')}\n")
+    code, said = run("-m", "deadheat.campaign.worker")  # no order: it says hello, and ends
+    assert code == 0
+    assert isinstance(protocol.from_line(said), protocol.Hello)
+
+
+def test_the_demo_server_runs_by_name_and_by_path() -> None:
+    assert run("-m", "deadheat.targets.demo_server", "--help")[0] == 0
+    assert run("-P", demo_server.__file__, "--help")[0] == 0
+
+
+def test_the_keeper_runs_by_path_with_nothing_but_the_standard_library(tmp_path: Path) -> None:
+    words = (keeper.__file__, str(tmp_path), "1", "15")
+    code, said = run("-I", "-S", *words)  # no order: a home, and the pipe ends
+    home, *_, gone = map(json.loads, said.splitlines())
+    assert code == 0
+    assert Path(home["home"]).parent == tmp_path
+    assert gone == {"gone": True}
+    assert not list(tmp_path.iterdir())
+
+
+def test_entry_points() -> None:
+    ours = {(point.group, point.name): point for point in distribution("deadheat").entry_points}
+    assert ours["console_scripts", "deadheat"].load() is main
+    assert ours["pytest11", "deadheat"].load() is pytest_plugin
+
+
+def test_what_is_no_code_is_in_the_package() -> None:
+    found = {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc")
+    }
+    assert {name for name in found if "/templates/" not in name} == {
+        "profiles/opencode-1.0.toml",
+        "profiles/opencode-1.2.toml",
+        "py.typed",
+        "schemas/config.schema.json",
+        "schemas/profile.schema.json",
+    }
+    for name in found:
+        assert files("deadheat").joinpath(name).is_file()
+    assert example_page(example(), Path("x.json")).startswith("<!")  # it is made of a template

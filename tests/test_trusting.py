@@ -118,7 +118,8 @@ def test_a_journal_and_a_campaign_of_strangers(folder: Path) -> None:
     code, _, err = deadheat("cleanup")
     assert (code, "--trust" in err) == (2, True)
     assert not (folder / "PWNED").exists()
-    from deadheat.campaign.store import Settings, Store
+    from deadheat.campaign.rows import Settings
+    from deadheat.campaign.store import Store
 
     settings = Settings("evil.py:Evil", None, False, 1, 5.0, None, 0, 0, 0, "2026-01-01")
     Store(folder / "camp", settings).close()

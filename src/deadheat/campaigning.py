@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from deadheat.campaign.coordinator import Coordinator
 from deadheat.campaign.crew import LocalCrew
 from deadheat.campaign.pace import Pace
-from deadheat.campaign.store import Settings, Store
+from deadheat.campaign.store import Store
 from deadheat.errors import ExitCode, NothingExercised
 from deadheat.report.html import campaign_page
 from deadheat.session import unanswered
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from deadheat.campaign.crew import Crew
     from deadheat.campaign.news import News, Snapshot
+    from deadheat.campaign.rows import Settings
     from deadheat.errors import DeadheatError
     from deadheat.results import CampaignRecord
 

@@ -47,7 +47,6 @@ def test_a_line_is_one_object(event: Event) -> None:
     line = event_line(event, 1.23456)
     assert "\n" not in line
     body = json.loads(line)
-    assert body["event"] == type(event).__name__.lower()
     assert body["at_s"] == 1.235
     if isinstance(event, Found):
         assert body["signature"]["anomaly"] == "ghost"

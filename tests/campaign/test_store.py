@@ -15,7 +15,8 @@ import pytest
 from tests.examples import example
 
 from deadheat import artifact as artifacts
-from deadheat.campaign.store import OpenShare, Settings, Store, read_record
+from deadheat.campaign.rows import Settings
+from deadheat.campaign.store import OpenShare, Store, read_record
 from deadheat.core.coverage import Coverage, Overlap, Pairing, Relation, Sequence
 from deadheat.core.history import Kind
 from deadheat.errors import BadStore, CannotSave, StoreInUse

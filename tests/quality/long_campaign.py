@@ -32,7 +32,8 @@ from deadheat.campaign import protocol
 from deadheat.campaign.coordinator import Coordinator
 from deadheat.campaign.crew import Said, start_process, tell
 from deadheat.campaign.pace import Pace
-from deadheat.campaign.store import Settings, Store
+from deadheat.campaign.rows import Settings
+from deadheat.campaign.store import Store
 from deadheat.campaign.worker import Worker
 from deadheat.campaigning import REPORT, resident_bytes
 from deadheat.generate.source import ProgramSource

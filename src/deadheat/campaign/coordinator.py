@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
     from deadheat.campaign.crew import Crew, Said
     from deadheat.campaign.pace import Pace
-    from deadheat.campaign.store import Settings, Store
+    from deadheat.campaign.rows import Settings
+    from deadheat.campaign.store import Store
     from deadheat.results import CampaignFinding
 
 _TICK_S = 1.0

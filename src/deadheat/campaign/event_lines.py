@@ -1,28 +1,35 @@
 """Events as NDJSON: one JSON object a line, ``{"event": "found", …}``, for other programs.
 
 Rules
-- Plain values under the events' own names; an artifact is its file's name.
+- Plain values. The names are written here, once: a class or a field that is given another name
+  keeps its own in the lines. An artifact is its file's name.
 - Each line is flushed: whoever follows the file sees it at once.
 - Progress comes after every trial; one line a second and phase is enough of it.
 """
 
 from __future__ import annotations
 
-from dataclasses import fields
-from enum import Enum
-from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO, assert_never
 
 from deadheat import media
-from deadheat.artifact import Artifact
-from deadheat.campaign.events import Phase, Progress
-from deadheat.core.divergence import Signature
-from deadheat.core.hiccups import Hiccup
+from deadheat.campaign.events import (
+    Checked,
+    Found,
+    MoreReliable,
+    Phase,
+    Progress,
+    Restarted,
+    Saved,
+    Shrunk,
+    Started,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from deadheat.campaign.events import Event
+    from deadheat.core.divergence import Signature
+    from deadheat.core.hiccups import Hiccup
 
 
 class EventLines:
@@ -47,25 +54,72 @@ class EventLines:
 
 def event_line(event: Event, at_s: float) -> str:
     """One line without its end. ``at_s``: seconds since the job began."""
-    body = {field.name: _plain(getattr(event, field.name)) for field in fields(event)}
-    return media.json_text({"event": type(event).__name__.lower(), "at_s": round(at_s, 3), **body})
+    name, body = _said(event)
+    return media.json_text({"event": name, "at_s": round(at_s, 3), **body})
 
 
-def _plain(value: Any) -> Any:
-    match value:
-        case Enum():
-            return value.value
-        case Artifact():
-            return value.filename
-        case Signature(anomaly, calls, transient):
-            return {"anomaly": anomaly.value, "calls": list(calls), "transient": transient}
-        case Hiccup(kind, status, why):
-            return {"kind": kind.value, "status": status, "why": why}
-        case tuple():
-            return [_plain(one) for one in value]
-        case PurePath():
-            return value.as_posix()
-        case float():
-            return round(value, 3)
+def _said(event: Event) -> tuple[str, dict[str, object]]:
+    match event:
+        case Progress():
+            return "progress", {
+                "phase": event.phase.value,
+                "programs": event.programs,
+                "trials": event.trials,
+                "requests": event.requests,
+                "overlaps": event.overlaps,
+                "divergences": event.divergences,
+                "undecided": event.undecided,
+                "elapsed_s": round(event.elapsed_s, 3),
+                "detail": event.detail,
+            }
+        case Started():
+            return "started", {
+                "target": event.target,
+                "promises": event.promises,
+                "seed": event.seed,
+                "via": event.via.value,
+                "met": [_hiccup(one) for one in event.met],
+            }
+        case Found():
+            return "found", {
+                "signature": _signature(event.signature),
+                "program": event.program,
+                "calls": event.calls,
+                "path": event.path.as_posix(),
+            }
+        case Shrunk():
+            return "shrunk", {
+                "signature": _signature(event.signature),
+                "calls": event.calls,
+                "trials": event.trials,
+            }
+        case Saved():
+            saved = {"artifact": event.artifact.filename, "path": event.path.as_posix()}
+            return "saved", {**saved, "kept": event.kept}
+        case MoreReliable():
+            saved = {"artifact": event.artifact.filename, "path": event.path.as_posix()}
+            return "morereliable", {**saved}
+        case Restarted():
+            return "restarted", {"restarts": event.restarts, "log_tail": event.log_tail}
+        case Checked():
+            return "checked", {
+                "path": event.path.as_posix(),
+                "target": event.target,
+                "standing": event.standing.value,
+                "diverged": event.diverged,
+                "trials": event.trials,
+            }
         case _:
-            return value
+            assert_never(event)
+
+
+def _signature(signature: Signature) -> dict[str, object]:
+    return {
+        "anomaly": signature.anomaly.value,
+        "calls": list(signature.calls),
+        "transient": signature.transient,
+    }
+
+
+def _hiccup(hiccup: Hiccup) -> dict[str, object]:
+    return {"kind": hiccup.kind.value, "status": hiccup.status, "why": hiccup.why}

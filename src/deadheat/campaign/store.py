@@ -21,22 +21,32 @@ import json
 import os
 import sqlite3
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from deadheat import artifact as artifacts
 from deadheat import media
+from deadheat.campaign.rows import (
+    STORE_VERSION,
+    finding_of,
+    finding_text,
+    sample_of,
+    sample_text,
+    settings_of,
+    settings_values,
+)
 from deadheat.core.coverage import Coverage, Pairing, Relation, Silence, parse
 from deadheat.errors import BadArtifact, BadStore, CannotSave, StoreInUse
-from deadheat.results import CampaignFinding, CampaignRecord, Sample
+from deadheat.results import CampaignFinding, CampaignRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from deadheat.campaign.rows import Settings
+    from deadheat.results import Sample
+
 DATABASE = "campaign.sqlite"
-# 1: the first.
-STORE_VERSION = 1
 # A chart is 800 pixels wide: more samples than these are not seen. Beyond it every other goes.
 _MOST_SAMPLES = 2_000
 _MOST_EVENTS = 10_000
@@ -57,25 +67,6 @@ CREATE TABLE IF NOT EXISTS samples (at_s REAL PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS events (
     number INTEGER PRIMARY KEY, at_s REAL NOT NULL, kind TEXT NOT NULL, line TEXT NOT NULL);
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the campaign was asked for; a resumed one has the same, unless told otherwise."""
-
-    word: str
-    profile: str | None
-    allow_remote: bool
-    seed: int
-    seconds: float | None
-    programs: int | None
-    keep: int
-    recycle_programs: int
-    recycle_bytes: int
-    began: str
-    http2: bool = False
-    max_rps: float | None = None
-    version: int = STORE_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +144,7 @@ class Store:
         with self._transaction(durable=True) as database:
             database.executemany(
                 "INSERT OR REPLACE INTO settings VALUES (?, ?)",
-                [(name, json.dumps(value)) for name, value in asdict(settings).items()],
+                [(name, json.dumps(value)) for name, value in settings_values(settings).items()],
             )
 
     def change(self, **changes: Any) -> None:
@@ -194,14 +185,9 @@ class Store:
             (self.folder / "found" / before).unlink(missing_ok=True)
 
     def _put_finding(self, database: sqlite3.Connection, finding: CampaignFinding) -> None:
-        body = {
-            name: getattr(finding, name)
-            for name in CampaignFinding.__slots__
-            if name not in ("key", "artifact", "path")
-        }
         database.execute(
             "INSERT OR REPLACE INTO findings VALUES (?, ?, ?)",
-            (finding.key, finding.path.name, json.dumps(body)),
+            (finding.key, finding.path.name, finding_text(finding)),
         )
 
     def _file_of(self, key: str) -> str | None:
@@ -282,8 +268,8 @@ class Store:
                 self._put_sample(database, sample)
 
     def _put_sample(self, database: sqlite3.Connection, sample: Sample) -> None:
-        body = json.dumps(asdict(sample))
-        database.execute("INSERT OR REPLACE INTO samples VALUES (?, ?)", (sample.at_s, body))
+        row = (sample.at_s, sample_text(sample))
+        database.execute("INSERT OR REPLACE INTO samples VALUES (?, ?)", row)
         count = int(database.execute("SELECT COUNT(*) FROM samples").fetchone()[0])
         if count > _MOST_SAMPLES:
             database.execute(
@@ -421,7 +407,7 @@ def _settings(database: sqlite3.Connection, folder: Path) -> Settings:
             f"{folder} has store format {found}, and this deadheat knows {STORE_VERSION}. "
             "Upgrade deadheat."
         )
-    return Settings(**values)
+    return settings_of(values)
 
 
 def _fact(database: sqlite3.Connection, name: str) -> Any:
@@ -467,9 +453,7 @@ def _findings(database: sqlite3.Connection, folder: Path) -> tuple[CampaignFindi
     found: list[CampaignFinding] = []
     for key, file, body in database.execute("SELECT key, file, body FROM findings"):
         path = folder / "found" / file
-        fields = json.loads(body)
-        fields["picture"] = tuple(tuple(row) for row in fields["picture"])
-        found.append(CampaignFinding(key, artifacts.read(path), path, **fields))
+        found.append(finding_of(key, artifacts.read(path), path, body))
     return tuple(sorted(found, key=lambda finding: (finding.first_s, finding.key)))
 
 
@@ -491,7 +475,7 @@ def _record(database: sqlite3.Connection, folder: Path) -> CampaignRecord:
         families=bool(_fact(database, "families")),
         totals={name: int(value) for name, value in totals.items() if name != "elapsed_s"},
         findings=_findings(database, folder),
-        samples=tuple(Sample(**json.loads(body)) for (body,) in samples),
+        samples=tuple(sample_of(body) for (body,) in samples),
         seen=dict(coverage.seen),
         silence=coverage.silence,
         last_new=int(totals.get("last_new", 0)),

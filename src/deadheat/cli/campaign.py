@@ -13,7 +13,8 @@ import click
 
 from deadheat import artifact as artifacts
 from deadheat import media, session
-from deadheat.campaign.store import Settings, read_record
+from deadheat.campaign.rows import Settings
+from deadheat.campaign.store import read_record
 from deadheat.campaigning import REPORT, CampaignOrder, CampaignResult, run_campaign
 from deadheat.cli.ending import find
 from deadheat.cli.options import (
