@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from deadheat.campaign.crew import Crew, Said
     from deadheat.campaign.pace import Pace
-    from deadheat.campaign.rows import Settings
     from deadheat.campaign.store import Store
     from deadheat.results import CampaignFinding
 
@@ -93,7 +92,7 @@ class Coordinator:
         self._store, self._crew, self._pace = store, crew, pace
         self._clock, self._tell, self._show = clock, tell, show
         self._report, self._resident_bytes = report, resident_bytes
-        self._settings: Settings = store.settings
+        self._settings = store.settings
         self._standing = Standing(store)
         self._catalogue = Catalogue(store)
         self._learned: list[int] = list(store.fact("learned") or ())
