@@ -48,7 +48,7 @@ def test_the_planted_race_is_found_and_replayed(way: str, folder: Path, tmp_path
         )
         assert found.returncode == 1, found.stderr
         (path,) = (tmp_path / ".deadheat").rglob("ghost*.json")
-        again = deadheat("replay", str(path), "--trials", "600", cwd=tmp_path, ca=ca)
+        again = deadheat("replay", str(path), "--trials", "200", cwd=tmp_path, ca=ca)
         assert again.returncode == 1, found.stdout + again.stdout + again.stderr
     saved = artifacts.read(path)
     assert saved.target.via is Via(way)
