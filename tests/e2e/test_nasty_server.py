@@ -47,7 +47,7 @@ def test_everything_it_says_is_kept_and_shown_safely(tmp_path: Path) -> None:
         "GITHUB_ACTIONS": "true",
         "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
     }
-    words = ("nasty.toml", "--budget", "15s", "-x", "--junit", "junit.xml", "--report", "pages")
+    words = ("nasty.toml", "--budget", "120s", "-x", "--junit", "junit.xml", "--report", "pages")
     ran = deadheat(tmp_path, "ci", *words, "--events", "events.ndjson", **environment)
     assert ran.returncode == 1, ran.stderr
     rows = ran.stdout.splitlines()
