@@ -22,6 +22,7 @@ LAYERS = {
     "fingerprint": 2,
     "duration": 1,
     "hiding": 1,
+    "folding": 1,
     "media": 1,
     "regression": 2,
     "toml_file": 2,

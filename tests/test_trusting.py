@@ -110,6 +110,18 @@ def test_what_runs_is_told_before_it_runs(folder: Path) -> None:
     assert folder.exists()
 
 
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
+@pytest.mark.parametrize("name", ["evil.toml", "evil.py"])
+def test_what_a_file_names_may_be_elsewhere(
+    words: tuple[str, ...], name: str, folder: Path
+) -> None:
+    (folder / name).unlink()
+    code, _, err = deadheat(*(word.replace("FILE", f"{name}.json") for word in words))
+    assert code == 2
+    assert f"recorded on {name}" in err
+    assert "--against" in err
+
+
 def test_a_journal_and_a_campaign_of_strangers(folder: Path) -> None:
     journals = folder / ".deadheat" / FOLDER
     journals.mkdir(parents=True)

@@ -9,6 +9,7 @@ Rules
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self, assert_never
 
 from rich.console import Console
@@ -19,13 +20,16 @@ from rich.text import Text
 
 from deadheat import media
 from deadheat.campaign import events
-from deadheat.report.wording import duration_text, hiccups_text, percent, via_text
+from deadheat.folding import folded
+from deadheat.report.wording import counted, duration_text, hiccups_text, percent, via_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
     from rich.console import ConsoleOptions, RenderableType
+
+    from deadheat.artifact import RateRecord
 
 # What a dead server said last; enough for the head of a traceback's end.
 _TAIL_LINES = 5
@@ -78,10 +82,22 @@ class View:
     ) -> None:
         self._bar.stop()
 
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Nothing moves meanwhile: somebody is asked."""
+        self._bar.stop()
+        try:
+            yield
+        finally:
+            self._bar.start()
+
     def note(self, line: str) -> None:
         """One line for the person, at once."""
         if not self._quiet:
-            self._console.print(Text(media.line(line)), soft_wrap=True)
+            shown = media.line(line)
+            if self._console.is_terminal:
+                shown = folded(shown, self._console.width)
+            self._console.print(Text(shown), soft_wrap=True)
 
     def waiting(self, what: str) -> None:
         """Something slow has begun."""
@@ -125,14 +141,11 @@ class View:
             case events.Shrunk(signature, calls, trials):
                 self.note(f"  {signature.anomaly}: {calls} calls after {trials:,} trials")
             case events.Saved(artifact, path, kept):
-                rate = artifact.rate
-                shown = percent(rate.diverged / rate.trials) if rate and rate.trials else "?"
                 done = "kept the better example of" if kept else "saved"
-                self.note(f"{done} {artifact.anomaly}, diverges in {shown} of trials: {path}")
+                self.note(f"{done} {artifact.anomaly}, {_how_often(artifact.rate)}: {path}")
             case events.MoreReliable(artifact, _):
-                rate = artifact.most_reliable_rate
-                shown = percent(rate.diverged / rate.trials) if rate and rate.trials else "?"
-                self.note(f"  {artifact.anomaly}: a larger program diverges in {shown} of trials")
+                shown = _how_often(artifact.most_reliable_rate)
+                self.note(f"  {artifact.anomaly}: a larger program {shown}")
             case events.Restarted(restarts, log_tail):
                 self.note(f"the server died and was started again ({restarts})")
                 for row in log_tail.splitlines()[-_TAIL_LINES:]:
@@ -146,8 +159,9 @@ class View:
         per_s = event.requests / event.elapsed_s if event.elapsed_s > 0 else 0.0
         line = (
             f"{event.phase}  {duration_text(event.elapsed_s)}  "
-            f"{event.divergences} divergences  {event.programs:,} programs  "
-            f"{event.trials:,} trials  {per_s:,.0f} requests/s  {event.overlaps:,} overlaps"
+            f"{counted(event.divergences, 'divergence')}  {counted(event.programs, 'program')}  "
+            f"{counted(event.trials, 'trial')}  {per_s:,.0f} requests/s  "
+            f"{counted(event.overlaps, 'overlap')}"
         )
         if event.undecided:
             line += f"  {event.undecided} undecided"
@@ -160,3 +174,9 @@ class View:
         ):
             self._last_line_s, self._last_phase = event.elapsed_s, event.phase
             self.note(line)
+
+
+def _how_often(rate: RateRecord | None) -> str:
+    if rate is None or not rate.trials:
+        return "its rate not measured yet"
+    return f"diverges in {percent(rate.diverged / rate.trials)} of trials"

@@ -83,7 +83,7 @@ async def test_what_does_not_work_alone_is_said_in_one_line(
         async with open_target(at(server), "run"):
             pass
     assert "\n" not in str(caught.value)
-    assert str(caught.value).endswith("listens there.")
+    assert str(caught.value).endswith("listen there? See `deadheat check`.")
     if method != "DELETE":
         assert set(crowd.stored) == set(crowd.foreign)
 

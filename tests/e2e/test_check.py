@@ -62,7 +62,19 @@ def test_each_mistake_has_its_advice(
     code, out, _ = checked(tmp_path, url, SHOP.replace(right, wrong))
     assert code == 2, out
     assert advice in out, out
-    assert "correct them first" in out.splitlines()[-1]
+    assert "correct the profile" in out.splitlines()[-1]
+
+
+def test_titles_of_which_nothing_is_promised_are_not_compared(tmp_path: Path, url: str) -> None:
+    """What ``check`` and ``run`` say to write is right once it is written."""
+    other = SHOP.replace('{ name = "{title}" } }', '{ name = "x{title}" } }')
+    code, out, _ = checked(tmp_path, url, other)
+    assert code == 2
+    assert 'update = "none" under [promises]' in out
+    code, out, _ = checked(
+        tmp_path, url, other.replace("[promises]", '[promises]\nupdate = "none"')
+    )
+    assert code == 0, out
 
 
 def test_a_weaker_promise_than_what_is_seen_is_a_hint(tmp_path: Path, url: str) -> None:

@@ -189,7 +189,7 @@ def test_nobody_listens(tmp_path: Path) -> None:
 def test_what_listens_is_no_such_api(tmp_path: Path, raw: bytes) -> None:
     with Scripted(lambda _asked: Says(raw=raw, close=True)) as server:
         ran = deadheat(tmp_path, "run", server.base_url, "--profile", "opencode")
-    one_line(ran, 3, "profile opencode listens there")
+    one_line(ran, 3, "Does a server of opencode listen there?")
 
 
 def test_a_server_that_never_gets_ready(tmp_path: Path) -> None:

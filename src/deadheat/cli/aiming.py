@@ -68,9 +68,14 @@ def _say(step: Step) -> None:
     status = "–" if step.status is None else str(step.status)
     say(f"{step.doing:20} {step.request:32} {status}  {step.said}", mark=mark)
     if step.wrong:
-        say(f"    {status} {step.wrong}.")
+        came = "" if step.status is None else f"{status} "
+        say(f"    {came}{_ended(step.wrong)}")
     if step.hint:
-        say(f"    {step.hint}.")
+        say(f"    {_ended(step.hint)}")
+
+
+def _ended(sentence: str) -> str:
+    return sentence if sentence.endswith((".", "?")) else f"{sentence}."
 
 
 def _verdict(target: Target, steps: list[Step]) -> ExitCode:
@@ -79,7 +84,8 @@ def _verdict(target: Target, steps: list[Step]) -> ExitCode:
         say(f"\nno answer from {target.name}. Start the server, then check again.")
         return ExitCode.TARGET
     if wrong:
-        say(f"\n{wrong} of {len(steps)} calls do not fit {target.name}: correct them first.")
+        do = "does" if wrong == 1 else "do"
+        say(f"\n{wrong} of {len(steps)} calls {do} not fit: correct the profile, then check again.")
         return ExitCode.USER
     say(f"\nthe profile fits {target.name}: deadheat run is next.")
     return ExitCode.CLEAN

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from deadheat import media
@@ -18,11 +19,10 @@ from deadheat.cli.trusting import must_be_trusted
 from deadheat.core.release import Via
 from deadheat.errors import UserError
 from deadheat.report import outcome
+from deadheat.report.wording import names_a_file
 from deadheat.targets.catalog import is_remote, resolve
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from deadheat import artifact as artifacts
     from deadheat import session
     from deadheat.console import View
@@ -40,6 +40,11 @@ def target_of(
     """The target to run an example on: the recorded one, or another of the same profile."""
     word = against or artifact.target.name
     if against is None and profile != word:
+        if names_a_file(word) and not Path(word.removesuffix(word.partition(".py")[2])).exists():
+            raise UserError(
+                f"{file} was recorded on {word}, which is not here. Name that file where it is: "
+                "--against PATH."
+            )
         instead = media.shell_line("--against", word)
         must_be_trusted(word, str(file), view, instead=instead)
     used = profile or (artifact.target.profile if "://" in word else None)

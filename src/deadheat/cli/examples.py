@@ -104,6 +104,7 @@ def replay(
         if result.error is not None:
             raise result.error
         if result.interrupted:
+            say("interrupted: nothing was decided", err=True)
             sys.exit(ExitCode.INTERRUPTED)
         worst = max(worst, result.exit_code)
     sys.exit(worst)

@@ -12,7 +12,7 @@ import click
 from deadheat import artifact as artifacts
 from deadheat import media
 from deadheat.campaign.replay import trials_wanted
-from deadheat.cli.saying import give
+from deadheat.cli.saying import give, say
 from deadheat.errors import BadArtifact, CannotExport, CannotSave, UserError
 from deadheat.report.export.har import har
 from deadheat.report.export.markdown import markdown
@@ -134,6 +134,12 @@ def export(
         raise CannotSave(
             f"{output} cannot be written ({exc.strerror}). Name another file with --output."
         ) from exc
+    how = {
+        Form.SCRIPT: f"`python {output} --help` says how to run it",
+        Form.PYTEST: f"pytest {output}",
+        Form.CURL: f"bash {output}",
+    }
+    say(f"written to {output}" + (f": {how[kind]}" if kind in how else ""), err=True)
 
 
 def _reads(profile: Profile, kind: Form) -> tuple[tuple[str, Reads], ...]:

@@ -58,6 +58,7 @@ def main(words: list[str] | None = None) -> None:
     except click.exceptions.Exit as exc:
         sys.exit(exc.exit_code)
     except (click.Abort, KeyboardInterrupt):
+        say("interrupted", err=True)
         sys.exit(ExitCode.INTERRUPTED)
     except click.UsageError as exc:
         _mistake(exc)

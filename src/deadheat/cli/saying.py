@@ -3,12 +3,14 @@
 Rules
 - Every text passes through ``media`` here, so no command, report or error can send what a server
   wrote to the terminal as it was. Colour is added by the one who says it, outside of the text.
+- On a terminal lines are folded between words (``folding``); elsewhere they stay as they are.
 - What is a file's content (an export, NDJSON, a workflow command) has been made by its own
   function of ``media`` and is written as it is.
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 import traceback
 from typing import TYPE_CHECKING
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deadheat import media
+from deadheat.folding import folded
 
 if TYPE_CHECKING:
     from deadheat.errors import DeadheatError
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 def say(text: object, *, err: bool = False, mark: str = "") -> None:
     """Print lines; ``mark``: what stands before them, with its colour."""
     shown = media.lines(str(text))
+    if (sys.stderr if err else sys.stdout).isatty():
+        shown = folded(shown, shutil.get_terminal_size().columns - (2 if mark else 0))
     click.echo(f"{mark} {shown}" if mark else shown, err=err)
 
 

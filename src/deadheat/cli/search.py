@@ -65,7 +65,7 @@ def run(
     Examples:
       deadheat run demo --exitfirst
       deadheat run opencode@1.0.152 --for 10m
-      deadheat run http://127.0.0.1:4096 --profile opencode --programs 2000 --seed 7
+      deadheat run http://127.0.0.1:4096 --profile opencode --programs 2000
     """
     if seconds is None and programs is None:
         seconds = 60.0

@@ -56,8 +56,10 @@ def is_trusted(word: str, source: str, view: View) -> bool:
     does = what_runs(word)
     if does is None:
         return True
-    if not trust_given() and not ask(f"{source} names {word}, which {does}. Go on?"):
-        return False
+    if not trust_given():
+        with view.still():
+            if not ask(f"{source} names {word}, which {does}. Go on?"):
+                return False
     view.note(f"{source} names {word}, which {does}")
     return True
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # An answer of more keys is not read out.
 _MOST_KEYS = 12
+# What servers answer to a call that may be sent again later.
+_NOT_NOW = (409, 423, 425, 429)
 
 
 def advice(
@@ -51,6 +53,11 @@ def advice(
             return f"means success? Write {table}.done = [{status}]"
         case Ok(Undeclared()) if status is not None and status in (401, 403):
             return "was not let in. Write [auth] or [headers]"
+        case Ok(Undeclared()) if status in _NOT_NOW:
+            return (
+                f"means not now, and nothing was done? Write {table}.refused = [{status}]. "
+                f"Otherwise correct {table}.request and its body"
+            )
         case Ok(Undeclared()):
             return f"is no success. Correct {table}.request and its body"
         case Ok(Absent()):
@@ -63,9 +70,9 @@ def advice(
             has = f"; the answer has {', '.join(has_keys)}" if has_keys else ""
             return f"is not of the declared form. Correct the places in {table}{has}"
         case Info(Unknown.SERVER_ERROR):
-            return f"is an error of the server. Correct {table}.request and its body"
+            return f"is an error of the server: see its log, or correct {table}.request and body"
         case _:
-            return "got no answer. Is the server there?"
+            return "got no answer: is the server there?"
 
 
 def in_words(outcome: Outcome) -> str:

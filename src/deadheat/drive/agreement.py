@@ -41,6 +41,7 @@ from deadheat.core.promises import (
     CreatePromise,
     DeletePromise,
     IdPromise,
+    UpdatePromise,
 )
 from deadheat.drive.advice import advice, in_words, keys_of
 from deadheat.drive.decoding import decoded
@@ -171,9 +172,10 @@ class _Walk:
         shown = await self._ask("list once more", lists, Listed, showing(session, there=False))
         if isinstance(shown, Listed):
             if session in shown.sessions:
+                longer = "a longer settle" if self._target.settle_ms else "settle"
                 self._correct(
                     "still shows it. Does a delete only mark it? Leave it out in calls.list.items. "
-                    "Or may a change take so long to show? Write settle"
+                    f"Or may a change take so long to show? Write {longer} at the top"
                 )
             elif child is not None:
                 self._inherited(child in shown.sessions)
@@ -267,14 +269,17 @@ class _Walk:
         return child
 
     async def _find(self, doing: str, session: str, title: str) -> None:
-        found = await self._ask(
-            doing,
-            Invocation(Kind.GET, session),
-            Found,
-            lambda result: isinstance(result, Found) and result.title in (None, title),
-        )
-        if isinstance(found, Found) and found.title not in (None, title):
-            self._correct("has another title than was written. Correct calls.get.title")
+        titles = self._target.promises.update is not UpdatePromise.NONE
+
+        def shows(result: object) -> bool:
+            return isinstance(result, Found) and (result.title in (None, title) or not titles)
+
+        found = await self._ask(doing, Invocation(Kind.GET, session), Found, shows)
+        if isinstance(found, Found) and not shows(found):
+            self._correct(
+                "has another title than was written. Correct calls.get.title, or write "
+                'update = "none" under [promises]: then nothing is said of titles'
+            )
 
     def _inherited(self, is_there: bool) -> None:
         promised = self._target.promises.children
@@ -457,7 +462,7 @@ class _Walk:
         hint: str = "",
     ) -> None:
         if self._patience.tries > 1 and not (wrong or hint):
-            hint = f"so only when it was asked {self._patience.tries} times"
+            hint = f"not at once: only when it was asked {self._patience.tries} times"
         request = self._target.wire.encode(invocation)
         path = request.path
         for word, session in (("{id}", invocation.session), ("{parent}", invocation.parent)):

@@ -235,8 +235,8 @@ def given_again(name: str, ids: Ids, session: str | None = None) -> str:
     """Why nothing is changed on that server, and what to do."""
     which = "" if session is None else f" ({session!r:.{_LONGEST_SHOWN}})"
     start = (
-        "Let deadheat start a server of its own ([server] in the profile), or write "
-        "exclusive = true if nobody else uses this one."
+        "Let deadheat start a server of its own ([server] in the profile), or, if "
+        "nobody else uses this one, write exclusive = true at the top of the profile."
     )
     danger = "and others may use it: a call that arrives late could change a session of theirs."
     if ids is Ids.AGAIN:

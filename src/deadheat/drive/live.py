@@ -308,7 +308,7 @@ class LiveTarget:
                 "scheme, host and port only, and a change only with its method and to the same "
                 "session (307, 308). Name the address, or the path, that it leads to."
             )
-        then = f"Check that a server of the profile {self.target.wire.name} listens there."
+        then = f"Does a server of {self.target.wire.name} listen there? See `deadheat check`."
         if self._executor is not None and self._executor.observer.offered_cookie:
             then = (
                 "It sets cookies, which are not sent back. If it keeps a collection for each, "

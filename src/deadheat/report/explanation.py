@@ -47,7 +47,7 @@ def explanation_text(artifact: Artifact) -> str:
         "",
         text(diagram_of(artifact)),
         "",
-        "when (ms from the first call of the picture)",
+        "when (ms from the first call of the trial)",
         *_times(artifact, names),
         "",
         f"what no order can place: {shown}, which answered {answer_text(culprit, names)}",
@@ -140,6 +140,7 @@ def _times(artifact: Artifact, names: Mapping[str, str]) -> list[str]:
     start = min(op.call_ns for op in ops)
     ends = [op.return_ns for op in ops if op.return_ns is not None]
     end = max((*ends, *(op.call_ns for op in ops), start + 1))
+    first = min(op.call_ns for op in artifact.history.operations)  # as the proof counts
     made = _made(artifact)
     labels = [_spelt(op, names, made) for op in ops]
     width = max(map(len, labels))
@@ -154,8 +155,8 @@ def _times(artifact: Artifact, names: Mapping[str, str]) -> list[str]:
         bar = "│" if left == right else "├" + "─" * (right - left - 1) + "┤"
         if op.return_ns is None:
             bar = "├" + "─" * max(0, right - left) + "…"
-        called = f"{(op.call_ns - start) / 1e6:.2f}"
-        answered = "…" if op.return_ns is None else f"{(op.return_ns - start) / 1e6:.2f}"
+        called = f"{(op.call_ns - first) / 1e6:.2f}"
+        answered = "…" if op.return_ns is None else f"{(op.return_ns - first) / 1e6:.2f}"
         drawn = (" " * left + bar).ljust(_WIDTH + 1)
         lines.append(f"  {label.ljust(width)}  {drawn} {called}–{answered}")
     return lines

@@ -11,7 +11,7 @@ from deadheat.core.release import LANE_US, NEIGHBOUR_US
 from deadheat.errors import ExitCode
 from deadheat.report.diagram import diagram_of_divergence, text
 from deadheat.report.terminal import clean_text, finding_text
-from deadheat.report.wording import duration_text, percent, rate_text, via_text
+from deadheat.report.wording import counted, duration_text, percent, rate_text, via_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,9 +48,9 @@ def run_text(summary: Summary | None, *, interrupted: bool, proves: bool = True)
 def _exercised(summary: Summary, *, interrupted: bool) -> str:
     words = [
         (
-            f"{summary.target}, seed {summary.seed}: {summary.programs:,} programs, "
-            f"{summary.trials:,} trials, {summary.requests:,} requests, "
-            f"{summary.overlaps:,} overlaps in {duration_text(summary.elapsed_s)}"
+            f"{summary.target}, seed {summary.seed}: {counted(summary.programs, 'program')}, "
+            f"{counted(summary.trials, 'trial')}, {counted(summary.requests, 'request')}, "
+            f"{counted(summary.overlaps, 'overlap')} in {duration_text(summary.elapsed_s)}"
         )
     ]
     if not summary.findings:
@@ -66,9 +66,11 @@ def _exercised(summary: Summary, *, interrupted: bool) -> str:
     if (note := via_text(summary.via)) is not None:
         words.append(note)
     if summary.restarts:
-        words.append(f"the server was started again {summary.restarts} times")
+        words.append(f"the server was started again {counted(summary.restarts, 'time')}")
     if summary.left_behind:
-        words.append(f"{summary.left_behind} sessions refused to be deleted and were left behind")
+        words.append(
+            f"left behind, as deleting did not work: {counted(summary.left_behind, 'session')}"
+        )
     if interrupted:
         words.append("interrupted: this is what was found until then")
     return "\n".join(words)

@@ -37,6 +37,11 @@ def percent(fraction: float) -> str:
     return f"{shown} %"
 
 
+def counted(number: int, what: str) -> str:
+    """``1 program``, ``1,204 programs``."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def rate_text(rate: RateRecord) -> str:
     """``diverges in 11.5 % of trials (95 % Clopper–Pearson: 8–16 %, 200 trials)``."""
     low, high = percent(rate.low).removesuffix(" %"), percent(rate.high)
@@ -76,7 +81,7 @@ def unproven_text(missing: Unproven) -> str:
     if missing.slower is not None:
         return (
             f"its calls take {missing.slower:.1f} times as long as when it was recorded, so the "
-            "recorded rate says nothing here"
+            "recorded rate says nothing here. Try again when the machine has less to do"
         )
     said = (
         f"the baseline showed it {missing.quiet:,} times beside a race in "
@@ -90,6 +95,9 @@ def unproven_text(missing: Unproven) -> str:
         parts.append(f"{missing.undecided:,} could not be judged")
     parts += [f"{number:,} did not race: {unraced_text(one)}" for one, number in missing.unraced]
     text = "; ".join(parts)
+    most = max(missing.unraced, key=lambda each: each[1], default=None)
+    if most is not None and most[0].why is Why.OFF_TIME:
+        return f"{text}. Try again when this machine has less to do"
     refused = next((one for one, _ in missing.unraced if one.why is Why.REFUSED), None)
     return text if refused is None else f"{text}. {_of_refused(refused)}"
 

@@ -194,7 +194,8 @@ def _by_address(word: str, profile: str | None, *, allow_remote: bool, http2: bo
         raise UnknownTarget(f"--http2 goes with an https:// URL, not with {shown}. Leave it out.")
     if profile is None:
         raise UnknownTarget(
-            f"{shown} needs a profile that says how to speak to it. Add --profile opencode."
+            f"{shown} needs a profile that says how to speak to it. Add --profile FILE.toml "
+            f"(`deadheat init {shown}` drafts one), or --profile opencode."
         )
     if profile not in PROFILES and not profile.endswith(".toml"):
         raise UnknownTarget(
