@@ -153,7 +153,9 @@ def _must_be_plain(target: Target, file: str, left: LeftBehind, view: View) -> N
         request = target.wire.encode(Invocation(kind, None if kind is Kind.LIST else _ANY))
         if request.method != method or (kind is not Kind.LIST and _ANY not in request.path):
             does = f"has {request.method} {request.path} for a {kind}"
-            if not (trust_given() or ask(f"{left.path} names {file}, which {does}. Go on?")):
+            with view.still():
+                agreed = trust_given() or ask(f"{left.path} names {file}, which {does}. Go on?")
+            if not agreed:
                 raise UserError(
                     f"{left.path} names {file}, which {does}. Nothing that a file names is run "
                     f"unasked: name it yourself (--profile or --against), or add --trust."
