@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
+from hypothesis.database import DirectoryBasedExampleDatabase
+from tests.examples import on_any_machine
+
+from deadheat import artifact as artifacts
+from deadheat.artifact import RateRecord
+from deadheat.generate.native import Evidence, RaceFound, falsify
+
+if TYPE_CHECKING:
+    from deadheat.core.program import Program
 
 pytestmark = pytest.mark.live
 SHOP = Path(__file__).parent / "servers" / "shop.py"
@@ -34,6 +46,51 @@ def run(suite: pytest.Pytester, *words: str) -> pytest.RunResult:
     return suite.runpytest_subprocess(*words, timeout=300)
 
 
+class Remembered:
+    """What a search has found, without a search: nothing else is asked of it."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+
+    def replay(self, program: Program) -> Evidence | None:
+        """Nothing is known of it."""
+        raise AssertionError(f"{program} was remembered before")
+
+    def search(self, programs: int) -> Evidence | None:
+        """The program, at once."""
+        del programs
+        return Evidence(self._program, "it diverged")
+
+
+def remember_instead(suite: pytest.Pytester, node: str) -> None:
+    """The finding becomes one that is judged on any machine, as if it had diverged in each trial.
+
+    Its calls run one after the other, so that no offset can be missed.
+    """
+    (found,) = (suite.path / ".deadheat" / "carts").glob("*.json")
+    serial = replace(
+        on_any_machine(artifacts.read(found)), rate=RateRecord(200, 200, 0.9817, 1.0, 0.95)
+    )
+    found.unlink()
+    artifacts.write(serial, found.parent)
+    for kept in remembered(suite):
+        kept.unlink()
+    database = DirectoryBasedExampleDatabase(suite.path / ".hypothesis" / "examples")
+    with pytest.raises(RaceFound):
+        falsify(
+            Remembered(serial.program),
+            name=node,
+            using=settings(database=database),
+            test=node.rpartition("::")[2],
+        )
+
+
+def remembered(suite: pytest.Pytester) -> list[Path]:
+    """The files of the example database."""
+    examples = suite.path / ".hypothesis" / "examples"
+    return [path for path in examples.rglob("*") if path.is_file()]
+
+
 def test_a_race_is_a_failure_with_its_diagram_and_is_tried_first_the_next_time(
     suite: pytest.Pytester,
 ) -> None:
@@ -59,6 +116,8 @@ def test_a_race_is_a_failure_with_its_diagram_and_is_tried_first_the_next_time(
     assert took is not None
     assert float(took[1]) < 200  # and not what a search would take
     # Fixed: silent for as long as its rate asks for, then forgotten.
+    remember_instead(suite, "test_shop.py::test_carts")
+    assert remembered(suite)
     suite.makepyfile(
         test_shop=HEAD
         + "test_carts = race_test(make_app(correct=True), profile='shop.toml', budget='12s')\n"
@@ -66,6 +125,7 @@ def test_a_race_is_a_failure_with_its_diagram_and_is_tried_first_the_next_time(
     calm = run(suite)
     calm.assert_outcomes(passed=1)
     assert re.search(r"test_carts: clean: [\d,]+ programs", calm.stdout.str())
+    assert not remembered(suite)
 
 
 def test_a_fixture_of_the_users_gives_the_target(suite: pytest.Pytester) -> None:
