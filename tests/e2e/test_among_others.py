@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.running import Call, deadheat, start
+from tests.running import FOREVER_S, Call, deadheat, start
 from tests.servers.crowd import GONE, Crowd
 from tests.servers.scripted import Asked, Says, Scripted
 
@@ -35,7 +35,6 @@ rename = { request = "PATCH /session/{id}", body = { title = "{title}" }, absent
 [promises]
 delete = "exactly-once"
 """
-SOON_S = 60.0
 
 
 class Somewhere:
@@ -75,16 +74,23 @@ def somewhere(tmp_path: Path) -> Iterator[Somewhere]:
         yield Somewhere(tmp_path, crowd, server)
 
 
-def after(creates: int, reached: threading.Event, then: Callable[[Asked], Says | None]) -> object:
-    """From that create on each call is answered by ``then``, and ``reached`` is told."""
-    seen = 0
+def after(
+    creates: int,
+    reached: threading.Event,
+    then: Callable[[Asked], Says | None],
+    further: int = 0,
+) -> Callable[[Asked], Says | None]:
+    """From that create on ``then`` answers; ``further`` calls later ``reached`` is set."""
+    seen = calls = 0
 
     def refuses(asked: Asked) -> Says | None:
-        nonlocal seen
+        nonlocal seen, calls
         seen += asked.method == "POST"
         if seen < creates:
             return None
-        reached.set()
+        calls += 1
+        if calls > further:
+            reached.set()
         return then(asked)
 
     return refuses
@@ -104,10 +110,10 @@ def test_what_a_kill_leaves_behind_is_cleaned_up_later_and_nothing_else(
             return Says(raw=b"", close=True)
         return None
 
-    crowd.refuses = after(30, reached, then)  # type: ignore[assignment]
-    with somewhere.running("--for", "120s", "--max-rps", "200") as process:
-        assert reached.wait(SOON_S)
-        time.sleep(0.5)  # some requests further: the kill comes at any instant of a trial
+    crowd.refuses = after(30, reached, then, further=40)
+    with somewhere.running("--for", "1h", "--max-rps", "200") as process:
+        assert reached.wait(FOREVER_S)
+        # The kill comes at any instant of a trial.
         process.send_signal(signal.SIGKILL)
         process.wait()
     crowd.refuses = lambda _asked: None
@@ -139,11 +145,11 @@ def test_what_a_kill_leaves_behind_is_cleaned_up_later_and_nothing_else(
 
 def test_after_ctrl_c_nothing_of_ours_is_left(somewhere: Somewhere) -> None:
     reached = threading.Event()
-    somewhere.crowd.refuses = after(30, reached, lambda _asked: None)  # type: ignore[assignment]
-    with somewhere.running("--for", "120s") as process:
-        assert reached.wait(SOON_S)
+    somewhere.crowd.refuses = after(30, reached, lambda _asked: None)
+    with somewhere.running("--for", "1h") as process:
+        assert reached.wait(FOREVER_S)
         process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=SOON_S)
+        said, _ = process.communicate()
     assert process.returncode == 130, said
     assert somewhere.ours == {}
     somewhere.untouched()
