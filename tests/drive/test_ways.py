@@ -154,7 +154,7 @@ def test_an_exported_scripts_head_is_whole_only_after_its_call(stdlib: bool) -> 
     """Of a lane that is held and of one that races with nothing."""
     module = loaded(example(), stdlib=stdlib)
     with Scripted(lambda asked: Says(body=asked.head_ns)) as server:
-        api = module.Api(server.base_url)
+        api = module.Api(server.base_url, alone=True)
         lane = api.lanes[0]
         for _ in range(10):
             lane.hold("POST", "/session", BODY.decode())
