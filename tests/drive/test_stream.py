@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 import pytest
 from tests import opencode
 from tests.programs import TWO_DELETES
@@ -17,12 +19,12 @@ from tests.servers.scripted import Asked, Says, Scripted
 
 from deadheat.campaign.judge import judge
 from deadheat.core.divergence import Anomaly, Diverged, Linearizable
-from deadheat.core.history import Change, History, Info, Kind, shown_sessions
+from deadheat.core.history import Change, History, Info, Invocation, Kind, shown_sessions
 from deadheat.core.program import Create, Program, Var
 from deadheat.core.promises import EventPromise, Promises
 from deadheat.drive import listening
 from deadheat.drive.live import LiveTarget, open_target
-from deadheat.drive.target import Target
+from deadheat.drive.target import Target, WireRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +40,7 @@ CONNECTED = b'data: {"type": "server.connected", "properties": {}}\n\n'
 
 @pytest.fixture(autouse=True)
 def no_news_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No machine is too slow for a stream to begin, or for what it says: all servers here say it."""
+    """No machine is too slow for a stream to begin, or for what it says: these all say it."""
     monkeypatch.setattr(listening, "_BEGINS_WITHIN_S", 60.0)
     monkeypatch.setattr(listening, "HEARD_WITHIN_S", 60.0)
 
@@ -201,6 +203,39 @@ async def test_a_marker_that_may_be_gone_is_left_alone() -> None:
                 done = await _run(live)
                 assert isinstance(judge(done, None, live.promises), Linearizable)
     assert set(loose.crowd.stored) == set(loose.crowd.foreign)  # its title proved it ours
+
+
+class Failing:
+    """A wire that no call can be put on any more, once it ``fails``."""
+
+    name = opencode.WIRE.name
+    decode = staticmethod(opencode.WIRE.decode)
+    fails = False
+
+    def encode(self, invocation: Invocation) -> WireRequest:
+        if self.fails:
+            raise LookupError(invocation.kind)
+        return opencode.WIRE.encode(invocation)
+
+
+async def test_every_connection_is_closed_also_where_the_cleaning_fails() -> None:
+    """Two sockets of a run that ended so were left open, and were the next one's failure."""
+    loose, wire = Loose(), Failing()
+
+    async def ends_badly() -> None:
+        async with open_target(replace(loose.target(), wire=wire), "run") as live:
+            await _run(live)
+            wire.fails = True
+
+    with Scripted(loose) as server:
+        loose.server = server
+        with pytest.raises(ExceptionGroup) as raised:
+            await ends_badly()
+        assert raised.group_contains(LookupError)
+        assert len(server.lines) > 2
+        for thread in server._threads[1:]:  # each ends with its connection; [0] listens
+            await anyio.to_thread.run_sync(thread.join, 60)
+            assert not thread.is_alive()
 
 
 async def test_one_that_is_never_announced_is_missing() -> None:

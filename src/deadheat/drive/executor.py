@@ -170,15 +170,20 @@ class Executor:
         trace: TracebackType | None,
     ) -> None:
         with anyio.CancelScope(shield=True):
-            with anyio.move_on_after(_LAST_CLEANING_S):
-                await self.deafen()
-            if self._watch is not None:
-                self._watch.end()
-                await self._control.aclose()
-            for client in (self.observer, *self._lanes):
-                await client.aclose()
-            for connection in self._shared:
-                await connection.aclose()
+            try:
+                with anyio.move_on_after(_LAST_CLEANING_S):
+                    await self.deafen()
+            finally:
+                await self._close()
+
+    async def _close(self) -> None:
+        if self._watch is not None:
+            self._watch.end()
+            await self._control.aclose()
+        for client in (self.observer, *self._lanes):
+            await client.aclose()
+        for connection in self._shared:
+            await connection.aclose()
 
     async def leave_nothing(self) -> None:
         """Delete what of this run may be there: a create that was cut off ends when it likes."""

@@ -432,11 +432,11 @@ class LiveTarget:
         """Close all connections."""
         executor, self._executor = self._executor, None
         if executor is not None:
-            if self.target.launch is None:  # a managed server takes all that is left with it
-                await executor.leave_nothing()
-            self._requests_before += executor.requests
-            self._left_before += executor.left_behind
-            await executor.__aexit__(None, None, None)
+            async with executor:  # closed also where the cleaning fails
+                if self.target.launch is None:  # a managed server takes all that is left with it
+                    await executor.leave_nothing()
+                self._requests_before += executor.requests
+                self._left_before += executor.left_behind
 
     def end(self) -> None:
         """Nothing more is made here."""
