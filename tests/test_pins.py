@@ -252,6 +252,7 @@ def test_what_is_no_code_is_in_the_package() -> None:
         if path.is_file() and path.suffix not in (".py", ".pyc")
     }
     assert {name for name in found if "/templates/" not in name} == {
+        "CHANGELOG.md",
         "profiles/opencode-1.0.toml",
         "profiles/opencode-1.2.toml",
         "py.typed",

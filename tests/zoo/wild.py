@@ -106,6 +106,7 @@ WILD: tuple[Animal, ...] = (
         rare=(1 / 500, 30_000),
         declares={"timeout": "60s"},
         short=4,  # the quality form meets it
+        races=0.25,  # of four programs
         long=150,
     ),
     # -- connections
