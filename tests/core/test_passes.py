@@ -11,10 +11,11 @@ from tests.quality.simulated import MINIMUM, Simulated, diverging_start, random_
 
 from deadheat.core import passes
 from deadheat.core.divergence import operations_by_index
-from deadheat.core.history import READING, History
+from deadheat.core.history import READING, History, Kind
 from deadheat.core.ledger import Observed
 from deadheat.core.program import (
     Call,
+    Children,
     Create,
     Delete,
     Get,
@@ -24,6 +25,7 @@ from deadheat.core.program import (
     Round,
     Var,
     canonical,
+    kind_of,
     problems,
     sort_key,
     structure,
@@ -183,3 +185,18 @@ def test_a_lane_may_go_behind_another_where_two_are_left() -> None:
     assert all(sort_key(program) < sort_key(canonical(three)) for program in chained)
     assert all(len(program.rounds[1]) == 2 for program in chained)
     assert list(passes.chain_lanes(Program((((Create(a),),), ((Delete(a),), (Get(a),)))))) == []
+
+
+def test_a_read_of_children_becomes_a_list_so_that_the_children_can_go() -> None:
+    read = (Create(C, 700, parent=A), Children(A, 50))
+    whole = canonical(Program((((Create(A),),), ((Create(B, parent=A),),), (read, (Delete(A),)))))
+    plain = list(passes.plain_reads(whole))
+    assert [kind_of(call) for program in plain for call in program.rounds[2][0]] == [
+        Kind.CREATE,
+        Kind.LIST,
+    ]
+    assert {call.offset_us for program in plain for call in program.rounds[2][0]} == {700, 50}
+    assert all(sort_key(structure(program)) < sort_key(structure(whole)) for program in plain)
+    without = [len(smaller.calls()) for smaller in passes.drop_sessions(plain[0])]
+    assert len(whole.calls()) - 1 in without
+    assert list(passes.plain_reads(MINIMUM)) == []

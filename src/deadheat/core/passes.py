@@ -21,8 +21,10 @@ from deadheat.core.divergence import operations_by_index
 from deadheat.core.history import overlap
 from deadheat.core.program import (
     Call,
+    Children,
     Create,
     Fork,
+    List,
     Place,
     Program,
     Recreate,
@@ -209,6 +211,21 @@ def loosen_sessions(program: Program, history: History | None = None) -> Iterato
         yield from _smaller(program, [shape_of(program)], history, alone)
 
 
+def plain_reads(program: Program, history: History | None = None) -> Iterator[Program]:
+    """A read of a session's children becomes a list, which every target has.
+
+    Where only its being there matters, the children that the read showed can go, too.
+    """
+    for chosen in program.calls():
+        if not isinstance(chosen, Children):
+            continue
+
+        def plain(call: Call, chosen: Children = chosen) -> Call:
+            return List(call.offset_us) if call == chosen else call
+
+        yield from _smaller(program, [shape_of(program)], history, plain)
+
+
 def drop_reads(program: Program, history: History | None = None) -> Iterator[Program]:
     """Without any call that only reads."""
     yield from _smaller(
@@ -329,6 +346,7 @@ def reductions(program: Program, history: History | None = None) -> Iterator[Pro
         chain_lanes,
         merge_sessions,
         loosen_sessions,
+        plain_reads,
         begin_later,
     ):
         yield from shrink(program, history)
