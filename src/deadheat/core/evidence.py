@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 # How sure an answer is where nobody says otherwise.
 CONFIDENCE = 0.99
-# What still counts as the same race. ``fuzz/drift.py``, 24 occasions each, half of them beside a busy
-# loop a core: in 1 of 200 pairs of occasions OpenCode's ghost falls to 1/1.2 and the demo's to 1/2.2
-# (to 1/3.7 between two occasions that both have a load). The widest fall noted from one server to
+# What still counts as the same race. ``fuzz/drift.py``, 24 occasions each, half of them with a busy
+# loop on each core: in 1 of 200 pairs of occasions OpenCode's ghost falls to 1/1.2, the demo's to
+# 1/2.2 (to 1/3.7 where both occasions have a load). The widest fall noted from one server to
 # another is 2.9 (39 of 200, 53 of 800).
 DRIFT = 3
 # One recorded trial against the median of many: single trials vary by a factor of two (4 ms of
