@@ -51,7 +51,6 @@ from deadheat.drive.handshake import (
     given_again,
     look_for_ids,
     not_listed,
-    remove,
     spared,
 )
 from deadheat.drive.lane import LaneClient
@@ -63,6 +62,7 @@ from deadheat.drive.lateness import (
     shown_after_s,
     times_to_show,
 )
+from deadheat.drive.leaving import leave_nothing
 from deadheat.drive.outcome import outcome_of_error
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.paging import LISTING, read_list
@@ -123,8 +123,10 @@ async def dry_run(target: Target, base_url: str, run: str) -> tuple[Step, ...]:
     try:
         await walk.go()
     finally:
-        with anyio.CancelScope(shield=True), anyio.move_on_after(target.timeout_s):
-            await walk.clean()
+        with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(target.timeout_s):
+                await walk.clean()
+            await client.aclose()
     return tuple(walk.steps)
 
 
@@ -138,7 +140,6 @@ class _Walk:
             run, chooses=target.chosen_ids, alone=target.exclusive, unique=target.unique_ids
         )
         self._patience = Patience()
-        self._made: list[str] = []
         self._late_s: dict[int, float] = {}  # how long it took, by the step that did not show it
         self.steps: list[Step] = []
 
@@ -223,7 +224,6 @@ class _Walk:
         wrong = hint = ""
         match outcome:
             case Ok(Created(made)) if made != session:
-                self._made.append(made)
                 wrong = 'made another session under one name. Write promises.create = "new"'
             case Ok(Created()) if strict:
                 wrong = 'is a success, too. Write promises.create = "idempotent"'
@@ -311,17 +311,13 @@ class _Walk:
     async def clean(self) -> None:
         """Delete what was made and is still there, also where a create's answer was not understood:
         the list may show it under its title."""
-        outcome, *_ = await self._send(Invocation(Kind.LIST))
-        if isinstance(outcome, Ok) and isinstance(outcome.result, Listed):
-            for entry in outcome.result.entries:
-                named = self._ownership.named_in_trial(entry.session, 0)
-                if named or self._ownership.of_trial(entry.title, 0):
-                    self._ownership.adopt(entry.session)
-                    if self._ownership.owns(entry.session) and entry.session not in self._made:
-                        self._made.append(entry.session)
-        for session in reversed(self._made):
-            await remove(self._outcome, self._ownership, session)
-        await self._client.aclose()
+        unsaid = self._target.promises.status_on_absent is AbsentPromise.ANY
+
+        async def ask(invocation: Invocation) -> Outcome:
+            outcome, *_ = await self._once(invocation)
+            return outcome
+
+        await leave_nothing(ask, self._ownership, unsaid=unsaid)
 
     def _title(self, number: int) -> str:
         return self._ownership.title(0, f"check {number}")
@@ -333,7 +329,6 @@ class _Walk:
         if not self._ownership.owns(made.session):
             self._correct("answered the id of a session that was there before. Correct its id")
             return None
-        self._made.append(made.session)
         return made.session
 
     async def _ask(
@@ -386,8 +381,6 @@ class _Walk:
 
     async def _outcome(self, invocation: Invocation) -> Outcome:
         outcome, *_ = await self._send(invocation)
-        if isinstance(outcome, Ok) and isinstance(outcome.result, Created):
-            self._made.append(outcome.result.session)
         return outcome
 
     async def _send(self, invocation: Invocation) -> tuple[Outcome, int | None, tuple[str, ...]]:
@@ -410,8 +403,8 @@ class _Walk:
 
     async def _once(self, invocation: Invocation) -> tuple[Outcome, int | None, tuple[str, ...]]:
         """The one way to the server: nothing is sent that ``Ownership`` does not permit."""
-        self._ownership.permit(invocation)
-        answer = await self._answer(invocation)
+        with self._ownership.sending(invocation, self._client):
+            answer = await self._answer(invocation)
         self._ownership.answered(invocation, answer[0])
         return answer
 

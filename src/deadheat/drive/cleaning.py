@@ -151,8 +151,8 @@ class _Cleaning:
         return Cleaned(session, Fate.THERE, f"its delete was answered: {said}")
 
     async def _ask(self, invocation: Invocation) -> Outcome:
-        self._ownership.permit(invocation)
-        outcome = await self._sent(invocation)
+        with self._ownership.sending(invocation, self._client):
+            outcome = await self._sent(invocation)
         self._ownership.answered(invocation, outcome)
         return outcome
 

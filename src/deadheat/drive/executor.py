@@ -40,6 +40,7 @@ from deadheat.drive.address import address_of
 from deadheat.drive.decoding import decoded
 from deadheat.drive.hearing import StreamObserver
 from deadheat.drive.lane import LaneClient
+from deadheat.drive.leaving import leave_nothing
 from deadheat.drive.listening import Listener
 from deadheat.drive.outcome import outcome_of_error
 from deadheat.drive.paging import LISTING, read_list
@@ -71,10 +72,8 @@ _CLEANING_ROUNDS = 3
 _LIST_RATHER_THAN_GET = 3
 # After Ctrl-C: enough for a few deletes, and short enough not to be pressed again.
 _LAST_CLEANING_S = 1.0
-# At the end of all, on a server of somebody else: long enough for a busy one, and a look after what
-# may still have been on its way.
+# At the end of all, on a server of somebody else: long enough for a busy one.
 _LEAVING_S = 5.0
-_STILL_COMING_S = 0.1
 
 
 def _shared_connections(base_url: str, target: Target) -> tuple[SharedConnection, ...]:
@@ -187,24 +186,14 @@ class Executor:
 
     async def leave_nothing(self) -> None:
         """Delete what of this run may be there: a create that was cut off ends when it likes."""
-        with anyio.move_on_after(_LEAVING_S):
-            await self._delete_all()
 
-    async def _delete_all(self) -> None:
-        for _ in range(_CLEANING_ROUNDS):
-            outcome, *_ = await self.exchange(self.observer, Invocation(Kind.LIST))
-            listed = outcome.result if isinstance(outcome, Ok) else None
-            for entry in listed.entries if isinstance(listed, Listed) else ():
-                if self._ownership.of_run(entry.title) or self._ownership.named(entry.session):
-                    self._ownership.adopt(entry.session)
-            there = self._ownership.not_seen_gone
-            if not there:
-                return
-            for session in there:
-                await self._delete(session)
-                if await self._is_gone(session):
-                    self._ownership.released([session])
-            await anyio.sleep(_STILL_COMING_S)
+        async def ask(invocation: Invocation) -> Outcome:
+            outcome, *_ = await self.exchange(self.observer, invocation)
+            return outcome
+
+        unsaid = self._target.promises.status_on_absent is AbsentPromise.ANY
+        with anyio.move_on_after(_LEAVING_S):
+            await leave_nothing(ask, self._ownership, unsaid=unsaid)
 
     async def hears(self) -> bool:
         """Does the event stream announce a create and a delete?"""
@@ -344,7 +333,6 @@ class Executor:
 
         Raises ``ForeignSession`` before anything is sent.
         """
-        self._ownership.permit(invocation)
         started_ns = time.monotonic_ns()
 
         async def send(request: WireRequest) -> tuple[httpx.Response, int, int]:
@@ -352,17 +340,18 @@ class Executor:
             now, held = held, None  # the first of several only: pages, redirects
             return await self._sent(client, request, now)
 
-        try:
-            if self._target.pages is not None and invocation.kind in LISTING:
-                return await self._paged(self._target.pages, client, invocation, send)
-            request = self._target.wire.encode(invocation)
-            answer, call_ns, return_ns = await answered(
-                self._target.wire, self._base_url, invocation, request, send
-            )
-        except httpx.RequestError as exc:
-            outcome = outcome_of_error(exc)
-            self._ownership.answered(invocation, outcome)
-            return outcome, started_ns, None, None
+        with self._ownership.sending(invocation, client):
+            try:
+                if self._target.pages is not None and invocation.kind in LISTING:
+                    return await self._paged(self._target.pages, client, invocation, send)
+                request = self._target.wire.encode(invocation)
+                answer, call_ns, return_ns = await answered(
+                    self._target.wire, self._base_url, invocation, request, send
+                )
+            except httpx.RequestError as exc:
+                outcome = outcome_of_error(exc)
+                self._ownership.answered(invocation, outcome)
+                return outcome, started_ns, None, None
         code, location = answer.status_code, answer.headers.get("location")
         outcome = decoded(self._target.wire, invocation, code, answer.content, location)
         outcome = self._target.mask.outcome(outcome)

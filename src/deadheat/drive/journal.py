@@ -4,7 +4,7 @@ Rules
 - A session is noted when its create has answered, by one ``write``: it survives a SIGKILL of this
   process (not a power cut). A create that was in flight then is found by its title or its name,
   which hold the run's token.
-- The file is locked while its run lives, and goes at its end when nothing is left behind.
+- The file is locked while its run lives, and goes at its end when nothing can be left behind.
 - Ids and the words that lead to the server are all that is noted: no title, no header, no secret.
 - No place to write to is no reason not to search: then nothing is noted.
 """
@@ -70,12 +70,12 @@ class Notes:
                 self._there.discard(session)
                 self._write({"gone": session})
 
-    def end(self) -> None:
-        """The run is over."""
+    def end(self, *, in_doubt: bool = False) -> None:
+        """The run is over. ``in_doubt``: something may be there under its titles all the same."""
         if self._file is None:
             return
         file, self._file = self._file, None
-        if not self._there:
+        if not self._there and not in_doubt:
             self._path.unlink(missing_ok=True)
         os.close(file)
 

@@ -285,6 +285,11 @@ class LaneClient:
         """When its latest request was whole, and its answer in hand."""
         return self._transport.stamps
 
+    @property
+    def may_have_reached(self) -> bool:
+        """May the server have the whole head of its latest request?"""
+        return self.stamps is not None and self.stamps.head_out
+
     async def send(
         self, method: str, path: str, body: bytes | None, held: tuple[Gate, int] | None = None
     ) -> tuple[httpx.Response, int, int]:

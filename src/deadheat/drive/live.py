@@ -1,10 +1,7 @@
 """A target that is up: its server process if we manage one, its executor, and its death.
 
 Rules
-- Before anything races, one session is created, read, listed and deleted in
-  order; what does not work alone is not worth racing, and is said so, and so is what shows other
-  titles than were written. A target that may take time to settle is given that time, and a hiccup
-  passes (``drive.patience``).
+- Before anything races, it is rehearsed (``drive.rehearsal``).
 - On a server that others use too, nothing races where an id may come back: it could be theirs.
 - A managed server that has died is started again, so the search goes on; one in which a call
   hangs is, too, as what hangs there may hold up every later trial. A server that we do not manage
@@ -17,35 +14,20 @@ Rules
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
 
 from deadheat.core.hangs import answers_nobody, hangs
 from deadheat.core.history import (
-    REFUSED,
-    Absent,
-    Created,
-    Deleted,
     Fail,
-    Found,
     Info,
-    Invocation,
-    Kind,
-    Listed,
     Ok,
     Operation,
-    Outcome,
-    Result,
-    Undeclared,
     Unknown,
 )
 from deadheat.core.promises import (
-    AbsentPromise,
-    DeletePromise,
-    EventPromise,
-    ForkPromise,
     IdPromise,
     Promises,
     UpdatePromise,
@@ -53,17 +35,12 @@ from deadheat.core.promises import (
 from deadheat.drive.decoding import too_large_at_rest
 from deadheat.drive.executor import Execution, Executor
 from deadheat.drive.handshake import (
-    CREATED,
     Ids,
-    comes_back_at_once,
     given_again,
-    look_for_ids,
-    not_kept,
-    remove,
-    spared,
 )
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.patience import Patience
+from deadheat.drive.rehearsal import Rehearsal
 from deadheat.drive.server import ServerProcess
 from deadheat.errors import NotThisApi, StartFailed, TargetDied, TooLarge
 
@@ -74,7 +51,6 @@ if TYPE_CHECKING:
 
     from deadheat.core.hiccups import Hiccup
     from deadheat.core.program import Program
-    from deadheat.drive.handshake import Ask
     from deadheat.drive.target import Target
 
 # A connection is seen to break some milliseconds before the process is seen to end.
@@ -153,168 +129,10 @@ class LiveTarget:
         self._executor = Executor(base_url, self.target, self._ownership, self._tasks)
         if self._ownership.again and not self._ownership.alone and not self.target.chosen_ids:
             raise NotThisApi(given_again(self.target.name, Ids.AGAIN))
-        outcome = await self._patience.ask(
-            self._executor.observer, Invocation(Kind.LIST), self._executor.look_around
+        rehearsal = Rehearsal(
+            self.target, self._executor, self._ownership, self._patience, self.promises
         )
-        if not (isinstance(outcome, Ok) and isinstance(outcome.result, Listed)):
-            raise self._refused("listing its sessions", outcome)
-        await self._rehearse(self._executor)
-
-    async def _rehearse(self, executor: Executor) -> None:
-        async def send(invocation: Invocation) -> Outcome:
-            outcome = await self._ask(executor, invocation)
-            if isinstance(outcome, Ok) and isinstance(outcome.result, Created):
-                executor.disregard(outcome.result.session)
-            return outcome
-
-        async def ask(kind: Kind, session: str) -> Outcome:
-            return await send(Invocation(kind, session))
-
-        create = self._ownership.create(0, CREATED)
-        outcome = await send(create)
-        if not (isinstance(outcome, Ok) and isinstance(outcome.result, Created)):
-            raise self._refused("creating a session", outcome)
-        session = outcome.result.session  # disregarded: its late effects are no trial's business
-        if not self._ownership.owns(session):
-            await ask(Kind.GET, session)  # its title may say that it is ours all the same
-        if self._ownership.owns(session) and self._ownership.came_back == session:
-            await remove(send, self._ownership, session)
-            raise NotThisApi(given_again(self.target.name, Ids.AGAIN, session))
-        if not self._ownership.owns(session):
-            raise NotThisApi(
-                f"creating a session at {self.target.name} answered the id of one that was there "
-                "before. Nothing may be deleted on such a server: correct that first."
-            )
-        for kind, wanted, doing in (
-            (Kind.GET, Found, "reading the session just created"),
-            (Kind.DELETE, Deleted, "deleting the session just created"),
-            (Kind.GET, Absent, "reading the session just deleted"),
-        ):
-            if kind is Kind.DELETE and (
-                wrong := await not_kept(send, self.target, self._ownership, session, create)
-            ):
-                if not await remove(send, self._ownership, session):
-                    wrong += f" {session} was left alone: its title does not say that it is ours."
-                raise NotThisApi(f"{self.target.name}: {wrong}")
-            outcome = await ask(kind, session)
-            if self.target.settle_ms and not _is(outcome, wanted):
-                await anyio.sleep(self.target.settle_ms / 1_000)  # as long as it says it takes
-                outcome = await ask(kind, session)
-            if not _is(outcome, wanted) and not (wanted is Absent and self._unsaid(outcome)):
-                theirs = outcome if kind is Kind.GET else await ask(Kind.GET, session)
-                if self._is_others(theirs):
-                    raise NotThisApi(given_again(self.target.name, Ids.AGAIN, session))
-                await remove(send, self._ownership, session)
-                raise self._refused(doing, outcome)
-        if not self.target.exclusive:
-            await self._look_for_ids(send, session)
-        outcome = await ask(Kind.DELETE, session)
-        if isinstance(outcome, Ok) and isinstance(outcome.result, Deleted):
-            # It says "deleted" of what is not there: success proves nothing about who did it.
-            self.promises = replace(self.promises, delete=DeletePromise.IDEMPOTENT)
-        if Kind.FORK in self.target.kinds:
-            await self._rehearse_fork(executor, session)
-        self._ownership.released([session])
-        undeclared = self.promises.ids is IdPromise.UNIQUE and not self.target.unique_ids
-        if (
-            self.target.exclusive
-            and undeclared
-            and not self.target.chosen_ids
-            and await comes_back_at_once(send, self._ownership, session)
-        ):
-            self.promises = replace(self.promises, ids=IdPromise.REUSED)
-            self._ownership.again = True
-        if self._patience.lost_a_create:
-            self._patience.lost_a_create = False
-            await self._find_lost(executor)
-        if self.promises.events is not EventPromise.NONE and not await executor.hears():
-            # No stream, or one that says nothing: nothing is promised of it then.
-            self.promises = replace(self.promises, events=EventPromise.NONE)
-            await executor.deafen()
-
-    async def _ask(self, executor: Executor, invocation: Invocation) -> Outcome:
-        """One call of the handshake, which races with nothing: patiently."""
-        last: Outcome | None = None
-
-        async def once(call: Invocation) -> Outcome:
-            outcome, *_ = await executor.exchange(executor.observer, call)
-            return outcome
-
-        async def send() -> Outcome:
-            nonlocal last
-            if last is not None and (done := await spared(once, self._ownership, invocation, last)):
-                return done
-            last = await once(invocation)
-            return last
-
-        return await self._patience.ask(executor.observer, invocation, send)
-
-    async def _find_lost(self, executor: Executor) -> None:
-        """A create that nobody knows about may have made a session: no trial's business."""
-        outcome = await self._ask(executor, Invocation(Kind.LIST))
-        listed = outcome.result if isinstance(outcome, Ok) else None
-        for entry in listed.entries if isinstance(listed, Listed) else ():
-            if self._ownership.of_run(entry.title) or self._ownership.named(entry.session):
-                self._ownership.adopt(entry.session)
-            executor.disregard(entry.session)
-
-    async def _look_for_ids(self, ask: Ask, gone: str) -> None:
-        """Can an id be somebody else's later? Raises ``NotThisApi`` unless it cannot."""
-        ownership, target = self._ownership, self.target
-        if ownership.unique or target.chosen_ids:  # seen before, or said
-            return
-        ids = await look_for_ids(ask, ownership, target.settle_ms / 1_000)
-        if ids is not Ids.ONCE:
-            raise NotThisApi(given_again(target.name, ids, ownership.came_back or gone))
-        ownership.ids_stay()
-
-    def _is_others(self, outcome: Outcome) -> bool:
-        """Is it a session of somebody else's by its title, however titles are kept?"""
-        found = outcome.result if isinstance(outcome, Ok) else None
-        title = found.title if isinstance(found, Found) else None
-        if title is None or self.target.exclusive:
-            return False
-        return self._ownership.run not in title.lower()
-
-    def _unsaid(self, outcome: Outcome) -> bool:
-        """Does it promise nothing about what this answers of what is not there?"""
-        return self.promises.status_on_absent is AbsentPromise.ANY and _is(outcome, Undeclared)
-
-    async def _rehearse_fork(self, executor: Executor, gone: str) -> None:
-        """What does a fork of a session do that is not there any more?"""
-        outcome = await self._ask(executor, Invocation(Kind.FORK, gone))
-        if isinstance(outcome, Ok) and isinstance(outcome.result, Created):
-            self.promises = replace(self.promises, fork=ForkPromise.ANY)
-            executor.disregard(outcome.result.session)
-            await self._ask(executor, Invocation(Kind.DELETE, outcome.result.session))
-
-    def _refused(self, doing: str, outcome: Outcome) -> NotThisApi:
-        match outcome:
-            case Ok(Undeclared(status, detail)):
-                said = f"{status} {detail}".strip()
-            case Ok(result):
-                said = f"{type(result).__name__.lower()}"
-            case Info(reason, detail):
-                said = f"{reason} {detail}".strip()
-            case Fail(reason) if reason == REFUSED:
-                said = reason
-            case Fail(reason):
-                said = f"no connection ({reason})"
-        if self._patience.tries > 1:
-            said += f", {self._patience.tries} times in a row"
-        if isinstance(outcome, Ok) and _is_redirect(outcome.result):
-            return NotThisApi(
-                f"{doing} at {self.target.name} gave: {said}. A redirect is followed to the same "
-                "scheme, host and port only, and a change only with its method and to the same "
-                "session (307, 308). Name the address, or the path, that it leads to."
-            )
-        then = f"Does a server of {self.target.wire.name} listen there? See `deadheat check`."
-        if self._executor is not None and self._executor.observer.offered_cookie:
-            then = (
-                "It sets cookies, which are not sent back. If it keeps a collection for each, "
-                "name one as cookie under [headers]."
-            )
-        return NotThisApi(f"{doing} at {self.target.name} gave: {said}. {then}")
+        self.promises = await rehearsal.go()
 
     async def execute(
         self, program: Program, *, patient: bool = False, listen: bool = True
@@ -431,7 +249,9 @@ class LiveTarget:
     async def disconnect(self) -> None:
         """Close all connections."""
         executor, self._executor = self._executor, None
-        if executor is not None:
+        if executor is None:
+            return
+        with anyio.CancelScope(shield=True):  # nobody would clean up again
             async with executor:  # closed also where the cleaning fails
                 if self.target.launch is None:  # a managed server takes all that is left with it
                     await executor.leave_nothing()
@@ -441,7 +261,7 @@ class LiveTarget:
     def end(self) -> None:
         """Nothing more is made here."""
         if self._notes is not None:
-            self._notes.end()
+            self._notes.end(in_doubt=self._ownership.in_doubt)
 
 
 def _answered(op: Operation) -> bool:
@@ -453,15 +273,6 @@ def _answered(op: Operation) -> bool:
             return op.status is not None
         case _:
             return False
-
-
-def _is_redirect(result: Result) -> bool:
-    return isinstance(result, Undeclared) and 300 <= result.status < 400
-
-
-def _is(outcome: Outcome, result: type[Result]) -> bool:
-    """Was it answered with a result of this type?"""
-    return isinstance(outcome, Ok) and isinstance(outcome.result, result)
 
 
 @asynccontextmanager

@@ -24,6 +24,7 @@ Rules
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from deadheat.core.history import (
@@ -64,6 +65,15 @@ class Noted(Protocol):
         ...
 
 
+class Reaches(Protocol):
+    """The client, as far as it is looked at."""
+
+    @property
+    def may_have_reached(self) -> bool:
+        """May the server have the whole head of its latest request?"""
+        ...
+
+
 class Ownership:
     """The ids of one run. ``run`` is its random token, part of every title and chosen id.
 
@@ -101,6 +111,7 @@ class Ownership:
         self._deleted: set[str] = set()  # a delete of it was sent, and it was not refused
         self._open: Counter[str] = Counter()  # changes of it that have no answer yet
         self._below: defaultdict[str, set[str]] = defaultdict(set)
+        self._lost: set[str] = set()  # titles of creates without an answer, not seen since
 
     def title(self, trial: int, name: str) -> str:
         """The tag that the create of session ``name`` in trial number ``trial`` carries."""
@@ -187,6 +198,7 @@ class Ownership:
     def answered(self, invocation: Invocation, outcome: Outcome) -> None:
         """Note what a call made or did, and what its answer shows of ours."""
         self._closed(invocation, outcome)
+        self._found_lost(outcome)
         session = invocation.session
         if self._titled and not self.alone:
             self._disowned(invocation, outcome)
@@ -195,6 +207,8 @@ class Ownership:
                 self._given(made, invocation)
             case Info() if invocation.kind in NAMING and session is not None:
                 self.adopt(session)
+            case Info(reason) if reason in _UNDER_WAY and invocation.kind in MAKING:
+                self._lost.update(() if invocation.title is None else (invocation.title,))
             case Ok(Absent()) if invocation.kind not in NAMING and session is not None:
                 self._ended((session,))
             case Ok(Found(title)) if session is not None:
@@ -206,6 +220,13 @@ class Ownership:
                     self._seen(entry.session, entry.title)
             case _:
                 pass
+
+    def _found_lost(self, outcome: Outcome) -> None:
+        """Is a create that got no answer seen to have been done?"""
+        listed = outcome.result if isinstance(outcome, Ok) and self._lost else None
+        for entry in listed.entries if isinstance(listed, Listed) else ():
+            if entry.session not in self._there:  # else another create of that title made it
+                self._lost.discard(str(entry.title))
 
     def _closed(self, invocation: Invocation, outcome: Outcome) -> None:
         about = self._changed(invocation)
@@ -277,6 +298,16 @@ class Ownership:
         """Ours that may still be there."""
         return tuple(sorted(self._there))
 
+    @property
+    def claimed(self) -> tuple[str, ...]:
+        """Somebody's when the run began, and given to us since: a title has yet to say so."""
+        return tuple(sorted(self._claimed))
+
+    @property
+    def in_doubt(self) -> bool:
+        """May a create that got no answer have made something, or make it yet?"""
+        return bool(self._lost)
+
     def owns(self, session: str) -> bool:
         """May this id be changed?"""
         if session not in self._ours:
@@ -293,6 +324,20 @@ class Ownership:
         if not self.owns(about):
             return False
         return invocation.kind is not Kind.DELETE or not self._open[about] or self._lasting(about)
+
+    @contextmanager
+    def sending(self, invocation: Invocation, client: Reaches) -> Iterator[None]:
+        """The call is sent within. One that is cut off there may be done all the same.
+
+        Raises ``ForeignSession`` unless it may be sent.
+        """
+        self.permit(invocation)
+        try:
+            yield
+        except BaseException:
+            unknown = Info(Unknown.RESET)
+            self.answered(invocation, unknown if client.may_have_reached else Fail("cut off"))
+            raise
 
     def _changed(self, invocation: Invocation) -> str | None:
         """The session that the call is about to change; None: none that is there already."""

@@ -10,6 +10,7 @@ Rules
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -33,10 +34,12 @@ from deadheat.core.history import (
     Undeclared,
     Unknown,
 )
-from deadheat.drive.handshake import Ids, allowed, look_for_ids, remove
+from deadheat.drive.handshake import Ids, allowed, look_for_ids
 from deadheat.drive.lane import LaneClient
+from deadheat.drive.leaving import leave_nothing
 from deadheat.drive.outcome import outcome_of_error
 from deadheat.drive.ownership import Ownership
+from deadheat.drive.target import WireRequest
 from deadheat.errors import StartFailed
 
 if TYPE_CHECKING:
@@ -112,8 +115,9 @@ async def probe(
             f"{base_url} does not answer ({type(exc).__name__}). Start the server, then try again."
         ) from exc
     finally:
-        with anyio.CancelScope(shield=True), anyio.move_on_after(timeout_s):
-            await probing.clean()
+        with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(timeout_s):
+                await probing.clean()
             await client.aclose()
     return probing.draft, tuple(probing.rows)
 
@@ -125,6 +129,7 @@ class _Probing:
         self._client = client
         self._ownership = ownership
         self._made: list[str] = []
+        self._placed = False  # the list's place of ids has been seen
 
     async def go(self) -> None:
         """Ten calls and a few looks at ids, or fewer where the first ones do not work."""
@@ -153,8 +158,8 @@ class _Probing:
 
     async def clean(self) -> None:
         """Delete what was made and may be there."""
-        for session in self._made:
-            await remove(self._ask, self._ownership, session)
+        with contextlib.suppress(httpx.RequestError):  # said already, or no news
+            await leave_nothing(self._ask, self._ownership)
 
     async def _ids_stay(self, first: str) -> bool:
         """Is an id never given again, once its session is gone?"""
@@ -251,6 +256,7 @@ class _Probing:
             self.draft = replace(
                 self.draft, items_at=items_at, item_id_at=item_id_at, list_title_at=title_at
             )
+            self._placed = True
             written = f'items = "{items_at}", id = "{item_id_at}"'
             written += "" if title_at is None else f', title = "{title_at}"'
         self._note("list again", status, answer, written)
@@ -332,12 +338,10 @@ class _Probing:
         path = sent.path.replace("{id}", quote(invocation.session or "", safe=""))
         title = invocation.title or ""
         body = None if sent.body is None else json.dumps(_filled(sent.body, title)).encode()
-        self._ownership.permit(invocation)
-        try:
-            answer, *_ = await self._client.send(sent.method, path, body)
-        except httpx.RequestError as exc:
-            self._ownership.answered(invocation, outcome_of_error(exc))
-            raise
+        with self._ownership.sending(invocation, self._client):
+            answer = await self._answer(invocation, WireRequest(sent.method, path, body))
+        if isinstance(answer, httpx.RequestError):
+            raise answer
         try:
             said = json.loads(answer.content)
         except (ValueError, RecursionError):
@@ -346,6 +350,16 @@ class _Probing:
         outcome = self._outcome(invocation, status, said, location)
         self._ownership.answered(invocation, outcome)
         return status, said, location
+
+    async def _answer(
+        self, invocation: Invocation, request: WireRequest
+    ) -> httpx.Response | httpx.RequestError:
+        try:
+            answer, *_ = await self._client.send(request.method, request.path, request.body)
+        except httpx.RequestError as exc:
+            self._ownership.answered(invocation, outcome_of_error(exc))
+            return exc
+        return answer
 
     def _sent(self, kind: Kind) -> Sent:
         draft = self.draft
@@ -389,10 +403,18 @@ class _Probing:
             for item in array:
                 if isinstance(item, str | int):
                     yield Seen(str(item))
-                title = _at(item, self.draft.list_title_at)
-                for place, value in _scalars(item):
-                    if place == self.draft.item_id_at or place.lower().endswith("id"):
-                        yield Seen(str(value), None if title is None else str(title))
+                yield from self._seen(item)
+
+    def _seen(self, item: Any) -> Iterator[Seen]:
+        """The item's title is that of its own id: others in it may be somebody's."""
+        texts = (str(value) for _, value in _scalars(item))
+        title = next(filter(self._ownership.of_run, texts), _at(item, self.draft.list_title_at))
+        at = self.draft.item_id_at
+        ids = [(p, str(v)) for p, v in _scalars(item) if p == at or p.lower().endswith("id")]
+        if not self._placed:
+            at = ids[0][0] if len(ids) == 1 else ""
+        for place, value in ids:
+            yield Seen(value, None if title is None or place != at else str(title))
 
 
 def _filled(body: Any, title: str) -> Any:
