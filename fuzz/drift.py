@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from deadheat import artifact as artifacts
-from deadheat.campaign.looking import look
+from deadheat.campaign.trial import look
 from deadheat.core.evidence import SLOWER, Came
 from deadheat.core.history import makespan_ns
 from deadheat.core.stats import rate

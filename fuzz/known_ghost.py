@@ -16,7 +16,7 @@ import anyio
 
 from deadheat import artifact as artifacts
 from deadheat.artifact import Artifact, Origin, RateRecord, TargetRecord
-from deadheat.campaign.judge import judge
+from deadheat.campaign.trial import once
 from deadheat.core.divergence import Anomaly, Diverged, Divergence, Undecided
 from deadheat.core.program import Create, Delete, Program, Var
 from deadheat.core.stats import rate
@@ -40,8 +40,7 @@ async def record(word: str, offset_us: int, trials: int) -> Artifact:
     diverged = done = 0
     async with open_target(target, secrets.token_hex(3)) as live:
         while done < trials or (ghost is None and done < _PATIENCE * trials):
-            execution, death = await live.execute(program)
-            verdict = judge(execution, death, live.promises, target.settle_ms)
+            verdict = (await once(live, program, patient=False)).verdict
             if isinstance(verdict, Undecided):
                 continue
             done += 1

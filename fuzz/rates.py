@@ -29,8 +29,7 @@ import anyio
 import httpx
 
 from deadheat import artifact as artifacts
-from deadheat.campaign.judge import judge
-from deadheat.campaign.measure import matching
+from deadheat.campaign.trial import matching, once
 from deadheat.core.checker import check
 from deadheat.core.history import Created, History, Info, Invocation, Kind, Ok, Outcome
 from deadheat.core.program import Program, structure
@@ -204,9 +203,9 @@ async def _once(way: Way, live: LiveTarget, plain: Plain, artifact: Artifact, nu
     if way.gathered:
         verdict = await _gathered(way.program, live, plain, number)
     else:
-        execution, death = await live.execute(way.program)
-        verdict = judge(execution, death, live.promises)
-        way.late += missed_rounds(execution.history.releases)
+        trial = await once(live, way.program, patient=False)
+        verdict = trial.verdict
+        way.late += missed_rounds(trial.execution.history.releases)
     way.spent_s += time.monotonic() - began_s
     way.trials += 1
     wanted = artifacts.divergence_of(artifact).signature

@@ -11,7 +11,7 @@ from tests.core.histories import Build
 from tests.programs import TWO_DELETES
 
 from deadheat.campaign.judge import judge, only_late
-from deadheat.campaign.measure import matching
+from deadheat.campaign.trial import matching
 from deadheat.core.divergence import Anomaly, Diverged, Linearizable, Signature, Undecided
 from deadheat.core.history import Fail, Found, Info, Ok, Outcome, Undeclared, Unknown
 from deadheat.core.promises import Promises, Shows

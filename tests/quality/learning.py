@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run by path
 from tests.quality.simulated import Simulated
 from tests.servers.registry import BY_NAME, Race
 
-from deadheat.campaign.judge import judge
+from deadheat.campaign.trial import once
 from deadheat.core.checker import check
 from deadheat.core.divergence import Diverged
 from deadheat.core.promises import Promises
@@ -131,10 +131,10 @@ async def one_pair(race: Race, seed: int, most: int) -> tuple[int | None, ...]:
                 if needed[way] is not None:
                     continue
                 program = next(supplies[way])
-                execution, death = await live.execute(program, patient=target.settle_ms > 0)
+                trial = await once(live, program, patient=target.settle_ms > 0)
                 if way:
-                    sources[way].learn(execution.history)
-                if isinstance(judge(execution, death, target.promises, target.settle_ms), Diverged):
+                    sources[way].learn(trial.execution.history)
+                if isinstance(trial.verdict, Diverged):
                     needed[way] = number
             if None not in needed:
                 break

@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING
 from deadheat.campaign import events
 from deadheat.campaign.counts import Counts
 from deadheat.campaign.findings import Finding, Shelf
-from deadheat.campaign.judge import judge, only_late
-from deadheat.campaign.measure import Measured, matching
+from deadheat.campaign.judge import only_late
+from deadheat.campaign.measure import Measured
+from deadheat.campaign.trial import Trial, once
 from deadheat.core.divergence import Diverged, Divergence, Signature, Undecided, Verdict
 from deadheat.core.evidence import Came, counts_for_rate
 from deadheat.core.program import Program, canonical, kind_of, structure
@@ -239,36 +240,27 @@ class Engine:
         self._patient = self._waited_s <= _PART_FOR_WAITING * self._searched_s
         self._listen = True
         began_s = self._sent_s = self._clock()
-        verdict, execution = await self._trial(program)
+        trial = await self._trial(program)
         took_s, self._sent_s = self._clock() - began_s, None
         self._searched_s += took_s
-        self._counts.searched(execution, verdict, took_s)
+        self._counts.searched(trial.execution, trial.verdict, took_s)
         self._waited_s += settle_s if self._patient else 0.0
 
-    async def _trial(self, program: Program) -> tuple[Verdict, Execution]:
+    async def _trial(self, program: Program) -> Trial:
         """Run once, judge, write down what is new."""
         restarts = self._live.restarts
-        execution, death = await self._live.execute(
-            program, patient=self._patient, listen=self._listen
-        )
+        trial = await once(self._live, program, patient=self._patient, listen=self._listen)
         if self._live.restarts > restarts:
             self._tell(events.Restarted(self._live.restarts, self._last_words))
-        self._last_words = "" if death is None else death.log_tail
-        promises = self._live.promises
-        verdict = judge(
-            execution,
-            death,
-            promises,
-            self._live.target.settle_ms,
-            self._live.target.own_model,
-        )
+        self._last_words = "" if trial.death is None else trial.death.log_tail
+        execution, verdict = trial.execution, trial.verdict
         self._counts.ran(execution, verdict)
         if isinstance(verdict, Diverged):
             for divergence in verdict.all:
                 self._note(program, divergence, execution)
         self._watch(program, execution, verdict)
         self._report()
-        return verdict, execution
+        return trial
 
     def _note(self, program: Program, divergence: Divergence, execution: Execution) -> None:
         if divergence.signature in self._plan.known:
@@ -329,9 +321,9 @@ class Engine:
             if candidate is None:
                 break
             self._detail = f"{len(shrinker.best.calls())} calls, {candidate.phase}"
-            verdict, execution = await self._trial(candidate.program)
-            shrinker.feed(verdict, execution.unraced)
-            shown = shown or matching(verdict, finding.signature) is not None
+            trial = await self._trial(candidate.program)
+            shrinker.feed(trial.verdict, trial.unraced)
+            shown = shown or trial.shows(finding.signature) is not None
             if not shown and shrinker.trials >= _SEEN_ONCE:
                 break
             self._commoner = self._commoner_than(finding.signature, before)
@@ -409,10 +401,10 @@ class Engine:
             candidate = contest.next()
             if candidate is None:
                 break
-            verdict, execution = await self._trial(candidate)
-            contest.feed(verdict, execution.unraced)
-            found = matching(verdict, wanted)
-            if found is not None and counts_for_rate(Came.SHOWN, execution.unraced):
+            trial = await self._trial(candidate)
+            contest.feed(trial.verdict, trial.unraced)
+            found = trial.shows(wanted)
+            if found is not None and counts_for_rate(Came.SHOWN, trial.unraced):
                 observed[canonical(candidate)] = found
             self._detail = f"{contest.trials} of {trials} trials"
         best = canonical(contest.best)
@@ -430,12 +422,12 @@ class Engine:
         enough = self._plan.measure_trials * part
         while trials < enough and run < _MEASURED_AT_MOST * enough and self._turn_left_s() > 0:
             self._detail = f"{diverged} of {trials} fresh trials"
-            verdict, execution = await self._trial(program)
+            trial = await self._trial(program)
             run += 1
-            found = matching(verdict, wanted)
+            found = trial.shows(wanted)
             divergence = found or divergence
             came = Came.QUIET if found is None else Came.SHOWN
-            if isinstance(verdict, Undecided) or not counts_for_rate(came, execution.unraced):
+            if isinstance(trial.verdict, Undecided) or not counts_for_rate(came, trial.unraced):
                 continue
             trials += 1
             diverged += found is not None

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deadheat.core.divergence import Diverged, Divergence, Signature, Verdict
-
 if TYPE_CHECKING:
+    from deadheat.core.divergence import Divergence
     from deadheat.core.program import Program
     from deadheat.core.stats import Rate
 
@@ -19,12 +18,3 @@ class Measured:
     program: Program
     divergence: Divergence
     rate: Rate | None
-
-
-def matching(verdict: Verdict, wanted: Signature) -> Divergence | None:
-    """The divergence in ``verdict`` that has the wanted signature."""
-    if isinstance(verdict, Diverged):
-        for divergence in verdict.all:
-            if divergence.signature == wanted:
-                return divergence
-    return None

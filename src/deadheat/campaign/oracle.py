@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from deadheat import artifact as artifacts
 from deadheat.campaign.engine import Engine, Plan
 from deadheat.campaign.findings import Shelf
-from deadheat.campaign.judge import judge
 from deadheat.campaign.replay import replay
+from deadheat.campaign.trial import once
 from deadheat.core.divergence import Diverged, Undecided
 from deadheat.core.evidence import Came, Unproven, UntilProven
 from deadheat.core.program import Program, canonical
@@ -151,16 +151,13 @@ class LiveOracle:
             if self._out_of_time():
                 break
             self.trials += 1
-            execution, death = await live.execute(program, patient=True)
-            verdict = judge(
-                execution, death, live.promises, self._target.settle_ms, self._target.own_model
-            )
-            if isinstance(verdict, Diverged):
-                shelf.note(program, verdict.divergence, 0)
+            trial = await once(live, program)
+            if isinstance(trial.verdict, Diverged):
+                shelf.note(program, trial.verdict.divergence, 0)
                 (example,) = shelf.examples()
                 return Evidence(program, finding_text(example.artifact, example.path))
-            undecided = isinstance(verdict, Undecided)
-            until.feed(Came.UNDECIDED if undecided else Came.QUIET, execution.unraced)
+            undecided = isinstance(trial.verdict, Undecided)
+            until.feed(Came.UNDECIDED if undecided else Came.QUIET, trial.unraced)
         if isinstance(until.evidence, Unproven):
             raise _not_silent(until.evidence)
         return None

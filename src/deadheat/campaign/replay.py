@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deadheat.campaign.looking import look
 from deadheat.campaign.promised import other_promises
+from deadheat.campaign.trial import look
 from deadheat.core.evidence import Came, UntilProven, quiet_needed
 from deadheat.core.history import makespan_ns
 from deadheat.core.ledger import Tally

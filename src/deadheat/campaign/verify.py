@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deadheat.artifact import environment
-from deadheat.campaign.looking import look
+from deadheat.campaign.trial import look
 from deadheat.core.evidence import Came
 from deadheat.core.verifying import Side
 from deadheat.report.wording import unproven_text

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from deadheat.campaign.looking import look
 from deadheat.campaign.promised import other_promises
 from deadheat.campaign.replay import recorded
+from deadheat.campaign.trial import look
 from deadheat.core.evidence import Absent, Came, Present, Unproven, UntilProven
 from deadheat.core.history import makespan_ns
 from deadheat.core.stats import rate

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deadheat.artifact import divergence_of
-from deadheat.campaign.judge import judge
+from deadheat.campaign.trial import once
 from deadheat.core.tuning import Tuner
 
 if TYPE_CHECKING:
@@ -23,11 +23,8 @@ if TYPE_CHECKING:
 async def look_around(live: LiveTarget, tuner: Tuner, tell: Callable[[int], None]) -> None:
     """Feed ``tuner`` until its trials are spent. ``tell(done)``. Raises ``TargetError``."""
     while (program := tuner.next()) is not None:
-        execution, death = await live.execute(program, patient=True, listen=tuner.heard)
-        verdict = judge(
-            execution, death, live.promises, live.target.settle_ms, live.target.own_model
-        )
-        tuner.feed(verdict, execution.unraced)
+        trial = await once(live, program, listen=tuner.heard)
+        tuner.feed(trial.verdict, trial.unraced)
         tell(tuner.trials)
 
 
