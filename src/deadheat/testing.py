@@ -35,7 +35,7 @@ from hypothesis.stateful import (
 )
 
 from deadheat import job, session
-from deadheat.campaign.oracle import LiveOracle
+from deadheat.campaign.oracle import SavedProgram
 from deadheat.console import View
 from deadheat.core.program import Children, Create, Delete, Fork, Get, List, Rename
 from deadheat.duration import seconds_of
@@ -182,7 +182,7 @@ class _Oracle:
 
     def replay(self, program: Program) -> Evidence | None:
         """What Hypothesis's database has kept, run live."""
-        live = LiveOracle(
+        live = SavedProgram(
             self._target,
             self._folder,
             seed=self._seed,

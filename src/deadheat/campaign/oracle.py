@@ -1,4 +1,4 @@
-"""A live target as Hypothesis sees it: what a saved program does now, and what a search finds.
+"""What a program that Hypothesis's database has kept does now, on a live target.
 
 Rules
 - Whatever diverges is an artifact on disk before Hypothesis hears of it.
@@ -10,11 +10,10 @@ Rules
 from __future__ import annotations
 
 import secrets
-import time
 from typing import TYPE_CHECKING
 
 from deadheat import artifact as artifacts
-from deadheat.campaign.engine import Engine, Plan
+from deadheat.campaign.engine import Plan
 from deadheat.campaign.findings import Shelf
 from deadheat.campaign.replay import replay
 from deadheat.campaign.trial import once
@@ -24,9 +23,7 @@ from deadheat.core.program import Program, canonical
 from deadheat.drive.live import LiveTarget, open_target
 from deadheat.drive.until import run_until
 from deadheat.errors import BadArtifact, NothingExercised
-from deadheat.generate.machine import ProgramMachine
 from deadheat.generate.native import Evidence
-from deadheat.generate.source import ProgramSource
 from deadheat.report.terminal import finding_text
 from deadheat.report.wording import unproven_text
 
@@ -38,12 +35,11 @@ if TYPE_CHECKING:
     from deadheat.drive.target import Target
 
 
-class LiveOracle:
-    """Implements ``generate.native.Oracle`` against one target.
+class SavedProgram:
+    """Runs again, on one target, what Hypothesis has kept.
 
-    ``folder``: where examples are saved. ``seconds``: for one search (None: until its
-    programs are run). ``out_of_time`` ends a replay, as ``NothingExercised``: what has not been
-    silent for long enough is not forgotten. Every method raises ``DeadheatError``, and
+    ``folder``: where examples are saved. ``out_of_time`` ends a replay, as ``NothingExercised``:
+    what has not been silent for long enough is not forgotten. Raises ``DeadheatError``, and
     ``KeyboardInterrupt`` when a signal came; what had been found by then is in ``folder``.
     """
 
@@ -53,16 +49,12 @@ class LiveOracle:
         folder: Path,
         *,
         seed: int,
-        seconds: float | None = None,
-        machine: type[ProgramMachine] = ProgramMachine,
         out_of_time: Callable[[], bool] = lambda: False,
     ) -> None:
         self.trials = 0
         self._target = target
         self._folder = folder
         self._seed = seed
-        self._seconds = seconds
-        self._machine = machine
         self._out_of_time = out_of_time
 
     def replay(self, program: Program) -> Evidence | None:
@@ -76,38 +68,6 @@ class LiveOracle:
             )
             if evidence is not None:
                 found.append(evidence)
-
-        self._with_target(work)
-        return found[0] if found else None
-
-    def search(self, programs: int) -> Evidence | None:
-        """The product's search, shrink, tune and measure, to the first divergence."""
-        found: list[Evidence] = []
-
-        async def work(live: LiveTarget) -> None:
-            plan = Plan(
-                self._seed, self._folder, seconds=self._seconds, programs=programs, exit_first=True
-            )
-            source = ProgramSource(
-                self._seed,
-                self._machine,
-                kinds=self._target.kinds,
-                families=self._target.families,
-                own=self._target.own,
-            )
-            engine = Engine(
-                live,
-                plan,
-                source,
-                time.monotonic,
-                lambda _event: None,
-                watch=lambda _program, execution, _verdict: source.learn(execution.history),
-            )
-            summary = await engine.run()
-            self.trials += summary.trials
-            for example in summary.findings[:1]:
-                text = finding_text(example.artifact, example.path)
-                found.append(Evidence(example.artifact.program, text))
 
         self._with_target(work)
         return found[0] if found else None
