@@ -83,6 +83,10 @@ MAY_BE_UNPROVEN = (
 _UNPROVEN = re.compile(
     r"([\d,]+) of ([\d,]+) trials raced and were silent, and ([\d,]+) are needed"
 )
+_BESIDE = re.compile(
+    r"the baseline showed it ([\d,]+) times beside a race in ([\d,]+) pairs of trials, "
+    r"and ([\d,]+) are needed; ([\d,]+) did not race"
+)
 _SLOWER = re.compile(
     r"not comparable.*: its calls take [\d.]+ times as long as when it was recorded"
 )
@@ -153,19 +157,28 @@ def _for_want_of_the_machine(done: subprocess.CompletedProcess[str]) -> bool:
     """Is nothing proved for no other reason than this machine?
 
     Each trial raced and was silent or missed its offsets, and those that raced are too few; or all
-    took too long. Refused calls, unjudged trials and trials that diverged are another reason.
+    took too long; or, beside a baseline, too few pairs met their offsets to show it often enough.
+    Refused calls, unjudged trials and trials that diverged are another reason.
     """
     if done.returncode != ExitCode.TARGET:
         return False
     said = (*done.stdout.splitlines()[:1], *done.stderr.splitlines()[-1:])
     last = next((line for line in said if "not comparable" in line), "")
-    counts = _UNPROVEN.search(last)
-    if counts is None:
-        return _SLOWER.search(last) is not None
-    quiet, trials, needed = (int(number.replace(",", "")) for number in counts.groups())
-    off = ((Unraced(Why.OFF_TIME), trials - quiet),) if quiet < trials else ()
-    because = unproven_text(Unproven(quiet, needed, trials, unraced=off))
-    return quiet < needed and last.endswith(f": {because}")
+    if _SLOWER.search(last) is not None:
+        return True
+    if (counts := _BESIDE.search(last)) is not None:
+        shown, pairs, needed, missed = (int(n.replace(",", "")) for n in counts.groups())
+        why = Unproven(shown, needed, pairs, unraced=_off_time(missed), baseline=True)
+    elif (counts := _UNPROVEN.search(last)) is not None:
+        quiet, trials, needed = (int(n.replace(",", "")) for n in counts.groups())
+        why = Unproven(quiet, needed, trials, unraced=_off_time(trials - quiet))
+    else:
+        return False
+    return why.quiet < why.needed and last.endswith(f": {unproven_text(why)}")
+
+
+def _off_time(trials: int) -> tuple[tuple[Unraced, int], ...]:
+    return ((Unraced(Why.OFF_TIME), trials),) if trials > 0 else ()
 
 
 def _shown(path: Path) -> float:
@@ -204,6 +217,33 @@ def _example(folder: Path) -> Path:
             False,
         ),
         (Unproven(6, 459, 60, undecided=54), False),
+        (Unproven(0, 17, 200, unraced=((Unraced(Why.OFF_TIME), 197),), baseline=True), True),
+        (Unproven(3, 17, 1_200, unraced=((Unraced(Why.OFF_TIME), 1_181),), baseline=True), True),
+        (Unproven(3, 17, 20_000, baseline=True), False),  # every pair raced: it is not there
+        (Unproven(0, 17, 20, undecided=20, baseline=True), False),
+        (
+            Unproven(
+                0, 17, 200, undecided=5, unraced=((Unraced(Why.OFF_TIME), 195),), baseline=True
+            ),
+            False,
+        ),
+        (
+            Unproven(
+                0, 17, 200, unraced=((Unraced(Why.REFUSED, "create", 409), 200),), baseline=True
+            ),
+            False,
+        ),
+        (
+            Unproven(
+                0,
+                17,
+                200,
+                unraced=((Unraced(Why.OFF_TIME), 190), (Unraced(Why.UNSENT, "get"), 10)),
+                baseline=True,
+            ),
+            False,
+        ),
+        (Unproven(17, 17, 200, unraced=((Unraced(Why.OFF_TIME), 183),), baseline=True), False),
         (Unproven(459, 459, 459), False),
         (Unproven(other_promises="it promises less"), False),
     ],
