@@ -1,6 +1,6 @@
 """The checker against every order tried, and against the generic search.
 
-A tenth with a fixed seed here; the whole behind ``quality``:
+A small part with a fixed seed here; the whole behind ``quality``:
 ``pytest -m quality tests/core/test_checker_exact.py``.
 """
 
@@ -94,25 +94,25 @@ def _compare(seeds: range, most: int, *, by_hand: bool) -> Counter[str]:
 
 
 def test_agrees_with_every_order_tried_on_tiny_histories() -> None:
-    seen = _compare(range(10_000), 8, by_hand=True)
-    assert seen["impossible"] > 1_500  # both answers are tested, and nearly all by the fast path
-    assert seen["legal"] > 5_000
-    assert seen["generic"] < 1_000
+    seen = _compare(range(2_000), 8, by_hand=True)
+    assert seen["impossible"] > 300  # both answers are tested, and nearly all by the fast path
+    assert seen["legal"] > 1_000
+    assert seen["generic"] < 200
 
 
 def test_agrees_with_the_generic_search_on_larger_histories() -> None:
-    seen = _compare(range(500_000, 502_000), 20, by_hand=False)
-    assert seen["impossible"] > 400
-    assert seen["legal"] > 800
+    seen = _compare(range(500_000, 501_000), 20, by_hand=False)
+    assert seen["impossible"] > 200
+    assert seen["legal"] > 400
 
 
 def test_agrees_where_the_straight_way_turns_its_choices(monkeypatch: pytest.MonkeyPatch) -> None:
     # So short a history is never gone through again otherwise.
     monkeypatch.setattr("deadheat.core.sweep._SAVED", 1)
     monkeypatch.setattr("deadheat.core.sweep._RETRIES", 20.0)
-    seen = _compare(range(500_000, 501_000), 20, by_hand=False)
-    assert seen["impossible"] > 200
-    assert seen["legal"] > 400
+    seen = _compare(range(500_000, 500_500), 20, by_hand=False)
+    assert seen["impossible"] > 100
+    assert seen["legal"] > 200
 
 
 def test_agrees_where_the_sessions_are_asked_a_few_at_a_time(
@@ -125,9 +125,9 @@ def test_agrees_where_the_sessions_are_asked_a_few_at_a_time(
     monkeypatch.setattr("deadheat.core.ordering.AT_ONCE", 0)
     for taken_in in (1, 2):
         monkeypatch.setattr("deadheat.core.projection._TAKEN_IN", taken_in)
-        seen = _compare(range(500_000 + taken_in, 502_000, 2), 20, by_hand=False)
-        assert seen["impossible"] > 200
-        assert seen["legal"] > 400
+        seen = _compare(range(500_000 + taken_in, 500_800, 2), 20, by_hand=False)
+        assert seen["impossible"] > 80
+        assert seen["legal"] > 160
         for corner in ("titles", "unknown creates", "absent"):
             assert _cornered(corner, range(200))["impossible"] > 6
 
@@ -197,13 +197,13 @@ def test_a_fault_in_a_long_history_is_proved_by_what_surrounds_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     proved = 0
-    for history in histories(Cell(7_000, 30, 0.4, 0.15, faulty=True), 6, 1):
+    for history in histories(Cell(7_000, 30, 0.4, 0.15, faulty=True), 3, 1):
         with monkeypatch.context() as alone:
             alone.setattr("deadheat.core.legality.decided", lambda *_: None)
             found = legal(history, Promises(), BUDGET)
         assert isinstance(found, Impossible | None)
         proved += found is not None
-    assert proved >= 5  # of these all but one, whose dead end lies behind the fault
+    assert proved >= 2  # of six all but one, whose dead end lies behind the fault
 
 
 @pytest.mark.quality
@@ -264,9 +264,9 @@ def _cornered(corner: str, seeds: range) -> Counter[str]:
 
 @pytest.mark.parametrize("corner", CORNERS)
 def test_agrees_in_the_corners(corner: str) -> None:
-    seen = _cornered(corner, range(1_000))
-    assert seen["impossible"] > 30
-    assert seen["generic"] < 500
+    seen = _cornered(corner, range(400))
+    assert seen["impossible"] > 12
+    assert seen["generic"] < 200
 
 
 @pytest.mark.quality
@@ -276,7 +276,7 @@ def test_agrees_in_the_corners_of_20_000(corner: str) -> None:
 
 
 def test_check_gives_the_same_answer_and_explains_it() -> None:
-    for seed in range(600):
+    for seed in range(300):
         history, promises = _drawn(seed, 12)
         verdict = check(history, promises)
         found = legal(history, promises, BUDGET)

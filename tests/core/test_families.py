@@ -94,14 +94,14 @@ def _compare(seeds: range, least: int, most: int, lost: float = 0.0) -> Counter[
 
 
 def test_agrees_with_every_order_and_every_instant_of_a_cascade() -> None:
-    seen = _compare(range(4_000), 3, 7)
-    assert seen["impossible"] > 300
-    assert seen["families"] > 2_000
-    larger = _compare(range(200_000, 200_300), 8, 10)  # 200177: two deletes, one over before
-    assert larger["impossible"] > 30
-    unanswered = _compare(range(300_000, 302_000), 3, 8, 0.2)
-    assert unanswered["impossible"] > 100
-    assert unanswered["families"] > 1_000
+    seen = _compare(range(1_200), 3, 7)
+    assert seen["impossible"] > 90
+    assert seen["families"] > 600
+    larger = _compare(range(200_100, 200_200), 8, 10)  # 200177: two deletes, one over before
+    assert larger["impossible"] > 10
+    unanswered = _compare(range(300_000, 300_600), 3, 8, 0.2)
+    assert unanswered["impossible"] > 30
+    assert unanswered["families"] > 300
 
 
 @pytest.mark.quality
@@ -111,9 +111,10 @@ def test_agrees_with_every_order_on_100_000(lost: float) -> None:
     print(lost, _compare(range(2_000_000, 2_020_000), 8, 10, lost))
 
 
-def test_unknown_wider_or_forgotten_never_makes_a_divergence() -> None:
+@pytest.mark.parametrize("many", [500, pytest.param(10_000, marks=pytest.mark.quality)])
+def test_unknown_wider_or_forgotten_never_makes_a_divergence(many: int) -> None:
     tried = 0
-    for seed in range(1_500):
+    for seed in range(many):
         history, promises = _drawn(seed, 3, 9)
         if not isinstance(legal(history, promises, BUDGET), Order):
             continue
@@ -134,11 +135,12 @@ def test_unknown_wider_or_forgotten_never_makes_a_divergence() -> None:
             other = replace(history, operations=tuple(one for one in rest if one is not None))
             assert isinstance(legal(other, promises, BUDGET), Order), f"seed {seed}"
             tried += 1
-    assert tried > 2_000
+    assert tried > many
 
 
-def test_a_weaker_promise_never_makes_a_divergence() -> None:
-    for seed in range(1_500):
+@pytest.mark.parametrize("many", [500, pytest.param(10_000, marks=pytest.mark.quality)])
+def test_a_weaker_promise_never_makes_a_divergence(many: int) -> None:
+    for seed in range(many):
         history, promises = _drawn(seed, 3, 9)
         if not isinstance(legal(history, promises, BUDGET), Order):
             continue
@@ -152,9 +154,10 @@ def test_a_weaker_promise_never_makes_a_divergence() -> None:
             assert isinstance(legal(history, other, BUDGET), Order), f"seed {seed}: {other}"
 
 
-def test_a_witness_contradicts_itself_and_its_proof_is_about_it() -> None:
+@pytest.mark.parametrize("many", [1_000, pytest.param(10_000, marks=pytest.mark.quality)])
+def test_a_witness_contradicts_itself_and_its_proof_is_about_it(many: int) -> None:
     found = proofs = 0
-    for seed in range(3_000):
+    for seed in range(many):
         history, promises = _drawn(seed, 4, 10)
         verdict = check(history, promises)
         if not isinstance(verdict, Diverged):
@@ -166,7 +169,7 @@ def test_a_witness_contradicts_itself_and_its_proof_is_about_it() -> None:
         assert as_text(divergence, promises)
         found += 1
         proofs += bool(divergence.proof)
-    assert found > 300
+    assert found > many // 10
     assert proofs > 0.7 * found
 
 

@@ -69,8 +69,8 @@ def _compared(seeds: range, least: int, most: int) -> Counter[str]:
 
 
 def test_names_are_decided_as_by_trying_every_order() -> None:
-    verdicts = _compared(range(12_000), 2, 7)
-    assert min(verdicts["legal"], verdicts["not"]) > 1_500
+    verdicts = _compared(range(3_000), 2, 7)
+    assert min(verdicts["legal"], verdicts["not"]) > 375
 
 
 @pytest.mark.quality
