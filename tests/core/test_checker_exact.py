@@ -19,7 +19,8 @@ from deadheat.core.checker import check
 from deadheat.core.divergence import Diverged, Linearizable
 from deadheat.core.history import Kind
 from deadheat.core.legality import Impossible, decided, legal, searched, surroundings
-from deadheat.core.lifetimes import Unfit, read_lives
+from deadheat.core.lifetimes import read_lives
+from deadheat.core.lives import Unfit
 from deadheat.core.promises import DeletePromise, ListPromise, Promises
 from deadheat.core.search import Order, OutOfBudget
 from deadheat.core.sweep import DeadEnd, sweep

@@ -12,7 +12,8 @@ from tests.quality.crowded import case_of, heap, knot
 from deadheat.core.checker import DEFAULT_BUDGET, check
 from deadheat.core.divergence import Diverged, Linearizable, Undecided
 from deadheat.core.legality import Impossible, decided, legal
-from deadheat.core.lifetimes import Conflict, read_lives
+from deadheat.core.lifetimes import read_lives
+from deadheat.core.lives import Conflict
 from deadheat.core.nodes import Nodes, build_nodes
 from deadheat.core.ordering import Deep, Placed, Stuck
 from deadheat.core.projection import place_nodes

@@ -9,8 +9,9 @@ import pytest
 from tests.core.histories import Build, random_history
 
 from deadheat.core.history import Absent, Created, Ok
-from deadheat.core.lifetimes import Conflict, Unfit, judge_alone, judge_lists, read_lives
-from deadheat.core.witness import only_sessions
+from deadheat.core.lifetimes import judge_alone, judge_lists, read_lives
+from deadheat.core.lives import Conflict, Unfit
+from deadheat.core.parts import only_sessions
 
 if TYPE_CHECKING:
     from deadheat.core.history import History

@@ -35,8 +35,8 @@ from deadheat.core.history import (
     Unknown,
     overlapping_pairs,
 )
+from deadheat.core.parts import only_sessions
 from deadheat.core.promises import DeletePromise, ListPromise, Promises, Shows
-from deadheat.core.witness import only_sessions
 from deadheat.report.diagram import answer_text, call_text
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from tests.core.reference import some_order_is_legal
 
 from deadheat.core.history import Absent, History, Kind
 from deadheat.core.legality import searched
-from deadheat.core.lifetimes import Conflict, Unfit, judge_lists, read_lives
+from deadheat.core.lifetimes import judge_lists, read_lives
+from deadheat.core.lives import Conflict, Unfit
 from deadheat.core.nodes import Nodes, build_nodes
 from deadheat.core.ordering import Placed, Stuck, search_orders
 from deadheat.core.projection import place_nodes

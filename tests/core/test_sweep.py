@@ -24,7 +24,7 @@ from deadheat.core.history import (
     Seen,
     Unknown,
 )
-from deadheat.core.lifetimes import Conflict
+from deadheat.core.lives import Conflict
 from deadheat.core.sweep import DeadEnd, sweep
 
 

@@ -20,7 +20,7 @@ from deadheat.core.history import (
     Ok,
     Operation,
 )
-from deadheat.core.own import has_own
+from deadheat.core.names import has_own
 from deadheat.core.search import NoOrder, find_order, may_be_dropped
 from deadheat.core.sessions import model_for, with_beginnings
 

@@ -37,9 +37,9 @@ from deadheat.core.history import (
     shown_sessions,
 )
 from deadheat.core.legality import contradicts
+from deadheat.core.parts import only_sessions
 from deadheat.core.promises import ChildrenPromise, EventPromise, Promises
 from deadheat.core.weakening import weakened
-from deadheat.core.witness import only_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -34,8 +34,8 @@ from deadheat.core.history import (
     touched_sessions,
 )
 from deadheat.core.legality import Impossible, Legality, has_families, legal
-from deadheat.core.names import lives_again
-from deadheat.core.own import Alone, OwnCalls, Together, decide, has_own
+from deadheat.core.names import has_own, lives_again
+from deadheat.core.own import Alone, OwnCalls, Together, decide
 from deadheat.core.own_proof import explain_own
 from deadheat.core.promises import AbsentPromise
 from deadheat.core.search import NoOrder, Order, OutOfBudget, find_order

@@ -29,7 +29,8 @@ from deadheat.core.history import (
 )
 from deadheat.core.ladder import Rung, smallest_slack_ns, strongest_held
 from deadheat.core.legality import Allowance, contradicts
-from deadheat.core.lifetimes import Conflict, Life, Unfit, read_lives
+from deadheat.core.lifetimes import read_lives
+from deadheat.core.lives import Conflict, Life, Unfit
 from deadheat.core.naming import name
 from deadheat.core.promises import DeletePromise
 from deadheat.core.proof import prove

@@ -23,7 +23,8 @@ from deadheat.core.history import (
     Operation,
     Undeclared,
 )
-from deadheat.core.lifetimes import Conflict, Unfit, judge_lists, read_lives
+from deadheat.core.lifetimes import judge_lists, read_lives
+from deadheat.core.lives import Conflict, Unfit
 from deadheat.core.names import lives_again
 from deadheat.core.nodes import build_nodes
 from deadheat.core.ordering import Deep, Placed

@@ -9,7 +9,6 @@ Rules
   for one alone is found here; what only lists can tell is for ``ordering``.
 - Closed intervals on one clock: an operation takes effect at some instant of
   ``[call_ns, return_ns]``, several at one instant in any order.
-- The records here are mutable and plain: this is the hot path of every trial.
 """
 
 from __future__ import annotations
@@ -26,85 +25,18 @@ from deadheat.core.history import (
     Kind,
     Listed,
     Ok,
-    Operation,
     Renamed,
 )
+from deadheat.core.lives import BEFORE, NEVER, Conflict, Life, Lives, Unfit
+from deadheat.core.orphans import adopt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-# Beyond every instant of a monotonic clock in nanoseconds (2**62 ns are 146 years).
-NEVER = 1 << 62
-BEFORE = -NEVER
+    from deadheat.core.history import Operation
+
 _FORK, _CHILDREN = Kind.FORK, Kind.CHILDREN
 _SESSION, _CALL, _EARLY = attrgetter("session"), attrgetter("call_ns"), attrgetter("early")
-
-
-class Conflict(Exception):
-    """No legal order exists; ``sessions`` and ``operations`` (indices) say where to look."""
-
-    def __init__(self, sessions: Iterable[str], operations: Iterable[int]) -> None:
-        self.sessions = tuple(dict.fromkeys(sessions))
-        self.operations = tuple(dict.fromkeys(operations))
-
-
-class Unfit(Exception):
-    """The history holds something that only the generic search decides."""
-
-
-class Life:
-    """What is known of one session. Instants are ns; see the module's rules."""
-
-    __slots__ = (
-        "answers", "created", "d1", "deleted", "deletes", "early", "early_by", "existing",
-        "gone", "killer", "late", "late_by", "loose_deletes", "loose_renames", "made",
-        "missing", "odd", "renames", "session", "title",
-    )  # fmt: skip
-
-    def __init__(self, session: str) -> None:
-        self.session = session
-        self.existing = False
-        self.created: Operation | None = None
-        self.title: str | None = None
-        self.made = NEVER
-        self.early, self.early_by = NEVER, -1
-        self.late, self.late_by = BEFORE, -1
-        self.d1, self.gone, self.killer = NEVER, NEVER, -1
-        self.deleted: Operation | None = None
-        self.deletes: list[Operation] = []
-        self.loose_deletes: list[Operation] = []
-        self.missing: list[Operation] = []
-        self.renames: list[Operation] = []
-        self.loose_renames: list[Operation] = []
-        self.odd = False  # some answer shows a title other than the one it was made with
-        self.answers = False  # some answer proves that it existed
-
-    def seen(self, op: Operation, end: int) -> None:
-        """An answer that shows the session at some instant of ``[op.call_ns, end]``."""
-        self.answers = True
-        if end < self.early:
-            self.early, self.early_by = end, op.index
-        if op.call_ns > self.late:
-            self.late, self.late_by = op.call_ns, op.index
-
-
-class Lives:
-    """Every session of a history, its lists, and the creates whose id nobody knows."""
-
-    __slots__ = (
-        "by_id", "lists", "loose_creates", "operations", "orphans", "pool", "pooled", "shared",
-    )  # fmt: skip
-
-    def __init__(self, operations: tuple[Operation, ...]) -> None:
-        self.operations = operations
-        self.by_id: dict[str, Life] = {}
-        self.lists: list[Operation] = []
-        self.loose_creates: list[Operation] = []
-        self.orphans: list[Life] = []
-        # The creates that any orphan may be (by call), when no title tells; and their calls.
-        self.shared: list[Operation] = []
-        self.pool: list[int] = []
-        self.pooled: dict[str, int] = {}  # who shares it, and by when each must be there
 
 
 def read_lives(
@@ -123,8 +55,6 @@ def read_lives(
             and (life.answers or (strict_delete and life.deletes))
         ]
     if lives.orphans:
-        from deadheat.core.orphans import adopt  # rare; keeps this module short
-
         adopt(lives, strict_delete=strict_delete)
         claimed += lives.orphans
     for life in claimed:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deadheat.core.history import (
+    FORBIDDEN,
     NAMING,
     Created,
     Exists,
@@ -70,3 +71,10 @@ def lives_again(history: History, promises: Promises) -> bool:
                 return True
             given.add(op.outcome.result.session)
     return False
+
+
+def has_own(history: History) -> bool:
+    """Is there an answer that only own calls explain: one of them, or a refusal by a mark?"""
+    return any(
+        op.invocation.own is not None or op.outcome == Ok(FORBIDDEN) for op in history.operations
+    )

@@ -16,7 +16,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 from deadheat.core.history import Listed, Ok
-from deadheat.core.lifetimes import BEFORE, NEVER, Conflict, Life, Lives
+from deadheat.core.lives import BEFORE, NEVER, Conflict, Life, Lives
 
 if TYPE_CHECKING:
     from deadheat.core.history import Operation

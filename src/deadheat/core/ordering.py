@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from deadheat.core.lifetimes import BEFORE, NEVER
+from deadheat.core.lives import BEFORE, NEVER
 from deadheat.core.nodes import NOTHING
 from deadheat.core.steps import State, Steps, with_node
 

@@ -15,10 +15,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deadheat.core.history import Found, Listed, Ok, Operation
-from deadheat.core.lifetimes import NEVER, Conflict, Unfit
+from deadheat.core.lives import NEVER, Conflict, Unfit
 
 if TYPE_CHECKING:
-    from deadheat.core.lifetimes import Life, Lives
+    from deadheat.core.lives import Life, Lives
 
 
 def adopt(lives: Lives, *, strict_delete: bool) -> None:

@@ -50,10 +50,11 @@ from deadheat.core.history import (
     touched_sessions,
 )
 from deadheat.core.legality import Impossible, legal
+from deadheat.core.names import has_own
+from deadheat.core.parts import only_sessions
 from deadheat.core.search import NoOrder, Order, OutOfBudget, find_order
 from deadheat.core.sessions import Collection, SessionModel, model_for
 from deadheat.core.weakening import split_lists, weakened
-from deadheat.core.witness import only_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator
@@ -191,13 +192,6 @@ class OwnModel:
 
 def _there(state: Marked, session: str) -> bool:
     return any(one == session for one, _ in state.sessions.live)
-
-
-def has_own(history: History) -> bool:
-    """Is there an answer that only own calls explain: one of them, or a refusal by a mark?"""
-    return any(
-        op.invocation.own is not None or op.outcome == Ok(FORBIDDEN) for op in history.operations
-    )
 
 
 @dataclass(frozen=True, slots=True)

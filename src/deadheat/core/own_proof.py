@@ -34,9 +34,10 @@ from deadheat.core.history import (
     Operation,
 )
 from deadheat.core.own import Marked, OwnCalls, OwnModel, only_looks, reachable, searched
+from deadheat.core.parts import only_sessions
 from deadheat.core.search import NoOrder
 from deadheat.core.sessions import model_for
-from deadheat.core.witness import cut_after, first_impossible, indices, only_sessions, preferred
+from deadheat.core.witness import cut_after, first_impossible, indices, preferred
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -13,14 +13,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from deadheat.core.history import Absent, Created, Deleted, Found, Info, Kind, Ok, Renamed
-from deadheat.core.lifetimes import NEVER
+from deadheat.core.lives import NEVER
 from deadheat.core.values import points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from deadheat.core.history import Operation
-    from deadheat.core.lifetimes import Life, Lives
+    from deadheat.core.lives import Life, Lives
     from deadheat.core.nodes import Nodes
     from deadheat.core.values import Value
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from deadheat.core.lifetimes import BEFORE, NEVER
+from deadheat.core.lives import BEFORE, NEVER
 from deadheat.core.nodes import NOBODY
 
 if TYPE_CHECKING:

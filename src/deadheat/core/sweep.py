@@ -38,7 +38,8 @@ from deadheat.core.history import (
     Operation,
     Renamed,
 )
-from deadheat.core.lifetimes import Conflict, judge_alone
+from deadheat.core.lifetimes import judge_alone
+from deadheat.core.lives import Conflict
 from deadheat.core.reach import AFTER_ALL, NONE, REFUSED, GiveUp, Reach
 
 if TYPE_CHECKING:

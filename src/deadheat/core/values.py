@@ -17,10 +17,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from deadheat.core.history import Found, Listed, Ok, Operation
-from deadheat.core.lifetimes import BEFORE, NEVER, Conflict, Unfit, judge_life
+from deadheat.core.lifetimes import judge_life
+from deadheat.core.lives import BEFORE, NEVER, Conflict, Unfit
 
 if TYPE_CHECKING:
-    from deadheat.core.lifetimes import Life, Lives
+    from deadheat.core.lives import Life, Lives
 
 
 class Value:

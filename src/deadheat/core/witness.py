@@ -18,11 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from deadheat.core.history import (
     MAKING,
-    READING,
-    Absent,
     Created,
-    Exists,
-    Fail,
     Found,
     History,
     Info,
@@ -39,6 +35,7 @@ from deadheat.core.history import (
     touched_sessions,
 )
 from deadheat.core.legality import Impossible, contradicts
+from deadheat.core.parts import forgettable, only_sessions, with_all_above
 from deadheat.core.promises import CascadePromise
 from deadheat.core.search import pending
 
@@ -136,103 +133,6 @@ def partial_cascade(
     return None
 
 
-def only_sessions(history: History, sessions: frozenset[str]) -> History:
-    """Forget every other id, but for those above: its operations, and its entries in lists."""
-    sessions = with_all_above(history, sessions)
-    kept: list[Operation] = []
-    alike = _under_one_title(history)
-    for op in history.operations:
-        outcome = op.outcome
-        if isinstance(outcome, Fail):
-            continue
-        if isinstance(outcome, Ok) and isinstance(outcome.result, Listed | Offspring):
-            if op.kind is Kind.CHILDREN and op.invocation.session not in sessions:
-                continue
-            shown = outcome.result
-            entries = tuple(e for e in shown.entries if e.session in sessions)
-            fewer = len(entries) < len(shown.entries)
-            kept.append(replace(op, outcome=Ok(replace(shown, entries=entries))) if fewer else op)
-        elif op.kind is Kind.FORK and _made(op) not in (None, *sessions):
-            continue  # whether or not its source stays: what it read is no change
-        elif op.invocation.session is None and _is_exists(op):
-            # It speaks of whoever has that title: without one of them it would be wrong.
-            if alike.get(op.invocation.title, frozenset()) <= sessions:
-                kept.append(op)
-        elif (op.kind in MAKING and isinstance(outcome, Info)) or not sessions.isdisjoint(
-            _concerned(op)
-        ):
-            kept.append(op)
-    return History(tuple(kept), history.existing & sessions)
-
-
-def _under_one_title(history: History) -> dict[str | None, frozenset[str]]:
-    """The sessions that are known to have been made, or shown, under each title."""
-    found: dict[str | None, set[str]] = {}
-    for op in history.operations:
-        if (made := _made(op)) is not None:
-            found.setdefault(op.invocation.title, set()).add(made)
-        elif isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Listed | Offspring):
-            for entry in op.outcome.result.entries:
-                found.setdefault(entry.title, set()).add(entry.session)
-        elif isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Found | Renamed):
-            title = op.invocation.title
-            if isinstance(op.outcome.result, Found):
-                title = op.outcome.result.title
-            found.setdefault(title, set()).add(str(op.invocation.session))
-    return {title: frozenset(sessions) for title, sessions in found.items()}
-
-
-def _is_exists(op: Operation) -> bool:
-    return isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Exists)
-
-
-def _concerned(op: Operation) -> frozenset[str]:
-    """The ids that its answer says something about: of a refused create, its parent."""
-    parent = op.invocation.parent
-    if parent is not None and _only_reads(op):
-        return frozenset({parent})
-    return touched_sessions(op)
-
-
-def with_all_above(history: History, sessions: frozenset[str]) -> frozenset[str]:
-    """These and what may have taken them: sessions above whose delete was not refused, with all
-    in between. Also the source of a fork that is among them."""
-    parents = parents_of(history.operations)
-    struck = {
-        op.invocation.session
-        for op in history.operations
-        if op.kind is Kind.DELETE and not isinstance(op.outcome, Fail) and not _only_reads(op)
-    }
-    sources = {
-        _made(op): op.invocation.session for op in history.operations if op.kind is Kind.FORK
-    }
-    # A create without an answer may have made any of them, below its parent.
-    unknown = {
-        op.invocation.parent
-        for op in history.operations
-        if op.invocation.parent is not None and isinstance(op.outcome, Info)
-    }
-    found = {*sessions, *unknown}
-    waiting = list(found)
-    while waiting:
-        session = waiting.pop()
-        above = ancestors(session, parents)
-        highest = max((n for n, one in enumerate(above) if one in struck), default=-1)
-        for needed in (*above[: highest + 1], sources.get(session)):
-            if needed is not None and needed not in found:
-                found.add(needed)
-                waiting.append(needed)
-    return frozenset(found)
-
-
-def _made(op: Operation) -> str | None:
-    return (
-        op.outcome.result.session
-        if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Created)
-        else None
-    )
-
-
 def preferred(units: Sequence[T], impossible: Callable[[Sequence[T]], bool]) -> list[T]:
     """The fewest ``units`` that are still ``impossible``, earlier ones kept rather than later."""
 
@@ -326,14 +226,14 @@ def _fewest_reads(
     *,
     promises: Promises,
 ) -> History:
-    reads = [op for op in history.operations if _only_reads(op)]
+    reads = [op for op in history.operations if forgettable(op)]
     # Most worth keeping first.
     reads.sort(
         key=lambda op: (op.index == favourite, op.at_rest, op.kind is Kind.LIST, op.index),
         reverse=True,
     )
     silent = _without_a_say(history) if promises.one_life else frozenset[int]()
-    base = tuple(op for op in history.operations if not _only_reads(op) and op.index not in silent)
+    base = tuple(op for op in history.operations if not forgettable(op) and op.index not in silent)
 
     def still(chosen: Sequence[Operation]) -> bool:
         return impossible(replace(history, operations=(*base, *chosen)))
@@ -363,13 +263,6 @@ def _fewest_renames(history: History, impossible: Callable[[History], bool]) -> 
             if impossible(replace(history, operations=rest)):
                 history = replace(history, operations=rest)
     return history
-
-
-def _only_reads(op: Operation) -> bool:
-    """Can it be forgotten without making anything else impossible?"""
-    if op.kind in READING:
-        return True
-    return isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Absent | Exists)
 
 
 def _without_a_say(history: History) -> frozenset[int]:
@@ -451,7 +344,7 @@ def cut_after(history: History, culprit: int) -> History:
             op
             for op in history.operations
             if op.call_ns <= now
-            and not (_only_reads(op) and (op.return_ns is None or op.return_ns > now))
+            and not (forgettable(op) and (op.return_ns is None or op.return_ns > now))
         ),
     )
 

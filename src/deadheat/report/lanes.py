@@ -18,7 +18,7 @@ from deadheat.core.alternatives import alternatives
 from deadheat.core.checker import silenced
 from deadheat.core.history import Created, Listed, Offspring, Ok, may_change
 from deadheat.core.legality import legal
-from deadheat.core.own import has_own
+from deadheat.core.names import has_own
 from deadheat.core.program import describe
 from deadheat.core.search import Order
 from deadheat.report.diagram import answer_text, call_text, named_reason
