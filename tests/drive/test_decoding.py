@@ -9,7 +9,7 @@ from deadheat.core.history import Info, Invocation, Kind, Listed, Ok, Outcome, S
 from deadheat.drive.decoding import LARGEST_LIST, MOST_VALUES, decoded
 
 if TYPE_CHECKING:
-    from deadheat.drive.target import WireRequest
+    from deadheat.drive.api import WireRequest
 
 LIST = Invocation(Kind.LIST)
 

@@ -14,8 +14,8 @@ from tests.servers.scripted import Asked, Says, Scripted
 
 from deadheat.core.history import Fail
 from deadheat.drive.gate import Gate
-from deadheat.drive.lane import LaneClient, NeverSent
-from deadheat.drive.outcome import outcome_of_error
+from deadheat.drive.lane import LaneClient
+from deadheat.drive.outcome import NeverSent, outcome_of_error
 from deadheat.drive.stream import HeldStream
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ import httpx
 import pytest
 
 from deadheat.core.history import Fail, Info, Unknown
-from deadheat.drive.lane import _AS_HTTPX, _UNSENT, translated
-from deadheat.drive.outcome import _TABLE, outcome_of_error
+from deadheat.drive.outcome import _AS_HTTPX, _TABLE, outcome_of_error, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +71,3 @@ def test_every_httpcore_error_is_translated() -> None:
 @pytest.mark.parametrize("kind", _AS_HTTPX, ids=lambda kind: kind.__name__)
 def test_nothing_says_that_nobody_has_got_it_once_its_head_is_out(kind: type[Exception]) -> None:
     assert isinstance(outcome_of_error(translated(kind("x"), head_out=True)), Info)
-
-
-def test_the_errors_of_what_was_never_sent_are_those_of_the_table() -> None:
-    assert set(_UNSENT) == {kind for kind, reason in _TABLE.items() if reason is None}

@@ -24,11 +24,12 @@ from deadheat.core.program import Create, Program, Var
 from deadheat.core.promises import EventPromise, Promises
 from deadheat.drive import listening
 from deadheat.drive.live import LiveTarget, open_target
-from deadheat.drive.target import Target, WireRequest
+from deadheat.drive.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from deadheat.drive.api import WireRequest
     from deadheat.drive.executor import Execution
 
 pytestmark = [pytest.mark.live, pytest.mark.anyio]

@@ -13,8 +13,9 @@ from deadheat.drive.paging import read_list
 from deadheat.targets.profile import Profile
 
 if TYPE_CHECKING:
+    from deadheat.drive.api import WireRequest
     from deadheat.drive.paging import Reading
-    from deadheat.drive.target import Target, WireRequest
+    from deadheat.drive.target import Target
 
 BASE = "http://127.0.0.1:7000"
 LIST = Invocation(Kind.LIST)
@@ -52,7 +53,9 @@ def page(*ids: object, link: str = "", **more: Any) -> httpx.Response:
 async def read(pages: dict[str, Any], server: Server, *, agreed: bool = False) -> Reading:
     aimed = target(pages)
     assert aimed.pages is not None
-    return await read_list(aimed, aimed.pages, BASE, LIST, server.send, agreed=agreed)
+    return await read_list(
+        aimed.wire, aimed.pages, BASE, LIST, server.send, timeout_s=aimed.timeout_s, agreed=agreed
+    )
 
 
 def shown(reading: Reading) -> list[str]:

@@ -76,8 +76,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Hashable
 
     from deadheat.core.own import OwnCalls
-    from deadheat.drive.paging import PageWire
-    from deadheat.drive.target import Target, WireRequest
+    from deadheat.drive.api import PageWire, WireRequest
+    from deadheat.drive.target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,7 +439,13 @@ class _Walk:
 
         try:
             read = await read_list(
-                self._target, pages, self._base_url, invocation, send, agreed=True
+                self._target.wire,
+                pages,
+                self._base_url,
+                invocation,
+                send,
+                timeout_s=self._target.timeout_s,
+                agreed=True,
             )
         except httpx.RequestError as exc:
             return outcome_of_error(exc), None, ()

@@ -35,8 +35,9 @@ from deadheat.errors import TargetDied
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from deadheat.drive.api import WireRequest
     from deadheat.drive.journal import LeftBehind
-    from deadheat.drive.target import Target, WireRequest
+    from deadheat.drive.target import Target
 
 
 class Fate(StrEnum):
@@ -162,7 +163,13 @@ class _Cleaning:
             base_url = target.base_url or ""
             if target.pages is not None and invocation.kind in LISTING:
                 read = await read_list(
-                    target, target.pages, base_url, invocation, self._send, agreed=True
+                    target.wire,
+                    target.pages,
+                    base_url,
+                    invocation,
+                    self._send,
+                    timeout_s=target.timeout_s,
+                    agreed=True,
                 )
                 return target.mask.outcome(read.outcome)
             answer, *_ = await answered(

@@ -15,7 +15,7 @@ from deadheat.core.history import Info, Kind, Listed, Offspring, Ok, Unknown
 
 if TYPE_CHECKING:
     from deadheat.core.history import History, Invocation, Outcome
-    from deadheat.drive.target import Wire
+    from deadheat.drive.api import Wire
 
 # Values in one JSON document: a million take 0.4 s and 150 MB to read. There is a comma between
 # any two; some stand in texts, which are no reason to have more of them.

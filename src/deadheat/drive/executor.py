@@ -59,11 +59,11 @@ if TYPE_CHECKING:
     from deadheat.core.history import History, Stream
     from deadheat.core.program import Program, Var
     from deadheat.core.raced import Unraced
+    from deadheat.drive.api import PageWire, Send, WireRequest
     from deadheat.drive.gate import Gate
     from deadheat.drive.http2 import SharedConnection
     from deadheat.drive.ownership import Ownership
-    from deadheat.drive.paging import PageWire, Send
-    from deadheat.drive.target import Target, WireRequest
+    from deadheat.drive.target import Target
 
 # A session that survives this many deletes, one after the other, is left behind. Parents go
 # first and mostly take their children along; two rounds are for those that stay.
@@ -386,7 +386,15 @@ class Executor:
     ) -> tuple[Outcome, int, int | None, int | None]:
         """``exchange`` for a list that comes in pages."""
         agreed = client is self.observer
-        read = await read_list(self._target, pages, self._base_url, invocation, send, agreed=agreed)
+        read = await read_list(
+            self._target.wire,
+            pages,
+            self._base_url,
+            invocation,
+            send,
+            timeout_s=self._target.timeout_s,
+            agreed=agreed,
+        )
         known = isinstance(read.outcome, Ok)
         outcome = self._target.mask.outcome(read.outcome)
         self._ownership.answered(invocation, outcome)

@@ -33,7 +33,8 @@ import httpcore
 import httpx
 
 from deadheat.drive import tls
-from deadheat.drive.lane import AGAIN_AFTER_S, LARGEST_ANSWER, NeverSent, translated
+from deadheat.drive.bounds import AGAIN_AFTER_S, LARGEST_ANSWER
+from deadheat.drive.outcome import NeverSent, translated
 from deadheat.drive.packing import packed_as, unpacked, without_packing
 from deadheat.drive.stream import HeldStream, connect
 from deadheat.errors import NoHttp2

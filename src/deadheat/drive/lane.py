@@ -26,6 +26,8 @@ import httpx
 
 from deadheat.drive import tls
 from deadheat.drive.address import Address, address_of
+from deadheat.drive.bounds import AGAIN_AFTER_S, LARGEST_ANSWER
+from deadheat.drive.outcome import OF_HTTPCORE, NeverSent, translated
 from deadheat.drive.packing import packed_as, unpacked, without_packing
 from deadheat.drive.stream import HeldStream, connect
 
@@ -35,33 +37,6 @@ if TYPE_CHECKING:
     from deadheat.drive.gate import Gate
     from deadheat.drive.http2 import Http2Lane
 
-# A list of 10,000 OpenCode sessions is about 3 MB; ten times that is no session list.
-LARGEST_ANSWER = 32 * 1024 * 1024
-
-# A request that reached nobody is sent again after so long: at once where the server closed an
-# idle connection, then after what a listener that is being opened again (a reload) mostly needs.
-AGAIN_AFTER_S = (0.0, 0.02, 0.1)
-
-_AS_HTTPX: dict[type[Exception], type[httpx.TransportError]] = {
-    httpcore.ConnectTimeout: httpx.ConnectTimeout,
-    httpcore.ReadTimeout: httpx.ReadTimeout,
-    httpcore.WriteTimeout: httpx.WriteTimeout,
-    httpcore.PoolTimeout: httpx.PoolTimeout,
-    httpcore.ConnectError: httpx.ConnectError,
-    httpcore.ReadError: httpx.ReadError,
-    httpcore.WriteError: httpx.WriteError,
-    httpcore.ProxyError: httpx.ProxyError,
-    httpcore.UnsupportedProtocol: httpx.UnsupportedProtocol,
-    httpcore.LocalProtocolError: httpx.LocalProtocolError,
-    httpcore.RemoteProtocolError: httpx.RemoteProtocolError,
-    httpcore.ConnectionNotAvailable: httpx.LocalProtocolError,
-}
-
-
-class NeverSent(httpx.ConnectError):
-    """The connection was gone before the request's head was whole: nobody can have acted on it."""
-
-
 # What a connection that broke raises.
 _BROKEN = (
     httpcore.ConnectError,
@@ -69,23 +44,6 @@ _BROKEN = (
     httpcore.WriteError,
     httpcore.RemoteProtocolError,
 )
-
-
-# Of these outcome's table says that nobody has got the request: never so once its head is out.
-_UNSENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.UnsupportedProtocol,
-    httpx.LocalProtocolError,
-    httpx.ProxyError,
-)
-
-
-def translated(exc: Exception, *, head_out: bool = False) -> httpx.TransportError:
-    """httpx's error for httpcore's; ``head_out``: one that does not say that nobody has got it."""
-    error = _AS_HTTPX.get(type(exc), httpx.NetworkError)(str(exc) or type(exc).__name__)
-    return httpx.ProtocolError(str(error)) if head_out and isinstance(error, _UNSENT) else error
 
 
 class _Body(httpx.AsyncByteStream):
@@ -100,7 +58,7 @@ class _Body(httpx.AsyncByteStream):
                 if size > LARGEST_ANSWER:
                     raise httpx.DecodingError("answer larger than 32 MiB")
                 yield chunk
-        except tuple(_AS_HTTPX) as exc:
+        except OF_HTTPCORE as exc:
             raise translated(exc, head_out=True) from exc
 
     async def aclose(self) -> None:
@@ -182,7 +140,7 @@ class LaneTransport(httpx.AsyncBaseTransport):
                 # much to do): no answer to this request.
                 await response.aclose()
                 failed = NeverSent("the server spoke before it was asked")
-            except tuple(_AS_HTTPX) as exc:
+            except OF_HTTPCORE as exc:
                 head_out = stream is not None and stream.head_out
                 failed = translated(exc, head_out=head_out)
                 if head_out:

@@ -15,47 +15,22 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from deadheat.core.history import Info, Kind, Listed, Offspring, Ok, Outcome, Seen, Unknown
 from deadheat.drive.address import on_this_server
+from deadheat.drive.bounds import LARGEST_ANSWER
 from deadheat.drive.decoding import LARGEST_LIST, decoded, too_large
-from deadheat.drive.lane import LARGEST_ANSWER
 from deadheat.drive.redirects import answered
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    import httpx
-
     from deadheat.core.history import Invocation
-    from deadheat.drive.target import Target, WireRequest
-
-    Send = Callable[[WireRequest], Awaitable[tuple[httpx.Response, int, int]]]
+    from deadheat.drive.api import PageWire, Send, Wire
 
 LISTING = frozenset({Kind.LIST, Kind.CHILDREN})
 # Readings until two agree. A server at rest needs two; one that others are busy on has two quiet
 # moments in a row soon, or never.
 _READINGS = 4
-
-
-class PageWire(Protocol):
-    """How one API hands out a list in pages."""
-
-    @property
-    def most(self) -> int:
-        """So many pages and no more."""
-        ...
-
-    def following(
-        self, invocation: Invocation, asked: WireRequest, shown: int, body: bytes, link: str | None
-    ) -> str | None:
-        """Where the page after this one is, relative to it; None: it was the last.
-
-        ``shown``: how many entries it had. ``link``: its Link header's ``next``. Raises
-        ``LookupError``, ``TypeError``, ``ValueError`` for an answer of another shape.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +45,15 @@ class Reading:
 
 
 async def read_list(
-    target: Target, pages: PageWire, base_url: str, invocation: Invocation, send: Send,
-    *, agreed: bool,
+    wire: Wire, pages: PageWire, base_url: str, invocation: Invocation, send: Send,
+    *, timeout_s: float, agreed: bool,
 ) -> Reading:  # fmt: skip
-    """All pages of a list. Raises what ``send`` does."""
-    before = await _read(target, pages, base_url, invocation, send)
+    """All pages of a list; none is asked for after ``timeout_s``. Raises what ``send`` does."""
+    before = await _read(wire, pages, base_url, invocation, send, timeout_s)
     if not agreed or before.pages == 1 or not isinstance(before.outcome, Ok):
         return before
     for _ in range(_READINGS - 1):
-        again = await _read(target, pages, base_url, invocation, send)
+        again = await _read(wire, pages, base_url, invocation, send, timeout_s)
         if again.outcome == before.outcome or not isinstance(again.outcome, Ok):
             return replace(again, call_ns=before.call_ns)
         before = again
@@ -86,18 +61,21 @@ async def read_list(
 
 
 async def _read(
-    target: Target, pages: PageWire, base_url: str, invocation: Invocation, send: Send
+    wire: Wire,
+    pages: PageWire,
+    base_url: str,
+    invocation: Invocation,
+    send: Send,
+    timeout_s: float,
 ) -> Reading:
-    request = target.wire.encode(invocation)
+    request = wire.encode(invocation)
     first = request.path
-    give_up_at = time.monotonic() + target.timeout_s
+    give_up_at = time.monotonic() + timeout_s
     entries: list[Seen] = []
     read: set[str] = set()
     size, call_ns = 0, None
     while True:
-        answer, called_ns, return_ns = await answered(
-            target.wire, base_url, invocation, request, send
-        )
+        answer, called_ns, return_ns = await answered(wire, base_url, invocation, request, send)
         call_ns = called_ns if call_ns is None else call_ns
         read.add(request.path)
         size += len(answer.content)
@@ -110,7 +88,7 @@ async def _read(
         ) -> Reading:
             return Reading(outcome, call_ns, return_ns, status, len(read))
 
-        outcome = decoded(target.wire, invocation, answer.status_code, answer.content)
+        outcome = decoded(wire, invocation, answer.status_code, answer.content)
         if not (isinstance(outcome, Ok) and isinstance(outcome.result, Listed | Offspring)):
             return ends(outcome)
         entries.extend(outcome.result.entries)
@@ -136,6 +114,6 @@ async def _read(
         if size > LARGEST_ANSWER:
             return ends(Info(Unknown.GARBLED, "pages larger than 32 MiB together"))
         if time.monotonic() > give_up_at:
-            said = f"its pages took longer than {target.timeout_s:g} s"
+            said = f"its pages took longer than {timeout_s:g} s"
             return ends(Info(Unknown.UNCLEAR, said))
         request = replace(request, path=path)

@@ -17,16 +17,12 @@ import httpx
 
 from deadheat.core.history import Kind, Ok, Undeclared
 from deadheat.drive.address import on_this_server
+from deadheat.drive.api import WireRequest
 from deadheat.drive.decoding import decoded
-from deadheat.drive.target import WireRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from deadheat.core.history import Invocation
-    from deadheat.drive.target import Wire
-
-    Send = Callable[[WireRequest], Awaitable[tuple[httpx.Response, int, int]]]
+    from deadheat.drive.api import Send, Wire
 
 # A slash added, a prefix, another: no API that is at rest needs more.
 _MOST_HOPS = 3

@@ -1,9 +1,9 @@
-"""What a target is: how to reach it, how to speak to it, and what it promises."""
+"""What a target is: how to reach it, how to speak to it (``drive.api``), and what it promises."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from deadheat.core.history import Kind
 from deadheat.core.promises import Promises
@@ -12,47 +12,16 @@ from deadheat.drive.address import address_of
 from deadheat.drive.masking import Mask
 
 if TYPE_CHECKING:
-    from deadheat.core.history import Invocation, Outcome, Own
+    from deadheat.core.history import Own
     from deadheat.core.own import OwnCalls
+    from deadheat.drive.api import PageWire, Wire, WireRequest
     from deadheat.drive.journal import Journal
     from deadheat.drive.listening import EventWire
-    from deadheat.drive.paging import PageWire
     from deadheat.drive.server import Launch
 
 
 # What every session API has.
 PLAIN = frozenset({Kind.CREATE, Kind.DELETE, Kind.GET, Kind.LIST})
-
-
-@dataclass(frozen=True, slots=True)
-class WireRequest:
-    """One HTTP request: path relative to the base URL, JSON body as bytes or None."""
-
-    method: str
-    path: str
-    body: bytes | None = None
-
-
-class Wire(Protocol):
-    """How calls become requests and answers become outcomes, for one API."""
-
-    @property
-    def name(self) -> str:
-        """The profile's name, as in ``--profile``."""
-        ...
-
-    def encode(self, invocation: Invocation) -> WireRequest:
-        """The request for this call."""
-        ...
-
-    def decode(
-        self, invocation: Invocation, status: int, body: bytes, location: str | None = None
-    ) -> Outcome:
-        """What an answer means; undeclared statuses, errors and garbage have outcomes too.
-
-        ``location``: its header of that name.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from deadheat.targets.table import Table
 
 if TYPE_CHECKING:
     from deadheat.core.history import Invocation, Kind
-    from deadheat.drive.target import WireRequest
+    from deadheat.drive.api import WireRequest
 
 _WAYS = ("page", "offset", "cursor", "next", "link")
 

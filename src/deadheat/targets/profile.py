@@ -53,9 +53,10 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from deadheat.core.history import Change, Kind
 from deadheat.core.promises import SOMETIME_MS, CreatePromise, EventPromise, IdPromise, Shows
+from deadheat.drive.api import WireRequest
 from deadheat.drive.masking import Mask
 from deadheat.drive.server import GRACE_S, Launch
-from deadheat.drive.target import Target, WireRequest
+from deadheat.drive.target import Target
 from deadheat.duration import seconds_of
 from deadheat.errors import BadFile
 from deadheat.hiding import COMMONPLACE, hide

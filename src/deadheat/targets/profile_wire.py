@@ -43,7 +43,7 @@ from deadheat.core.history import (
     Undeclared,
     Unknown,
 )
-from deadheat.drive.target import WireRequest
+from deadheat.drive.api import WireRequest
 from deadheat.targets.places import NoJson, Place, parsed, place
 
 _PLACEHOLDER = re.compile(r"\{(id|title|parent)\}")

@@ -51,9 +51,10 @@ from deadheat.core.history import (
     Unknown,
 )
 from deadheat.core.promises import SOMETIME_MS, CreatePromise, Promises
+from deadheat.drive.api import WireRequest
 from deadheat.drive.masking import Mask
 from deadheat.drive.server import Launch
-from deadheat.drive.target import PLAIN, Target, WireRequest
+from deadheat.drive.target import PLAIN, Target
 from deadheat.errors import BadFile
 from deadheat.hiding import COMMONPLACE, hide
 

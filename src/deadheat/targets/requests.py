@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from deadheat.artifact import Artifact
     from deadheat.core.history import Operation
     from deadheat.core.program import Call
-    from deadheat.drive.target import Wire
+    from deadheat.drive.api import Wire
     from deadheat.targets.profile import Profile
 
 _TITLE = "{title}"
