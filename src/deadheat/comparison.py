@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from deadheat.artifact import Artifact
-    from deadheat.console import View
+    from deadheat.campaign.events import Reporter
     from deadheat.core.divergence import Divergence
     from deadheat.core.ledger import Tally
     from deadheat.drive.live import LiveTarget
@@ -61,7 +61,7 @@ class Compared:
 
 
 def compare(
-    artifact: Artifact, words: Sequence[str], find: Find, trials: int | None, view: View
+    artifact: Artifact, words: Sequence[str], find: Find, trials: int | None, view: Reporter
 ) -> Compared:
     """The example on each target, one after the other. ``trials`` None: as its rate asks for."""
     result = Compared()
@@ -98,7 +98,7 @@ def bisect(
     *,
     present_first: bool,
     confidence: float,
-    view: View,
+    view: Reporter,
 ) -> Bisected:
     """Where in ``words``, targets in order, the divergence comes or goes.
 
@@ -165,7 +165,7 @@ def verify(
     target: Target,
     baseline: Callable[[], Target | None],
     confidence: float,
-    view: View,
+    view: Reporter,
     *,
     baseline_at_once: bool,
 ) -> Verified:
@@ -214,7 +214,7 @@ def verify(
 
 
 def window(
-    artifact: Artifact, target: Target, trials: int, view: View
+    artifact: Artifact, target: Target, trials: int, view: Reporter
 ) -> tuple[tuple[int, Tally], ...]:
     """Divergences against offset (see ``core.tuning.Tuner.picture``), as far as it came.
 
@@ -235,7 +235,7 @@ def window(
 
 
 def _by_record(
-    artifact: Artifact, target: Target, confidence: float, view: View
+    artifact: Artifact, target: Target, confidence: float, view: Reporter
 ) -> tuple[UntilProven, verifying.Pears | Divergence | None]:
     ended: list[tuple[UntilProven, verifying.Pears | Divergence | None]] = []
 
@@ -264,7 +264,7 @@ def _by_record(
 
 
 def _beside(
-    artifact: Artifact, new: Target, old: Target, pairs: BesideBaseline, view: View
+    artifact: Artifact, new: Target, old: Target, pairs: BesideBaseline, view: Reporter
 ) -> Divergence | None:
     ended: list[Divergence | None] = []
 
@@ -293,7 +293,7 @@ def _beside(
 
 
 def _on(
-    target: Target, view: View, work: Callable[[LiveTarget], Awaitable[None]]
+    target: Target, view: Reporter, work: Callable[[LiveTarget], Awaitable[None]]
 ) -> tuple[bool, DeadheatError | None]:
     async def opened() -> None:
         view.waiting(f"starting {target.name}")

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from deadheat.artifact import Expectation, divergence_of
 from deadheat.campaign import events
-from deadheat.campaign.engine import Engine, Plan
+from deadheat.campaign.engine import Engine
+from deadheat.campaign.plan import Plan
 from deadheat.campaign.replay import replay
 from deadheat.core.evidence import Absent, Unproven
 from deadheat.drive.live import open_target
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from deadheat.artifact import Artifact
-    from deadheat.console import View
+    from deadheat.campaign.events import Reporter
     from deadheat.core.divergence import Signature
     from deadheat.drive.live import LiveTarget
     from deadheat.drive.target import Target
@@ -86,7 +87,7 @@ class _Due:
 
 
 def run(
-    order: JobOrder, view: View, tell: Callable[[events.Event], None] | None = None
+    order: JobOrder, view: Reporter, tell: Callable[[events.Event], None] | None = None
 ) -> JobResult:
     """Run the job to its end, its limit or a signal; ``tell`` hears what ``view`` hears.
 
@@ -96,7 +97,9 @@ def run(
 
 
 class _Job:
-    def __init__(self, order: JobOrder, view: View, tell: Callable[[events.Event], None]) -> None:
+    def __init__(
+        self, order: JobOrder, view: Reporter, tell: Callable[[events.Event], None]
+    ) -> None:
         self._order = order
         self._view = view
         self._also_tell = tell

@@ -18,7 +18,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from deadheat.campaign import events
-from deadheat.campaign.engine import Engine, Plan
+from deadheat.campaign.engine import Engine
+from deadheat.campaign.plan import Plan
 from deadheat.campaign.replay import replay as replay_trials
 from deadheat.core.evidence import Unproven
 from deadheat.drive.live import open_target
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from deadheat.artifact import Artifact
-    from deadheat.console import View
+    from deadheat.campaign.events import Reporter
     from deadheat.core.ledger import Tally
     from deadheat.drive.target import Target
     from deadheat.results import Replayed, Summary
@@ -99,7 +100,7 @@ def folder_name(target: str) -> str:
 
 def run(
     order: RunOrder,
-    view: View,
+    view: Reporter,
     work_of: Callable[[Engine], Awaitable[Summary]] = Engine.run,
 ) -> RunResult:
     """Run to the end of the plan, to an error, or to a signal.
@@ -169,7 +170,7 @@ def run(
     return RunResult(summary, ExitCode.CLEAN if error is None else error.exit_code, error=error)
 
 
-def replay(artifact: Artifact, target: Target, trials: int | None, view: View) -> ReplayResult:
+def replay(artifact: Artifact, target: Target, trials: int | None, view: Reporter) -> ReplayResult:
     """Replay one artifact against ``target``."""
     done: list[Replayed] = []
 

@@ -35,8 +35,8 @@ from hypothesis.stateful import (
 )
 
 from deadheat import job, session
+from deadheat.campaign.events import NoReporter
 from deadheat.campaign.oracle import SavedProgram
-from deadheat.console import View
 from deadheat.core.program import Children, Create, Delete, Fork, Get, List, Rename
 from deadheat.duration import seconds_of
 from deadheat.errors import ExitCode, NothingExercised, UserError
@@ -211,8 +211,7 @@ class _Oracle:
             others=False,
             machine=self._options.machine,
         )
-        with View(quiet=True) as view:
-            result = job.run(order, view)
+        result = job.run(order, NoReporter())
         if result.interrupted:
             raise KeyboardInterrupt
         if result.exit_code == ExitCode.DIVERGED:

@@ -13,7 +13,8 @@ from tests.programs import A, B, C
 
 from deadheat import artifact as artifacts
 from deadheat.campaign import events
-from deadheat.campaign.engine import Engine, Plan
+from deadheat.campaign.engine import Engine
+from deadheat.campaign.plan import Plan
 from deadheat.core.divergence import Anomaly
 from deadheat.core.program import Create, Delete, Get, List, Program, kind_of
 from deadheat.drive.live import Death

@@ -12,9 +12,9 @@ from tests.programs import one as one_after_the_other
 
 from deadheat import artifact as artifacts
 from deadheat.artifact import RateRecord, is_better
-from deadheat.campaign.engine import Plan
 from deadheat.campaign.findings import Shelf
 from deadheat.campaign.measure import Measured
+from deadheat.campaign.plan import Plan
 from deadheat.core.program import Create, Delete, structure
 from deadheat.core.promises import Promises
 from deadheat.core.stats import rate

@@ -20,7 +20,7 @@ from tests.examples import double_delete, example
 from deadheat import artifact as artifacts
 from deadheat import comparison, job, session
 from deadheat.artifact import RateRecord
-from deadheat.campaign.engine import Plan
+from deadheat.campaign.plan import Plan
 from deadheat.cli.versions import table_code, verified_code
 from deadheat.console import View
 from deadheat.core.evidence import Absent, Unproven

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import anyio
 
 from deadheat.campaign import events
-from deadheat.campaign.engine import Engine, Plan
+from deadheat.campaign.engine import Engine
+from deadheat.campaign.plan import Plan
 from deadheat.core.program import structure
 from deadheat.drive.live import open_target
 from deadheat.errors import TargetError

@@ -17,7 +17,6 @@ Rules
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deadheat.campaign import events
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from deadheat.artifact import Artifact
+    from deadheat.campaign.plan import Plan
     from deadheat.core.ledger import Tally
     from deadheat.core.shrunk import Shrunk
     from deadheat.drive.executor import Execution
@@ -72,23 +72,6 @@ _RELIABLE = 0.5
 _COMMONER, _OFTEN = 5, 10
 # The most reliable program is large and slow, and its rate is high: a wide interval will do.
 _PART_FOR_MOST_RELIABLE = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How long and how: ``seconds`` and ``programs`` bound the run, whichever ends first.
-
-    ``known``: signatures that are counted when they show, and are no findings.
-    """
-
-    seed: int
-    folder: Path
-    seconds: float | None = None
-    programs: int | None = None
-    exit_first: bool = False
-    measure_trials: int = 200
-    shrink_trials: int = 20_000
-    known: frozenset[Signature] = frozenset()
 
 
 class Engine:

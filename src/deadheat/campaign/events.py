@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from deadheat.core.release import Via
 
@@ -117,3 +117,46 @@ class Checked:
 
 
 Event: TypeAlias = Progress | Started | Found | Shrunk | Saved | MoreReliable | Restarted | Checked
+
+
+class Reporter(Protocol):
+    """Who shows a person what a run does; the console is one."""
+
+    def tell(self, event: Event, /) -> None:
+        """One event has happened."""
+        ...
+
+    def note(self, line: str, /) -> None:
+        """One line for the person, at once."""
+        ...
+
+    def remark(self, text: str | None, /) -> None:
+        """A note, if there is one."""
+        ...
+
+    def waiting(self, what: str, /) -> None:
+        """Something slow has begun."""
+        ...
+
+    def moving(self, what: str, /) -> None:
+        """A step of something that has been announced."""
+        ...
+
+    def counting(self, what: str, /) -> None:
+        """One more of many."""
+        ...
+
+
+class NoReporter:
+    """Shows nothing."""
+
+    def tell(self, event: Event) -> None:
+        """Nothing."""
+
+    def note(self, line: str) -> None:
+        """Nothing."""
+
+    def remark(self, text: str | None) -> None:
+        """Nothing."""
+
+    waiting = moving = counting = note

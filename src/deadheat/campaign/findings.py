@@ -20,8 +20,8 @@ from deadheat.results import Example
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from deadheat.campaign.engine import Plan
     from deadheat.campaign.measure import Measured
+    from deadheat.campaign.plan import Plan
     from deadheat.core.divergence import Divergence, Signature
     from deadheat.core.program import Program
     from deadheat.core.promises import Promises

@@ -13,8 +13,8 @@ import secrets
 from typing import TYPE_CHECKING
 
 from deadheat import artifact as artifacts
-from deadheat.campaign.engine import Plan
 from deadheat.campaign.findings import Shelf
+from deadheat.campaign.plan import Plan
 from deadheat.campaign.replay import replay
 from deadheat.campaign.trial import once
 from deadheat.core.divergence import Diverged, Undecided

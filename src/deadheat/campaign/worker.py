@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, TextIO, assert_never
 
 from deadheat import artifact as artifacts
 from deadheat.campaign import events, protocol
-from deadheat.campaign.engine import Engine, Plan
+from deadheat.campaign.engine import Engine
+from deadheat.campaign.plan import Plan
 from deadheat.campaign.recounting import Recounting
 from deadheat.campaign.scratch import scratch
 from deadheat.drive.live import open_target
