@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tomllib
 from contextlib import closing
 from importlib.metadata import distribution, version
 from importlib.resources import files
@@ -253,6 +254,7 @@ def test_what_is_no_code_is_in_the_package() -> None:
     }
     assert {name for name in found if "/templates/" not in name} == {
         "CHANGELOG.md",
+        "LICENSE",
         "profiles/opencode-1.0.toml",
         "profiles/opencode-1.2.toml",
         "py.typed",
@@ -262,3 +264,10 @@ def test_what_is_no_code_is_in_the_package() -> None:
     for name in found:
         assert files("deadheat").joinpath(name).is_file()
     assert example_page(example(), Path("x.json")).startswith("<!")  # it is made of a template
+
+
+def test_the_licence_goes_with_the_wheel() -> None:
+    said = tomllib.loads(ROOT.joinpath("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert said["license-files"] == ["src/deadheat/LICENSE"]
+    text = ROOT.joinpath("src/deadheat/LICENSE").read_text(encoding="utf-8")
+    assert text.startswith(f"{said['license']} License\n")
