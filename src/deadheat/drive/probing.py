@@ -34,12 +34,12 @@ from deadheat.core.history import (
     Undeclared,
     Unknown,
 )
+from deadheat.drive.api import WireRequest
 from deadheat.drive.handshake import Ids, allowed, look_for_ids
 from deadheat.drive.lane import LaneClient
 from deadheat.drive.leaving import leave_nothing
 from deadheat.drive.outcome import outcome_of_error
 from deadheat.drive.ownership import Ownership
-from deadheat.drive.target import WireRequest
 from deadheat.errors import StartFailed
 
 if TYPE_CHECKING:
