@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 
 from deadheat.campaign.coordinator import Coordinator
 from deadheat.campaign.crew import LocalCrew
+from deadheat.campaign.exercised import nothing_exercised, of_campaign
 from deadheat.campaign.pace import Pace
 from deadheat.campaign.store import Store
-from deadheat.errors import ExitCode, NothingExercised
+from deadheat.errors import ExitCode
 from deadheat.report.html import campaign_page
-from deadheat.session import unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,36 +99,10 @@ def _result(record: CampaignRecord, error: DeadheatError | None, report: Path) -
     if record.ended == "interrupted" and error is None:
         return CampaignResult(record, ExitCode.INTERRUPTED, report)
     if error is None and not record.findings:
-        error = _nothing_exercised(record)
+        error = nothing_exercised(of_campaign(record))
     code = ExitCode.DIVERGED if record.findings else ExitCode.CLEAN
     code = code if error is None else error.exit_code
     return CampaignResult(record, code, report, error)
-
-
-def _nothing_exercised(record: CampaignRecord) -> NothingExercised | None:
-    """DESIGN §4: exercised, or not green."""
-    totals = record.totals
-    drawn = [name.removeprefix("drawn ") for name in totals if name.startswith("drawn ")]
-    silent = sorted(kind for kind in drawn if not totals.get(f"answered {kind}"))
-    if not totals.get("programs"):
-        return NothingExercised("no program was run in the time given. Give it more with --for.")
-    if silent:
-        return NothingExercised(
-            f"no {', no '.join(silent)} ever succeeded, so silence proves nothing. "
-            "Check the server, or give it more time."
-        )
-    if not record.seen:
-        return NothingExercised(
-            "no two calls ever overlapped, so silence proves nothing. Give it more time."
-        )
-    if totals.get("restarts"):
-        return NothingExercised(
-            f"the server stopped answering and had to be started again {totals['restarts']:,} "
-            "times, so silence proves nothing. Check the server."
-        )
-    programs = totals["programs"]  # a campaign of an older version has not counted the others
-    raced, lost = totals.get("raced", programs), totals.get("unanswered", 0)
-    return unanswered(programs, raced, lost, 0.0, record.elapsed_s)
 
 
 def resident_bytes() -> int:

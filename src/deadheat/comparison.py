@@ -9,13 +9,13 @@ Rules
 from __future__ import annotations
 
 import random
-import secrets
 from dataclasses import dataclass, field
 from math import ceil
 from typing import TYPE_CHECKING, Protocol
 
 from deadheat.campaign import verify as verifying
 from deadheat.campaign import versions
+from deadheat.campaign.limits import Ended, opened, until_done, with_target
 from deadheat.campaign.promised import other_promises
 from deadheat.campaign.replay import recorded
 from deadheat.campaign.window import look_around, tuner_of
@@ -29,8 +29,6 @@ from deadheat.core.evidence import (
 )
 from deadheat.core.history import makespan_ns
 from deadheat.core.verifying import BesideBaseline
-from deadheat.drive.live import open_target
-from deadheat.drive.until import run_until
 from deadheat.errors import DeadheatError, NotComparable
 from deadheat.report.wording import percent, unproven_text
 from deadheat.results import Bisected, Presence, Row, Verified
@@ -76,16 +74,16 @@ def compare(
 
         try:
             target = find(word)
-            interrupted, error = _on(target, view, work)
+            ended = _on(target, view, work)
         except KeyboardInterrupt:  # while it was being downloaded
-            interrupted, error = True, None
+            ended = Ended(interrupted=True)
         except DeadheatError as exc:
-            interrupted, error = False, exc
-        if interrupted:
+            ended = Ended(error=exc)
+        if ended.interrupted:
             result.interrupted = True
             break
-        if error is not None:
-            rows = [Row(word, Presence.NOT_COMPARABLE, why=str(error))]
+        if ended.error is not None:
+            rows = [Row(word, Presence.NOT_COMPARABLE, why=str(ended.error))]
         result.rows += rows
         view.note(f"{result.rows[-1].target}: {result.rows[-1].standing}")
     return result
@@ -228,9 +226,9 @@ def window(
 
         await look_around(live, tuner, tell)
 
-    _, error = _on(target, view, work)
-    if error is not None:
-        raise error
+    ended = _on(target, view, work)
+    if ended.error is not None:
+        raise ended.error
     return tuner.picture
 
 
@@ -255,11 +253,7 @@ def _by_record(
 
         ended.append((until, await verifying.by_record(live, artifact, until, tell)))
 
-    interrupted, error = _on(target, view, work)
-    if error is not None:
-        raise error
-    if interrupted:
-        raise KeyboardInterrupt
+    _on(target, view, work).raise_if_early()
     return ended[0]
 
 
@@ -271,8 +265,8 @@ def _beside(
     async def work() -> None:
         view.waiting(f"starting {old.name} and {new.name}")
         async with (
-            open_target(old, secrets.token_hex(3)) as beside,
-            open_target(new, secrets.token_hex(3)) as live,
+            opened(old) as beside,
+            opened(new) as live,
         ):
             pairs.other_promises = other_promises(live, artifact)
 
@@ -284,20 +278,10 @@ def _beside(
 
             ended.append(await verifying.beside(live, beside, artifact, pairs, tell))
 
-    interrupted, error = run_until(work, None)
-    if error is not None:
-        raise error
-    if interrupted:
-        raise KeyboardInterrupt
+    until_done(work).raise_if_early()
     return ended[0]
 
 
-def _on(
-    target: Target, view: Reporter, work: Callable[[LiveTarget], Awaitable[None]]
-) -> tuple[bool, DeadheatError | None]:
-    async def opened() -> None:
-        view.waiting(f"starting {target.name}")
-        async with open_target(target, secrets.token_hex(3)) as live:
-            await work(live)
-
-    return run_until(opened, None)
+def _on(target: Target, view: Reporter, work: Callable[[LiveTarget], Awaitable[None]]) -> Ended:
+    view.waiting(f"starting {target.name}")
+    return with_target(target, work)

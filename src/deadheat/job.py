@@ -11,7 +11,6 @@ Rules
 
 from __future__ import annotations
 
-import secrets
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,14 +18,14 @@ from typing import TYPE_CHECKING
 from deadheat.artifact import Expectation, divergence_of
 from deadheat.campaign import events
 from deadheat.campaign.engine import Engine
+from deadheat.campaign.exercised import nothing_exercised, of_run
+from deadheat.campaign.limits import STOPPING_S, opened, until_done
 from deadheat.campaign.plan import Plan
 from deadheat.campaign.replay import replay
 from deadheat.core.evidence import Absent, Unproven
-from deadheat.drive.live import open_target
-from deadheat.drive.until import alarm, run_until
+from deadheat.drive.until import alarm
 from deadheat.errors import BadArtifact, DeadheatError, ExitCode, StartFailed
 from deadheat.generate.machine import ProgramMachine
-from deadheat.generate.source import ProgramSource
 from deadheat.regression import committed, expected_of, group_of, label_of
 from deadheat.report.wording import unproven_text
 from deadheat.results import (
@@ -38,13 +37,14 @@ from deadheat.results import (
     Standing,
     Summary,
 )
-from deadheat.session import nothing_exercised
+from deadheat.session import searching
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from deadheat.artifact import Artifact
+    from deadheat.campaign.engine import Engine
     from deadheat.campaign.events import Reporter
     from deadheat.core.divergence import Signature
     from deadheat.drive.live import LiveTarget
@@ -52,8 +52,6 @@ if TYPE_CHECKING:
 
 # Of the time that is left, what one known bug may take to show.
 _PART_FOR_KNOWN = 0.2
-# Stopping a server and writing the last artifact take about this long; the limit leaves room.
-STOPPING_S = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +121,15 @@ class _Job:
             for label, other in others.items():
                 await self._elsewhere(label, other, due[label])
             self._view.waiting(events.Phase.STARTING)
-            async with open_target(target, secrets.token_hex(3), ends_s=self._killed_s()) as live:
+            async with opened(target, ends_s=self._killed_s()) as live:
                 await self._check(live, mine)
                 await self._search(live, frozenset(_known(mine)))
 
         limit_s = self._killed_s() - time.monotonic()
-        interrupted, error = run_until(work, max(limit_s, 0.05))
+        ended = until_done(work, max(limit_s, 0.05))
         everything = {**due, own: mine}
-        self._rest_is_unfinished(everything, str(error) if error is not None else "")
-        return self._result(target, interrupted, error)
+        self._rest_is_unfinished(everything, str(ended.error or ""))
+        return self._result(target, ended.interrupted, ended.error)
 
     def _tell(self, event: events.Event) -> None:
         self._view.tell(event)
@@ -186,9 +184,7 @@ class _Job:
         if not isinstance(target, DeadheatError):
             self._view.waiting(f"starting {label} for its regressions")
             try:
-                async with open_target(
-                    target, secrets.token_hex(3), ends_s=self._killed_s()
-                ) as live:
+                async with opened(target, ends_s=self._killed_s()) as live:
                     await self._check(live, due)
             except DeadheatError as caught:
                 error = caught
@@ -235,14 +231,7 @@ class _Job:
             exit_first=order.exit_first,
             known=known,
         )
-        programs = ProgramSource(
-            order.seed,
-            order.machine,
-            kinds=live.target.kinds,
-            families=live.target.families,
-            own=live.target.own,
-        )
-        self._engine = Engine(live, plan, programs, time.monotonic, self._tell)
+        self._engine = searching(live, plan, self._tell, order.machine)
         await self._engine.run()
 
     def _killed_s(self) -> float:
@@ -325,7 +314,7 @@ def _proves_nothing(target: Target, summary: Summary | None) -> DeadheatError | 
             f"{target.name} was not ready within the budget, or its regressions took all of it. "
             "Give it a larger --budget."
         )
-    return nothing_exercised(summary)
+    return nothing_exercised(of_run(summary))
 
 
 def _known(due: tuple[_Due, ...]) -> tuple[Signature, ...]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import random
 import re
-import secrets
 import time
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -19,19 +18,18 @@ from typing import TYPE_CHECKING
 
 from deadheat.campaign import events
 from deadheat.campaign.engine import Engine
+from deadheat.campaign.exercised import nothing_exercised, of_run
+from deadheat.campaign.limits import STOPPING_S, opened, until_done, with_target
 from deadheat.campaign.plan import Plan
 from deadheat.campaign.replay import replay as replay_trials
 from deadheat.core.evidence import Unproven
-from deadheat.drive.live import open_target
-from deadheat.drive.until import run_until
 from deadheat.errors import (
     DeadheatError,
     ExitCode,
     NotComparable,
-    NothingExercised,
     StartFailed,
 )
-from deadheat.report.wording import duration_text, hiccups_text, unproven_text, via_text
+from deadheat.report.wording import hiccups_text, unproven_text, via_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -40,12 +38,10 @@ if TYPE_CHECKING:
     from deadheat.artifact import Artifact
     from deadheat.campaign.events import Reporter
     from deadheat.core.ledger import Tally
+    from deadheat.drive.live import LiveTarget
     from deadheat.drive.target import Target
+    from deadheat.generate.machine import ProgramMachine
     from deadheat.results import Replayed, Summary
-
-# Stopping a server and writing the last artifact take about this long; a hard limit
-# leaves room for it.
-_STOPPING_S = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +94,38 @@ def folder_name(target: str) -> str:
     return re.sub(r"[^A-Za-z0-9@._-]+", "-", target.removeprefix("http://")).strip("-")
 
 
+def searching(
+    live: LiveTarget,
+    plan: Plan,
+    tell: Callable[[events.Event], None],
+    machine: type[ProgramMachine] | None = None,
+) -> Engine:
+    """An engine that searches ``live`` with drawn programs, and learns how long its calls take.
+
+    ``machine``: which rules draw; None: all of the target's.
+    """
+    # Here, and not for a replay, which draws no programs: Hypothesis is the slowest to import.
+    from deadheat.generate.machine import ProgramMachine
+    from deadheat.generate.source import ProgramSource
+
+    target = live.target
+    programs = ProgramSource(
+        plan.seed,
+        machine or ProgramMachine,
+        kinds=target.kinds,
+        families=target.families,
+        own=target.own,
+    )
+    return Engine(
+        live,
+        plan,
+        programs,
+        time.monotonic,
+        tell,
+        watch=lambda _program, execution, _verdict: programs.learn(execution.history),
+    )
+
+
 def run(
     order: RunOrder,
     view: Reporter,
@@ -107,24 +135,21 @@ def run(
 
     ``work_of``: what the engine is for; default: the search.
     """
-    # Here, and not for a replay, which draws no programs: Hypothesis is the slowest to import.
-    from deadheat.generate.source import ProgramSource
-
     engines: list[Engine] = []
     began_s = time.monotonic()
 
     async def work() -> None:
         view.waiting(events.Phase.STARTING)
         hard_s = order.seconds if order.hard else None
-        ends_s = None if hard_s is None else began_s + hard_s - _STOPPING_S / 2
-        async with open_target(order.target, secrets.token_hex(3), ends_s=ends_s) as live:
+        ends_s = None if hard_s is None else began_s + hard_s - STOPPING_S / 2
+        async with opened(order.target, ends_s=ends_s) as live:
             view.tell(
                 events.Started(
                     order.target.name, str(live.promises), order.seed, order.target.via, live.met
                 )
             )
             spent_s = time.monotonic() - began_s if order.hard else 0.0
-            kept_s = _STOPPING_S if order.hard else 0.0
+            kept_s = STOPPING_S if order.hard else 0.0
             seconds = None if order.seconds is None else order.seconds - spent_s - kept_s
             plan = Plan(
                 seed=order.seed,
@@ -133,25 +158,12 @@ def run(
                 programs=order.programs,
                 exit_first=order.exit_first,
             )
-            programs = ProgramSource(
-                order.seed,
-                kinds=order.target.kinds,
-                families=order.target.families,
-                own=order.target.own,
-            )
-            engine = Engine(
-                live,
-                plan,
-                programs,
-                time.monotonic,
-                view.tell,
-                watch=lambda _program, execution, _verdict: programs.learn(execution.history),
-            )
-            engines.append(engine)
-            await work_of(engine)
+            engines.append(searching(live, plan, view.tell))
+            await work_of(engines[0])
 
     limit_s = order.seconds if order.hard else None
-    interrupted, error = run_until(work, None if limit_s is None else limit_s - _STOPPING_S / 2)
+    ended = until_done(work, None if limit_s is None else limit_s - STOPPING_S / 2)
+    interrupted, error = ended.interrupted, ended.error
     if not engines:
         if error is None and not interrupted:
             error = StartFailed(
@@ -166,7 +178,7 @@ def run(
     if summary.findings:
         return RunResult(summary, ExitCode.DIVERGED, error=error, picture=picture)
     if error is None:
-        error = nothing_exercised(summary)
+        error = nothing_exercised(of_run(summary))
     return RunResult(summary, ExitCode.CLEAN if error is None else error.exit_code, error=error)
 
 
@@ -177,70 +189,18 @@ def replay(artifact: Artifact, target: Target, trials: int | None, view: Reporte
     def tell(number: int, wanted: int, diverged: int) -> None:
         view.moving(f"replaying: {diverged} of {number} trials diverged, at most {wanted}")
 
-    async def work() -> None:
-        view.waiting(events.Phase.STARTING)
-        async with open_target(target, secrets.token_hex(3)) as live:
-            view.remark(via_text(target.via))
-            view.remark(hiccups_text(live.met))
-            done.append(await replay_trials(live, artifact, trials, tell))
+    async def work(live: LiveTarget) -> None:
+        view.remark(via_text(target.via))
+        view.remark(hiccups_text(live.met))
+        done.append(await replay_trials(live, artifact, trials, tell))
 
-    interrupted, error = run_until(work, None)
+    view.waiting(events.Phase.STARTING)
+    ended = with_target(target, work)
     if not done:
-        code = error.exit_code if error is not None else ExitCode.INTERRUPTED
-        return ReplayResult(None, code, interrupted, error)
+        code = ended.error.exit_code if ended.error is not None else ExitCode.INTERRUPTED
+        return ReplayResult(None, code, ended.interrupted, ended.error)
     shown = done[0].divergence is not None or done[0].other is not None
     if not shown and isinstance(done[0].evidence, Unproven):
         error = NotComparable(f"not comparable: {unproven_text(done[0].evidence)}")
         return ReplayResult(done[0], error.exit_code, error=error)
     return ReplayResult(done[0], ExitCode.DIVERGED if shown else ExitCode.CLEAN)
-
-
-def nothing_exercised(summary: Summary) -> NothingExercised | None:
-    """DESIGN §4: exercised, or not green."""
-    if min(summary.programs, summary.trials) == 0:  # the first may have been cut off
-        return NothingExercised(
-            "no program was run in the time given. Give it more (--for, in CI --budget)."
-        )
-    silent = sorted(kind for kind in summary.drawn if not summary.answered.get(kind))
-    if silent:
-        return NothingExercised(
-            f"no {', no '.join(silent)} ever succeeded, so silence proves nothing. "
-            "Check the server, or give it more time."
-        )
-    if summary.overlaps == 0:
-        return NothingExercised(
-            "no two calls ever overlapped, so silence proves nothing. Give it more time."
-        )
-    if summary.restarts and not (summary.findings or summary.known):
-        return NothingExercised(  # a death is a finding, and so is a hang
-            f"the server stopped answering and had to be started again {summary.restarts} times, "
-            "so silence proves nothing. Check the server."
-        )
-    return unanswered(
-        summary.programs, summary.raced, summary.unanswered, summary.unanswered_s, summary.elapsed_s
-    )
-
-
-def unanswered(
-    programs: int, raced: int, lost: int, lost_s: float, elapsed_s: float
-) -> NothingExercised | None:
-    """Silence of a server that mostly did not answer; None: it did.
-
-    ``lost``: programs in which no two calls that raced were answered; ``lost_s`` went on those.
-    """
-    if lost * 2 > programs:
-        return NothingExercised(
-            f"in {lost:,} of {programs:,} programs no two calls that race were answered (refused, "
-            "or no answer at all), so silence proves nothing. Check the server."
-        )
-    if lost_s * 2 > elapsed_s:
-        return NothingExercised(
-            f"{duration_text(lost_s)} of {duration_text(elapsed_s)} went on calls without an "
-            "answer, so silence proves nothing. Check the server."
-        )
-    if raced == 0:
-        return NothingExercised(
-            "no two answered calls ever overlapped in a program that could be judged, so silence "
-            "proves nothing. Give it more time."
-        )
-    return None

@@ -36,6 +36,7 @@ from hypothesis.stateful import (
 
 from deadheat import job, session
 from deadheat.campaign.events import NoReporter
+from deadheat.campaign.limits import STOPPING_S
 from deadheat.campaign.oracle import SavedProgram
 from deadheat.core.program import Children, Create, Delete, Fork, Get, List, Rename
 from deadheat.duration import seconds_of
@@ -186,7 +187,7 @@ class _Oracle:
             self._target,
             self._folder,
             seed=self._seed,
-            out_of_time=lambda: time.monotonic() > self._ends_s - job.STOPPING_S,
+            out_of_time=lambda: time.monotonic() > self._ends_s - STOPPING_S,
         )
         evidence = live.replay(program)
         if evidence is None:

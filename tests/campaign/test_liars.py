@@ -20,6 +20,7 @@ from tests.examples import double_delete, example
 from deadheat import artifact as artifacts
 from deadheat import comparison, job, session
 from deadheat.artifact import RateRecord
+from deadheat.campaign import limits
 from deadheat.campaign.plan import Plan
 from deadheat.cli.versions import table_code, verified_code
 from deadheat.console import View
@@ -200,8 +201,7 @@ class Servers:
         async def opened(target: Target, _run: str, **_words: object) -> AsyncIterator[LiveTarget]:
             yield self._lives[target.name].as_live()
 
-        for module in (session, comparison, job):
-            monkeypatch.setattr(module, "open_target", opened)
+        monkeypatch.setattr(limits, "open_target", opened)
 
     def up(self, name: str, rate: float, liar: Liar | None = None) -> Target:
         live = SimulatedTarget(random.Random(name), rate)

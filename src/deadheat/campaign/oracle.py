@@ -9,29 +9,28 @@ Rules
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING
 
 from deadheat import artifact as artifacts
 from deadheat.campaign.findings import Shelf
+from deadheat.campaign.limits import with_target
 from deadheat.campaign.plan import Plan
 from deadheat.campaign.replay import replay
 from deadheat.campaign.trial import once
 from deadheat.core.divergence import Diverged, Undecided
 from deadheat.core.evidence import Came, Unproven, UntilProven
 from deadheat.core.program import Program, canonical
-from deadheat.drive.live import LiveTarget, open_target
-from deadheat.drive.until import run_until
 from deadheat.errors import BadArtifact, NothingExercised
 from deadheat.generate.native import Evidence
 from deadheat.report.terminal import finding_text
 from deadheat.report.wording import unproven_text
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from pathlib import Path
 
     from deadheat.artifact import Artifact
+    from deadheat.drive.live import LiveTarget
     from deadheat.drive.target import Target
 
 
@@ -69,19 +68,8 @@ class SavedProgram:
             if evidence is not None:
                 found.append(evidence)
 
-        self._with_target(work)
+        with_target(self._target, work).raise_if_early()
         return found[0] if found else None
-
-    def _with_target(self, work: Callable[[LiveTarget], Awaitable[None]]) -> None:
-        async def opened() -> None:
-            async with open_target(self._target, secrets.token_hex(3)) as live:
-                await work(live)
-
-        interrupted, error = run_until(opened, None)
-        if error is not None:
-            raise error
-        if interrupted:
-            raise KeyboardInterrupt
 
     def _saved(self, program: Program) -> tuple[Artifact, Path] | None:
         """Its artifact, if it is still there and can be read."""

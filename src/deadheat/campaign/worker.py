@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 import queue
 import random
-import secrets
 import signal
 import socket
 import sys
@@ -28,10 +27,10 @@ from typing import TYPE_CHECKING, TextIO, assert_never
 from deadheat import artifact as artifacts
 from deadheat.campaign import events, protocol
 from deadheat.campaign.engine import Engine
+from deadheat.campaign.limits import opened
 from deadheat.campaign.plan import Plan
 from deadheat.campaign.recounting import Recounting
 from deadheat.campaign.scratch import scratch
-from deadheat.drive.live import open_target
 from deadheat.drive.until import run_until
 from deadheat.errors import DeadheatError, ExitCode
 from deadheat.generate.machine import OFFSETS_US
@@ -251,7 +250,7 @@ def main() -> None:
         )
         target = replace(target, max_rps=begin.max_rps)
         with scratch() as folder:
-            async with open_target(target, secrets.token_hex(3)) as live:
+            async with opened(target) as live:
                 kinds = tuple(sorted(kind.value for kind in target.kinds))
                 kinds += tuple(dict.fromkeys(own.name for own in target.own))
                 say(protocol.Ready(str(live.promises), kinds, target.families))

@@ -23,6 +23,7 @@ from deadheat import artifact as artifacts
 from deadheat import config as configs
 from deadheat import job, media, session
 from deadheat.campaign.event_lines import EventLines
+from deadheat.campaign.limits import STOPPING_S
 from deadheat.cli.ending import find
 from deadheat.cli.options import (
     CONFIG,
@@ -162,7 +163,7 @@ def _stopping_s(began_s: float) -> float:
 
     Beginning (imports, nearly all of it) takes about 0.5 s on a quiet one.
     """
-    return job.STOPPING_S + max(time.monotonic() - began_s - 0.5, 0.0)
+    return STOPPING_S + max(time.monotonic() - began_s - 0.5, 0.0)
 
 
 def _first(given: T | None, configured: T | None) -> T | None:

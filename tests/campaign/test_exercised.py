@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.report.test_outcome import CLEAN, FOUND
 
-from deadheat.session import nothing_exercised
+from deadheat.campaign.exercised import nothing_exercised, of_run
 
 if TYPE_CHECKING:
     from deadheat.results import Summary
 
 
 def test_a_run_whose_calls_were_answered_and_raced_is_clean() -> None:
-    assert nothing_exercised(CLEAN) is None
+    assert nothing_exercised(of_run(CLEAN)) is None
     some = replace(CLEAN, raced=40, unanswered=50, unanswered_s=CLEAN.elapsed_s / 2)
-    assert nothing_exercised(some) is None
-    assert nothing_exercised(replace(FOUND, restarts=3)) is None  # a death is a finding
+    assert nothing_exercised(of_run(some)) is None
+    assert nothing_exercised(of_run(replace(FOUND, restarts=3))) is None  # a death is a finding
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_run_whose_calls_were_answered_and_raced_is_clean() -> None:
 def test_one_whose_calls_were_mostly_not_answered_proves_nothing(
     summary: Summary, word: str
 ) -> None:
-    error = nothing_exercised(summary)
+    error = nothing_exercised(of_run(summary))
     assert error is not None
     assert word in str(error)
     assert error.exit_code == 3
