@@ -12,19 +12,15 @@ interleaved; 400 µs alone: 17 %)
 - one lane more, with a session of its own: two chances in a trial, and more to collide with
   (three deletes 200 µs apart: 34 %).
 
-Rules
-- As the tuner: ``next()`` says what to run, ``feed(verdict)`` what came of it; nothing is run
-  here. A sweep over all programs, then Thompson sampling (Thompson 1933, Beta(1/2, 1/2) priors).
-- The best of many tries is a lucky one: whoever prints a rate measures the winner afresh.
+Rule: a contest of programs (``core.bandit``), in which a longer one must earn its length.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from deadheat.core.divergence import Diverged, Signature, Undecided, Verdict
-from deadheat.core.ledger import Tally
+from deadheat.core.bandit import Bandit
 from deadheat.core.program import (
     Call,
     Create,
@@ -38,13 +34,12 @@ from deadheat.core.program import (
     readdressed,
     with_offsets,
 )
-from deadheat.core.raced import Why
-from deadheat.core.stats import posterior_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from random import Random
 
+    from deadheat.core.divergence import Signature, Verdict
     from deadheat.core.raced import Unraced
 
 # See above: the gain is there from a few on, and each costs a create and a delete a trial.
@@ -55,8 +50,6 @@ WIDER_GAPS = (1.0, 2.0)
 CLOSER_LANES = (1.0, 0.5)
 # Each call more costs every replay, and each line more a reader: a longer program must earn it.
 NEARLY = 0.8
-# A third of the trials for the sweep, as in ``tuning``.
-SWEEP_SHARE = 1 / 3
 
 
 def widened(program: Program) -> tuple[Program, ...]:
@@ -133,13 +126,6 @@ def _closer(program: Program, factor: float) -> Program:
     return with_offsets(program, scaled)
 
 
-@dataclass(slots=True)
-class _Arm:
-    program: Program
-    tried: int = 0
-    tally: Tally = field(default_factory=Tally)
-
-
 class Widener:
     """Looks for a program that shows more often than ``program``, in ``trials`` trials.
 
@@ -156,47 +142,23 @@ class Widener:
         also: Iterable[Program] = (),
         trials: int = 180,
     ) -> None:
-        self.trials = 0
-        self._signature = signature
-        self._rng = rng
-        self._budget = trials
         # Together: a rate that drifts must not make the known one look better or worse.
-        programs = dict.fromkeys(
-            (canonical(program), *(canonical(one) for one in also), *widened(program))
+        self._bandit = Bandit(
+            (program, *also, *widened(program)), signature, rng=rng, trials=trials
         )
-        self._arms = tuple(_Arm(one) for one in programs)
-        self._pending: _Arm | None = None
+
+    @property
+    def trials(self) -> int:
+        """So many have been fed."""
+        return self._bandit.trials
 
     def next(self) -> Program | None:
-        """The program to run once now; the same one until ``feed``. None: finished."""
-        if self._pending is None:
-            if self.trials >= self._budget or len(self._arms) < 2:
-                return None
-            self._pending = (
-                min(self._arms, key=lambda arm: arm.tried)
-                if self.trials < self._budget * SWEEP_SHARE
-                else max(self._arms, key=self._drawn)
-            )
-        return self._pending.program
+        """See ``Bandit.next``."""
+        return self._bandit.next()
 
     def feed(self, verdict: Verdict, unraced: Unraced | None = None) -> None:
-        """What came of running the program that ``next`` named, once.
-
-        ``unraced``: see ``Tuner.feed``.
-        Raises ``RuntimeError`` when ``next`` has named none since the last call.
-        """
-        if self._pending is None:
-            raise RuntimeError("feed() without a trial; call next() and run its program first")
-        arm, self._pending = self._pending, None
-        self.trials += 1
-        arm.tried += 1
-        if unraced is not None and unraced.why is Why.OFF_TIME:
-            return
-        hit = isinstance(verdict, Diverged) and any(
-            divergence.signature == self._signature for divergence in verdict.all
-        )
-        nothing = isinstance(verdict, Undecided) or (unraced is not None and not hit)
-        arm.tally += Tally(1, int(hit), int(nothing))
+        """See ``Bandit.feed``."""
+        self._bandit.feed(verdict, unraced)
 
     @property
     def best(self) -> Program:
@@ -204,19 +166,12 @@ class Widener:
 
         The one given, while none has shown it, and where nothing is worth a longer one.
         """
-        shown = {_reliability(arm.tally): arm for arm in reversed(self._arms) if arm.tally.diverged}
+        arms = self._bandit.arms
+        shown = {arm.reliability: arm for arm in reversed(arms) if arm.tally.diverged}
         if not shown:
-            return self._arms[0].program
+            return arms[0].program
         enough = NEARLY * max(shown)
         return min(
             (arm.program for reliability, arm in shown.items() if reliability >= enough),
             key=lambda program: len(program.calls()),
         )
-
-    def _drawn(self, arm: _Arm) -> float:
-        return self._rng.betavariate(arm.tally.diverged + 0.5, arm.tally.quiet + 0.5)
-
-
-def _reliability(tally: Tally) -> float:
-    """The lower quartile of the rate's posterior: few trials are not believed at once."""
-    return posterior_quantile(0.25, tally.diverged, tally.decided)
