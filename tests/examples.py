@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tests.campaign.simulated import simulate
-from tests.programs import TWO_DELETES, A
+from tests.programs import TWO_DELETES, A, sequential
 
 from deadheat.artifact import (
     Artifact,
@@ -29,7 +29,7 @@ from deadheat.core.history import (
     Ok,
     Operation,
 )
-from deadheat.core.program import Create, Delete, Program, sequential
+from deadheat.core.program import Create, Delete, Program
 from deadheat.core.promises import Promises
 
 if TYPE_CHECKING:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from deadheat.core.program import Call, Create, Delete, Get, Lane, List, Program, Var
+from deadheat.core.program import (
+    Call,
+    Create,
+    Delete,
+    Get,
+    Lane,
+    List,
+    Program,
+    Var,
+    canonical,
+)
 
 A, B, C = Var(0), Var(1), Var(2)
 
@@ -12,6 +22,11 @@ A, B, C = Var(0), Var(1), Var(2)
 def one(*calls: Call) -> Program:
     """A sequential program."""
     return Program(tuple(((call,),) for call in calls))
+
+
+def sequential(program: Program) -> Program:
+    """The same calls in reading order with no concurrency at all."""
+    return canonical(one(*program.calls()))
 
 
 TWO_DELETES = Program(

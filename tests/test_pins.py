@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tomllib
 from contextlib import closing
+from dataclasses import replace
 from importlib.metadata import distribution, version
 from importlib.resources import files
 from pathlib import Path
@@ -32,7 +33,7 @@ from tests.pinned import (
 
 from deadheat import artifact as artifacts
 from deadheat import pytest_plugin
-from deadheat.artifact import FORMAT_VERSION, divergence_of, program_of, program_text, to_json
+from deadheat.artifact import FORMAT_VERSION, divergence_of, from_json, to_json
 from deadheat.artifact_tags import TAGS, WORDS
 from deadheat.campaign import protocol, rows
 from deadheat.campaign.store import DATABASE, OpenShare, Store, read_record
@@ -112,11 +113,11 @@ def test_the_words_are_those_of_the_files_that_are_there() -> None:
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_is_written_and_read_by_these_words(name: str) -> None:
-    text = program_text(PROGRAMS[name])
-    assert program_of(text) == PROGRAMS[name]
+    text = to_json(replace(example(), program=PROGRAMS[name]))
+    assert from_json(text, "example").program == PROGRAMS[name]
     words = TAGS["call"][1]
     for call in PROGRAMS[name].calls():
-        assert f'"call":"{words[type(call)]}"' in text
+        assert f'"call": "{words[type(call)]}"' in text
 
 
 def test_a_file_of_today_is_written_as_it_was_byte_for_byte() -> None:

@@ -309,22 +309,6 @@ def to_json(artifact: Artifact) -> str:
     return pretty({"format": FORMAT, "format_version": FORMAT_VERSION, **clean}) + "\n"
 
 
-def program_text(program: Program) -> str:
-    """A program alone, as one line of JSON."""
-    return json.dumps(_CONVERTER.unstructure(program), separators=(",", ":"))
-
-
-def program_of(text: str) -> Program:
-    """What ``program_text`` wrote. Raises ``BadArtifact``."""
-    try:
-        program = _CONVERTER.structure(json.loads(text), Program)
-    except Exception as exc:  # cattrs raises many kinds
-        raise BadArtifact(f"this is no program: {_first_line(exc)}. Draw it again.") from exc
-    if wrong := problems(program):
-        raise BadArtifact(f"this program cannot be sent: {wrong[0]}. Draw it again.")
-    return program
-
-
 def from_json(text: str, name: str) -> Artifact:
     """Read one; ``name`` is only used in messages. Raises ``BadArtifact``."""
     try:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
 from tests.core.histories import MS, Build
 
 from deadheat.core import ladder
-from deadheat.core.account import as_dict, as_text
 from deadheat.core.checker import check
 from deadheat.core.divergence import Anomaly, Diverged, Divergence, Linearizable, Undecided
 from deadheat.core.explain import ASIDE
@@ -321,23 +319,6 @@ def test_a_budget_that_ends_is_never_a_pass(monkeypatch: pytest.MonkeyPatch) -> 
     assert isinstance(check(TORN, STRICT, budget=1), Diverged)
     monkeypatch.setattr("deadheat.core.projection._FEW", 0)
     assert isinstance(check(TORN, STRICT, budget=1), Undecided)
-
-
-def test_json_holds_only_plain_values() -> None:
-    for history in (GHOST, TORN):
-        found = _found(history)
-        told = as_dict(found, STRICT)
-        assert json.loads(json.dumps(told)) == told
-        assert told["anomaly"] == found.anomaly
-        assert len(told["witness"]) == len(found.witness)  # type: ignore[arg-type]
-        assert "{" not in " ".join(told["proof"])  # type: ignore[arg-type]
-
-
-def test_text_names_sessions_and_marks_the_culprit() -> None:
-    text = as_text(_found(GHOST), STRICT)
-    assert "a = x" in text
-    assert "delete(a) -> deleted" in text
-    assert text.count("<- cannot be") == 1
 
 
 def test_a_call_that_only_looked_is_a_read_in_the_signature() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given
-from tests.programs import TWO_DELETES, A, B, C, one, programs
+from tests.programs import TWO_DELETES, A, B, C, one, programs, sequential
 
 from deadheat.core.program import (
     Call,
@@ -24,7 +24,6 @@ from deadheat.core.program import (
     overlapping_pairs,
     problems,
     roundness,
-    sequential,
     sort_key,
     structure,
     with_offsets,

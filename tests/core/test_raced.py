@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.campaign.simulated import simulate
-from tests.programs import TWO_DELETES, A, B
+from tests.programs import TWO_DELETES, A, B, sequential
 
 from deadheat.core.history import (
     REFUSED,
@@ -23,7 +23,7 @@ from deadheat.core.history import (
     Undeclared,
     Unknown,
 )
-from deadheat.core.program import Create, Delete, Get, List, Program, sequential
+from deadheat.core.program import Create, Delete, Get, List, Program
 from deadheat.core.raced import Unraced, Why, answered_race, unraced
 from deadheat.core.release import Release
 

@@ -6,11 +6,12 @@ from dataclasses import replace
 from random import Random
 
 import pytest
+from tests.programs import sequential
 from tests.quality.simulated import GHOST, MINIMUM, Simulated
 
 from deadheat.core.divergence import Anomaly, Linearizable, Signature
 from deadheat.core.ledger import Tally
-from deadheat.core.program import Create, Delete, Program, Var, sequential, structure
+from deadheat.core.program import Create, Delete, Program, Var, structure
 from deadheat.core.raced import Unraced, Why
 from deadheat.core.tuning import Tuner
 
@@ -57,7 +58,6 @@ def test_trials_go_to_where_it_shows() -> None:
     tuner = tuned(server, Tuner(MINIMUM, GHOST, rng=Random(9), trials=400))
     inside = sum(tally.trials for gap, tally in tuner.picture if 470 <= gap <= 900)
     assert inside > 200
-    assert tuner.best_tally.diverged > 0
 
 
 def test_only_the_wanted_divergence_counts() -> None:

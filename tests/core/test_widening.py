@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 import pytest
+from tests.programs import sequential
 from tests.quality.simulated import GHOST, MINIMUM, Simulated
 
 from deadheat.core.divergence import Linearizable, Verdict
@@ -19,7 +20,6 @@ from deadheat.core.program import (
     canonical,
     kind_of,
     problems,
-    sequential,
     structure,
 )
 from deadheat.core.raced import Unraced, Why

@@ -13,7 +13,6 @@ right name is first in less than 95 %, or less than 95 % are shown in at most se
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import Counter
 from pathlib import Path
@@ -23,13 +22,35 @@ from tests.core.test_faults import divergence_of_run, runs_showing
 from tests.core.visibility import EXPECTED, Fault
 
 from deadheat.artifact import divergence_of, read
-from deadheat.core.account import as_dict, as_text
+from deadheat.core.divergence import MEANING, operations_by_index
+from deadheat.core.program import Var
 from deadheat.core.promises import Promises
+from deadheat.report.diagram import answer_text, call_text, named_reason
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.core.simulator import Run
 
+    from deadheat.core.divergence import Divergence
+
 SHOWN = (Fault.TORN_LIST, Fault.RESURRECTION, Fault.DOUBLE_DELETE, Fault.STALE_LIST, Fault.GHOST)
+
+
+def told(divergence: Divergence, promises: Promises) -> Iterator[str]:
+    """The name, the calls of the witness, and why no order of them is legal."""
+    about = divergence.sessions
+    names = {session: Var(n).name for n, session in enumerate(about)}
+    ops = operations_by_index(divergence.history)
+    yield f"{divergence.anomaly}: {MEANING[divergence.anomaly]}"
+    yield f"promised: {promises}"
+    for index in divergence.witness:
+        mark = "  <- cannot be" if index == divergence.culprit else ""
+        yield f"  {call_text(ops[index], names)} -> {answer_text(ops[index], names)}{mark}"
+    yield f"because {named_reason(divergence.reason, about, names)}"
+    for n, line in enumerate(divergence.proof, 1):
+        yield f"  {n}. {named_reason(line, about, names)}"
+    yield f"legal if {named_reason(divergence.counterfactual, about, names)}"
 
 
 def main() -> int:
@@ -38,7 +59,6 @@ def main() -> int:
     parser.add_argument("--each", type=int, default=100, help="runs of each fault (100)")
     parser.add_argument("--seed", type=int, default=500_000)
     parser.add_argument("--artifact", type=Path, help="a saved example, to be explained as well")
-    parser.add_argument("--json", action="store_true", help="the explanations for machines, too")
     chosen = parser.parse_args()
     table: Counter[tuple[Fault, str]] = Counter()
     sizes: Counter[int] = Counter()
@@ -65,9 +85,7 @@ def main() -> int:
         shown[-1] = (title, divergence_of(artifact), artifact.target.promises)
     for title, divergence, promises in shown:
         print(f"\n=== {title}\n")
-        print(as_text(divergence, promises))
-        if chosen.json:
-            print(json.dumps(as_dict(divergence, promises), indent=1))
+        print("\n".join(told(divergence, promises)))
     return 0 if min(right, short) >= 0.95 * total else 1
 
 

@@ -15,7 +15,6 @@ from deadheat.report.comparison import (
     bisected_text,
     verified_text,
     versions_json,
-    versions_markdown,
     versions_table,
 )
 from deadheat.report.explanation import explanation_text
@@ -38,7 +37,6 @@ def test_a_row_a_version_with_its_verdict() -> None:
     assert lines[1].endswith("not seen: below 1.2 % at 99 %")
     assert lines[2].endswith("not comparable: npm has no such version")
     assert lines[3].endswith("different divergence: wrong-status (list 404)")
-    assert versions_markdown(ROWS).splitlines()[1] == "|---|---|---|---|---|"
     told = versions_json(example(), ROWS)["versions"]
     assert isinstance(told, list)
     assert [row["verdict"] for row in told] == [row.standing.value for row in ROWS]

@@ -19,9 +19,6 @@ from typing import TypeAlias
 from deadheat.core.history import (
     History,
     Kind,
-    Ok,
-    Operation,
-    Undeclared,
 )
 from deadheat.core.lifetimes import judge_lists, read_lives
 from deadheat.core.lives import Conflict, Unfit
@@ -192,9 +189,3 @@ def _specialised(history: History, promises: Promises, budget: int) -> Legality:
         return OutOfBudget(found.steps)
     lists = [nodes.operation[j] for j in found.nodes]
     return Impossible((), tuple([op.index for op in lists if op is not None]), found.steps)
-
-
-def declared(operation: Operation) -> bool:
-    """Is the answer one that the profile declares?"""
-    outcome = operation.outcome
-    return not (isinstance(outcome, Ok) and isinstance(outcome.result, Undeclared))

@@ -393,11 +393,6 @@ def needed_by(program: Program, places: Collection[Place]) -> frozenset[Place]:
     return frozenset(found)
 
 
-def sequential(program: Program) -> Program:
-    """The same calls in reading order with no concurrency at all."""
-    return canonical(Program(tuple(((call,),) for call in program.calls())))
-
-
 def overlapping_pairs(program: Program) -> int:
     """Pairs of calls in different lanes of one round, at least one of which changes something."""
     total = 0

@@ -173,7 +173,7 @@ class Shrinker:
         self._replayable = replayable
         self._all_answered = not goes_on(divergence)  # it has shown so
         self._deep = False  # what is left is tried at ``replayable``
-        self.ledger = Ledger()
+        self.ledger = Ledger(self.signature)
         self._refused: set[Program] = set()
         self._decided: dict[Program, int] = {}  # judged trials of each structure
         self._put_off: dict[Program, int] = {}  # trials of each that say nothing
@@ -196,11 +196,6 @@ class Shrinker:
     def best(self) -> Program:
         """The smallest program observed so far (and not refused)."""
         return self._chain[-1].program
-
-    @property
-    def best_divergence(self) -> Divergence:
-        """The divergence observed of ``best``."""
-        return self._chain[-1].observed.divergence
 
     @property
     def phase(self) -> str:
@@ -233,10 +228,6 @@ class Shrinker:
             most_reliable_divergence=reliable.divergence,
             proven_minimal=self.proven_minimal,
             sequential=best.program.concurrency <= 1 and not goes_on(best.observed.divergence),
-            tallies=tuple(
-                (program, self.ledger.tally(program, self.signature))
-                for program in self.ledger.programs()
-            ),
             trials=self.trials,
         )
 
@@ -255,7 +246,7 @@ class Shrinker:
         if arm is None and self._proof is None and self._may_be_unlucky():
             arm = self._confirm
         if arm is not None:
-            candidate = Candidate(self._variant(arm), arm.phase, self._remaining())
+            candidate = Candidate(self._variant(arm), arm.phase)
             self._pending = (candidate, arm)
             return candidate
         if self._proof is None:
@@ -266,7 +257,7 @@ class Shrinker:
         program = self._rounding.next() if self._round_offsets and self.proven_minimal else None
         if program is None:
             return None
-        candidate = Candidate(program, OFFSETS, 0)
+        candidate = Candidate(program, OFFSETS)
         self._pending = (candidate, None)
         return candidate
 
@@ -463,23 +454,14 @@ class Shrinker:
         likely = posterior_quantile(0.5, fresh.diverged, fresh.decided)
         return fresh.decided >= trials and likely < self._floor
 
-    def _remaining(self) -> int:
-        enough = trials_to_see(self._wanted(RARER), self._confidence)
-        open_trials = sum(
-            max(0, enough - self._decided.get(arm.structure, 0)) for arm in self._arms.values()
-        )
-        if self.best.concurrency > 1:
-            open_trials += max(0, self._enough_sequential() - self._quiet_sequential)
-        return min(self._budget - self.trials, open_trials)
-
     def _most_reliable(self) -> Observed:
         """The best program, or one clearly more frequent that was observed on the way."""
         best = self._chain[-1]
-        tally = self.ledger.tally(best.program, self.signature)
+        tally = self.ledger.tally(best.program)
         reliable = best.observed
         bar = posterior_quantile(0.9, tally.diverged, tally.decided)
         for observed in self._kept:
-            own = self.ledger.tally(observed.program, self.signature)
+            own = self.ledger.tally(observed.program)
             lowest = posterior_quantile(0.1, own.diverged, own.decided)
             if lowest > bar:
                 reliable, bar = observed, lowest

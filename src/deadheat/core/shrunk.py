@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from deadheat.core.divergence import Divergence
-    from deadheat.core.ledger import Tally
     from deadheat.core.program import Program
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Run this program once. ``remaining``: trials until everything open is decided, at most."""
+    """Run this program once."""
 
     program: Program
     phase: str
-    remaining: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,6 @@ class Shrunk:
     lead into it). ``proven_minimal``: every smaller structure that the passes
     know was rejected; offsets may still be rounder when the budget ended.
     ``sequential``: it diverges with no concurrency at all (a logic bug).
-    ``tallies``: every program tried.
     """
 
     smallest: Program
@@ -41,5 +38,4 @@ class Shrunk:
     most_reliable_divergence: Divergence
     proven_minimal: bool
     sequential: bool
-    tallies: tuple[tuple[Program, Tally], ...]
     trials: int

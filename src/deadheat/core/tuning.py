@@ -84,11 +84,6 @@ class Tuner:
         return self._best().program
 
     @property
-    def best_tally(self) -> Tally:
-        """The trials of ``best`` so far; biased, as it was chosen for them."""
-        return self._best().tally
-
-    @property
     def picture(self) -> tuple[tuple[int, Tally], ...]:
         """Rate against offset: for each gap in microseconds, all trials at that gap.
 

@@ -18,7 +18,6 @@ from deadheat.report.wording import percent, rate_text, replay_line, signature_t
 from deadheat.results import PROVES_NOTHING, RED, Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from deadheat.results import Example, JobResult, Regression, Summary
@@ -210,11 +209,3 @@ def _short(case: Case) -> str:
 
 def _many(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def totals(cases: Iterable[Case]) -> dict[Ended, int]:
-    """How many ended how."""
-    counted = dict.fromkeys(Ended, 0)
-    for case in cases:
-        counted[case.ended] += 1
-    return counted

@@ -35,12 +35,6 @@ def versions_table(rows: Iterable[Row]) -> str:
     return "\n".join(lines)
 
 
-def versions_markdown(rows: Iterable[Row]) -> str:
-    """The same as a Markdown table."""
-    lines = ["| " + " | ".join(cells) + " |" for cells in (_HEAD, *map(_cells, rows))]
-    return "\n".join([lines[0], "|---|---|---|---|---|", *lines[1:]])
-
-
 def versions_json(artifact: Artifact, rows: Iterable[Row]) -> dict[str, object]:
     """Plain values, stable keys."""
     return {
