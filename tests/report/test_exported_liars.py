@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import select
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -130,3 +132,52 @@ def test_offsets_that_were_missed_are_no_silence(capsys: pytest.CaptureFixture[s
     with Scripted(Sessions(honest)) as server:
         assert module.run(server.base_url, None) == 3
     assert f"30 did not race: {module.LATE}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stdlib", [True, False], ids=["stdlib", "httpx"])
+def test_answers_that_come_compressed_are_read(stdlib: bool) -> None:
+    sessions = Sessions(honest)
+
+    def packed(asked: Asked) -> Says:
+        head, _, content = sessions(asked).encoded().partition(b"\r\n\r\n")
+        body = gzip.compress(content)
+        status = head.partition(b"\r\n")[0].decode()
+        how = f"{status}\r\ncontent-encoding: gzip\r\ncontent-length: {len(body)}\r\n\r\n"
+        return Says(raw=how.encode() + body)
+
+    with Scripted(packed) as server:
+        module = loaded(on_any_machine(example()), stdlib=stdlib)
+        module.TRIALS = NEEDED
+        assert module.run(server.base_url, None) == 0
+    assert sessions.live == {}
+
+
+@pytest.mark.parametrize(
+    ("packed", "why"),
+    [(b"no gzip", "not gzip"), (gzip.compress(b"[]")[:-4], "breaks off")],
+)
+def test_what_is_compressed_badly_is_no_answer(packed: bytes, why: str) -> None:
+    module = script()
+    with pytest.raises(module.NoAnswer, match=why):
+        module.unpacked("gzip", packed)
+    module.LARGEST = 4
+    with pytest.raises(module.NoAnswer, match="too long"):
+        module.unpacked("gzip", gzip.compress(b"12345678"))
+
+
+def test_a_connection_that_closes_while_it_is_held_is_held_again() -> None:
+    module = script()
+    with Scripted(Sessions(honest)) as server:
+        lane = module.Lane("127.0.0.1", server.port, ())
+        racer = object.__new__(module.Racer)
+        racer.lane, racer.hold = lane, lambda: lane.hold("GET", "/session", None)
+        racer.hold()
+        while not server.lines:
+            pass
+        server.hang_up(server.lines[0])
+        select.select([lane.sock], [], [], 60)  # the news takes as long as it takes
+        racer.stand()
+        lane.release()
+        assert lane.answer()[0] == 200
+        lane.close()
+    assert len(server.asked) == 1
