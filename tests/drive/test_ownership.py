@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
@@ -32,15 +34,20 @@ from deadheat.core.history import (
     Seen,
     Unknown,
 )
-from deadheat.core.program import Create, Program
+from deadheat.core.program import Create, Delete, List, Program, Rename
 from deadheat.core.promises import IdPromise, Promises
 from deadheat.core.raced import Why
+from deadheat.drive.agreement import dry_run
 from deadheat.drive.executor import Executor
+from deadheat.drive.live import open_target
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.target import PLAIN, Target
 from deadheat.errors import ForeignSession
 from deadheat.generate.source import ProgramSource
 from deadheat.targets.declared_pages import DeclaredPages, PagesTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def test_a_change_to_a_session_that_is_not_ours_is_refused() -> None:
@@ -398,6 +405,58 @@ async def test_what_may_be_somebody_elses_is_left_out_of_a_trial() -> None:
     assert crowd.hurt == []
     assert left_out
     assert len(crowd.deleted) > 10
+
+
+def latest(crowd: Crowd) -> Callable[[Asked], Says | None]:
+    """Every create answers the latest id, and somebody has been quicker than its answer."""
+
+    def answer(asked: Asked) -> Says | None:
+        if asked.method != "POST":
+            return None
+        title = json.loads(asked.body)["title"]
+        crowd._create(title)
+        return Says(body={"id": crowd.theirs(), "title": title})
+
+    return answer
+
+
+@pytest.mark.live
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "program",
+    [
+        Program((((Create(A),),), ((Delete(A),),))),
+        Program((((Create(A), Rename(A)),),)),
+        Program((((Create(A), Delete(A)), (List(),)),)),
+        Program((((Create(A),),), ((Rename(A),), (Delete(A),)))),
+    ],
+    ids=["delete", "in one lane", "in a race", "two of them"],
+)
+async def test_a_session_that_a_create_names_is_read_before_it_is_changed(program: Program) -> None:
+    crowd = Crowd(random.Random(0))
+    kinds = PLAIN | {Kind.RENAME}
+    target = Target(
+        "x", opencode.WIRE, base_url="", exclusive=False, kinds=kinds, promises=Promises()
+    )
+    with Scripted(crowd) as server:
+        async with open_target(replace(target, base_url=server.base_url), "run") as live:
+            crowd.refuses = latest(crowd)
+            execution, _ = await live.execute(program)
+    assert crowd.hurt == []
+    assert execution.unraced is None or execution.unraced.why is Why.UNBOUND
+    assert not [title for title in crowd.stored.values() if title.startswith("deadheat ")]
+
+
+@pytest.mark.live
+@pytest.mark.anyio
+async def test_a_check_reads_before_it_changes() -> None:
+    crowd = Crowd(random.Random(0))
+    crowd.refuses = latest(crowd)
+    with Scripted(crowd) as server:
+        target = Target("x", opencode.WIRE, base_url=server.base_url, exclusive=False)
+        steps = await dry_run(target, server.base_url, "run")
+    assert crowd.hurt == []
+    assert any(step.wrong for step in steps)
 
 
 @pytest.mark.live

@@ -137,7 +137,11 @@ class _Walk:
         self._rate = None if target.max_rps is None else RequestRate(target.max_rps)
         self._client = client
         self._ownership = Ownership(
-            run, chooses=target.chosen_ids, alone=target.exclusive, unique=target.unique_ids
+            run,
+            chooses=target.chosen_ids,
+            alone=target.exclusive,
+            unique=target.unique_ids,
+            titled=target.promises.update is not UpdatePromise.NONE,
         )
         self._patience = Patience()
         self._late_s: dict[int, float] = {}  # how long it took, by the step that did not show it
@@ -245,6 +249,8 @@ class _Walk:
         mark: Hashable = None
         for own in self._target.own if session is not None else ():
             call = Invocation(Kind.OWN, session, own=own)
+            if not await allowed(self._outcome, self._ownership, call):
+                continue  # it was said of the create
             outcome, status, keys = await self._send(call)
             may = dict(model.step(own, True, mark))
             word = outcome.result if isinstance(outcome, Ok) else None

@@ -22,8 +22,8 @@ import httpx
 
 from deadheat.core.history import Absent, Fail, Found, Info, Invocation, Kind, Listed, Ok, Outcome
 from deadheat.core.promises import IdPromise
+from deadheat.drive.chance import hold_chance
 from deadheat.drive.decoding import decoded
-from deadheat.drive.handshake import hold_chance
 from deadheat.drive.lane import LaneClient
 from deadheat.drive.outcome import outcome_of_error
 from deadheat.drive.ownership import Ownership

@@ -38,6 +38,7 @@ from deadheat.core.promises import AbsentPromise
 from deadheat.core.raced import unraced
 from deadheat.drive.address import address_of
 from deadheat.drive.decoding import decoded
+from deadheat.drive.handshake import allowed
 from deadheat.drive.hearing import StreamObserver
 from deadheat.drive.lane import LaneClient
 from deadheat.drive.leaving import leave_nothing
@@ -222,12 +223,21 @@ class Executor:
 
     async def _ask(self, invocation: Invocation) -> Outcome:
         """Of a marker; one that may be gone, and its id somebody else's by now, is left alone."""
-        if not self._ownership.may(invocation):
+        if not await self._allowed(invocation):
             return Fail("it may be gone")
         outcome, *_ = await self.exchange(self.observer, invocation)
         if invocation.kind is Kind.DELETE and isinstance(outcome, Ok):
             self._ownership.released([str(invocation.session)])  # a marker, which nothing races
         return outcome
+
+    async def _allowed(self, invocation: Invocation) -> bool:
+        async def ask(asked: Invocation) -> Outcome:
+            outcome, *_ = await self.exchange(self.observer, asked)
+            return outcome
+
+        if invocation.session is None or not self._ownership.unread(invocation.session):
+            return self._ownership.may(invocation)
+        return await allowed(ask, self._ownership, invocation, self._settle_s)
 
     async def _ask_control(self) -> str:
         launch = self._target.launch
@@ -269,7 +279,7 @@ class Executor:
         await self._forgotten()
         self._trial += 1
         requests_before = self.requests
-        run = TrialRun(self, program, self._trial, self._ownership)
+        run = TrialRun(self, program, self._trial, self._ownership, self._settle_s)
         settled_from: int | None = None
         stream: Stream | None = None
         listener = self._stream if listen else None
@@ -432,7 +442,7 @@ class Executor:
 
     async def _delete(self, session: str) -> None:
         delete = Invocation(Kind.DELETE, session)
-        if self._ownership.may(delete):  # else its id may be somebody's by now
+        if await self._allowed(delete):  # else its id may be somebody's by now
             await self.exchange(self.observer, delete)
 
     async def _overdue(self) -> tuple[str, ...]:

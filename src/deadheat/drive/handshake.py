@@ -14,12 +14,9 @@ Rules
 
 from __future__ import annotations
 
-import math
 import re
-import string
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import anyio
@@ -36,9 +33,10 @@ from deadheat.core.history import (
     Renamed,
 )
 from deadheat.core.promises import ListPromise, Shows, UpdatePromise
+from deadheat.drive.chance import alike, hold_chance
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
     from typing import TypeAlias
 
     from deadheat.core.history import Outcome
@@ -62,8 +60,6 @@ _NOT_LISTED = (
 _LOOKS = 3
 # Somebody who makes one every 10 ms spoils every second look.
 _MOST_LOOKS = 30
-# Somebody's create draws a given id out of so many bits by chance less often than machines fail.
-_ENOUGH_BITS = 32.0
 _LONGEST_SHOWN = 60
 
 
@@ -96,35 +92,9 @@ def judge_ids(looked: Looked) -> Ids | None:
     return Ids.ONCE if rising else Ids.UNKNOWN
 
 
-def hold_chance(ids: Sequence[str]) -> bool:
-    """Do these ids differ by so much chance that nobody is given one of them again?"""
-    return len(set(ids)) > 1 and _bits(ids) >= _ENOUGH_BITS
-
-
-def _bits(ids: Sequence[str]) -> float:
-    """How much chance is in the part in which these ids differ, at least by its looks."""
-    start = _alike(ids)
-    end = _alike([one[start:][::-1] for one in ids])
-    parts = [one[start : len(one) - end] for one in ids]
-    letters = {c for part in parts for c in part if c.isalnum()}
-    for kind in (string.digits, string.hexdigits, string.digits + string.ascii_lowercase):
-        if letters <= set(kind):
-            size = len(set(kind.lower()))
-            break
-    else:
-        size = 62
-    return min(sum(c.isalnum() for c in part) for part in parts) * math.log2(size)
-
-
-def _alike(texts: Sequence[str]) -> int:
-    """With how many characters in common they start."""
-    columns = takewhile(lambda column: len(set(column)) == 1, zip(*texts, strict=False))
-    return sum(1 for _ in columns)
-
-
 def _rises(one: str, other: str) -> bool:
     """Is the second greater, as numbers are?"""
-    start = _alike([one, other])
+    start = alike([one, other])
     first, second = one[start:], other[start:]
     return (len(first), first) < (len(second), second)
 
@@ -140,23 +110,17 @@ def _follows(one: str, other: str) -> bool:
 async def look_for_ids(ask: Ask, ownership: Ownership, settle_s: float = 0.0) -> Ids:
     """Does the server give ids again? What it makes for that it deletes."""
     looked = Looked((), 0)
-    there: Listed | None = None
     for _ in range(_MOST_LOOKS):
-        there = there or await _listed(ask)
-        before = looked
-        looked, there = await _look(ask, ownership, settle_s, before, there)
+        looked = await _look(ask, ownership, settle_s, looked)
         if (found := judge_ids(looked)) is not None:
             return found
-        if looked.quiet == before.quiet:
-            there = None  # others are busy: the closer the lists, the less they change between
     return Ids.UNKNOWN
 
 
-async def _look(
-    ask: Ask, ownership: Ownership, settle_s: float, before: Looked, there: Listed | None
-) -> tuple[Looked, Listed | None]:
-    """One more look; ``there``: the last list. What is known then, and the last list then."""
+async def _look(ask: Ask, ownership: Ownership, settle_s: float, before: Looked) -> Looked:
+    """One more look; what is known then. The closer the lists, the less others do between."""
     one = await _made(ask, ownership)
+    there = await _listed(ask)  # it reads ``one``, too
     if one is not None:
         await remove(ask, ownership, one)
         await anyio.sleep(settle_s)
@@ -176,7 +140,7 @@ async def _look(
         alone = there is not None and now.sessions - {other} <= there.sessions - gone
         quiet = alone or (_follows(one, other) and one not in now.sessions)
     back = theirs or ownership.came_back is not None
-    return Looked((*before.ids, *made), before.quiet + quiet, back), now
+    return Looked((*before.ids, *made), before.quiet + quiet, back)
 
 
 async def comes_back_at_once(ask: Ask, ownership: Ownership, gone: str) -> bool:
@@ -199,10 +163,25 @@ async def _made(ask: Ask, ownership: Ownership) -> str | None:
     return made.session if isinstance(made, Created) else None
 
 
-async def allowed(ask: Ask, ownership: Ownership, invocation: Invocation) -> bool:
-    """May the call be sent, perhaps as the title of its session says that it is ours?"""
-    if not ownership.may(invocation) and invocation.session is not None:
-        await ask(Invocation(Kind.GET, invocation.session))
+async def allowed(
+    ask: Ask, ownership: Ownership, invocation: Invocation, settle_s: float = 0.0
+) -> bool:
+    """May the call be sent, perhaps as the title of its session says that it is ours?
+
+    ``settle_s``: how long what was made may take to show.
+    """
+    about = ownership.about(invocation)
+    if about is None or ownership.may(invocation):
+        return ownership.may(invocation)
+    for wait_s in (0.0, settle_s) if settle_s else (0.0,):
+        await anyio.sleep(wait_s)
+        found = await ask(Invocation(Kind.GET, about))
+        if not ownership.unread(about):
+            break
+        await ask(Invocation(Kind.LIST))
+        if isinstance(found, Ok) and isinstance(found.result, Found):
+            ownership.untold(about)
+            break
     return ownership.may(invocation)
 
 

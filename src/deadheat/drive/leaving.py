@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from deadheat.core.history import Absent, Invocation, Kind, Listed, Ok, Undeclared
+from deadheat.drive.handshake import allowed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -55,6 +56,8 @@ async def _look(ask: Ask, ownership: Ownership) -> None:
 
 async def _end(ask: Ask, ownership: Ownership, session: str, *, later: bool, unsaid: bool) -> None:
     get, delete = Invocation(Kind.GET, session), Invocation(Kind.DELETE, session)
+    if ownership.unread(session):
+        await allowed(ask, ownership, delete)
     if not ownership.may(delete):
         found = await ask(get)
         if later:

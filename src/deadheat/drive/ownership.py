@@ -16,6 +16,8 @@ Rules
   until the trial is over and the session is gone. Only there may two deletes of one session race.
 - A title that this run cannot have written ends it, too, where others use the server and titles
   are kept (``titled``): a create that answers the latest id, not its own, names somebody's session.
+- There, what a create answered is not changed before an answer has shown it: not under somebody's
+  title (``unread``). Ids that are said to be unique, or hold chance, are believed at once.
 - An id that comes back where none may (``came_back``) ends that at once.
 - Where clients choose the ids (``chooses``), a create names one that this run made up
   from its token, and it becomes ours when that create may have made it.
@@ -42,6 +44,7 @@ from deadheat.core.history import (
     Ok,
     Unknown,
 )
+from deadheat.drive.chance import hold_chance
 from deadheat.errors import ForeignSession
 
 if TYPE_CHECKING:
@@ -49,6 +52,8 @@ if TYPE_CHECKING:
 
     from deadheat.core.history import Outcome
 
+# Two ids that differ show how much chance they hold; a few say it more surely.
+_ENOUGH_IDS = 4
 # Without an answer: the server may be at it still.
 _UNDER_WAY = (Unknown.TIMEOUT, Unknown.RESET)
 
@@ -111,6 +116,9 @@ class Ownership:
         self._deleted: set[str] = set()  # a delete of it was sent, and it was not refused
         self._open: Counter[str] = Counter()  # changes of it that have no answer yet
         self._below: defaultdict[str, set[str]] = defaultdict(set)
+        self._believed = unique or not titled  # what a create answers is its own
+        self._given_ids: list[str] = []  # the latest
+        self._unread: set[str] = set()  # given by a create, and not shown since
         self._lost: set[str] = set()  # titles of creates without an answer, not seen since
 
     def title(self, trial: int, name: str) -> str:
@@ -173,6 +181,18 @@ class Ownership:
         if create.parent is not None:
             self._below[create.parent].add(session)
         self.adopt(session)
+        self._given_ids = [*self._given_ids[-_ENOUGH_IDS:], session]
+        believed = self.alone or self._believed or hold_chance(self._given_ids)
+        if session in self._ours and not believed and not self._of_token(session):
+            self._unread.add(session)
+
+    def unread(self, session: str) -> bool:
+        """Has no answer shown yet whether it is ours?"""
+        return session in self._unread
+
+    def untold(self, session: str) -> None:
+        """It was read, and no title was told: there is no more to know."""
+        self._unread.discard(session)
 
     def ids_stay(self) -> None:
         """Ids have been seen never to come back: whatever has the id of one of ours is that."""
@@ -186,6 +206,7 @@ class Ownership:
         self._there.difference_update(sessions)
         self._ours.difference_update(sessions)
         self._lapsed.difference_update(sessions)
+        self._unread.difference_update(sessions)
         if self.alone:
             self._deleted.difference_update(sessions)
         else:
@@ -198,6 +219,7 @@ class Ownership:
     def answered(self, invocation: Invocation, outcome: Outcome) -> None:
         """Note what a call made or did, and what its answer shows of ours."""
         self._closed(invocation, outcome)
+        self._read(invocation, outcome)
         self._found_lost(outcome)
         session = invocation.session
         if self._titled and not self.alone:
@@ -221,6 +243,16 @@ class Ownership:
             case _:
                 pass
 
+    def _read(self, invocation: Invocation, outcome: Outcome) -> None:
+        """What is shown under a title has been read; whose it is says ``_disowned``."""
+        match outcome:
+            case Ok(Found(title)) if title is not None:
+                self._unread.discard(str(invocation.session))
+            case Ok(Listed() as listed) if self._unread:
+                self._unread -= listed.sessions
+            case _:
+                pass
+
     def _found_lost(self, outcome: Outcome) -> None:
         """Is a create that got no answer seen to have been done?"""
         listed = outcome.result if isinstance(outcome, Ok) and self._lost else None
@@ -229,7 +261,7 @@ class Ownership:
                 self._lost.discard(str(entry.title))
 
     def _closed(self, invocation: Invocation, outcome: Outcome) -> None:
-        about = self._changed(invocation)
+        about = self.about(invocation)
         if about is None or (isinstance(outcome, Info) and outcome.reason in _UNDER_WAY):
             return
         if invocation.kind is not Kind.DELETE:
@@ -318,10 +350,10 @@ class Ownership:
         """May the call be sent?"""
         if invocation.kind not in CHANGING and invocation.own is None:
             return True
-        about = self._changed(invocation)
+        about = self.about(invocation)
         if about is None:  # it touches no session but its parent, and its own name
             return invocation.kind in NAMING
-        if not self.owns(about):
+        if not self.owns(about) or about in self._unread:
             return False
         return invocation.kind is not Kind.DELETE or not self._open[about] or self._lasting(about)
 
@@ -339,7 +371,7 @@ class Ownership:
             self.answered(invocation, unknown if client.may_have_reached else Fail("cut off"))
             raise
 
-    def _changed(self, invocation: Invocation) -> str | None:
+    def about(self, invocation: Invocation) -> str | None:
         """The session that the call is about to change; None: none that is there already."""
         if invocation.kind not in CHANGING and invocation.own is None:
             return None
@@ -354,7 +386,7 @@ class Ownership:
 
         What came of it is for ``answered``.
         """
-        about = self._changed(invocation)
+        about = self.about(invocation)
         if not self.may(invocation):
             own = invocation.own
             doing = invocation.kind.value if own is None else own.name

@@ -42,6 +42,7 @@ from deadheat.core.promises import (
 from deadheat.drive.handshake import (
     CREATED,
     Ids,
+    allowed,
     comes_back_at_once,
     given_again,
     look_for_ids,
@@ -124,6 +125,8 @@ class Rehearsal:
                 if not await remove(send, self._ownership, session):
                     wrong += f" {session} was left alone: its title does not say that it is ours."
                 raise NotThisApi(f"{self._target.name}: {wrong}")
+            if kind is Kind.DELETE:
+                await allowed(send, self._ownership, Invocation(kind, session))
             outcome = await ask(kind, session)
             if self._target.settle_ms and not _is(outcome, wanted):
                 await anyio.sleep(self._target.settle_ms / 1_000)  # as long as it says it takes
@@ -214,7 +217,7 @@ class Rehearsal:
         if isinstance(outcome, Ok) and isinstance(outcome.result, Created):
             self.promises = replace(self.promises, fork=ForkPromise.ANY)
             self._executor.disregard(outcome.result.session)
-            await self._ask(Invocation(Kind.DELETE, outcome.result.session))
+            await remove(self._ask, self._ownership, outcome.result.session)
 
     def _refused(self, doing: str, outcome: Outcome) -> NotThisApi:
         match outcome:

@@ -3,6 +3,8 @@
 Rules
 - Symbols are bound as the creates answer; a call whose session never got an id, or whose id may
   be somebody else's by now, is left out, and the trial says so.
+- Where a create may answer somebody else's session, that is read once before its first change, and
+  outside the history: what races is what the program says.
 - Only this module turns ``core.program`` calls into ``core.history`` invocations.
 """
 
@@ -50,6 +52,7 @@ from deadheat.core.program import (
     needs,
 )
 from deadheat.drive.gate import Gate
+from deadheat.drive.handshake import allowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -87,8 +90,14 @@ class TrialRun:
     """One trial of ``program``, number ``number`` of its run."""
 
     def __init__(
-        self, executor: Exchange, program: Program, number: int, ownership: Ownership
+        self,
+        executor: Exchange,
+        program: Program,
+        number: int,
+        ownership: Ownership,
+        settle_s: float = 0.0,
     ) -> None:
+        self._settle_s = settle_s
         self._executor = executor
         self._program = program
         self._ownership = ownership
@@ -111,8 +120,11 @@ class TrialRun:
         await self._executor.afford(sum(map(len, lanes)))
         if len(lanes) == 1:
             for i, call in enumerate(lanes[0]):
+                await self._read_first((r, 0, i), call)
                 await self._place((r, 0, i), call, None)
             return
+        for n, lane in enumerate(lanes):
+            await self._read_first((r, n, 0), lane[0])
         gate = Gate([lane[0].offset_us for lane in lanes])
         async with anyio.create_task_group() as tasks:
             for n in range(len(lanes)):
@@ -126,9 +138,24 @@ class TrialRun:
         finally:
             gate.absent(n)  # when it failed before it could be held
         for i, call in enumerate(others, start=1):
+            await self._read_first((r, n, i), call)
             if call.offset_us:
                 await anyio.sleep(call.offset_us / 1e6)
             await self._place((r, n, i), call, None)
+
+    async def _read_first(self, place: Place, call: Call) -> None:
+        """Among others: is what a create has answered ours? Once, before its first change."""
+        invocation = self._bound(call, place)
+        about = None if invocation is None else self._ownership.about(invocation)
+        if invocation is None or about is None or not self._ownership.unread(about):
+            return
+
+        async def ask(read: Invocation) -> Outcome:
+            await self._executor.afford(1)
+            outcome, *_ = await self._executor.exchange(self._executor.lane(place[1]), read)
+            return outcome
+
+        await allowed(ask, self._ownership, invocation, self._settle_s)
 
     async def _place(self, place: Place, call: Call, held: tuple[Gate, int] | None) -> None:
         invocation = self._bound(call, place)
