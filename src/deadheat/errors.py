@@ -18,7 +18,8 @@
     │   ├── StartFailed           the server did not start or never got ready
     │   ├── NotThisApi            it answers, but not as this API
     │   ├── TooLarge              its answers are too large to be judged
-    │   └── TargetDied            it stopped answering for good
+    │   ├── TargetDied            it stopped answering for good
+    │   └── NotCleaned            what was made there may be there still
     ├── NothingExercised        a run that proves nothing       exit 3
     │   └── NotComparable         two measurements that say nothing about each other
     └── ForeignSession          ours: a change to a session that this run did
@@ -131,6 +132,10 @@ class TooLarge(TargetError):
 
 class TargetDied(TargetError):
     """The server keeps dying or has stopped answering."""
+
+
+class NotCleaned(TargetError):
+    """The machine failed while the end of a run was being tidied up."""
 
 
 class NothingExercised(DeadheatError):

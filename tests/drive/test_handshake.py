@@ -193,10 +193,56 @@ async def test_a_rename_that_is_not_shown_is_said() -> None:
 
 @pytest.mark.live
 @on_loop
+@pytest.mark.parametrize("when", ["POST", "PATCH"])
+async def test_what_is_garbled_once_there_is_something_is_said(when: str) -> None:
+    """A list that has an entry, and a get of what was given another title."""
+    asked_of: set[str] = set()
+
+    def garble(asked: Asked) -> Says | None:
+        asked_of.add(asked.method)
+        lists = asked.path.partition("?")[0] == "/session"
+        if asked.method != "GET" or when not in asked_of or lists is (when == "PATCH"):
+            return None
+        return Says(raw=b"HTTP/1.1 200 X\r\ncontent-length: 2\r\n\r\n<>")
+
+    crowd = Crowd(random.Random(0), foreign=())
+    with Scripted(crowd) as server:
+        crowd.refuses = garble
+        said = await refusal(at(server, alone=True))
+    assert f"Correct the places in calls.{'list' if when == 'POST' else 'get'}" in said
+    assert crowd.stored == {}
+
+
+@pytest.mark.live
+@on_loop
+@pytest.mark.parametrize("late", ["made", "deleted"])
+async def test_a_server_that_is_late_is_told_of_settle(late: str) -> None:
+    """It shows what was just made as not there, or what was just deleted as there."""
+    gone: dict[str, str] = {}
+
+    def answer(asked: Asked) -> Says | None:
+        session = asked.path.partition("?")[0].rpartition("/")[2]
+        if asked.method == "DELETE":
+            gone[session] = crowd.stored.get(session, "")
+        if asked.method != "GET" or session == "session":
+            return None
+        if late == "made":
+            return Says(404, {})
+        return Says(body={"id": session, "title": gone[session]}) if session in gone else None
+
+    crowd = Crowd(random.Random(0), foreign=(), refuses=answer)
+    with Scripted(crowd) as server:
+        assert "Write settle at the top of the profile" in await refusal(at(server, alone=True))
+
+
+@pytest.mark.live
+@on_loop
 async def test_a_list_that_does_not_show_what_was_made_is_said() -> None:
     crowd = Crowd(random.Random(0), shows=10)
     with Scripted(crowd) as server:
-        assert "calls.list.pages" in await refusal(at(server))
+        said = await refusal(at(server))
+        assert "calls.list.pages" in said
+        assert "settle" in said
         assert set(crowd.stored) == set(crowd.foreign)
         late = replace(at(server), promises=Promises(list=ListPromise.EVENTUAL))
         async with open_target(late, "ab12cd"):
@@ -296,3 +342,13 @@ async def test_a_delete_that_met_a_hiccup_is_sent_again_only_where_it_did_nothin
     assert met
     assert crowd.hurt == []
     assert not [title for title in crowd.stored.values() if title.startswith("deadheat ")]
+
+
+@pytest.mark.live
+@on_loop
+async def test_a_draft_writes_no_place_of_items_where_the_list_is_the_answer() -> None:
+    with Scripted(Crowd(random.Random(0))) as server:
+        draft, rows = await probe(server.base_url, DRAFT, "ab12cd", 5.0)
+    assert draft.items_at == ""
+    written = [row.written for row in rows if row.asked == "list again"]
+    assert written == ['id = "id", title = "title"']

@@ -22,14 +22,16 @@ from deadheat.campaign.judge import judge
 from deadheat.core.divergence import Anomaly, Diverged, Linearizable, Undecided
 from deadheat.core.history import Fail
 from deadheat.core.promises import DeletePromise
+from deadheat.drive import live as live_module
 from deadheat.drive.agreement import dry_run
 from deadheat.drive.executor import Executor
+from deadheat.drive.journal import Journal
 from deadheat.drive.live import LiveTarget, open_target
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.server import Launch, ServerProcess, free_port
 from deadheat.drive.target import Target
 from deadheat.drive.until import run_until
-from deadheat.errors import NotThisApi, StartFailed, TargetDied, TooLarge
+from deadheat.errors import NotCleaned, NotThisApi, StartFailed, TargetDied, TooLarge
 from deadheat.targets.catalog import demo
 
 pytestmark = [pytest.mark.live]
@@ -342,5 +344,48 @@ def test_a_limit_is_no_interruption_and_a_known_error_is_a_value() -> None:
     interrupted, error = run_until(broken, None)
     assert not interrupted
     assert isinstance(error, StartFailed)
-    with pytest.raises(BaseExceptionGroup):
+    with pytest.raises(ZeroDivisionError):  # alone, in none of the groups around it
         run_until(bug, None)
+
+
+class Broken(LiveTarget):
+    """Its end goes wrong as ``failing`` says."""
+
+    failing: Exception
+
+    async def disconnect(self) -> None:
+        await super().disconnect()
+        raise self.failing
+
+
+@pytest.mark.parametrize(
+    ("failing", "known"),
+    [(OSError(24, "Too many open files"), NotCleaned), (TooLarge("a list. Ask for less."), None)],
+)
+@pytest.mark.parametrize("how", ["to its end", "cut off", "with an error"])
+def test_what_goes_wrong_at_the_end_is_one_known_error(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    how: str,
+    failing: Exception,
+    known: type | None,
+) -> None:
+    monkeypatch.setattr(live_module, "LiveTarget", Broken)
+    monkeypatch.setattr(Broken, "failing", failing, raising=False)
+
+    async def work() -> None:
+        async with open_target(target, "ab12cd"):
+            if how == "cut off":
+                os.kill(os.getpid(), signal.SIGINT)
+                await anyio.sleep_forever()
+            if how == "with an error":
+                raise StartFailed("no. Try again.")
+
+    with Scripted(Crowd(random.Random(0))) as server:
+        target = replace(at(server), journal=Journal(tmp_path, server.base_url))
+        interrupted, error = run_until(work, None)
+    assert interrupted is (how == "cut off")
+    wanted = StartFailed if how == "with an error" else known or type(failing)
+    assert type(error) is wanted
+    assert "\n" not in str(error)
+    assert not list((tmp_path / "made").iterdir())  # it was cleaned before it went wrong

@@ -70,6 +70,14 @@ def test_rates_sizes_and_standing() -> None:
     assert "logic" in standing_text(replace(whole, needs_race=False))
 
 
+def test_a_late_server_is_told_of_settle_where_none_is_declared() -> None:
+    whole = replace(example(), needs_race=False)
+    settles = replace(whole, target=replace(whole.target, settle_ms=100))
+    twice = replace(whole, anomaly=Anomaly.DUPLICATE_ID)
+    told = ["settle" in standing_text(one) for one in (whole, settles, twice)]
+    assert told == [True, False, False]
+
+
 def test_a_bug_report_has_a_sentence_for_each_name() -> None:
     assert set(EXPECTED) == set(Anomaly) == set(MEANING)
 

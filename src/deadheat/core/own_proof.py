@@ -35,6 +35,7 @@ from deadheat.core.history import (
 )
 from deadheat.core.own import Marked, OwnCalls, OwnModel, only_looks, reachable, searched
 from deadheat.core.parts import only_sessions
+from deadheat.core.said import word_of
 from deadheat.core.search import NoOrder
 from deadheat.core.sessions import model_for
 from deadheat.core.witness import cut_after, first_impossible, indices, preferred
@@ -211,7 +212,7 @@ def answer(op: Operation, names: Mapping[str, str]) -> str:
         case Ok(Found()):
             return "that it is there"
         case Ok(result):
-            return type(result).__name__.lower()
+            return word_of(result)
         case Info(reason):
             return f"nothing ({reason})"
         case _:

@@ -21,6 +21,7 @@ from deadheat.core.history import (
     Undeclared,
     Unknown,
 )
+from deadheat.core.said import word_of
 
 if TYPE_CHECKING:
     from deadheat.core.history import Invocation
@@ -83,7 +84,7 @@ def in_words(outcome: Outcome) -> str:
         case Ok(Undeclared(_, detail)):
             return f"undeclared {detail}".strip()
         case Ok(result):
-            return type(result).__name__.lower()
+            return word_of(result)
         case _:
             return str(outcome.reason)
 

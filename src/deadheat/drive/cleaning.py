@@ -22,6 +22,7 @@ import httpx
 
 from deadheat.core.history import Absent, Fail, Found, Info, Invocation, Kind, Listed, Ok, Outcome
 from deadheat.core.promises import IdPromise
+from deadheat.drive.advice import in_words
 from deadheat.drive.chance import hold_chance
 from deadheat.drive.decoding import decoded
 from deadheat.drive.lane import LaneClient
@@ -148,8 +149,7 @@ class _Cleaning:
         outcome = await self._ask(Invocation(Kind.GET, session))
         if isinstance(outcome, Ok) and isinstance(outcome.result, Absent):
             return Cleaned(session, Fate.DELETED)
-        said = type(deleted.result).__name__.lower() if isinstance(deleted, Ok) else deleted.reason
-        return Cleaned(session, Fate.THERE, f"its delete was answered: {said}")
+        return Cleaned(session, Fate.THERE, f"its delete was answered: {in_words(deleted)}")
 
     async def _ask(self, invocation: Invocation) -> Outcome:
         with self._ownership.sending(invocation, self._client):

@@ -26,13 +26,16 @@ from deadheat.core.history import (
     Created,
     Deleted,
     Found,
+    Info,
     Invocation,
     Kind,
     Listed,
     Ok,
     Renamed,
+    Unknown,
 )
 from deadheat.core.promises import ListPromise, Shows, UpdatePromise
+from deadheat.drive.advice import advice
 from deadheat.drive.chance import alike, hold_chance
 
 if TYPE_CHECKING:
@@ -49,9 +52,13 @@ if TYPE_CHECKING:
 # and a rename adds its place. A server that cuts titles must cut these.
 CREATED, RENAMED = "rehearsal one", "rehearsal 1.1.1"
 
+TAKES_TIME = (
+    "If a change takes time to show, write settle at the top of the profile: `deadheat check` says "
+    "how long it took"
+)
 _NOT_LISTED = (
     "does not show the session just created. Has the list pages? Write calls.list.pages, or name a "
-    "limit in calls.list.request; or correct calls.list.items and calls.list.id"
+    "limit in calls.list.request; or correct calls.list.items and calls.list.id. " + TAKES_TIME
 )
 
 # A user who makes and deletes a session every 10 ms hides one look in 70 (one of theirs begins
@@ -267,6 +274,8 @@ async def _in_get(
     for wait_s in _patience(target):
         await anyio.sleep(wait_s)
         outcome = await ask(get)
+        if isinstance(outcome, Info) and outcome.reason is Unknown.GARBLED:
+            return f"get of a session {advice(get, outcome, None, (), Found)}."
         found = outcome.result if isinstance(outcome, Ok) else None
         shown = found.title if isinstance(found, Found) else None
         if shown in (None, written) or target.promises.update is UpdatePromise.NONE:
@@ -275,13 +284,13 @@ async def _in_get(
 
 
 async def _in_list(ask: Ask, target: Target, session: str, written: str | None) -> str:
-    wrong = ""
+    wrong, lists = "", Invocation(Kind.LIST)
     for wait_s in _patience(target):
         await anyio.sleep(wait_s)
-        outcome = await ask(Invocation(Kind.LIST))
+        outcome = await ask(lists)
         listed = outcome.result if isinstance(outcome, Ok) else None
         if not isinstance(listed, Listed):
-            return ""
+            return f"the list with an entry {advice(lists, outcome, None, (), Listed)}."
         shown = [entry.title for entry in listed.entries if entry.session == session]
         if shown:
             fits = shown[0] in (None, written) or target.promises.update is UpdatePromise.NONE

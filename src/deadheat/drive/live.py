@@ -42,7 +42,7 @@ from deadheat.drive.ownership import Ownership
 from deadheat.drive.patience import Patience
 from deadheat.drive.rehearsal import Rehearsal
 from deadheat.drive.server import ServerProcess
-from deadheat.errors import NotThisApi, StartFailed, TargetDied, TooLarge
+from deadheat.errors import NotCleaned, NotThisApi, StartFailed, TargetDied, TooLarge
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -258,8 +258,14 @@ class LiveTarget:
                 self._requests_before += executor.requests
                 self._left_before += executor.left_behind
 
-    def end(self) -> None:
-        """Nothing more is made here."""
+    async def leave(self) -> None:
+        """Nothing more is made here: close all, and note what may be left."""
+        try:
+            await self.disconnect()
+        finally:
+            self._end()
+
+    def _end(self) -> None:
         if self._notes is not None:
             self._notes.end(in_doubt=self._ownership.in_doubt)
 
@@ -275,6 +281,17 @@ def _answered(op: Operation) -> bool:
             return False
 
 
+def _of_the_end(exc: Exception, target: Target) -> Exception:
+    """What is said of an error that the machine, not deadheat, made while all was being ended."""
+    if not isinstance(exc, OSError):
+        return exc
+    then = "Look at the server" if target.journal is None else "Try `deadheat cleanup`"
+    return NotCleaned(
+        f"{target.name} could not be left as it was ({exc.strerror or exc}): sessions of this run, "
+        f"or its server, may still be there. {then}."
+    )
+
+
 @asynccontextmanager
 async def open_target(
     target: Target, run: str, *, ends_s: float | None = None
@@ -286,7 +303,8 @@ async def open_target(
     """
     launch = target.launch
     process = ServerProcess(launch, ends_s=ends_s) if launch is not None else None
-    failure: Exception | None = None
+    failures: list[Exception] = []
+    cut_off = False
     async with anyio.create_task_group() as tasks:
         live = LiveTarget(target, process, run, tasks)
         try:
@@ -299,13 +317,20 @@ async def open_target(
             await live.connect(base_url)
             yield live
         except Exception as exc:  # noqa: BLE001 - raised below; the task group would wrap it
-            failure = exc
+            failures.append(exc)
+        except BaseException:
+            cut_off = True
+            raise
         finally:
             with anyio.CancelScope(shield=True):
-                await live.disconnect()
-                live.end()
-                if process is not None:
-                    await process.stop()
+                for last in (live.leave, None if process is None else process.stop):
+                    try:
+                        if last is not None:
+                            await last()
+                    except Exception as exc:  # noqa: BLE001 - raised below
+                        failures.append(_of_the_end(exc, target))
             tasks.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
+            if cut_off and failures:
+                raise failures[0]
+    if failures:
+        raise failures[0]

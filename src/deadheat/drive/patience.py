@@ -30,6 +30,7 @@ from deadheat.core.history import (
     Outcome,
     Undeclared,
 )
+from deadheat.core.said import word_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -92,7 +93,7 @@ def _why(outcome: Outcome) -> str:
         case Ok(Undeclared(status)):
             return str(status)
         case Ok(result):
-            return type(result).__name__.lower()
+            return word_of(result)
         case _:
             return str(outcome.reason)
 

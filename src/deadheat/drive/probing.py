@@ -257,7 +257,8 @@ class _Probing:
                 self.draft, items_at=items_at, item_id_at=item_id_at, list_title_at=title_at
             )
             self._placed = True
-            written = f'items = "{items_at}", id = "{item_id_at}"'
+            written = f'items = "{items_at}", ' if items_at else ""
+            written += f'id = "{item_id_at}"'
             written += "" if title_at is None else f', title = "{title_at}"'
         self._note("list again", status, answer, written)
 

@@ -39,6 +39,7 @@ from deadheat.core.promises import (
     IdPromise,
     Promises,
 )
+from deadheat.core.said import word_of
 from deadheat.drive.handshake import (
     CREATED,
     Ids,
@@ -136,7 +137,7 @@ class Rehearsal:
                 if self._is_others(theirs):
                     raise NotThisApi(given_again(self._target.name, Ids.AGAIN, session))
                 await remove(send, self._ownership, session)
-                raise self._refused(doing, outcome)
+                raise self._refused(doing, outcome, _is_past(outcome, wanted))
         if not self._target.exclusive:
             await self._look_for_ids(send, session)
         outcome = await ask(Kind.DELETE, session)
@@ -219,12 +220,13 @@ class Rehearsal:
             self._executor.disregard(outcome.result.session)
             await remove(self._ask, self._ownership, outcome.result.session)
 
-    def _refused(self, doing: str, outcome: Outcome) -> NotThisApi:
+    def _refused(self, doing: str, outcome: Outcome, past: bool = False) -> NotThisApi:
+        """``past``: it was right before the change that went before."""
         match outcome:
             case Ok(Undeclared(status, detail)):
                 said = f"{status} {detail}".strip()
             case Ok(result):
-                said = f"{type(result).__name__.lower()}"
+                said = word_of(result)
             case Info(reason, detail):
                 said = f"{reason} {detail}".strip()
             case Fail(reason) if reason == REFUSED:
@@ -239,6 +241,12 @@ class Rehearsal:
                 "scheme, host and port only, and a change only with its method and to the same "
                 "session (307, 308). Name the address, or the path, that it leads to."
             )
+        if past:
+            longer = "a longer settle" if self._target.settle_ms else "settle"
+            return NotThisApi(
+                f"{doing} at {self._target.name} gave: {said}. May a change take time to show? "
+                f"Write {longer} at the top of the profile: `deadheat check` says how long it took."
+            )
         then = f"Does a server of {self._target.wire.name} listen there? See `deadheat check`."
         if self._executor.observer.offered_cookie:
             then = (
@@ -250,6 +258,12 @@ class Rehearsal:
 
 def _is_redirect(result: Result) -> bool:
     return isinstance(result, Undeclared) and 300 <= result.status < 400
+
+
+def _is_past(outcome: Outcome, wanted: type[Result]) -> bool:
+    """Is it the answer to a get before the create, or before the delete?"""
+    past = {Found: Absent, Absent: Found}.get(wanted)
+    return past is not None and _is(outcome, past)
 
 
 def _is(outcome: Outcome, result: type[Result]) -> bool:

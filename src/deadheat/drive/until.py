@@ -54,9 +54,17 @@ def run_until(
     except BaseExceptionGroup as group:
         error = _first_known(group)
         if error is None:
-            raise
+            raise _only(group) from None
         return interrupted, error
     return interrupted, None
+
+
+def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What the groups are about, where it is one exception."""
+    inner: BaseException = group
+    while isinstance(inner, BaseExceptionGroup) and len(inner.exceptions) == 1:
+        inner = inner.exceptions[0]
+    return inner
 
 
 def _first_known(group: BaseExceptionGroup[BaseException]) -> DeadheatError | None:

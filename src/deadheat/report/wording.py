@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, assert_never
 
 from deadheat import media
+from deadheat.core.divergence import Anomaly
 from deadheat.core.evidence import CONFIDENCE, DRIFT, MOST_TRIALS, quiet_needed
 from deadheat.core.history import NAMING, READING
 from deadheat.core.ledger import Tally
@@ -147,10 +148,22 @@ def size_text(program: Program) -> str:
     return f"{calls} call{'' if calls == 1 else 's'}, {at_once}"
 
 
+# A server that is late looks like these, one call at a time, too.
+_OF_LATE_CHANGES = frozenset(
+    {
+        Anomaly.GHOST, Anomaly.RESURRECTION, Anomaly.LOST_CREATE, Anomaly.LOST_UPDATE,
+        Anomaly.VANISHED, Anomaly.LATE, Anomaly.STALE_READ, Anomaly.ORPHAN,
+    }
+)  # fmt: skip
+
+
 def standing_text(artifact: Artifact) -> str:
     """Is this the smallest, and is it a race at all?"""
     if not artifact.needs_race:
-        return "diverges without any concurrency: a bug in the logic, not a race"
+        text = "diverges without any concurrency: a bug in the logic, not a race"
+        if artifact.anomaly in _OF_LATE_CHANGES and not artifact.target.settle_ms:
+            return f"{text}; or changes take time to show, and settle is not declared"
+        return text
     if artifact.proven_minimal:
         return "smallest failing program"
     return "smallest so far, not proven minimal"
