@@ -35,7 +35,7 @@ from deadheat.core.history import (
 )
 from deadheat.core.parts import only_sessions
 from deadheat.core.promises import DeletePromise, ListPromise, Promises, Shows
-from deadheat.report.diagram import answer_text, call_text
+from deadheat.report.calls import answer_text, call_text
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

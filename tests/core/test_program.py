@@ -18,7 +18,6 @@ from deadheat.core.program import (
     Var,
     canonical,
     changes,
-    describe,
     keep,
     kind_of,
     overlapping_pairs,
@@ -28,6 +27,7 @@ from deadheat.core.program import (
     structure,
     with_offsets,
 )
+from deadheat.report.calls import described
 
 
 def test_names_run_through_the_alphabet_and_then_count() -> None:
@@ -44,7 +44,7 @@ def test_names_run_through_the_alphabet_and_then_count() -> None:
     ],
 )
 def test_each_call_has_its_words(call: Call, kind: str, text: str, change: bool) -> None:
-    assert (kind_of(call), describe(call), changes(call)) == (kind, text, change)
+    assert (kind_of(call), described(call), changes(call)) == (kind, text, change)
 
 
 def test_problems_name_each_kind_of_mistake() -> None:

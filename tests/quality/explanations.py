@@ -25,7 +25,8 @@ from deadheat.artifact import divergence_of, read
 from deadheat.core.divergence import MEANING, operations_by_index
 from deadheat.core.program import Var
 from deadheat.core.promises import Promises
-from deadheat.report.diagram import answer_text, call_text, named_reason
+from deadheat.report.calls import answer_text, call_text
+from deadheat.report.diagram import named_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

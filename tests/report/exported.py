@@ -32,7 +32,8 @@ from deadheat.core.history import (
     Undeclared,
     Unknown,
 )
-from deadheat.core.program import Create, Delete, Get, List, Program, Rename, Var, describe
+from deadheat.core.program import Create, Delete, Get, List, Program, Rename, Var
+from deadheat.report.calls import described
 from deadheat.report.export.recipe import Recipe
 from deadheat.report.export.rendering import script
 from deadheat.targets.opencode import profile_of
@@ -93,7 +94,7 @@ def judged(module: Any, program: Program, history: History) -> str | None:
         made = asked.session
         if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Created):
             made = op.outcome.result.session
-        text = describe(calls[op.place]) if op.place is not None else f"{op.kind}()"
+        text = described(calls[op.place]) if op.place is not None else f"{op.kind}()"
         call = module.Call(
             text,
             op.kind.value,

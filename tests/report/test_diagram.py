@@ -36,7 +36,8 @@ from deadheat.core.history import (
 )
 from deadheat.core.program import Create, Delete, List, Program
 from deadheat.core.promises import Promises
-from deadheat.report.diagram import answer_text, call_text, diagram_of, program_lines, text
+from deadheat.report.calls import answer_text, call_text
+from deadheat.report.diagram import diagram_of, program_lines, text
 from deadheat.report.explanation import explanation_text
 from deadheat.report.terminal import clean_text, finding_text
 

@@ -14,7 +14,7 @@ Rules
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias, assert_never
+from typing import TYPE_CHECKING, TypeAlias
 
 # Not for typing only: cattrs reads these annotations when the program runs.
 from deadheat.core.history import Own  # noqa: TC001
@@ -209,7 +209,7 @@ def problems(program: Program) -> tuple[str, ...]:
             for call in lane:
                 needed, made = needs(call), makes(call)
                 if call.offset_us < 0:
-                    found.append(f"round {r + 1}: {describe(call)} has a negative offset")
+                    found.append(f"round {r + 1}: a {kind_of(call)} has a negative offset")
                 named = known | made_here if isinstance(call, Recreate) else known
                 if needed is not None and needed not in named:
                     found.append(f"round {r + 1}: session {needed.name} is not known there yet")
@@ -401,30 +401,3 @@ def overlapping_pairs(program: Program) -> int:
             for other in lanes[l + 1 :]:
                 total += sum(changes(x) or changes(y) for x in lane for y in other)
     return total
-
-
-def describe(call: Call) -> str:
-    """One call as people read it: ``a = create()``, ``delete(a)``, ``list()``."""
-    match call:
-        case Create(var):
-            below = "" if call.parent is None else f"parent={call.parent.name}"
-            return f"{var.name} = create({below})"
-        case Delete(var):
-            return f"delete({var.name})"
-        case Get(var):
-            return f"get({var.name})"
-        case List():
-            return "list()"
-        case Rename(var):
-            return f"rename({var.name})"
-        case Children(var):
-            return f"children({var.name})"
-        case Fork(var, source):
-            return f"{var.name} = fork({source.name})"
-        case Recreate(var):
-            return f"recreate({var.name})"
-        case OwnCall(own, var):
-            given = f", {own.argument}" if own.argument else ""
-            return f"{own.name}({var.name}{given})"
-        case _:
-            assert_never(call)

@@ -17,38 +17,19 @@ Rules
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from deadheat import media
 from deadheat.artifact import names_of
-from deadheat.core.history import (
-    Absent,
-    Answered,
-    Begun,
-    Created,
-    Deleted,
-    Exists,
-    Fail,
-    Found,
-    History,
-    Info,
-    Kind,
-    Listed,
-    Offspring,
-    Ok,
-    Operation,
-    Own,
-    Renamed,
-    Undeclared,
-    Unknown,
-)
-from deadheat.core.program import Program, describe
+from deadheat.report.calls import answer_text, call_text, described
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deadheat.artifact import Artifact
     from deadheat.core.divergence import Divergence
+    from deadheat.core.history import History
+    from deadheat.core.program import Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +135,7 @@ def _lines(
                 offset = f"+{call.offset_us:,} µs" if call.offset_us else ""
                 found.append(
                     Line(
-                        bracket + describe(call),
+                        bracket + described(call),
                         offset,
                         answers.get(place, ""),
                         notes.get(place, ""),
@@ -184,66 +165,3 @@ def text(lines: tuple[Line, ...], indent: str = "    ") -> str:
         padded = [cell.ljust(w) for cell, w in zip(line[:-1], widths, strict=True) if w]
         rows.append((indent + "   ".join([*padded, line[-1]])).rstrip())
     return "\n".join(rows)
-
-
-def call_text(op: Operation, names: Mapping[str, str]) -> str:
-    """An operation as a call: ``delete(b)``, ``list()``."""
-    session = op.invocation.session
-    name = "" if session is None else names.get(session, session)
-    match op.kind:
-        case Kind.CREATE:
-            below = op.invocation.parent
-            return "create()" if below is None else f"create(parent={names.get(below, below)})"
-        case Kind.LIST:
-            return "list()"
-        case Kind.GET | Kind.DELETE | Kind.RENAME | Kind.CHILDREN | Kind.FORK | Kind.RECREATE:
-            return f"{op.kind.value}({name})"
-        case Kind.OWN:
-            own = op.invocation.own or Own("own")
-            given = f", {own.argument}" if own.argument else ""
-            return f"{own.name}({name}{given})"
-        case _:
-            assert_never(op.kind)
-
-
-def answer_text(op: Operation, names: Mapping[str, str]) -> str:
-    """What came back, in a few words."""
-    match op.outcome:
-        case Fail(reason) if op.status is not None:
-            return f"{op.status} {reason}"
-        case Fail(reason):
-            return f"not sent ({reason})"
-        case Info(Unknown.SERVER_ERROR, detail):
-            return f"{op.status} {detail}".strip()
-        case Info(Unknown.UNCLEAR, detail):
-            return f"{op.status} unclear {detail}".strip()
-        case Info(reason, _):
-            return f"no answer ({reason})"
-        case Ok(result):
-            pass
-        case _:
-            assert_never(op.outcome)
-    match result:
-        case Created():
-            return f"{op.status or ''} created".strip()
-        case Exists():
-            return f"{op.status or ''} exists".strip()
-        case Deleted():
-            return f"{op.status or ''} deleted".strip()
-        case Renamed():
-            return f"{op.status or ''} renamed".strip()
-        case Found():
-            return f"{op.status or ''} found".strip()
-        case Absent():
-            return f"{op.status or ''} absent".strip()
-        case Listed(entries) | Offspring(entries):
-            shown = [names.get(entry.session, entry.session) for entry in entries]
-            return f"[{', '.join(sorted(shown))}]"
-        case Undeclared(status, detail):
-            return f"{status} {detail}".strip()
-        case Answered(value):
-            return f"{op.status or ''} {value}".strip()
-        case Begun():
-            return "begun"
-        case _:
-            assert_never(result)

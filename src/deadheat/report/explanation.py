@@ -18,9 +18,10 @@ from deadheat.core.alternatives import (
     alternatives,
 )
 from deadheat.core.divergence import MEANING, operations_by_index
-from deadheat.core.history import Absent, Created, Listed, Ok, Operation
+from deadheat.core.history import Absent, Listed, Ok, Operation
 from deadheat.core.program import makes
-from deadheat.report.diagram import answer_text, call_text, diagram_of, named_reason, text
+from deadheat.report.calls import answer_text, call_text, call_with_result
+from deadheat.report.diagram import diagram_of, named_reason, text
 from deadheat.report.wording import percent, rate_text
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def explanation_text(artifact: Artifact) -> str:
     ops = operations_by_index(artifact.history)
     told = alternatives(divergence_of(artifact), artifact.target.promises)
     culprit = ops[told.culprit]
-    shown = _spelt(culprit, names, made)
+    shown = call_with_result(culprit, names, made)
     lines = [
         f"{artifact.anomaly}  {MEANING[artifact.anomaly]}",
         "",
@@ -53,7 +54,7 @@ def explanation_text(artifact: Artifact) -> str:
         f"what no order can place: {shown}, which answered {answer_text(culprit, names)}",
     ]
     if told.longest:
-        order = " → ".join(_spelt(ops[index], names, made) for index in told.longest)
+        order = " → ".join(call_with_result(ops[index], names, made) for index in told.longest)
         lines += [
             f"the longest order that works: {order}",
             f"and there it stops: no place is left for {shown}"
@@ -142,7 +143,7 @@ def _times(artifact: Artifact, names: Mapping[str, str]) -> list[str]:
     end = max((*ends, *(op.call_ns for op in ops), start + 1))
     first = min(op.call_ns for op in artifact.history.operations)  # as the proof counts
     made = _made(artifact)
-    labels = [_spelt(op, names, made) for op in ops]
+    labels = [call_with_result(op, names, made) for op in ops]
     width = max(map(len, labels))
 
     def column(ns: int) -> int:
@@ -167,16 +168,6 @@ def _made(artifact: Artifact) -> dict[Place | None, str]:
     return {place: var.name for place, call in artifact.program.placed() if (var := makes(call))}
 
 
-def _spelt(op: Operation, names: Mapping[str, str], made: Mapping[Place | None, str]) -> str:
-    said = call_text(op, names)
-    match op.outcome:
-        case Ok(Created(session)):
-            said = f"{made.get(op.place, names.get(session, session))} = {said}"
-        case _:
-            pass
-    return f"{said} at rest" if op.at_rest else said
-
-
 @dataclass(frozen=True, slots=True)
 class _Words:
     """Why a place is none, in a line. Times count from ``start_ns``, as those of the proof."""
@@ -189,7 +180,7 @@ class _Words:
     start_ns: int
 
     def rejected(self, one: Rejected) -> str:
-        it, culprit = _spelt(self.culprit, self.names, self.made), self.culprit
+        it, culprit = call_with_result(self.culprit, self.names, self.made), self.culprit
         place = "came first of all"
         if one.after is not None:
             place = f"came right after {self._call(one.after)}"
@@ -239,7 +230,7 @@ class _Words:
         return ", ".join(self.names.get(session, session) for session in sessions)
 
     def _call(self, index: int) -> str:
-        return _spelt(self.ops[index], self.names, self.made)
+        return call_with_result(self.ops[index], self.names, self.made)
 
     def _at(self, instant_ns: int | None) -> str:
         return "…" if instant_ns is None else f"{(instant_ns - self.start_ns) / 1e6:.1f} ms"

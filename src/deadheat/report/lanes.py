@@ -19,9 +19,9 @@ from deadheat.core.checker import silenced
 from deadheat.core.history import Created, Listed, Offspring, Ok, may_change
 from deadheat.core.legality import legal
 from deadheat.core.names import has_own
-from deadheat.core.program import describe
 from deadheat.core.search import Order
-from deadheat.report.diagram import answer_text, call_text, named_reason
+from deadheat.report.calls import answer_text, call_text, described
+from deadheat.report.diagram import named_reason
 from deadheat.report.explanation import rejected_places
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def drawing_of(artifact: Artifact) -> Drawing:
     steps = {index: n for n, index in enumerate(order, start=1)}
     calls = dict(artifact.program.placed())
     spoken = {
-        op.index: describe(calls[op.place])
+        op.index: described(calls[op.place])
         if op.place is not None and op.place in calls
         else call_text(op, names)
         for op in artifact.history.operations

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from deadheat import media
 from deadheat.core.history import Fail
-from deadheat.report.diagram import answer_text, call_text
+from deadheat.report.calls import answer_text, call_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

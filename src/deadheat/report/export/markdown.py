@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from deadheat import media
 from deadheat.core.divergence import Anomaly
-from deadheat.core.program import describe
 from deadheat.errors import CannotExport
+from deadheat.report.calls import described
 from deadheat.report.diagram import diagram_of, named_reason, text
 from deadheat.report.export.rendering import environment, script, title_of, why_of
 from deadheat.report.wording import percent, rate_text
@@ -91,7 +91,7 @@ def markdown(recipe: Recipe, name: str, *, with_script: bool) -> str:
 
 def _summary(artifact: Artifact) -> str:
     raced = [
-        ", then ".join(describe(call) for call in lane)
+        ", then ".join(described(call) for call in lane)
         for lanes in artifact.program.rounds
         if len(lanes) > 1
         for lane in lanes

@@ -15,11 +15,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from deadheat import media
 from deadheat.core.divergence import MEANING
-from deadheat.core.program import describe, kind_of, makes, needs, var_of
+from deadheat.core.program import kind_of, makes, needs, var_of
 from deadheat.core.promises import IdPromise
 from deadheat.core.raced import NOT_LOOKED
 from deadheat.core.release import LANE_US, NEIGHBOUR_US
 from deadheat.errors import CannotExport
+from deadheat.report.calls import described
 from deadheat.report.diagram import diagram_of, named_reason, text
 from deadheat.report.export.clues import Clue, clues_of, last_clue
 from deadheat.report.export.recipe import Reads
@@ -183,7 +184,7 @@ def _call(step: Step) -> str:
     call, request = step.call, step.request
     var, needed = var_of(call), needs(call) if makes(call) is not None else None
     values = (
-        describe(call),
+        described(call),
         kind_of(call),
         None if var is None else var.name,
         request.method,
@@ -215,7 +216,7 @@ def _reads(reads: Reads) -> str:
 
 def _curl(step: Step) -> str:
     """One line; what it makes goes into a shell variable, as the lane's own process allows."""
-    line = _curl_line(step.request, {}, title=f"deadheat {{RUN}} {describe(step.call)}")
+    line = _curl_line(step.request, {}, title=f"deadheat {{RUN}} {described(step.call)}")
     made = makes(step.call)
     wait = f"sleep {step.call.offset_us / 1e6:.6f}; " if step.call.offset_us else ""
     return wait + (line if made is None else f"{made.name}=$({line} | id)")
