@@ -271,9 +271,9 @@ def test_what_only_a_journal_says_is_ours_is_not_deleted_unasked(
     store = Bare()
     with Scripted(store) as server:
         notes = journal(folder, server.base_url, "bare.toml")
-        code, out, err = deadheat("cleanup", "--dry-run")
+        code, out, err = deadheat("cleanup", "--profile", "bare.toml", "--dry-run")
         assert (code, "2 would be with --trust" in out) == (0, True), out + err
-        code, out, err = deadheat("cleanup")
+        code, out, err = deadheat("cleanup", "--profile", "bare.toml")
         assert code == 3, out + err
         assert f"{PROVEN}  deleted\n" in out
         assert out.count("  needs --trust  ") == 2
@@ -281,7 +281,7 @@ def test_what_only_a_journal_says_is_ours_is_not_deleted_unasked(
         assert notes.exists()
         if way == "yes":
             monkeypatch.setattr("deadheat.cli.cleaning.ask", lambda _question: True)
-            code, out, err = deadheat("cleanup")
+            code, out, err = deadheat("cleanup", "--profile", "bare.toml")
         else:
             code, out, err = deadheat("cleanup", "--trust")
         assert code == 0, out + err
@@ -294,28 +294,32 @@ def test_what_only_a_journal_says_is_ours_is_not_deleted_unasked(
 @pytest.mark.parametrize(
     ("plain", "odd"),
     [
+        ("GET /x/{id}", "GET /x/{id}"),  # plain all the same
         ("GET /x/{id}", "POST /x/{id}"),
         ('list = { request = "GET /x"', 'list = { request = "DELETE /x"'),
         ("DELETE /x/{id}", "POST /shutdown?really={id}"),
     ],
 )
 @pytest.mark.parametrize("named_as", ["profile", "target"])
-def test_a_journals_profile_sends_nothing_odd_unasked(
+def test_a_journals_profile_sends_nothing_unasked(
     plain: str, odd: str, named_as: str, folder: Path
 ) -> None:
     store = Bare()
     with Scripted(store) as server:
         text = BARE.replace(plain, odd)
-        assert text != BARE
         text = text.replace("[calls]", f'url = "{server.base_url}"\n[calls]')
         (folder / "odd.toml").write_text(text)
         word = server.base_url if named_as == "profile" else "odd.toml"
         journal(folder, word, "odd.toml")
         code, _, err = deadheat("cleanup")
         assert (code, "--trust" in err) == (2, True), err
+        assert f"DELETE /x/{{id}} at {server.base_url}" in err or odd.startswith("POST /shutdown")
         assert store.asked == []
-        deadheat("cleanup", "--trust", "--dry-run")
-        assert store.asked
+        given = ("--against", "odd.toml") if named_as == "target" else ("--profile", "odd.toml")
+        for words in (("--trust",), given):
+            store.asked.clear()
+            deadheat("cleanup", *words, "--dry-run")
+            assert store.asked
 
 
 def test_a_journal_of_no_run_could_claim_anybodys_titles(folder: Path) -> None:

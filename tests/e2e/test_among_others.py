@@ -126,12 +126,12 @@ def test_what_a_kill_leaves_behind_is_cleaned_up_later_and_nothing_else(
     assert all(title.startswith("deadheat ") for title in left.values())
     assert len(somewhere.notes()) == 1
 
-    code, said = somewhere.run("cleanup", ".deadheat", "--dry-run")
+    code, said = somewhere.run("cleanup", ".deadheat", "--profile", "crowd.toml", "--dry-run")
     assert code == 0, said
     assert f"{len(left)} would be deleted" in said
     assert somewhere.ours == left
 
-    code, said = somewhere.run("cleanup", ".deadheat")
+    code, said = somewhere.run("cleanup", ".deadheat", "--profile", "crowd.toml")
     assert code == 0, said
     assert f"{len(left)} deleted" in said
     assert all(f"\n{session}  deleted\n" in f"\n{said}" for session in left)

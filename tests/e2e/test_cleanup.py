@@ -75,11 +75,11 @@ async def test_what_a_killed_run_left_is_deleted_and_nothing_else(
     whole = collection(url, profile)
     kill_in_a_race(url, profile, tmp_path)
     assert collection(url, profile) != whole
-    looked = deadheat(tmp_path, "cleanup", "--dry-run")
+    looked = deadheat(tmp_path, "cleanup", "--dry-run", "--profile", str(profile))
     assert looked.returncode == 0, looked.stderr
     assert "would be deleted" in looked.stdout
     assert collection(url, profile) != whole
-    cleaned = deadheat(tmp_path, "cleanup")
+    cleaned = deadheat(tmp_path, "cleanup", "--profile", str(profile))
     assert cleaned.returncode == 0, cleaned.stderr
     assert " deleted, " in cleaned.stdout
     assert collection(url, profile) == whole
@@ -104,7 +104,7 @@ async def test_a_run_cleans_up_after_itself_also_when_it_is_interrupted(
         assert process.returncode in (130, 1)
     if list((tmp_path / ".deadheat/made").iterdir()):
         # What was on its way came later than anybody waits for: the note says so.
-        after = deadheat(tmp_path, "cleanup")
+        after = deadheat(tmp_path, "cleanup", "--profile", str(profile))
         assert after.returncode == 0, after.stdout + after.stderr
     assert collection(url, profile) == whole
     assert not list((tmp_path / ".deadheat/made").iterdir())
@@ -136,7 +136,7 @@ async def test_an_id_that_is_somebody_elses_by_now_is_left_alone(tmp_path: Path)
         lines = [{"run": "ab12cd", "target": url, "profile": str(profile)}]
         lines += [{"made": ours}, {"made": theirs}]  # freed, and given again, since
         notes.write_text("".join(json.dumps(line) + "\n" for line in lines))
-        done = await anyio.to_thread.run_sync(deadheat, tmp_path, "cleanup")
+        done = await anyio.to_thread.run_sync(deadheat, tmp_path, "cleanup", "--trust")
         said = done.stdout
         assert f"{ours}  deleted\n" in said
         assert f"{theirs}  left alone  it has a title that this run did not write" in said

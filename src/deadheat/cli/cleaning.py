@@ -37,9 +37,9 @@ Exit codes:
 """
 # What the notes are kept for, as somebody has yet to do something about it.
 _LEFT = (Fate.THERE, Fate.CLAIMED)
-# The calls of a cleanup, and how a profile that does no more than that sends them.
-_PLAIN = ((Kind.LIST, "GET"), (Kind.GET, "GET"), (Kind.DELETE, "DELETE"))
-_ANY = "deadheat"  # an id that a path takes as it is
+# The calls of a cleanup.
+_CALLS = (Kind.LIST, Kind.GET, Kind.DELETE)
+_ID = "deadheat"  # an id that a path takes as it is
 
 
 @click.command(epilog=_CODES)
@@ -56,8 +56,9 @@ def cleanup(
     """Delete what runs that were killed left behind, as noted in STORE (default: .deadheat).
 
     Only sessions that such a run made are deleted: its token in their title or name proves it. Of
-    what has neither, only STORE says so, and whoever wrote it: --trust, or a yes, is needed. A
-    server that deadheat started itself has taken its sessions with it.
+    what has neither, only STORE says so, and whoever wrote it: --trust, or a yes, is needed, as it
+    is for a profile that STORE names. A server that deadheat started itself has taken its sessions
+    with it.
 
     \b
     Examples:
@@ -130,37 +131,38 @@ def _server(
         must_be_trusted(word, str(left.path), view, instead=instead)
     used = profile or (left.profile if "://" in word else None)
     target = find(word, used, allow_remote, view)
-    if against is None:
-        _must_be_plain(target, word, left, view)
-    if profile is None and used is not None:
-        _must_be_plain(target, used, left, view)
     if target.base_url is None:
         raise UserError(
             f"{word} starts a server of its own, which has nothing of {left.path}. "
             "Name the URL of the one that runs, with --against."
         )
+    if against is None:
+        _must_be_agreed(target, word, "--against", left, view)
+    if profile is None and used is not None:
+        _must_be_agreed(target, used, "--profile", left, view)
     return target
 
 
-def _must_be_plain(target: Target, file: str, left: LeftBehind, view: View) -> None:
-    """Raises ``UserError`` unless what ``file`` makes of these calls is no more than they are.
+def _must_be_agreed(target: Target, file: str, option: str, left: LeftBehind, view: View) -> None:
+    """Raises ``UserError`` unless somebody agrees to the calls that ``file`` makes of a cleanup.
 
-    It may be a stranger's, as ``left`` is, and a get that is a POST may do anything.
+    It may be a stranger's, as ``left`` is: a get that is a POST may do anything, and so may a
+    DELETE at an address of somebody else's.
     """
     if not names_a_file(file) or named(file) is not None:  # that one has been asked for
         return
-    for kind, method in _PLAIN:
-        request = target.wire.encode(Invocation(kind, None if kind is Kind.LIST else _ANY))
-        if request.method != method or (kind is not Kind.LIST and _ANY not in request.path):
-            does = f"has {request.method} {request.path} for a {kind}"
-            with view.still():
-                agreed = trust_given() or ask(f"{left.path} names {file}, which {does}. Go on?")
-            if not agreed:
-                raise UserError(
-                    f"{left.path} names {file}, which {does}. Nothing that a file names is run "
-                    f"unasked: name it yourself (--profile or --against), or add --trust."
-                )
-            view.note(f"{left.path} names {file}, which {does}")
+    encoded = (target.wire.encode(Invocation(k, None if k is Kind.LIST else _ID)) for k in _CALLS)
+    calls = (f"{request.method} {request.path.replace(_ID, '{id}')}" for request in encoded)
+    does = f"calls {', '.join(calls)} at {target.base_url}"
+    if not trust_given():
+        with view.still():
+            agreed = ask(f"{left.path} names {file}, which {does}. Go on?")
+        if not agreed:
+            raise UserError(
+                f"{left.path} names {file}, which {does}. Nothing that a file names is run "
+                f"unasked: name it yourself ({media.shell_line(option, file)}), or add --trust."
+            )
+    view.note(f"{left.path} names {file}, which {does}")
 
 
 def _say(one: Cleaned) -> None:

@@ -6,8 +6,8 @@ a profile, whose command deadheat would start, or a Python file, which it would 
 Rules
 - A target that is named on the command line is trusted, and so are those that deadheat brings
   along (``demo``, releases of OpenCode). An address starts nothing.
-- ``cleanup`` reads the profile that a journal names unasked as long as it lists and gets with GET
-  and deletes with DELETE; and deletes unasked only what a title or a name proves ours.
+- ``cleanup`` asks for the profile that a journal names, and says which calls it makes where; and
+  deletes unasked only what a title or a name proves ours.
 - Any other is shown, with what it would run, and asked for at a terminal; elsewhere it is refused.
   ``--trust`` answers yes.
 - What is started because a file names it is printed before it runs.
