@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from deadheat.core.divergence import operations_by_index
+from deadheat.core.fragment import Fragment, fragment_of
 from deadheat.core.history import (
     History,
     Kind,
@@ -20,7 +21,6 @@ from deadheat.core.history import (
     Ok,
     Operation,
 )
-from deadheat.core.names import has_own
 from deadheat.core.search import NoOrder, find_order, may_be_dropped
 from deadheat.core.sessions import model_for, with_beginnings
 
@@ -95,12 +95,11 @@ class Alternatives:
 def alternatives(divergence: Divergence, promises: Promises) -> Alternatives:
     """Where the culprit could stand among the others of the witness, and why it cannot.
 
-    Nothing is said of promises by which an answer may count as given earlier, or not at all.
+    Nothing is said where the fragment has no ``places``.
     """
-    if not promises.by_real_time:
-        return Alternatives(divergence.culprit, (), ())
     core = _core(divergence)
-    if has_own(core):  # what they mean only their target knows; the divergence's proof told it
+    fragment = fragment_of(core, promises)
+    if not (isinstance(fragment, Fragment) and fragment.places):
         return Alternatives(divergence.culprit, (), ())
     culprit = operations_by_index(core)[divergence.culprit]
     others = replace(core, operations=tuple(op for op in core.operations if op is not culprit))

@@ -24,6 +24,7 @@ from deadheat.core.divergence import (
     Verdict,
 )
 from deadheat.core.explain import explain, explain_generic
+from deadheat.core.fragment import Decider, Unsupported, fragment_of
 from deadheat.core.hangs import hangs
 from deadheat.core.history import (
     History,
@@ -33,8 +34,7 @@ from deadheat.core.history import (
     Unknown,
     touched_sessions,
 )
-from deadheat.core.legality import Impossible, Legality, has_families, legal
-from deadheat.core.names import has_own, lives_again
+from deadheat.core.legality import Impossible, Legality, legal
 from deadheat.core.own import Alone, OwnCalls, Together, decide
 from deadheat.core.own_proof import explain_own
 from deadheat.core.promises import AbsentPromise
@@ -67,18 +67,16 @@ def check(
     """
     if model is not None:
         return _check_generic(history, model, budget)
-    with_own = has_own(history)
-    if with_own and own is None:
-        return Undecided("what a call of one's own means, only its target knows: name that")
-    if with_own and has_families(history):
-        return Undecided("calls of your own are not judged beside parents, children or forks")
     declared = _declared(history, promises)
     quiet = silenced(history) if declared else history
+    fragment = fragment_of(quiet, promises, meant=own is not None)
+    if isinstance(fragment, Unsupported):
+        return Undecided(fragment.why)
     loud = (*hangs(history), *declared)
-    if history.stream is not None and (promises.one_life or not lives_again(quiet, promises)):
+    if history.stream is not None and fragment.events:
         told = misannounced(quiet, promises, budget)
         loud = (*loud, *(replace(one, history=history) for one in told))
-    if with_own and own is not None:
+    if fragment.decider is Decider.CUSTOM and own is not None:
         verdict: Legality | Alone | Together = decide(quiet, promises, own, budget)
     else:
         verdict = legal(quiet, promises, budget)

@@ -29,7 +29,7 @@ from deadheat.core.history import (
     ancestors,
     parents_of,
 )
-from deadheat.core.names import freed_between, lives_again, name_of
+from deadheat.core.names import freed_between, name_of
 from deadheat.core.promises import ChildrenPromise, CreatePromise, DeletePromise
 
 if TYPE_CHECKING:
@@ -60,7 +60,9 @@ class Choice:
 class Facts:
     """What the answers of the witness force, one by one."""
 
-    def __init__(self, core: History, sessions: tuple[str, ...], promises: Promises) -> None:
+    def __init__(
+        self, core: History, sessions: tuple[str, ...], promises: Promises, *, again: bool
+    ) -> None:
         self.ops = tuple(
             sorted(
                 (op for op in core.operations if not _mute(op)),
@@ -79,11 +81,9 @@ class Facts:
         self.forced: list[Before] = []
         self.choices: list[Choice] = []
         self.direct: list[str] = []
-        # One that lives again has no single birth and end for its answers to lie between.
-        self.lives_again = not promises.one_life and lives_again(core, promises)
         self._real_time()
         self._repeated()
-        if self.lives_again:
+        if again:  # it has no single birth and end for its answers to lie between
             self._made_twice(promises)
             return
         for session in sessions:

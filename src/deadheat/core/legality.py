@@ -7,8 +7,8 @@ Rules
   earlier, or lists fall into one read a session.
 - The straight way (``sweep``) first: it ends nearly every legal history, and most others. Of
   long ones what surrounds its dead end is looked at next: it proves most of the rest.
-- The specialised path raises ``Unfit`` where a title or an id can be of several
-  makers; then the search over ``SessionModel`` decides.
+- Who decides says ``fragment``; where a title can be of several makers the specialised path
+  raises ``Unfit``, and the search over ``SessionModel`` decides.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from deadheat.core.fragment import Decider, decider_of
 from deadheat.core.history import (
     History,
     Kind,
 )
 from deadheat.core.lifetimes import judge_lists, read_lives
 from deadheat.core.lives import Conflict, Unfit
-from deadheat.core.names import lives_again
 from deadheat.core.nodes import build_nodes
 from deadheat.core.ordering import Deep, Placed
 from deadheat.core.placing import order_of
@@ -81,7 +81,7 @@ def legal(history: History, promises: Promises, budget: int) -> Legality:
 
 def _ordered(history: History, promises: Promises, budget: int) -> Legality:
     """The same of a history that is ``weakened``."""
-    if not promises.one_life and lives_again(history, promises):
+    if decider_of(history, promises) is not Decider.LIVES:
         return searched(history, promises, budget)
     try:
         straight = sweep(
@@ -106,7 +106,7 @@ def surroundings(end: DeadEnd, promises: Promises, budget: int) -> Impossible | 
 
 def decided(history: History, promises: Promises, budget: int) -> Legality:
     """The same of a history that is ``weakened``, where the straight way does not lead through."""
-    if not promises.one_life and lives_again(history, promises):
+    if decider_of(history, promises) is not Decider.LIVES:
         return searched(history, promises, budget)
     return _fitting(history, promises, budget) or searched(history, promises, budget)
 
@@ -123,15 +123,6 @@ def _fitting(history: History, promises: Promises, budget: int) -> Legality | No
 
 def _impossible(conflict: Conflict) -> Impossible:
     return Impossible(conflict.sessions, tuple([i for i in conflict.operations if i >= 0]))
-
-
-def has_families(history: History) -> bool:
-    """Is there a call whose meaning depends on who is below whom, or on a source?"""
-    for op in history.operations:
-        asked = op.invocation
-        if asked.parent is not None or asked.kind is Kind.CHILDREN or asked.kind is Kind.FORK:
-            return True
-    return False
 
 
 def asked(history: History, promises: Promises, budget: Budget) -> Legality:

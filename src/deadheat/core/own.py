@@ -32,6 +32,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from deadheat.core.fragment import Decider, decider_of
 from deadheat.core.history import (
     FORBIDDEN,
     MAKING,
@@ -50,7 +51,6 @@ from deadheat.core.history import (
     touched_sessions,
 )
 from deadheat.core.legality import Impossible, legal
-from deadheat.core.names import has_own
 from deadheat.core.parts import only_sessions
 from deadheat.core.search import NoOrder, Order, OutOfBudget, find_order
 from deadheat.core.sessions import Collection, SessionModel, model_for
@@ -223,7 +223,7 @@ def decide(
     left, undecided = budget, False
     for session in sessions:
         part = only_sessions(history, frozenset({session}))
-        if not has_own(part) and len(sessions) > 1:
+        if decider_of(part, promises) is not Decider.CUSTOM and len(sessions) > 1:
             continue
         alone = searched(part, promises, own, left // 2)  # a hard one leaves some for the others
         left -= alone.steps

@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deadheat.core.facts import Before, Choice, Facts, Option, capital
+from deadheat.core.fragment import Fragment, Proof, fragment_of
 
 if TYPE_CHECKING:
     from deadheat.core.history import History
@@ -31,12 +32,13 @@ class _Lost(Exception):
 
 def prove(core: History, sessions: tuple[str, ...], promises: Promises) -> tuple[str, ...]:
     """The lines of the proof, in order, without their numbers."""
-    if not promises.by_real_time:
-        return ()  # some answers count as given earlier, or not at all: times would mislead
-    facts = Facts(core, sessions, promises)
+    fragment = fragment_of(core, promises)
+    if not isinstance(fragment, Fragment) or fragment.proof in (Proof.NONE, Proof.PLACES):
+        return ()
+    facts = Facts(core, sessions, promises, again=fragment.proof is Proof.CLAIMS)
     if facts.direct:
         return (*facts.direct, "Contradiction.")
-    if facts.lives_again:
+    if fragment.proof is Proof.CLAIMS:
         return ()
     lines = _Prover(facts).run()
     return () if lines is None else lines

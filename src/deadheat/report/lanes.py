@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from deadheat.artifact import divergence_of
 from deadheat.core.alternatives import alternatives
 from deadheat.core.checker import silenced
+from deadheat.core.fragment import Decider, decider_of
 from deadheat.core.history import Created, Listed, Offspring, Ok, may_change
 from deadheat.core.legality import legal
-from deadheat.core.names import has_own
 from deadheat.core.search import Order
 from deadheat.report.calls import answer_text, call_text, described
 from deadheat.report.diagram import named_reason
@@ -230,7 +230,10 @@ def _request(op: Operation, names: Mapping[str, str]) -> str:
 def _order(artifact: Artifact, longest: tuple[int, ...]) -> tuple[tuple[int, ...], bool]:
     """The longest order that works, and whether it has all calls but the culprit."""
     history, promises = artifact.history, artifact.target.promises
-    if has_own(history):  # what they mean only their target knows
+    if decider_of(history, promises) in (
+        None,
+        Decider.CUSTOM,
+    ):  # what these mean only their target knows
         return longest, False
     others = tuple(op for op in history.operations if op.index != artifact.culprit)
     found = legal(silenced(replace(history, operations=others)), promises, _ORDER_BUDGET)
