@@ -23,6 +23,7 @@ from deadheat.core.history import (
     Invocation,
     Kind,
     Listed,
+    Ok,
     Seen,
     Unknown,
 )
@@ -162,3 +163,13 @@ def test_a_ghost_whose_id_could_have_been_given_again() -> None:
     lost = Build().create("1", 0, 1).delete("1", 2, 3)
     lost.add(Invocation(Kind.CREATE), Info(Unknown.TIMEOUT), 3, None)
     assert isinstance(check(lost.list(4, 5, "1", rest=True).history, REUSED), Linearizable)
+
+
+@pytest.mark.parametrize("seed", [37, 46, 53])
+def test_exists_of_a_title_that_nobody_made_is_told_without_a_session(seed: int) -> None:
+    verdict = check(*_drawn(seed, 4, 10))
+    assert isinstance(verdict, Diverged)
+    found = verdict.divergence
+    assert (found.anomaly, found.sessions) == (Anomaly.IMPOSSIBLE, ())
+    culprit = found.history.operations[found.culprit]
+    assert culprit.outcome == Ok(Exists())

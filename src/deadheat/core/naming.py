@@ -117,6 +117,8 @@ def _refused_cascades(whole: History, witness: Witness, first: Repair) -> tuple[
 def _fitting(
     witness: Witness, promises: Promises, budget: Budget, custom: tuple[Operation, ...]
 ) -> tuple[Repair, ...]:
+    if not witness.sessions:  # "it exists", of a title under which nobody made one
+        return (Repair(Anomaly.IMPOSSIBLE, "", witness.culprit),)
     history = _few(witness)
     alike = _two_deletes(witness) and not _seen_between(history, witness.sessions[0])
     # Two deletes that met contradict each other, whatever else went wrong around them.
