@@ -1,7 +1,7 @@
 """What a campaign's settings, samples and findings are called in its store.
 
 Rules
-- A name in a store stays: a field that is given another name keeps its name here.
+- A name in a store stays: a table here for each kind of row, and pins in the tests, hold them.
 - A value that a store of before does not have is given what says so. One that nobody here knows is
   refused: a newer deadheat may have counted on it.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from deadheat.results import CampaignFinding, Sample
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from deadheat.artifact import Artifact
-
-T = TypeVar("T")
 
 # 1: the first.
 STORE_VERSION = 1
@@ -45,125 +43,68 @@ class Settings:
     version: int = STORE_VERSION
 
 
+_NEEDED: Final = object()
+
+# Name in the store, and what a store of before means that does not have it.
+_SETTINGS: Mapping[str, object] = {
+    **dict.fromkeys(("word", "profile", "allow_remote", "seed", "seconds", "programs"), _NEEDED),
+    **dict.fromkeys(("keep", "recycle_programs", "recycle_bytes", "began"), _NEEDED),
+    "http2": False,
+    "max_rps": None,
+    "version": _NEEDED,
+}
+_SAMPLE: Mapping[str, object] = {
+    **dict.fromkeys(("at_s", "programs", "requests", "overlaps", "findings"), _NEEDED),
+    **dict.fromkeys(("restarts", "workers", "server_bytes", "coordinator_bytes"), _NEEDED),
+}
+_FINDING: Mapping[str, object] = {
+    **dict.fromkeys(("settled", "measured", "programs", "hits", "sightings"), _NEEDED),
+    **dict.fromkeys(("first_s", "last_s", "first_program"), _NEEDED),
+    "attempts": 0,
+    "picture": (),
+}
+
+
 def settings_values(settings: Settings) -> dict[str, object]:
     """Plain values, by name."""
-    return {
-        "word": settings.word,
-        "profile": settings.profile,
-        "allow_remote": settings.allow_remote,
-        "seed": settings.seed,
-        "seconds": settings.seconds,
-        "programs": settings.programs,
-        "keep": settings.keep,
-        "recycle_programs": settings.recycle_programs,
-        "recycle_bytes": settings.recycle_bytes,
-        "began": settings.began,
-        "http2": settings.http2,
-        "max_rps": settings.max_rps,
-        "version": settings.version,
-    }
+    return _values(settings, _SETTINGS)
 
 
 def settings_of(values: Mapping[str, Any]) -> Settings:
     """What ``settings_values`` gave. Raises ``LookupError``."""
-    settings = Settings(
-        word=values["word"],
-        profile=values["profile"],
-        allow_remote=values["allow_remote"],
-        seed=values["seed"],
-        seconds=values["seconds"],
-        programs=values["programs"],
-        keep=values["keep"],
-        recycle_programs=values["recycle_programs"],
-        recycle_bytes=values["recycle_bytes"],
-        began=values["began"],
-        http2=values.get("http2", False),
-        max_rps=values.get("max_rps"),
-        version=values["version"],
-    )
-    return _all_known(settings, values, settings_values(settings))
-
-
-def sample_values(sample: Sample) -> dict[str, object]:
-    """Plain values, by name."""
-    return {
-        "at_s": sample.at_s,
-        "programs": sample.programs,
-        "requests": sample.requests,
-        "overlaps": sample.overlaps,
-        "findings": sample.findings,
-        "restarts": sample.restarts,
-        "workers": sample.workers,
-        "server_bytes": sample.server_bytes,
-        "coordinator_bytes": sample.coordinator_bytes,
-    }
+    return Settings(**_read(values, _SETTINGS))
 
 
 def sample_text(sample: Sample) -> str:
     """As JSON."""
-    return json.dumps(sample_values(sample))
+    return json.dumps(_values(sample, _SAMPLE))
 
 
 def sample_of(text: str) -> Sample:
     """What ``sample_text`` wrote. Raises ``LookupError``, ``ValueError``."""
-    values = json.loads(text)
-    sample = Sample(
-        at_s=values["at_s"],
-        programs=values["programs"],
-        requests=values["requests"],
-        overlaps=values["overlaps"],
-        findings=values["findings"],
-        restarts=values["restarts"],
-        workers=values["workers"],
-        server_bytes=values["server_bytes"],
-        coordinator_bytes=values["coordinator_bytes"],
-    )
-    return _all_known(sample, values, sample_values(sample))
-
-
-def finding_values(finding: CampaignFinding) -> dict[str, object]:
-    """Plain values, by name; its key and its example have places of their own."""
-    return {
-        "settled": finding.settled,
-        "measured": finding.measured,
-        "programs": finding.programs,
-        "hits": finding.hits,
-        "sightings": finding.sightings,
-        "first_s": finding.first_s,
-        "last_s": finding.last_s,
-        "first_program": finding.first_program,
-        "attempts": finding.attempts,
-        "picture": finding.picture,
-    }
+    return Sample(**_read(json.loads(text), _SAMPLE))
 
 
 def finding_text(finding: CampaignFinding) -> str:
-    """As JSON."""
-    return json.dumps(finding_values(finding))
+    """As JSON; its key and its example have places of their own."""
+    return json.dumps(_values(finding, _FINDING))
 
 
 def finding_of(key: str, artifact: Artifact, path: Path, text: str) -> CampaignFinding:
     """What ``finding_text`` wrote. Raises ``LookupError``, ``ValueError``."""
-    values = json.loads(text)
-    finding = CampaignFinding(
-        key,
-        artifact,
-        path,
-        settled=values["settled"],
-        measured=values["measured"],
-        programs=values["programs"],
-        hits=values["hits"],
-        sightings=values["sightings"],
-        first_s=values["first_s"],
-        last_s=values["last_s"],
-        first_program=values["first_program"],
-        attempts=values.get("attempts", 0),
-        picture=tuple(tuple(row) for row in values.get("picture", ())),
-    )
-    return _all_known(finding, values, finding_values(finding))
+    values = _read(json.loads(text), _FINDING)
+    values["picture"] = tuple(tuple(row) for row in values["picture"])
+    return CampaignFinding(key, artifact, path, **values)
 
 
-def _all_known(read: T, values: Mapping[str, Any], known: Mapping[str, object]) -> T:
-    if unknown := sorted(set(values) - set(known)):
+def _values(row: object, names: Mapping[str, object]) -> dict[str, object]:
+    return {name: getattr(row, name) for name in names}
+
+
+def _read(values: Mapping[str, Any], names: Mapping[str, object]) -> dict[str, Any]:
+    if unknown := sorted(set(values) - set(names)):
         raise LookupError(f"nothing here knows {unknown[0]!r}")
-    return read
+    return {
+        name: values[name] if default is _NEEDED else values.get(name, default)
+        for name, default in names.items()
+    }
