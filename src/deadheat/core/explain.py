@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from deadheat.core.divergence import Anomaly, Divergence, ListDiff
+from deadheat.core.fragment import Decider, decider_of
 from deadheat.core.history import (
     Created,
     Fail,
@@ -131,6 +132,8 @@ def explain_generic(history: History, model: Model[S], budget: int) -> Divergenc
 
 def _list_diffs(history: History, core: History, promises: Promises) -> tuple[ListDiff, ...]:
     """For each list of the witness, what it showed against what the other calls prove."""
+    if decider_of(core, promises) is not Decider.LIVES:
+        return ()  # a session below another, or one that lives again, has no such life
     found: list[ListDiff] = []
     recorded = {op.index: op for op in history.operations}
     parents = parents_of(history.operations)

@@ -7,6 +7,7 @@ Rules
   which somebody still did. Where ``early < late`` it certainly lived in between.
 - Sessions are independent (locality, Herlihy & Wing 1990), so what is impossible
   for one alone is found here; what only lists can tell is for ``ordering``.
+- Of histories that ``fragment`` gives to ``Decider.LIVES`` only: none below another.
 - Closed intervals on one clock: an operation takes effect at some instant of
   ``[call_ns, return_ns]``, several at one instant in any order.
 """
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
     from deadheat.core.history import Operation
 
-_FORK, _CHILDREN = Kind.FORK, Kind.CHILDREN
 _SESSION, _CALL, _EARLY = attrgetter("session"), attrgetter("call_ns"), attrgetter("early")
 
 
@@ -99,8 +99,6 @@ def _gather(lives: Lives, existing: frozenset[str]) -> None:
                 continue
             asked = op.invocation
             if kind is Created:
-                if asked.parent is not None or asked.kind is _FORK:
-                    raise Unfit
                 session = result.session  # type: ignore[union-attr]
                 life = by_id.get(session) or _new(by_id, session)
                 _claim(life, op)
@@ -110,8 +108,6 @@ def _gather(lives: Lives, existing: frozenset[str]) -> None:
             session = asked.session or ""
             life = by_id.get(session) or _new(by_id, session)
             if kind is Absent:
-                if asked.parent is not None or asked.kind is _FORK or asked.kind is _CHILDREN:
-                    raise Unfit  # a parent, or a source, was not there
                 life.missing.append(op)
             elif kind is Found:
                 life.seen(op, end)
@@ -149,8 +145,6 @@ def _claim(life: Life, op: Operation) -> None:
 def _open(op: Operation, lives: Lives) -> None:
     """An operation without an answer: it may take effect at any later instant, or never."""
     kind, outcome = op.kind, op.outcome
-    if op.invocation.parent is not None:
-        raise Unfit
     if kind is Kind.CREATE:
         if type(outcome) is Ok and type(outcome.result) is Created:  # cut: the id is known
             session = outcome.result.session
@@ -214,7 +208,7 @@ def judge_alone(
     """Raise ``Conflict`` when this session is impossible by itself, lists included.
 
     What ``read_lives`` and ``judge_lists`` find of it, without a look at the others; nothing
-    where that depends on them. There must be no call about parents, children or forks.
+    where that depends on them.
     """
     life = Life(session)
     if existing:

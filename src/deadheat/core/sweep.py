@@ -12,7 +12,7 @@ Rules
   at which it ends is impossible by itself: most faults show so, and cost no full
   decision (``Conflict``). ``DeadEnd`` means that that has to look, and of a long
   history at which few operations first.
-- Gives up on an id of two creates, and a call that has to do with parents or forks.
+- Of histories that ``fragment`` gives to ``Decider.LIVES`` only. Gives up on an id of two creates.
 - This is what every trial of a healthy server goes through: plain records, and
   branches on exact types instead of patterns, where each operation passes.
 """
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _SESSION = attrgetter("session")
-_ABOUT_ONE = frozenset({Kind.GET, Kind.DELETE, Kind.RENAME})  # what "absent" is about: its session
 # The state is saved every so many answers, so that a choice can be made the other way. With no
 # more of them than this the full decision is as cheap.
 _SAVED = 32
@@ -365,11 +364,7 @@ class _Sweep(Reach):
                     calls.append((op.call_ns, i))
                 elif kind is Created:
                     session = result.session  # type: ignore[union-attr]
-                    if (
-                        session in creates
-                        or asked.parent is not None
-                        or asked.kind is not Kind.CREATE
-                    ):
+                    if session in creates or asked.kind is not Kind.CREATE:
                         raise GiveUp
                     creates[session] = i
                     if asked.title is not None:
@@ -377,8 +372,6 @@ class _Sweep(Reach):
                 elif kind is Deleted:
                     deletes.setdefault(str(asked.session), []).append(i)
                 elif kind is Absent:
-                    if asked.kind not in _ABOUT_ONE:
-                        raise GiveUp
                     calls.append((op.call_ns, i))
                     if asked.title is not None:
                         self._writes_title(asked, REFUSED)
@@ -394,7 +387,7 @@ class _Sweep(Reach):
         kind = asked.kind
         if kind is Kind.CREATE:
             title = asked.title
-            if asked.parent is not None or title in self.loose:
+            if title in self.loose:
                 raise GiveUp
             if title is None:
                 self.untold.append(i)
