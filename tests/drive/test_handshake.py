@@ -16,9 +16,10 @@ from tests.servers.scripted import Asked, Says, Scripted
 from deadheat.core.history import Kind
 from deadheat.core.promises import IdPromise, ListPromise, Promises, UpdatePromise
 from deadheat.drive.agreement import dry_run
+from deadheat.drive.draft import Draft, Sent
 from deadheat.drive.handshake import Ids, Looked, judge_ids
 from deadheat.drive.live import open_target
-from deadheat.drive.probing import Draft, Sent, probe
+from deadheat.drive.probing import probe
 from deadheat.drive.target import PLAIN, Target
 from deadheat.errors import NotThisApi
 
@@ -352,3 +353,57 @@ async def test_a_draft_writes_no_place_of_items_where_the_list_is_the_answer() -
     assert draft.items_at == ""
     written = [row.written for row in rows if row.asked == "list again"]
     assert written == ['id = "id", title = "title"']
+
+
+@pytest.mark.live
+@on_loop
+@pytest.mark.parametrize(
+    "says",
+    [
+        Says(503, {}),
+        Says(raw=b"HTTP/1.1 429 X\r\nretry-after: 0\r\ncontent-length: 0\r\n\r\n"),
+        Says(raw=b"", close=True),
+    ],
+    ids=["503", "429", "closed"],
+)
+@pytest.mark.parametrize("done", [False, True], ids=["not done", "done all the same"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
+async def test_a_draft_is_patient_with_one_hiccup(method: str, done: bool, says: Says) -> None:
+    met: list[Asked] = []
+
+    def hiccup(asked: Asked) -> Says | None:
+        if asked.method != method or met:
+            return None
+        met.append(asked)
+        if done:
+            crowd(asked)
+        return says
+
+    crowd = Crowd(random.Random(0), refuses=hiccup)
+    with Scripted(crowd) as server:
+        draft, rows = await probe(server.base_url, DRAFT, "ab12cd", 5.0)
+    assert met
+    assert draft.unsure == ()
+    assert (draft.delete, draft.rename is not None) == ("exactly-once", True)
+    assert any("when asked 2 times" in row.answered for row in rows)
+    assert set(crowd.stored) == set(crowd.foreign)
+
+
+@pytest.mark.live
+@on_loop
+async def test_a_draft_follows_redirects_on_the_same_server() -> None:
+    crowd = Crowd(random.Random(0))
+
+    def answer(asked: Asked) -> Says:
+        path, _, query = asked.path.partition("?")
+        if not path.startswith("/v2"):
+            to = f"/v2{path}{'?' if query else ''}{query}"
+            told = f"HTTP/1.1 308 X\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n"
+            return Says(raw=told.encode())
+        return crowd(replace(asked, path=asked.path.removeprefix("/v2")))
+
+    with Scripted(answer) as server:
+        draft, _ = await probe(server.base_url, DRAFT, "ab12cd", 5.0)
+    assert (draft.unsure, draft.delete) == ((), "exactly-once")
+    assert crowd.made >= 2
+    assert set(crowd.stored) == set(crowd.foreign)

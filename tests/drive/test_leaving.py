@@ -23,9 +23,10 @@ from trio.testing import MockClock
 from deadheat.core.history import Kind
 from deadheat.drive import agreement, executor, probing
 from deadheat.drive.agreement import dry_run
+from deadheat.drive.draft import Draft, Sent
 from deadheat.drive.journal import Journal, left_behind
 from deadheat.drive.live import open_target
-from deadheat.drive.probing import Draft, Sent, probe
+from deadheat.drive.probing import probe
 from deadheat.drive.target import PLAIN, Target
 
 if TYPE_CHECKING:

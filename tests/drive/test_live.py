@@ -20,7 +20,7 @@ from tests.servers.scripted import Asked, Says, Scripted
 
 from deadheat.campaign.judge import judge
 from deadheat.core.divergence import Anomaly, Diverged, Linearizable, Undecided
-from deadheat.core.history import Fail
+from deadheat.core.history import Fail, Kind
 from deadheat.core.promises import DeletePromise
 from deadheat.drive import live as live_module
 from deadheat.drive.agreement import dry_run
@@ -29,7 +29,7 @@ from deadheat.drive.journal import Journal
 from deadheat.drive.live import LiveTarget, open_target
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.server import Launch, ServerProcess, free_port
-from deadheat.drive.target import Target
+from deadheat.drive.target import PLAIN, Target
 from deadheat.drive.until import run_until
 from deadheat.errors import NotCleaned, NotThisApi, StartFailed, TargetDied, TooLarge
 from deadheat.targets.catalog import demo
@@ -102,7 +102,7 @@ async def test_what_does_not_work_alone_is_said_in_one_line(
     ids=["503", "429", "Retry-After", "closed"],
 )
 @pytest.mark.parametrize("done", [False, True], ids=["not done", "done all the same"])
-@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
 async def test_one_hiccup_is_told_and_ends_no_run(says: Says, done: bool, method: str) -> None:
     met: list[Asked] = []
 
@@ -117,7 +117,8 @@ async def test_one_hiccup_is_told_and_ends_no_run(says: Says, done: bool, method
     crowd = Crowd(random.Random(0), foreign=())
     with Scripted(crowd) as server:
         crowd.refuses = hiccup
-        async with open_target(at(server), "run") as live:
+        renames = replace(at(server), kinds=PLAIN | {Kind.RENAME})
+        async with open_target(renames, "run") as live:
             execution, death = await live.execute(TWO_DELETES)
             assert isinstance(judge(execution, death, live.promises), Linearizable)
             (one,) = live.met

@@ -15,7 +15,7 @@ from deadheat import media
 from deadheat.cli.options import ALLOW_REMOTE
 from deadheat.cli.saying import say
 from deadheat.drive.document import find_document
-from deadheat.drive.probing import Draft, Row, probe
+from deadheat.drive.probing import Row, probe
 from deadheat.drive.server import Launch, ServerProcess
 from deadheat.drive.until import run_until
 from deadheat.errors import BadFile, CannotSave, ExitCode, UserError
@@ -25,6 +25,8 @@ from deadheat.targets.openapi import Collection, base_path, collections, read_do
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from deadheat.drive.draft import Draft
 
 T = TypeVar("T")
 

@@ -51,7 +51,6 @@ from deadheat.drive.handshake import (
     given_again,
     look_for_ids,
     not_listed,
-    spared,
 )
 from deadheat.drive.lane import LaneClient
 from deadheat.drive.lateness import (
@@ -66,7 +65,7 @@ from deadheat.drive.leaving import leave_nothing
 from deadheat.drive.outcome import outcome_of_error
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.paging import LISTING, read_list
-from deadheat.drive.patience import Patience
+from deadheat.drive.patience import Patience, patiently
 from deadheat.drive.redirects import answered
 from deadheat.drive.request_rate import RequestRate
 from deadheat.drive.server import ServerProcess
@@ -392,20 +391,16 @@ class _Walk:
     async def _send(self, invocation: Invocation) -> tuple[Outcome, int | None, tuple[str, ...]]:
         status: int | None = None
         keys: tuple[str, ...] = ()
-        last: Outcome | None = None
 
         async def once(call: Invocation) -> Outcome:
-            outcome, *_ = await self._once(call)
+            nonlocal status, keys
+            outcome, now, has = await self._once(call)
+            if call is invocation:
+                status, keys = now, has
             return outcome
 
-        async def send() -> Outcome:
-            nonlocal status, keys, last
-            if last is not None and (done := await spared(once, self._ownership, invocation, last)):
-                return done
-            last, status, keys = await self._once(invocation)
-            return last
-
-        return await self._patience.ask(self._client, invocation, send), status, keys
+        outcome = await patiently(self._patience, self._client, self._ownership, invocation, once)
+        return outcome, status, keys
 
     async def _once(self, invocation: Invocation) -> tuple[Outcome, int | None, tuple[str, ...]]:
         """The one way to the server: nothing is sent that ``Ownership`` does not permit."""

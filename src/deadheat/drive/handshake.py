@@ -182,7 +182,9 @@ async def allowed(
         return ownership.may(invocation)
     for wait_s in (0.0, settle_s) if settle_s else (0.0,):
         await anyio.sleep(wait_s)
-        found = await ask(Invocation(Kind.GET, about))
+        get = Invocation(Kind.GET, about)
+        found = await ask(get)
+        ownership.no_change_waits(get, found)  # patience has passed since
         if not ownership.unread(about):
             break
         await ask(Invocation(Kind.LIST))

@@ -295,10 +295,16 @@ class Ownership:
 
     def still_there(self, get: Invocation, found: Outcome) -> None:
         """A get some time after a change that failed: under our title it is ours, and unchanged."""
+        if self.no_change_waits(get, found):
+            self._deleted.discard(str(get.session))
+
+    def no_change_waits(self, get: Invocation, found: Outcome) -> bool:
+        """The same of a change that is no delete: what had no answer is over. Is it so?"""
         title = found.result if isinstance(found, Ok) else None
-        if isinstance(title, Found) and self.of_run(title.title) and get.session is not None:
-            self._deleted.discard(get.session)
-            self._open.pop(get.session, None)
+        ours = isinstance(title, Found) and self.of_run(title.title) and get.session is not None
+        if ours:
+            self._open.pop(str(get.session), None)
+        return ours
 
     def _confirmed(self, session: str, title: str | None) -> None:
         """A get of it gave this title: is it ours though its id was somebody's before?"""

@@ -31,11 +31,13 @@ from deadheat.core.history import (
     Undeclared,
 )
 from deadheat.core.said import word_of
+from deadheat.drive.handshake import spared
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from deadheat.core.history import Invocation
+    from deadheat.drive.ownership import Ownership
 
 # A worker that is started again takes some 100 ms, a limit of one request a second is over after
 # the third. A server that is broken is said to be after 1.5 s.
@@ -86,6 +88,26 @@ class Patience:
             case _:
                 self.lost_a_create |= invocation.kind in (Kind.CREATE, Kind.FORK)
                 return outcome
+
+
+async def patiently(
+    patience: Patience,
+    client: Asked,
+    ownership: Ownership,
+    invocation: Invocation,
+    once: Callable[[Invocation], Awaitable[Outcome]],
+) -> Outcome:
+    """The same where a call is sent by ``once``, and only as long as ``ownership`` allows it."""
+    last: Outcome | None = None
+
+    async def send() -> Outcome:
+        nonlocal last
+        if last is not None and (done := await spared(once, ownership, invocation, last)):
+            return done
+        last = await once(invocation)
+        return last
+
+    return await patience.ask(client, invocation, send)
 
 
 def _why(outcome: Outcome) -> str:

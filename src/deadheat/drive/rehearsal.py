@@ -49,8 +49,8 @@ from deadheat.drive.handshake import (
     look_for_ids,
     not_kept,
     remove,
-    spared,
 )
+from deadheat.drive.patience import patiently
 from deadheat.errors import NotThisApi
 
 if TYPE_CHECKING:
@@ -166,20 +166,13 @@ class Rehearsal:
 
     async def _ask(self, invocation: Invocation) -> Outcome:
         """One call of the handshake, which races with nothing: patiently."""
-        last: Outcome | None = None
+        executor = self._executor
 
         async def once(call: Invocation) -> Outcome:
-            outcome, *_ = await self._executor.exchange(self._executor.observer, call)
+            outcome, *_ = await executor.exchange(executor.observer, call)
             return outcome
 
-        async def send() -> Outcome:
-            nonlocal last
-            if last is not None and (done := await spared(once, self._ownership, invocation, last)):
-                return done
-            last = await once(invocation)
-            return last
-
-        return await self._patience.ask(self._executor.observer, invocation, send)
+        return await patiently(self._patience, executor.observer, self._ownership, invocation, once)
 
     async def _find_lost(self) -> None:
         """A create that nobody knows about may have made a session: no trial's business."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import tomlkit
 
-from deadheat.drive.probing import Draft, Sent
+from deadheat.drive.draft import Draft, Sent
 
 if TYPE_CHECKING:
     from tomlkit.items import Table
