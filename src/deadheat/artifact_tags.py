@@ -16,14 +16,7 @@ TAGS: dict[str, tuple[Any, dict[type[Any], str]]] = {
     "call": (
         program.Call,
         {
-            program.Create: "create",
-            program.Delete: "delete",
-            program.Get: "get",
-            program.List: "list",
-            program.Rename: "rename",
-            program.Children: "children",
-            program.Fork: "fork",
-            program.Recreate: "recreate",
+            **program.KINDS,
             program.OwnCall: "owncall",
         },
     ),

@@ -10,22 +10,9 @@ Rules
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
-from deadheat.core.program import (
-    Children,
-    Create,
-    Delete,
-    Fork,
-    Get,
-    List,
-    OwnCall,
-    Program,
-    Recreate,
-    Rename,
-    Var,
-    structure,
-)
+from deadheat.core.program import Create, Fork, List, OwnCall, Program, Var, kind_of, structure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,22 +54,12 @@ def _call(call: Call) -> str:
             return f"Create(var={_var(call.var)}, {offset}, parent={parent})"
         case Fork():
             return f"Fork(var={_var(call.var)}, source={_var(call.source)}, {offset})"
-        case Delete():
-            return f"Delete(var={_var(call.var)}, {offset})"
-        case Get():
-            return f"Get(var={_var(call.var)}, {offset})"
         case List():
             return f"List({offset})"
-        case Rename():
-            return f"Rename(var={_var(call.var)}, {offset})"
-        case Children():
-            return f"Children(var={_var(call.var)}, {offset})"
-        case Recreate():
-            return f"Recreate(var={_var(call.var)}, {offset})"
         case OwnCall():
             return f"OwnCall(own={_own(call.own)}, var={_var(call.var)}, {offset})"
         case _:
-            assert_never(call)
+            return f"{kind_of(call).capitalize()}(var={_var(call.var)}, {offset})"
 
 
 def _var(var: Var) -> str:

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from deadheat.core.history import History
     from deadheat.core.promises import Promises
 
-_CREATE, _RECREATE, _FORK, _CHILDREN = Kind.CREATE, Kind.RECREATE, Kind.FORK, Kind.CHILDREN
+_CREATE, _RECREATE = Kind.CREATE, Kind.RECREATE
+# What ``Decider.LIVES`` knows of. A kind that is new is the search's until that one knows it, too.
+_OF_LIVES = (_CREATE, _RECREATE, Kind.DELETE, Kind.GET, Kind.LIST, Kind.RENAME)
+_OF_FAMILIES = tuple(kind for kind in Kind if kind not in (*_OF_LIVES, Kind.OWN))
 
 
 class Decider(Enum):
@@ -138,7 +141,7 @@ def traits_of(history: History, promises: Promises, *, meant: bool = True) -> Tr
         asked = op.invocation
         if asked.own is not None:
             custom = True
-        elif asked.parent is not None or asked.kind is _CHILDREN or asked.kind is _FORK:
+        elif asked.parent is not None or asked.kind in _OF_FAMILIES:
             families = True
         outcome = op.outcome
         if type(outcome) is Ok and type(outcome.result) is Answered:

@@ -23,7 +23,6 @@ from deadheat.core.program import (
     Call,
     Children,
     Create,
-    Fork,
     List,
     Place,
     Program,
@@ -204,9 +203,8 @@ def loosen_sessions(program: Program, history: History | None = None) -> Iterato
             continue
 
         def alone(call: Call, chosen: Call = chosen) -> Call:
-            if call == chosen and isinstance(call, Create | Fork):
-                return Create(call.var, call.offset_us)
-            return call
+            made = makes(call) if call == chosen else None
+            return call if made is None else Create(made, call.offset_us)
 
         yield from _smaller(program, [shape_of(program)], history, alone)
 

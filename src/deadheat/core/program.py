@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 # Not for typing only: cattrs reads these annotations when the program runs.
-from deadheat.core.history import Own  # noqa: TC001
+from deadheat.core.history import Invocation, Kind, Own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -144,12 +144,12 @@ def kind_of(call: Call) -> str:
 
     Of a call of one's own it is its name.
     """
-    return call.own.name if isinstance(call, OwnCall) else _KIND[type(call)]
+    return call.own.name if isinstance(call, OwnCall) else KINDS[type(call)]
 
 
 # In the order of simplicity: what anybody knows first. The words stand in files and events, so
 # they are no class's name.
-_KIND: dict[type[Call], str] = {
+KINDS: dict[type[Call], str] = {
     Create: "create",
     Delete: "delete",
     Get: "get",
@@ -159,6 +159,28 @@ _KIND: dict[type[Call], str] = {
     Fork: "fork",
     Recreate: "recreate",
 }
+
+
+def invocation_of(
+    call: Call, ids: Mapping[Var, str], title: str | None = None
+) -> Invocation | None:
+    """What is asked where the sessions have these ``ids``; None without one that it needs.
+
+    ``title``: what a create or a rename writes. Of a ``Recreate`` its create knows more.
+    """
+    needed = needs(call)
+    about = None if needed is None else ids.get(needed)
+    if needed is not None and about is None:
+        return None
+    match call:
+        case Create():
+            return Invocation(Kind.CREATE, None, title, about)
+        case Rename():
+            return Invocation(Kind.RENAME, about, title)
+        case OwnCall():
+            return Invocation(Kind.OWN, about, own=call.own)
+        case _:
+            return Invocation(Kind(kind_of(call)), about)
 
 
 def var_of(call: Call) -> Var | None:
@@ -285,7 +307,7 @@ def _named_key(lane: Lane, spelt: Mapping[Var, Var]) -> tuple[CallKey, ...]:
     return tuple(_call_key(readdressed(call, known)) for call in lane)
 
 
-_ORDER = {kind: n for n, kind in enumerate(_KIND.values())}
+_ORDER = {kind: n for n, kind in enumerate(KINDS.values())}
 
 
 def _call_key(call: Call) -> CallKey:

@@ -15,14 +15,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from deadheat.core.program import (
-    Create,
-    Fork,
     Lane,
     Program,
     canonical,
     changes,
     keep,
     kind_of,
+    makes,
     overlapping_pairs,
     problems,
     with_offsets,
@@ -126,9 +125,7 @@ def _one_twice(program: Program, rng: Random, offsets_us: Sequence[int]) -> Prog
     if not together:
         return program
     r = rng.choice(together)
-    calls = [
-        call for lane in program.rounds[r] for call in lane if not isinstance(call, Create | Fork)
-    ]
+    calls = [call for lane in program.rounds[r] for call in lane if makes(call) is None]
     if not calls:
         return program
     again = replace(rng.choice(calls), offset_us=rng.choice(offsets_us))

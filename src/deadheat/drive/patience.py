@@ -19,6 +19,7 @@ import anyio
 
 from deadheat.core.hiccups import Hiccup, passes
 from deadheat.core.history import (
+    MAKING,
     NAMING,
     Absent,
     Created,
@@ -86,7 +87,7 @@ class Patience:
             case Ok(Exists()) if invocation.kind in NAMING and invocation.session is not None:
                 return Ok(Created(invocation.session))
             case _:
-                self.lost_a_create |= invocation.kind in (Kind.CREATE, Kind.FORK)
+                self.lost_a_create |= invocation.kind in MAKING
                 return outcome
 
 

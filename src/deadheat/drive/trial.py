@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, assert_never
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
@@ -37,17 +37,12 @@ from deadheat.core.history import (
 )
 from deadheat.core.program import (
     Call,
-    Children,
     Create,
-    Delete,
-    Fork,
-    Get,
-    List,
-    OwnCall,
     Program,
     Recreate,
     Rename,
     Var,
+    invocation_of,
     makes,
     needs,
 )
@@ -175,37 +170,17 @@ class TrialRun:
 
     def _bound(self, call: Call, place: Place) -> Invocation | None:
         match call:
-            case Create(var):
-                create = self._ownership.create(self.number, var.name)
-                if call.parent is None:
-                    return create
-                below = self.ids.get(call.parent)
-                return None if below is None else replace(create, parent=below)
             case Recreate(var):
                 return self._ownership.create(self.number, var.name, kind=Kind.RECREATE)
+            case Create(var):
+                create = self._ownership.create(self.number, var.name)
+                asked = invocation_of(call, self.ids)
+                return None if asked is None else replace(create, parent=asked.parent)
             case Rename(var):
                 title = self._ownership.title(self.number, f"{var.name} {_spelt(place)}")
-                renamed = self._addressed(Kind.RENAME, var)
-                return None if renamed is None else replace(renamed, title=title)
-            case Children(var):
-                return self._addressed(Kind.CHILDREN, var)
-            case Fork(source=source):
-                return self._addressed(Kind.FORK, source)
-            case Delete(var):
-                return self._addressed(Kind.DELETE, var)
-            case Get(var):
-                return self._addressed(Kind.GET, var)
-            case List():
-                return Invocation(Kind.LIST)
-            case OwnCall(own, var):
-                about = self._addressed(Kind.OWN, var)
-                return None if about is None else replace(about, own=own)
+                return invocation_of(call, self.ids, title)
             case _:
-                assert_never(call)
-
-    def _addressed(self, kind: Kind, var: Var) -> Invocation | None:
-        session = self.ids.get(var)
-        return None if session is None else Invocation(kind, session)
+                return invocation_of(call, self.ids)
 
     async def _record(
         self,

@@ -45,6 +45,7 @@ from deadheat.core.program import (
     Var,
     canonical,
     changes,
+    makes,
     needs,
     overlapping_pairs,
     var_of,
@@ -295,7 +296,7 @@ class ProgramMachine(RuleBasedStateMachine):
         """
         ends = self._changed_last()
         lane, last = ends[number % len(ends)]
-        above = needs(last) if isinstance(last, Create | Fork) else self._above(var_of(last))
+        above = needs(last) if makes(last) is not None else self._above(var_of(last))
         read = above if head and above is not None else var_of(last)
         if read is not None:
             self._append(Get(read, offset_us), lane)
@@ -376,7 +377,7 @@ class ProgramMachine(RuleBasedStateMachine):
 
         In a race ``lane`` is where it should go; it goes where its session is known.
         """
-        if isinstance(call, Create | Fork):
+        if makes(call) is not None:
             raise ValueError("the machine names what it makes: call create(…) or fork(…)")
         if isinstance(call, Delete):
             self._delete(call.var, lane, call.offset_us)
@@ -424,7 +425,7 @@ class ProgramMachine(RuleBasedStateMachine):
         )
 
     def _related(self, call: Call) -> bool:
-        if isinstance(call, Create | Fork):
+        if makes(call) is not None:
             return needs(call) is not None
         session = var_of(call)
         return session in self._family or self._above(session) is not None

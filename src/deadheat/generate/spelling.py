@@ -11,23 +11,19 @@ Rules
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from hypothesis import reject
 from hypothesis import strategies as st
 
 from deadheat.core.program import (
+    KINDS,
     Call,
-    Children,
     Create,
-    Delete,
     Fork,
-    Get,
     List,
     OwnCall,
     Program,
-    Recreate,
-    Rename,
     Var,
     canonical,
     makes,
@@ -42,11 +38,7 @@ if TYPE_CHECKING:
 
 _MOST_SESSIONS = 100  # a cascade of 16 children and its cousins fits five times
 _MOST_DIGITS = 7  # of an offset: up to 10 s
-# In the order of ``core.program``: what anybody knows first.
-_KINDS: tuple[type[Call], ...] = (Create, Delete, Get, List, Rename, Children, Fork, Recreate)
-_OF_ONE_SESSION: dict[type[Call], Callable[[Var, int], Call]] = {
-    kind: kind for kind in (Delete, Get, Rename, Children, Recreate)
-}
+_KINDS = tuple(KINDS)  # their order is that of the choices in Hypothesis's databases
 
 
 class Written:
@@ -107,7 +99,7 @@ def _read_call(pick: Callable[[int, int], int]) -> Call:
         return Create(var, offset_us, Var(parent - 1) if parent else None)
     if kind is Fork:
         return Fork(var, Var(pick(0, _MOST_SESSIONS - 1)), offset_us)
-    return _OF_ONE_SESSION[kind](var, offset_us)
+    return cast("Callable[[Var, int], Call]", kind)(var, offset_us)
 
 
 def _spell(program: Program) -> Iterator[int]:

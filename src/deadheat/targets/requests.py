@@ -9,21 +9,11 @@ Rules
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from deadheat.core.history import Invocation, Kind
-from deadheat.core.program import (
-    Children,
-    Create,
-    Delete,
-    Fork,
-    Get,
-    List,
-    OwnCall,
-    Recreate,
-    Rename,
-)
+from deadheat.core.program import Recreate, invocation_of, needs
 from deadheat.errors import CannotExport
 from deadheat.report.export.recipe import Reads, Request, Start, Step
 from deadheat.targets import opencode
@@ -151,37 +141,16 @@ def _request(wire: Wire, invocation: Invocation, ids: Mapping[str, str]) -> Requ
 
 
 def _invocation(call: Call, ids: Mapping[str, str]) -> Invocation:
-    def known(name: str) -> str:
-        if name not in ids:
-            raise CannotExport(
-                f"the id of session {name} was never recorded. Replay the example to see it again."
-            )
-        return ids[name]
-
-    match call:
-        case Recreate():
-            raise CannotExport(
-                "only deadheat creates under one name twice, so far. Use `deadheat replay`."
-            )
-        case Create(parent=None):
-            return Invocation(Kind.CREATE, title=_TITLE)
-        case Create(parent=parent) if parent is not None:
-            return Invocation(Kind.CREATE, None, _TITLE, known(parent.name))
-        case Fork(source=source):
-            return Invocation(Kind.FORK, known(source.name))
-        case Rename(var):
-            return Invocation(Kind.RENAME, known(var.name), _TITLE)
-        case Delete(var):
-            return Invocation(Kind.DELETE, known(var.name))
-        case Get(var):
-            return Invocation(Kind.GET, known(var.name))
-        case Children(var):
-            return Invocation(Kind.CHILDREN, known(var.name))
-        case List():
-            return Invocation(Kind.LIST)
-        case OwnCall(own, var):
-            return Invocation(Kind.OWN, known(var.name), own=own)
-        case Create():
-            raise AssertionError("a create has a parent or none")
-        case _:
-            assert_never(call)
+    if isinstance(call, Recreate):
+        raise CannotExport(
+            "only deadheat creates under one name twice, so far. Use `deadheat replay`."
+        )
+    needed = needs(call)
+    known = {} if needed is None or needed.name not in ids else {needed: ids[needed.name]}
+    asked = invocation_of(call, known, _TITLE)
+    if asked is None:
+        raise CannotExport(
+            f"the id of session {needed and needed.name} was never recorded. "
+            "Replay the example to see it again."
+        )
+    return asked
