@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from deadheat.core import history, program
+from deadheat.core.said import RESULTS
 
 # By the key that holds the word in the file.
 TAGS: dict[str, tuple[Any, dict[type[Any], str]]] = {
@@ -22,19 +23,7 @@ TAGS: dict[str, tuple[Any, dict[type[Any], str]]] = {
     ),
     "result": (
         history.Result,
-        {
-            history.Created: "created",
-            history.Exists: "exists",
-            history.Deleted: "deleted",
-            history.Renamed: "renamed",
-            history.Found: "found",
-            history.Absent: "absent",
-            history.Listed: "listed",
-            history.Offspring: "offspring",
-            history.Undeclared: "undeclared",
-            history.Answered: "answered",
-            history.Begun: "begun",
-        },
+        RESULTS,
     ),
     "outcome": (
         history.Outcome,

@@ -118,7 +118,7 @@ def silenced(history: History) -> History:
         history,
         operations=tuple(
             replace(op, outcome=Info(Unknown.GARBLED, "undeclared"), return_ns=None)
-            if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Undeclared)
+            if isinstance(op.result, Undeclared)
             else op
             for op in history.operations
         ),

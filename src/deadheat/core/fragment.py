@@ -160,14 +160,14 @@ def lives_again(history: History, promises: Promises) -> bool:
         name = op.invocation.session or op.invocation.title
         unknown = isinstance(op.outcome, Info)
         if promises.create is not CreatePromise.NEW and name is not None:
-            told = isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Exists)
+            told = isinstance(op.result, Exists)
             if told or name in asked:
                 return True
             asked.add(name)
         if unknown and (op.invocation.session is not None or promises.ids is IdPromise.REUSED):
             return True
-        if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Created):
-            if op.outcome.result.session in given:
+        if isinstance(op.result, Created):
+            if op.result.session in given:
                 return True
-            given.add(op.outcome.result.session)
+            given.add(op.result.session)
     return False

@@ -250,6 +250,11 @@ class Operation:
         return self.invocation.kind
 
     @property
+    def result(self) -> Result | None:
+        """What was answered, if it was."""
+        return self.outcome.result if type(self.outcome) is Ok else None
+
+    @property
     def called(self) -> str:
         """The kind as people say it: of a call of one's own, its name."""
         own = self.invocation.own
@@ -324,9 +329,7 @@ class History:
 
 def shown_sessions(operation: Operation) -> frozenset[str]:
     """The ids that this operation's answer proves to exist at some instant of its interval."""
-    if not isinstance(operation.outcome, Ok):
-        return frozenset()
-    match operation.outcome.result:
+    match operation.result:
         case Created(session):
             return frozenset({session})
         case Listed() | Offspring() as listed:
@@ -339,9 +342,7 @@ def shown_sessions(operation: Operation) -> frozenset[str]:
 
 def shown_titles(operation: Operation) -> tuple[tuple[str, str], ...]:
     """Each session under the title that a read of it shows, where it looked at one."""
-    if not isinstance(operation.outcome, Ok):
-        return ()
-    match operation.outcome.result:
+    match operation.result:
         case Listed(entries) | Offspring(entries):
             return tuple((e.session, e.title) for e in entries if e.title is not None)
         case Found(str() as title) if operation.invocation.session is not None:
@@ -370,11 +371,9 @@ def may_change(operation: Operation) -> bool:
 def parents_of(operations: Iterable[Operation]) -> dict[str, str]:
     """Below which session each one was made, as far as the creates' answers tell."""
     return {
-        op.outcome.result.session: op.invocation.parent
+        op.result.session: op.invocation.parent
         for op in operations
-        if op.invocation.parent is not None
-        and isinstance(op.outcome, Ok)
-        and isinstance(op.outcome.result, Created)
+        if op.invocation.parent is not None and isinstance(op.result, Created)
     }
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, TypeAlias
 
-from deadheat.core.history import Listed, Ok
+from deadheat.core.history import Listed
 from deadheat.core.lives import BEFORE, NEVER, Conflict, Life, Lives
 
 if TYPE_CHECKING:
@@ -112,8 +112,8 @@ def _with_titles(
     tokens: set[Token] = set(members)
     made = BEFORE
     wild: set[str] = set()
-    if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Listed):
-        for entry in op.outcome.result.entries:
+    if isinstance(op.result, Listed):
+        for entry in op.result.entries:
             titles = values.get(entry.session)
             if titles is None:
                 continue

@@ -65,13 +65,13 @@ def _under_one_title(history: History) -> dict[str | None, frozenset[str]]:
     for op in history.operations:
         if (made := _made(op)) is not None:
             found.setdefault(op.invocation.title, set()).add(made)
-        elif isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Listed | Offspring):
-            for entry in op.outcome.result.entries:
+        elif isinstance(op.result, Listed | Offspring):
+            for entry in op.result.entries:
                 found.setdefault(entry.title, set()).add(entry.session)
-        elif isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Found | Renamed):
+        elif isinstance(op.result, Found | Renamed):
             title = op.invocation.title
-            if isinstance(op.outcome.result, Found):
-                title = op.outcome.result.title
+            if isinstance(op.result, Found):
+                title = op.result.title
             found.setdefault(title, set()).add(str(op.invocation.session))
     return {title: frozenset(sessions) for title, sessions in found.items()}
 
@@ -108,7 +108,7 @@ def with_all_above(history: History, sessions: frozenset[str]) -> frozenset[str]
 
 
 def _is_exists(op: Operation) -> bool:
-    return isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Exists)
+    return isinstance(op.result, Exists)
 
 
 def _concerned(op: Operation) -> frozenset[str]:
@@ -120,15 +120,11 @@ def _concerned(op: Operation) -> frozenset[str]:
 
 
 def _made(op: Operation) -> str | None:
-    return (
-        op.outcome.result.session
-        if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Created)
-        else None
-    )
+    return op.result.session if isinstance(op.result, Created) else None
 
 
 def forgettable(op: Operation) -> bool:
     """Can it be forgotten without making anything else impossible?"""
     if op.kind in READING:
         return True
-    return isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Absent | Exists)
+    return isinstance(op.result, Absent | Exists)

@@ -160,7 +160,7 @@ class _Search(Generic[S]):
         for i, op in enumerate(self.ops):
             if not _definite(op) or not isinstance(op.outcome, Ok):
                 continue
-            result = op.outcome.result
+            result = op.result
             if isinstance(result, Listed) and op.invocation.session is None:
                 self.lists.append((1 << i, result.sessions))
             if not isinstance(result, Created):
@@ -196,8 +196,8 @@ class _Search(Generic[S]):
         for i in chosen:
             op = self.ops[i]
             whole = op.invocation.session is None
-            if whole and isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Listed):
-                differing = op.outcome.result.sessions ^ there
+            if whole and isinstance(op.result, Listed):
+                differing = op.result.sessions ^ there
                 if len(differing) < least:
                     least, near = len(differing), differing
         if not near:
@@ -225,12 +225,12 @@ def _is_read(op: Operation) -> bool:
         return False
     if only_reads(op):
         return True
-    result = op.outcome.result
+    result = op.result
     return isinstance(result, Absent | Exists) or result == FORBIDDEN
 
 
 def _is_mark(op: Operation) -> bool:
-    return isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Begun)
+    return isinstance(op.result, Begun)
 
 
 def pending(op: Operation) -> Operation | None:
@@ -241,6 +241,6 @@ def pending(op: Operation) -> Operation | None:
     """
     if only_reads(op) or isinstance(op.outcome, Fail):
         return None
-    if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Created):
+    if isinstance(op.result, Created):
         return replace(op, return_ns=None)
     return replace(op, return_ns=None, outcome=Info(Unknown.TIMEOUT, "cut"))

@@ -365,8 +365,8 @@ def model_for(history: History, promises: Promises) -> SessionModel:
     loose = False  # is there a create without an answer below some parent?
     for op in history.operations:
         title = op.invocation.title
-        if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Created):
-            claimed.add(op.outcome.result.session)
+        if isinstance(op.result, Created):
+            claimed.add(op.result.session)
         elif isinstance(op.outcome, Fail):
             continue
         elif op.kind in NAMING and op.invocation.session is not None:
@@ -380,7 +380,7 @@ def model_for(history: History, promises: Promises) -> SessionModel:
     unclaimed: dict[str, str | None] = {}
     for op in history.operations:
         proven = shown_sessions(op)
-        if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Deleted):
+        if isinstance(op.result, Deleted):
             proven = touched_sessions(op)
         for session in proven - claimed - history.existing:
             unclaimed.setdefault(session, None)
@@ -431,13 +431,11 @@ def with_beginnings(history: History, promises: Promises) -> History:
 
 
 def _deleted_it(op: Operation) -> bool:
-    return isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Deleted)
+    return isinstance(op.result, Deleted)
 
 
 def _titles_of(op: Operation) -> tuple[tuple[str, str], ...]:
-    if not isinstance(op.outcome, Ok):
-        return ()
-    match op.outcome.result:
+    match op.result:
         case Listed(entries) | Offspring(entries):
             return tuple((e.session, e.title) for e in entries if e.title is not None)
         case Found(str() as title):

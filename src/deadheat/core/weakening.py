@@ -151,7 +151,7 @@ class _Looks:
         )
 
     def _change(self, op: Operation) -> _Change:
-        made = op.outcome.result if isinstance(op.outcome, Ok) else None
+        made = op.result
         session = made.session if isinstance(made, Created) else op.invocation.session
         if op.kind is Kind.FORK and made is None:
             session = None  # the source's id, and nobody knows its own
@@ -183,7 +183,7 @@ def _changes(op: Operation) -> bool:
 
 
 def _refused(op: Operation) -> bool:
-    return isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Absent | Exists)
+    return isinstance(op.result, Absent | Exists)
 
 
 def _looks(op: Operation) -> bool:
@@ -193,9 +193,7 @@ def _looks(op: Operation) -> bool:
 
 def _untitled(op: Operation) -> Operation:
     """The same, and nobody looked at a title."""
-    if not isinstance(op.outcome, Ok):
-        return op
-    match op.outcome.result:
+    match op.result:
         case Found():
             return replace(op, outcome=Ok(Found()))
         case Listed(entries):
@@ -208,7 +206,7 @@ def _untitled(op: Operation) -> Operation:
 
 def _unsaid(op: Operation) -> Operation:
     """The same, but a status that may mean absence says nothing."""
-    if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Absent | Undeclared):
+    if isinstance(op.result, Absent | Undeclared):
         return replace(op, outcome=Info(Unknown.UNCLEAR), return_ns=None)
     return op
 
@@ -253,9 +251,7 @@ def _sessions_of(history: History) -> dict[str, None]:
 def _parts_of(
     op: Operation, sessions: Iterable[str], parents: Mapping[str, str], kind: Kind = Kind.GET
 ) -> list[Operation]:
-    if not isinstance(op.outcome, Ok):
-        return [op]
-    match op.outcome.result:
+    match op.result:
         case Listed(entries):
             return _reads_of(op, entries, sessions, kind)
         case Offspring(entries):

@@ -74,6 +74,6 @@ def history_of(
 
 def _projected(op: Operation, counts: Callable[[Seen], bool]) -> Operation:
     """The same; of a list only the entries that count."""
-    if not (isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Listed)):
+    if not (isinstance(op.result, Listed)):
         return op
-    return replace(op, outcome=Ok(Listed(tuple(filter(counts, op.outcome.result.entries)))))
+    return replace(op, outcome=Ok(Listed(tuple(filter(counts, op.result.entries)))))

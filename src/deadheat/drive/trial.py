@@ -250,9 +250,7 @@ class TrialRun:
     def _taken(self) -> frozenset[str]:
         """The sessions that an acknowledged delete should have taken, itself or by cascade."""
         taken = {
-            str(op.invocation.session)
-            for op in self.operations
-            if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Deleted)
+            str(op.invocation.session) for op in self.operations if isinstance(op.result, Deleted)
         }
         for session, parent in parents_of(self.operations).items():  # in order of birth
             if parent in taken:
@@ -315,7 +313,7 @@ class TrialRun:
             if not op.at_rest:
                 continue
             shown |= shown_sessions(op)
-            if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Absent):
+            if isinstance(op.result, Absent):
                 gone.add(str(op.invocation.session))
         unasked = {self.ids[var] for var in self._only_children if var in self.ids}
         gone |= unasked & self._taken()
