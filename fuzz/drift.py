@@ -1,14 +1,14 @@
 """How far the rate of one program drifts: within a server, from start to start, and with load.
 
 Each server is started afresh, and measured in blocks of trials; in every other block each core
-of the machine is kept busy by somebody else. Only trials that raced count (`core/raced.py`), and
+of the machine is kept busy by somebody else. Only trials that raced count (`model/raced.py`), and
 blocks whose calls take at most `evidence.SLOWER` times as long as recorded (the others are listed,
 and nothing is said by them anywhere). What
 the trials themselves scatter by chance is taken out: between two occasions (a block on one server,
 and a block on another) the logarithm of the rate differs by a normal error whose deviation is
 estimated by maximum likelihood from all blocks, a binomial each. The last line is the factor by
 which the rate falls from one occasion to the next in at most one of 200 pairs: what
-`core/evidence.py` allows for (`DRIFT`).
+`trials/evidence.py` allows for (`DRIFT`).
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from deadheat import artifact as artifacts
-from deadheat.campaign.trial import look
-from deadheat.core.evidence import SLOWER, Came
-from deadheat.core.history import makespan_ns
-from deadheat.core.stats import rate
 from deadheat.drive.live import open_target
-from deadheat.report.wording import percent
+from deadheat.files import artifact as artifacts
+from deadheat.model.history import makespan_ns
+from deadheat.report.words import percent
+from deadheat.run.trial import look
 from deadheat.targets.catalog import resolve
+from deadheat.trials.evidence import SLOWER, Came
+from deadheat.trials.stats import rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from deadheat.artifact import Artifact
+    from deadheat.files.artifact import Artifact
 
 BUSY = "while True: pass"
 # Half of what may go wrong at 99 % in one answer; the other half is for too few trials.

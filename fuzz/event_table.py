@@ -24,11 +24,11 @@ from urllib.parse import urlsplit
 import anyio
 import anyio.to_thread
 
-from deadheat import artifact as artifacts
-from deadheat.core.divergence import EVENTS, Anomaly
-from deadheat.drive.server import ServerProcess
-from deadheat.report.wording import rate_text
-from deadheat.targets import opencode
+from deadheat.drive.server.process import ServerProcess
+from deadheat.files import artifact as artifacts
+from deadheat.model.verdict import EVENTS, Anomaly
+from deadheat.report.words import rate_text
+from deadheat.targets.opencode import releases as opencode
 
 WANTED = EVENTS | {Anomaly.HANG, Anomaly.UNRESPONSIVE}
 # OpenCode 1.18.33 announces up to 50 ms after the answer and more; what has not come by then

@@ -22,10 +22,10 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from deadheat.core.promises import EventPromise
-from deadheat.core.stats import rate
 from deadheat.drive.live import open_target
+from deadheat.model.promises import EventPromise
 from deadheat.targets.catalog import resolve
+from deadheat.trials.stats import rate
 
 WAYS = ("deadheat replay", "script (httpx)", "script --stdlib")
 

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 import anyio
 import httpx
 
-from deadheat.drive.server import ServerProcess
-from deadheat.targets import opencode
+from deadheat.drive.server.process import ServerProcess
+from deadheat.targets.opencode import releases as opencode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

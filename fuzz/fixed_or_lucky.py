@@ -1,7 +1,7 @@
 """How often `deadheat verify` would be wrong, each way, on simulated fixes and races that are left.
 
-The rules of `core/evidence.py` and `core/verifying.py` as the product uses them, on coins instead
-of servers: rates drawn log-uniformly, recorded with 200 trials; a race that is left shows at a
+The rules of `trials/evidence.py` and `trials/baseline.py` as the product uses them, on coins, not
+servers: rates drawn log-uniformly, recorded with 200 trials; a race that is left shows at a
 third of its rate in every other run (the worst that is allowed for), else at a third to the whole
 of it. By the recorded rate, and beside a baseline whose rate drifts. Prints a Markdown table; exit
 1 when an error is more frequent than stated, beyond what chance makes of 1 in 1,000 such tables.
@@ -16,9 +16,9 @@ from random import Random
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.core.fixes import DESIGNS, Wrong, simulate
+from tests.trials.fixes import DESIGNS, Wrong, simulate
 
-from deadheat.core.stats import rate
+from deadheat.trials.stats import rate
 
 
 def main() -> int:

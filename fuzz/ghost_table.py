@@ -24,8 +24,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from deadheat import artifact as artifacts
-from deadheat.core.program import Create, Delete, Program, Var, structure
+from deadheat.files import artifact as artifacts
+from deadheat.model.program import Create, Delete, Program, Var, structure
 
 MINIMUM = structure(
     Program(

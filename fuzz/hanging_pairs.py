@@ -24,8 +24,8 @@ from typing import Any
 import anyio
 import httpx
 
-from deadheat.drive.server import ServerProcess
-from deadheat.targets import opencode
+from deadheat.drive.server.process import ServerProcess
+from deadheat.targets.opencode import releases as opencode
 
 # The control asks so often: several times within the shortest bound worth asking for.
 _CONTROL_EVERY_S = 0.25

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import anyio
 
-from deadheat import artifact as artifacts
-from deadheat.artifact import Artifact, Origin, RateRecord, TargetRecord
-from deadheat.campaign.trial import once
-from deadheat.core.divergence import Anomaly, Diverged, Divergence, Undecided
-from deadheat.core.program import Create, Delete, Program, Var
-from deadheat.core.stats import rate
 from deadheat.drive.live import open_target
+from deadheat.files import artifact as artifacts
+from deadheat.files.artifact import Artifact, Origin, RateRecord, TargetRecord
+from deadheat.model.program import Create, Delete, Program, Var
+from deadheat.model.verdict import Anomaly, Diverged, Divergence, Undecided
+from deadheat.run.trial import once
 from deadheat.targets.catalog import resolve
+from deadheat.trials.stats import rate
 
 # On a loaded machine the ghost may hide for some hundred trials.
 _PATIENCE = 10

@@ -28,26 +28,26 @@ from typing import TYPE_CHECKING, cast
 import anyio
 import httpx
 
-from deadheat import artifact as artifacts
-from deadheat.campaign.trial import matching, once
-from deadheat.core.checker import check
-from deadheat.core.history import Created, History, Info, Invocation, Kind, Ok, Outcome
-from deadheat.core.program import Program, structure
-from deadheat.core.release import missed_rounds
-from deadheat.core.stats import Rate, rate, rate_ratio
+from deadheat.check.checker import check
+from deadheat.drive.binding import TrialRun
 from deadheat.drive.live import LiveTarget, open_target
-from deadheat.drive.outcome import outcome_of_error
 from deadheat.drive.ownership import Ownership
-from deadheat.drive.trial import TrialRun
+from deadheat.drive.wire.outcome import outcome_of_error
+from deadheat.files import artifact as artifacts
+from deadheat.model.history import Created, History, Info, Invocation, Kind, Ok, Outcome
+from deadheat.model.program import Program, structure
+from deadheat.model.release import missed_rounds
 from deadheat.report.diagram import program_lines, text
-from deadheat.report.wording import percent
+from deadheat.report.words import percent
+from deadheat.run.trial import matching, once
 from deadheat.targets.catalog import resolve
+from deadheat.trials.stats import Rate, rate, rate_ratio
 
 if TYPE_CHECKING:
-    from deadheat.artifact import Artifact
-    from deadheat.core.divergence import Verdict
-    from deadheat.drive.gate import Gate
-    from deadheat.drive.lane import LaneClient
+    from deadheat.drive.wire.gate import Gate
+    from deadheat.drive.wire.lane import LaneClient
+    from deadheat.files.artifact import Artifact
+    from deadheat.model.verdict import Verdict
 
 # Issue 4: what the offsets, and what the most reliable program, are to be worth.
 GOAL_AGAINST_0 = 8
@@ -75,7 +75,7 @@ class Plain:
     async def exchange(
         self, _client: LaneClient, invocation: Invocation, _held: tuple[Gate, int] | None = None
     ) -> tuple[Outcome, int, int | None, int | None]:
-        """See ``drive.trial.Exchange``."""
+        """See ``drive.binding.Exchange``."""
         self.ownership.permit(invocation)
         asked = self._wire.encode(invocation)
         headers = {} if asked.body is None else {"content-type": "application/json"}

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deadheat import artifact as artifacts
-from deadheat.artifact import divergence_of
+from deadheat.files import artifact as artifacts
+from deadheat.files.artifact import divergence_of
 
 if TYPE_CHECKING:
-    from deadheat.artifact import Artifact
+    from deadheat.files.artifact import Artifact
 
 HERE = Path(__file__).parent / "targets"
 CONTROLS = frozenset({"json-server"})  # in which nothing can diverge: one process, one step a call

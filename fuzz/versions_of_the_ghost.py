@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from deadheat.targets.npm import fetch_binary, platform_package
+from deadheat.targets.opencode.npm import fetch_binary, platform_package
 
 VERSIONS = "1.0.142,1.0.152,1.0.185,1.1.11,1.1.34,1.1.53,1.1.65,1.2.1,1.3.2,latest"
 

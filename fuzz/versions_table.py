@@ -17,11 +17,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deadheat import artifact as artifacts
-from deadheat.artifact import divergence_of
+from deadheat.files import artifact as artifacts
+from deadheat.files.artifact import divergence_of
 
 if TYPE_CHECKING:
-    from deadheat.artifact import Artifact
+    from deadheat.files.artifact import Artifact
 
 VERSIONS = ("1.0.152", "1.1.65", "1.2.1", "1.3.2", "1.15.13", "1.17.19", "1.18.33")
 _ENDED = "ended.json"  # written when a run has come to its end, with its exit code

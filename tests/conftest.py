@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from deadheat.errors import FetchFailed
-from deadheat.hiding import forget
+from deadheat.files.hiding import forget
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tests.campaign.simulated import simulate
 from tests.programs import TWO_DELETES, A, sequential
+from tests.run.simulated import simulate
 
-from deadheat.artifact import (
+from deadheat.check.checker import check
+from deadheat.files.artifact import (
     Artifact,
     Environment,
     Origin,
@@ -17,9 +18,7 @@ from deadheat.artifact import (
     explanation_of,
     sessions_of,
 )
-from deadheat.core.checker import check
-from deadheat.core.divergence import Diverged, Divergence
-from deadheat.core.history import (
+from deadheat.model.history import (
     Created,
     Deleted,
     History,
@@ -29,8 +28,9 @@ from deadheat.core.history import (
     Ok,
     Operation,
 )
-from deadheat.core.program import Create, Delete, Program
-from deadheat.core.promises import Promises
+from deadheat.model.program import Create, Delete, Program
+from deadheat.model.promises import Promises
+from deadheat.model.verdict import Diverged, Divergence
 
 if TYPE_CHECKING:
     from deadheat.drive.executor import Execution

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deadheat.targets.opencode import profile_of
+from deadheat.targets.opencode.releases import profile_of
 
 WIRE = profile_of(None).wire()
 _events = profile_of(None).events_wire()

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING
 
 from tests import pinned_doors
 
-from deadheat import artifact as artifacts
-from deadheat.artifact import FORMAT_VERSION, divergence_of, to_json
-from deadheat.core.coverage import Overlap, Pairing, Relation, Sequence
-from deadheat.core.divergence import Anomaly, Signature
-from deadheat.core.history import Kind, Own
-from deadheat.core.ladder import Rung
-from deadheat.core.program import (
+from deadheat.check.explain.levels import Rung
+from deadheat.files import artifact as artifacts
+from deadheat.files.artifact import FORMAT_VERSION, divergence_of, to_json
+from deadheat.files.fingerprint import canonical_text, fingerprint_of
+from deadheat.generate.grammar import spelled
+from deadheat.generate.source import ProgramSource
+from deadheat.model.history import Kind, Own
+from deadheat.model.program import (
     Call,
     Children,
     Create,
@@ -40,9 +41,8 @@ from deadheat.core.program import (
     needs,
     var_of,
 )
-from deadheat.fingerprint import canonical_text, fingerprint_of
-from deadheat.generate.source import ProgramSource
-from deadheat.generate.spelling import spelled
+from deadheat.model.verdict import Anomaly, Signature
+from deadheat.trials.coverage import Overlap, Pairing, Relation, Sequence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,26 +19,27 @@ import anyio
 import click
 from tests.campaign.crewed import FakeCrew, coordinator, did, works
 from tests.campaign.test_coordinator import BOUNDED, LARGE, OTHER_SHAPE, RAW, better, found
-from tests.campaign.test_engine import Run as EngineRun
 from tests.campaign.test_worker import Run as WorkerRun
 from tests.examples import example, ghost
-from tests.report.test_job import EVERY
+from tests.report.test_ci import EVERY
+from tests.run.test_engine import Run as EngineRun
 
 from deadheat import errors
-from deadheat.campaign import events, protocol, worker
-from deadheat.campaign.event_lines import event_line
+from deadheat.campaign import protocol, worker
 from deadheat.campaign.news import NewsKind
 from deadheat.campaign.store import Store
 from deadheat.cli.commands import Later
 from deadheat.cli.main import cli
-from deadheat.core.hiccups import Hiccup
-from deadheat.core.history import Kind
-from deadheat.core.stats import rate
+from deadheat.files.results import Presence, Row, Standing, Summary
+from deadheat.model.hiccups import Hiccup
+from deadheat.model.history import Kind
+from deadheat.report.ci import job_machine_line
 from deadheat.report.comparison import versions_json
-from deadheat.report.job import job_machine_line
-from deadheat.report.outcome import machine_line
-from deadheat.results import Presence, Row, Standing, Summary
+from deadheat.report.run import machine_line
+from deadheat.run import events
+from deadheat.run.event_lines import event_line
 from deadheat.targets.catalog import resolve
+from deadheat.trials.stats import rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from deadheat.core.program import (
-    Call,
-    Create,
-    Delete,
-    Get,
-    Lane,
-    List,
-    Program,
-    Var,
-    canonical,
-)
+from deadheat.model.program import Call, Create, Delete, Get, Lane, List, Program, Var, canonical
 
 A, B, C = Var(0), Var(1), Var(2)
 

@@ -1,78 +1,22 @@
-"""The house of DESIGN §3: who may import whom, what stays pure, and how large a module may be."""
+"""The house, as ``ARCHITECTURE.md`` has it: who imports whom, and what stays pure and short."""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
+import sys
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SRC = ROOT / "src" / "deadheat"
-
-# The layer table of DESIGN §3. A module imports from its own layer or a lower-numbered one.
-LAYERS = {
-    "": 1,  # the package itself: its version, nothing else
-    "errors": 1,
-    "core": 1,
-    "artifact": 2,
-    "artifact_tags": 2,
-    "artifact_text": 2,
-    "fingerprint": 2,
-    "duration": 1,
-    "hiding": 1,
-    "folding": 1,
-    "media": 1,
-    "regression": 2,
-    "toml_file": 2,
-    "results": 2,
-    "migrations": 2,
-    "report": 2,
-    "generate": 3,
-    "drive": 3,
-    "targets": 3,
-    "campaign": 4,
-    "config": 4,
-    "job": 5,
-    "session": 5,
-    "testing": 5,
-    "target": 4,
-    "campaigning": 5,
-    "comparison": 5,
-    "console": 5,
-    "screen": 5,
-    "cli": 5,
-    "pytest_plugin": 5,
-    "__main__": 5,
-}
-# Only these may import that (DESIGN §3).
-ONLY_IN = {
-    "hypothesis": ("generate", "testing", "pytest_plugin"),
-    "anyio": ("drive",),
-    "httpx": ("drive",),
-    "httpx_sse": ("drive",),
-    "httpcore": ("drive",),
-    "h11": ("drive", "targets"),  # the demo server parses with it
-    "h2": ("drive",),
-    "ssl": ("drive",),
-    "click": ("cli",),
-    "rich": ("console", "screen"),
-    "jinja2": ("report",),
-    "markupsafe": ("report",),
-    "distributed": ("campaign",),
-    "cattrs": ("artifact",),
-    "fastapi": (),  # only tests need a web framework
-    "junitparser": ("report",),
-    "pydantic": ("config", "targets", "toml_file"),
-    "pydantic_core": ("toml_file",),
-    "jsonpath": ("targets",),
-    "tomlkit": ("targets",),
-    "yaml": ("targets",),
-    "pytest": ("pytest_plugin", "testing"),
-    "uvicorn": ("targets",),
-}
-# What core may use of the standard library: no clock, no I/O, no async, no global state.
+PAGE = (SRC / "ARCHITECTURE.md").read_text(encoding="utf-8")
+# The standard library's, but the wire's all the same.
+NO_STANDARD_LIBRARY = {"ssl"}
+# What a pure room may use of the standard library: no clock, no I/O, no async, no global state.
 PURE = {
     "__future__", "bisect", "collections", "dataclasses", "enum", "functools", "heapq", "itertools",
     "math", "operator", "random", "statistics", "string", "typing",
@@ -82,46 +26,48 @@ LONGEST = 500
 MODULES = sorted(SRC.rglob("*.py"))
 
 
-def part(path: Path) -> str:
-    """``core`` of ``core/program.py``, ``session`` of ``session.py``, empty of the package."""
-    name = path.relative_to(SRC).parts[0].removesuffix(".py")
-    return "" if name == "__init__" else name
+def layers_of(page: str) -> list[set[str]]:
+    """Highest first; the rooms of one layer do not know each other."""
+    (block,) = re.findall(r"^```layers\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    return [{room.strip() for room in line.split("|")} for line in block.splitlines()]
 
 
-def imported(path: Path) -> list[tuple[str, int]]:
-    """Every module that is imported, those under TYPE_CHECKING and in functions too."""
-    found: list[tuple[str, int]] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found += [(alias.name, node.lineno) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path.name}:{node.lineno} imports relatively"
-            module = node.module or ""
-            # ``from deadheat import artifact`` names a module, not a value.
-            found += (
-                [(f"deadheat.{alias.name}", node.lineno) for alias in node.names]
-                if module == "deadheat"
-                else [(module, node.lineno)]
-            )
-    return found
+def rooms_of(page: str) -> dict[str, str]:
+    """The last cell of each room's row: its libraries, or that it is pure."""
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| ?(.*?) ?\|$", page, re.MULTILINE)
+    return dict(rows)
 
 
-def of_type_checking(path: Path) -> set[int]:
-    lines: set[int] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            lines.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
-    return lines
+def upward(graph: grimp.ImportGraph, layers: list[set[str]]) -> list[str]:
+    """Imports, direct or by way of others, that go up or to the side."""
+    found = graph.find_illegal_dependencies_for_layers(layers, {"deadheat"})
+    return sorted(f"{one.importer} -> {one.imported}: {one.routes}" for one in found)
 
 
-def ours(name: str) -> str | None:
-    """The part of deadheat that an import names; None for somebody else's module."""
-    first, _, rest = name.partition(".")
-    if first != "deadheat":
-        return None
-    word = rest.partition(".")[0]
-    return word if word in LAYERS else ""
+def circles(graph: grimp.ImportGraph) -> list[str]:
+    """Imports that close a circle among the modules and folders of one room, or among rooms."""
+    ours = [one for one in graph.modules if one.partition(".")[0] == "deadheat"]
+    found = [pair for one in ours for pair in graph.nominate_cycle_breakers(one)]
+    return sorted(f"{importer} -> {imported}" for importer, imported in found)
 
+
+def room_of(module: str) -> str:
+    """``check`` of ``deadheat.check.decide.legality``, empty of the package itself."""
+    return module.partition(".")[2].partition(".")[0]
+
+
+LAYERS = layers_of(PAGE)
+ROOMS = rooms_of(PAGE)
+PURE_ROOMS = {room for room, cell in ROOMS.items() if cell == "pure"}
+GRAPH = grimp.build_graph("deadheat", include_external_packages=True, cache_dir=None)
+AT_RUN_TIME = grimp.build_graph(
+    "deadheat",
+    include_external_packages=True,
+    exclude_type_checking_imports=True,
+    cache_dir=None,
+)
+OURS = sorted(one for one in GRAPH.modules if one.partition(".")[0] == "deadheat")
+THEIRS = sorted(GRAPH.modules - set(OURS))
 
 by_name = pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SRC)))
 
@@ -138,35 +84,67 @@ def test_the_top_level_holds_what_the_design_names_and_nothing_else() -> None:
     }
 
 
-def test_every_module_has_a_layer() -> None:
-    assert {part(path) for path in MODULES} <= set(LAYERS)
+def test_every_room_has_a_layer_and_a_row() -> None:
+    named = [room for layer in LAYERS for room in layer]
+    assert len(named) == len(set(named))
+    assert set(named) == set(ROOMS) == {room_of(one) for one in OURS} - {""}
 
 
-@by_name
-def test_imports_go_down_only(path: Path) -> None:
-    layer = LAYERS[part(path)]
-    for name, line in imported(path):
-        target = ours(name)
-        assert target is None or LAYERS[target] <= layer, f"{path.name}:{line} imports {name}"
+def test_every_module_is_in_the_graph() -> None:
+    assert len(OURS) == len(MODULES)
 
 
-@by_name
-def test_libraries_stay_in_their_part(path: Path) -> None:
-    for name, line in imported(path):
-        allowed = ONLY_IN.get(name.partition(".")[0])
-        assert allowed is None or part(path) in allowed, f"{path.name}:{line} imports {name}"
+def test_every_file_that_the_page_names_is_there() -> None:
+    named = re.findall(r"`([a-z_0-9/]+/(?:[a-z_0-9]+\.py)?)`", PAGE)
+    assert len(named) > 40
+    assert [
+        name for name in named if not any(one.joinpath(name).exists() for one in (SRC, ROOT))
+    ] == []
+
+
+def test_imports_go_down_only() -> None:
+    assert upward(GRAPH, LAYERS) == []
+    assert GRAPH.find_modules_directly_imported_by("deadheat").isdisjoint(OURS)
+
+
+def test_nothing_imports_in_a_circle() -> None:
+    assert circles(GRAPH) == []
+
+
+@pytest.mark.parametrize("library", THEIRS)
+def test_libraries_stay_in_their_rooms(library: str) -> None:
+    if library in sys.stdlib_module_names - NO_STANDARD_LIBRARY:
+        return
+    importers = {room_of(one) for one in GRAPH.find_modules_that_directly_import(library)}
+    if library == "session_http":  # by path: the demo's own neighbour
+        assert importers == {"targets"}
+        return
+    assert importers <= {room for room, cell in ROOMS.items() if f"`{library}`" in cell}
+
+
+def test_a_library_that_a_room_names_is_imported_there() -> None:
+    for room, cell in ROOMS.items():
+        for library in re.findall(r"`(\w+)`", cell):
+            importers = GRAPH.find_modules_that_directly_import(library)
+            assert room in map(room_of, importers), f"{room} does not import {library}"
+
+
+def test_three_rooms_are_pure() -> None:
+    assert sorted(PURE_ROOMS) == ["check", "model", "trials"]
+    for module in OURS:
+        if room_of(module) in PURE_ROOMS:
+            used = GRAPH.find_modules_directly_imported_by(module)
+            assert {one for one in used if one in THEIRS} <= PURE, module
+            # ``random.Random`` as an argument's type; the module's own generator is global state.
+            assert "random" not in AT_RUN_TIME.find_modules_directly_imported_by(module), module
 
 
 @pytest.mark.parametrize(
-    "path", [p for p in MODULES if part(p) == "core"], ids=lambda p: str(p.name)
+    "path",
+    [path for path in MODULES if path.relative_to(SRC).parts[0] in PURE_ROOMS],
+    ids=lambda p: str(p.relative_to(SRC)),
 )
-def test_core_is_pure(path: Path) -> None:
-    typing_only = of_type_checking(path)
-    for name, line in imported(path):
-        first = name.partition(".")[0]
-        assert first in PURE or first == "deadheat", f"{path.name}:{line} imports {name}"
-        # ``random.Random`` as the type of an argument; the module's own generator is global state.
-        assert first != "random" or line in typing_only, f"{path.name}:{line} imports random"
+def test_what_is_pure_has_no_async_no_global_and_no_io(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         assert not isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.Global), path.name
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -174,7 +152,11 @@ def test_core_is_pure(path: Path) -> None:
 
 
 # What prints; all of it has been through ``media``, but for the demo server's own line.
-PRINTS = ("cli/saying.py", "cli/main.py", "campaign/event_lines.py", "targets/session_http.py")
+PRINTS = ("cli/output.py", "cli/main.py", "run/event_lines.py", "targets/demo/session_http.py")
+
+
+def test_what_prints_is_there() -> None:
+    assert [name for name in PRINTS if not SRC.joinpath(name).exists()] == []
 
 
 @by_name
@@ -192,18 +174,25 @@ def test_nothing_gets_past_the_one_way_to_the_terminal(path: Path) -> None:
 def test_modules_are_short_and_say_what_they_are_for(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert text.count("\n") <= LONGEST
-    if path.name != "__init__.py":
-        assert ast.get_docstring(ast.parse(text))
+    assert ast.get_docstring(ast.parse(text))
 
 
-def test_the_checks_themselves_bite(tmp_path: Path) -> None:
-    sample = tmp_path / "sample.py"
-    sample.write_text(
-        "from typing import TYPE_CHECKING\n"
-        "if TYPE_CHECKING:\n    from deadheat.drive import gate\n"
-        "def f():\n    from deadheat import session\n    import httpx.x\n"
-    )
-    names = [name for name, _ in imported(sample)]
-    assert names == ["typing", "deadheat.drive", "deadheat.session", "httpx.x"]
-    assert [ours(name) for name in names] == [None, "drive", "session", None]
-    assert of_type_checking(sample) == {2, 3}
+def test_the_checks_themselves_bite() -> None:
+    graph = grimp.ImportGraph()
+    graph.add_module("deadheat")
+    for room in ("model", "check", "trials"):
+        graph.add_module(f"deadheat.{room}")
+    for module in ("check.a", "check.b", "trials.c", "model.d"):
+        graph.add_module(f"deadheat.{module}")
+    layers = layers_of("```layers\ncheck | trials\nmodel\n```\n")
+    assert layers == [{"check", "trials"}, {"model"}]
+    graph.add_import(importer="deadheat.check.a", imported="deadheat.model.d")
+    graph.add_import(importer="deadheat.check.a", imported="deadheat.check.b")
+    assert upward(graph, layers) == circles(graph) == []
+    graph.add_import(importer="deadheat.check.b", imported="deadheat.check.a")
+    assert len(circles(graph)) == 1
+    graph.add_import(importer="deadheat.check.b", imported="deadheat.trials.c")
+    graph.add_import(importer="deadheat.model.d", imported="deadheat.trials.c")
+    assert [one.partition(":")[0] for one in upward(graph, layers)] == [
+        *("deadheat.check -> deadheat.trials", "deadheat.model -> deadheat.trials"),
+    ]

@@ -33,17 +33,19 @@ from tests.nasty import (
     text_places,
     with_texts,
 )
-from tests.report.test_job import regression, result, summary
+from tests.report.test_ci import regression, result, summary
 
-from deadheat import artifact as artifacts
-from deadheat.artifact import Artifact, Expectation
-from deadheat.campaign import events
-from deadheat.campaign.event_lines import event_line
 from deadheat.campaign.news import FindingState, News, NewsKind, Snapshot, WorkerState
 from deadheat.cli import ci
-from deadheat.cli.saying import tell
-from deadheat.console import SafeConsole, View
-from deadheat.core.history import (
+from deadheat.cli.console import SafeConsole, View
+from deadheat.cli.output import tell
+from deadheat.cli.screen import CampaignView
+from deadheat.errors import BadArtifact, BadFile, StartFailed
+from deadheat.files import artifact as artifacts
+from deadheat.files.artifact import Artifact, Expectation
+from deadheat.files.results import CampaignFinding, CampaignRecord, Example, Standing
+from deadheat.files.toml_file import load
+from deadheat.model.history import (
     Announcement,
     Answered,
     Change,
@@ -63,13 +65,11 @@ from deadheat.core.history import (
     Undeclared,
     Unknown,
 )
-from deadheat.errors import BadArtifact, BadFile, StartFailed
-from deadheat.report.campaign_text import campaign_text
+from deadheat.report.campaign import campaign_text
 from deadheat.report.html import campaign_page
-from deadheat.results import CampaignFinding, CampaignRecord, Example, Standing
-from deadheat.screen import CampaignView
-from deadheat.targets.profile import read_profile
-from deadheat.toml_file import load
+from deadheat.run import events
+from deadheat.run.event_lines import event_line
+from deadheat.targets.profile.profile import read_profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -445,7 +445,7 @@ def test_a_campaign(text: str) -> None:
     page = campaign_page(record)
     assert page.replace("\n", "").isprintable()
     assert "<img" not in page
-    from deadheat.cli.saying import say
+    from deadheat.cli.output import say
 
     assert_shown(io_of(lambda: say(campaign_text(record, Path("x.html"), proves=True))))
     snapshot = Snapshot(
@@ -456,6 +456,6 @@ def test_a_campaign(text: str) -> None:
 
 
 def show_on_screen(snapshot: Snapshot) -> None:
-    from deadheat.screen import state_of
+    from deadheat.cli.screen import state_of
 
     SafeConsole(stderr=True, width=100, color_system=None).print(state_of(snapshot))

@@ -31,23 +31,23 @@ from tests.pinned import (
     text_of,
 )
 
-from deadheat import artifact as artifacts
 from deadheat import pytest_plugin
-from deadheat.artifact import FORMAT_VERSION, divergence_of, from_json, to_json
-from deadheat.artifact_tags import TAGS, WORDS
 from deadheat.campaign import protocol, rows
 from deadheat.campaign.store import DATABASE, OpenShare, Store, read_record
 from deadheat.cli.main import main
-from deadheat.drive import keeper
+from deadheat.drive.server import keeper
 from deadheat.errors import BadStore
+from deadheat.files import artifact as artifacts
+from deadheat.files.artifact import FORMAT_VERSION, divergence_of, from_json, to_json
+from deadheat.files.artifact_tags import TAGS, WORDS
+from deadheat.files.results import CampaignFinding, Sample
 from deadheat.generate.source import ProgramSource
 from deadheat.report.html import example_page
-from deadheat.results import CampaignFinding, Sample
-from deadheat.targets import demo_server
+from deadheat.targets.demo import server as demo_server
 
 DRAWN = "programs.txt"
 REGRESSIONS = tuple(sorted(ROOT.glob("fuzz/regressions/*/*.json")))
-PACKAGE = Path(keeper.__file__).parent.parent
+PACKAGE = Path(keeper.__file__).parents[2]
 
 
 @pytest.mark.parametrize("name", sorted(set(PINS) - {DRAWN}))
@@ -227,7 +227,7 @@ def test_the_package_and_its_workers_run_by_name() -> None:
 
 
 def test_the_demo_server_runs_by_name_and_by_path() -> None:
-    assert run("-m", "deadheat.targets.demo_server", "--help")[0] == 0
+    assert run("-m", "deadheat.targets.demo.server", "--help")[0] == 0
     assert run("-P", demo_server.__file__, "--help")[0] == 0
 
 
@@ -254,13 +254,14 @@ def test_what_is_no_code_is_in_the_package() -> None:
         if path.is_file() and path.suffix not in (".py", ".pyc")
     }
     assert {name for name in found if "/templates/" not in name} == {
+        "ARCHITECTURE.md",
         "CHANGELOG.md",
         "LICENSE",
-        "profiles/opencode-1.0.toml",
-        "profiles/opencode-1.2.toml",
         "py.typed",
         "schemas/config.schema.json",
         "schemas/profile.schema.json",
+        "targets/opencode/profiles/opencode-1.0.toml",
+        "targets/opencode/profiles/opencode-1.2.toml",
     }
     for name in found:
         assert files("deadheat").joinpath(name).is_file()

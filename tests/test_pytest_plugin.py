@@ -12,12 +12,12 @@ from hypothesis import settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 from tests.examples import on_any_machine
 
-from deadheat import artifact as artifacts
-from deadheat.artifact import RateRecord
-from deadheat.generate.native import Evidence, RaceFound, falsify
+from deadheat.files import artifact as artifacts
+from deadheat.files.artifact import RateRecord
+from deadheat.generate.database import Evidence, RaceFound, falsify
 
 if TYPE_CHECKING:
-    from deadheat.core.program import Program
+    from deadheat.model.program import Program
 
 pytestmark = pytest.mark.live
 SHOP = Path(__file__).parent / "servers" / "shop.py"

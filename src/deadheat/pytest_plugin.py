@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "deadheat: searches for races (made by race_test)")
     budget = config.getoption("--deadheat-budget")
     if budget is not None:
-        from deadheat.duration import seconds_of
+        from deadheat.files.duration import seconds_of
 
         try:
             seconds_of(budget)
@@ -69,7 +69,7 @@ def pytest_runtest_makereport(
         from deadheat.errors import DeadheatError
 
         if isinstance(call.excinfo.value, testing.RaceFound | DeadheatError):
-            from deadheat import media
+            from deadheat.files import media
 
             report.longrepr = media.lines(str(call.excinfo.getrepr(style="value")))
     return report
@@ -86,7 +86,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     ]
     if said and terminalreporter.verbosity >= 0:
         terminalreporter.section("deadheat", sep="-")
-        from deadheat import media
+        from deadheat.files import media
 
         for line in said:
             terminalreporter.write_line(media.line(line))

@@ -1,11 +1,11 @@
 """What a target in Python is written with: ``from deadheat.target import …``.
 
-See ``PythonTarget`` in ``targets.python_target``, and the README's example.
+See ``PythonTarget`` in ``targets.python.python_target``, and the README's example.
 """
 
 from __future__ import annotations
 
-from deadheat.core.history import (
+from deadheat.model.history import (
     FORBIDDEN,
     Absent,
     Created,
@@ -22,8 +22,8 @@ from deadheat.core.history import (
     Seen,
     Unknown,
 )
-from deadheat.core.history import Invocation as Call
-from deadheat.core.promises import (
+from deadheat.model.history import Invocation as Call
+from deadheat.model.promises import (
     CreatePromise,
     DeletePromise,
     IdPromise,
@@ -32,7 +32,7 @@ from deadheat.core.promises import (
     Shows,
     UpdatePromise,
 )
-from deadheat.targets.python_target import Answer, PythonTarget, Request
+from deadheat.targets.python.python_target import Answer, PythonTarget, Request
 
 __all__ = [
     "FORBIDDEN",

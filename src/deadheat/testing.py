@@ -34,15 +34,12 @@ from hypothesis.stateful import (
     rule,
 )
 
-from deadheat import job, session
-from deadheat.campaign.events import NoReporter
-from deadheat.campaign.limits import STOPPING_S
-from deadheat.campaign.oracle import SavedProgram
-from deadheat.core.program import Children, Create, Delete, Fork, Get, List, Rename
-from deadheat.duration import seconds_of
 from deadheat.errors import ExitCode, NothingExercised, UserError
+from deadheat.files.duration import seconds_of
+from deadheat.files.results import PROVES_NOTHING, RED, Standing
+from deadheat.generate.database import Evidence, RaceFound, falsify
 from deadheat.generate.machine import ProgramMachine
-from deadheat.generate.native import Evidence, RaceFound, falsify
+from deadheat.model.program import Children, Create, Delete, Fork, Get, List, Rename
 from deadheat.report.cases import (
     SERVER_IS_NOT,
     UNFINISHED,
@@ -50,21 +47,25 @@ from deadheat.report.cases import (
     regression_case,
     regression_story,
 )
-from deadheat.report.terminal import finding_text
-from deadheat.results import PROVES_NOTHING, RED, Standing
+from deadheat.report.finding import finding_text
+from deadheat.run import ci as job
+from deadheat.run import search as session
+from deadheat.run.events import NoReporter
+from deadheat.run.limits import STOPPING_S
+from deadheat.run.oracle import SavedProgram
 from deadheat.targets.asgi import served
 from deadheat.targets.catalog import PROFILES, resolve
-from deadheat.targets.profile import Profile, read_profile
-from deadheat.targets.python_file import named
+from deadheat.targets.profile.profile import Profile, read_profile
+from deadheat.targets.python.loader import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     import pytest
 
-    from deadheat.core.program import Program
     from deadheat.drive.target import Target
-    from deadheat.results import Example, JobResult
+    from deadheat.files.results import Example, JobResult
+    from deadheat.model.program import Program
 
 __all__ = [
     "Bundle",
@@ -165,7 +166,7 @@ def race(request: pytest.FixtureRequest, target: Any, options: Options) -> None:
 
 
 class _Oracle:
-    """Implements ``generate.native.Oracle`` by whole jobs, each within the budget."""
+    """Implements ``generate.database.Oracle`` by whole jobs, each within the budget."""
 
     def __init__(
         self, request: pytest.FixtureRequest, target: Target, options: Options, began_s: float

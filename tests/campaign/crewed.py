@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from deadheat.campaign import protocol
 from deadheat.campaign.coordinator import Coordinator
-from deadheat.campaign.crew import Said
-from deadheat.campaign.pace import Pace
+from deadheat.campaign.local_workers import Said
+from deadheat.campaign.worker_count import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

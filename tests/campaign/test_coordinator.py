@@ -11,22 +11,22 @@ from tests.campaign.test_store import SETTINGS
 from tests.examples import example
 from tests.programs import TWO_DELETES, A, B, C
 
-from deadheat import artifact as artifacts
-from deadheat.artifact import RateRecord
 from deadheat.campaign import protocol
-from deadheat.campaign.catalogue import Catalogue
-from deadheat.campaign.dealing import Dealer, Failures
+from deadheat.campaign.known import Catalogue
 from deadheat.campaign.news import News, NewsKind
-from deadheat.campaign.pace import Pace
+from deadheat.campaign.shares import Dealer, Failures
 from deadheat.campaign.store import OpenShare, Store
-from deadheat.core.program import Create, Delete, Get, List, Program
-from deadheat.core.steering import race_shape
+from deadheat.campaign.worker_count import Pace
 from deadheat.errors import ExitCode, StartFailed, UserError, VersionsDiffer
+from deadheat.files import artifact as artifacts
+from deadheat.files.artifact import RateRecord
+from deadheat.model.program import Create, Delete, Get, List, Program
+from deadheat.trials.corpus import race_shape
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from deadheat.artifact import Artifact
+    from deadheat.files.artifact import Artifact
 
 BOUNDED = replace(SETTINGS, seconds=None, programs=700)
 RAW = replace(example(), rate=None, proven_minimal=False)

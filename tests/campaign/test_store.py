@@ -14,13 +14,13 @@ from random import Random
 import pytest
 from tests.examples import example
 
-from deadheat import artifact as artifacts
 from deadheat.campaign.rows import Settings
 from deadheat.campaign.store import OpenShare, Store, read_record
-from deadheat.core.coverage import Coverage, Overlap, Pairing, Relation, Sequence
-from deadheat.core.history import Kind
 from deadheat.errors import BadStore, CannotSave, StoreInUse
-from deadheat.results import CampaignFinding, Sample
+from deadheat.files import artifact as artifacts
+from deadheat.files.results import CampaignFinding, Sample
+from deadheat.model.history import Kind
+from deadheat.trials.coverage import Coverage, Overlap, Pairing, Relation, Sequence
 
 SETTINGS = Settings(
     word="demo", profile=None, allow_remote=False, seed=7, seconds=60.0, programs=None, keep=3,

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from tests.campaign.simulated import SimulatedTarget
-from tests.campaign.test_engine import LARGE, QUIET
 from tests.examples import example
 from tests.programs import A
+from tests.run.simulated import SimulatedTarget
+from tests.run.test_engine import LARGE, QUIET
 
-from deadheat import artifact as artifacts
 from deadheat.campaign import protocol
 from deadheat.campaign.worker import Worker
-from deadheat.core.program import Delete, Program, structure
-from deadheat.core.steering import race_shape
+from deadheat.files import artifact as artifacts
+from deadheat.model.program import Delete, Program, structure
+from deadheat.trials.corpus import race_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

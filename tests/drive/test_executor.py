@@ -12,15 +12,15 @@ from tests.programs import TWO_DELETES, A, B
 from tests.servers.crowd import Crowd
 from tests.servers.scripted import Asked, Says, Scripted
 
-from deadheat.core.checker import check
-from deadheat.core.divergence import Linearizable
-from deadheat.core.history import Created, Deleted, Kind, Ok
-from deadheat.core.program import Create, Delete, Get, List, Program
-from deadheat.core.promises import Promises
-from deadheat.core.raced import Why
+from deadheat.check.checker import check
 from deadheat.drive.executor import Execution, Executor
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.target import Target
+from deadheat.model.history import Created, Deleted, Kind, Ok
+from deadheat.model.program import Create, Delete, Get, List, Program
+from deadheat.model.promises import Promises
+from deadheat.model.raced import Why
+from deadheat.model.verdict import Linearizable
 
 pytestmark = [pytest.mark.live, pytest.mark.anyio]
 

@@ -13,15 +13,15 @@ from tests.programs import TWO_DELETES
 from tests.servers.crowd import Crowd
 from tests.servers.scripted import Asked, Says, Scripted
 
-from deadheat.core.history import Kind
-from deadheat.core.promises import IdPromise, ListPromise, Promises, UpdatePromise
-from deadheat.drive.agreement import dry_run
+from deadheat.drive.checkup import dry_run
 from deadheat.drive.draft import Draft, Sent
 from deadheat.drive.handshake import Ids, Looked, judge_ids
 from deadheat.drive.live import open_target
-from deadheat.drive.probing import probe
+from deadheat.drive.probe import probe
 from deadheat.drive.target import PLAIN, Target
 from deadheat.errors import NotThisApi
+from deadheat.model.history import Kind
+from deadheat.model.promises import IdPromise, ListPromise, Promises, UpdatePromise
 
 on_loop = pytest.mark.anyio
 

@@ -14,10 +14,10 @@ import pytest
 from tests import opencode
 from tests.servers.hostile import Hostile
 
-from deadheat.core.history import Info, Invocation, Kind, Unknown
 from deadheat.drive.executor import Executor
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.target import Target
+from deadheat.model.history import Info, Invocation, Kind, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -20,20 +20,22 @@ from tests.servers.crowd import Crowd
 from tests.servers.scripted import Asked
 from trio.testing import MockClock
 
-from deadheat.core.history import Kind
-from deadheat.drive import agreement, executor, probing
-from deadheat.drive.agreement import dry_run
+from deadheat.drive import checkup as agreement
+from deadheat.drive import executor
+from deadheat.drive import probe as probing
+from deadheat.drive.checkup import dry_run
 from deadheat.drive.draft import Draft, Sent
 from deadheat.drive.journal import Journal, left_behind
 from deadheat.drive.live import open_target
-from deadheat.drive.probing import probe
+from deadheat.drive.probe import probe
 from deadheat.drive.target import PLAIN, Target
+from deadheat.model.history import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from deadheat.drive.gate import Gate
+    from deadheat.drive.wire.gate import Gate
 
 RUN = "ab12cd"
 NEVER = 1_000_000

@@ -18,20 +18,20 @@ from tests.programs import TWO_DELETES
 from tests.servers.crowd import Crowd
 from tests.servers.scripted import Asked, Says, Scripted
 
-from deadheat.campaign.judge import judge
-from deadheat.core.divergence import Anomaly, Diverged, Linearizable, Undecided
-from deadheat.core.history import Fail, Kind
-from deadheat.core.promises import DeletePromise
 from deadheat.drive import live as live_module
-from deadheat.drive.agreement import dry_run
+from deadheat.drive.checkup import dry_run
+from deadheat.drive.event_loop import run_until
 from deadheat.drive.executor import Executor
 from deadheat.drive.journal import Journal
 from deadheat.drive.live import LiveTarget, open_target
 from deadheat.drive.ownership import Ownership
-from deadheat.drive.server import Launch, ServerProcess, free_port
+from deadheat.drive.server.process import Launch, ServerProcess, free_port
 from deadheat.drive.target import PLAIN, Target
-from deadheat.drive.until import run_until
 from deadheat.errors import NotCleaned, NotThisApi, StartFailed, TargetDied, TooLarge
+from deadheat.model.history import Fail, Kind
+from deadheat.model.promises import DeletePromise
+from deadheat.model.verdict import Anomaly, Diverged, Linearizable, Undecided
+from deadheat.run.judge import judge
 from deadheat.targets.catalog import demo
 
 pytestmark = [pytest.mark.live]
@@ -228,7 +228,7 @@ async def test_a_list_that_cannot_be_judged_ends_the_run_and_leaves_nothing(
         async with open_target(at(server), "run") as live:
             await live.execute(TWO_DELETES)
             with monkeypatch.context() as smaller:
-                smaller.setattr("deadheat.drive.decoding.LARGEST_LIST", len(crowd.foreign) - 1)
+                smaller.setattr("deadheat.drive.wire.decoding.LARGEST_LIST", len(crowd.foreign) - 1)
                 with pytest.raises(TooLarge, match="entries is larger than"):
                     await live.execute(TWO_DELETES)
     assert set(crowd.stored) == set(crowd.foreign)

@@ -15,9 +15,15 @@ from tests.programs import TWO_DELETES, A
 from tests.servers.crowd import Crowd
 from tests.servers.scripted import Asked, Says, Scripted
 
-from deadheat.core.checker import check
-from deadheat.core.divergence import Linearizable
-from deadheat.core.history import (
+from deadheat.check.checker import check
+from deadheat.drive.checkup import dry_run
+from deadheat.drive.executor import Executor
+from deadheat.drive.live import open_target
+from deadheat.drive.ownership import Ownership
+from deadheat.drive.target import PLAIN, Target
+from deadheat.errors import ForeignSession
+from deadheat.generate.source import ProgramSource
+from deadheat.model.history import (
     Absent,
     Created,
     Deleted,
@@ -34,17 +40,11 @@ from deadheat.core.history import (
     Seen,
     Unknown,
 )
-from deadheat.core.program import Create, Delete, List, Program, Rename
-from deadheat.core.promises import IdPromise, Promises
-from deadheat.core.raced import Why
-from deadheat.drive.agreement import dry_run
-from deadheat.drive.executor import Executor
-from deadheat.drive.live import open_target
-from deadheat.drive.ownership import Ownership
-from deadheat.drive.target import PLAIN, Target
-from deadheat.errors import ForeignSession
-from deadheat.generate.source import ProgramSource
-from deadheat.targets.declared_pages import DeclaredPages, PagesTable
+from deadheat.model.program import Create, Delete, List, Program, Rename
+from deadheat.model.promises import IdPromise, Promises
+from deadheat.model.raced import Why
+from deadheat.model.verdict import Linearizable
+from deadheat.targets.profile.pages import DeclaredPages, PagesTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

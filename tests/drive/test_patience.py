@@ -8,8 +8,9 @@ from email.utils import format_datetime
 
 import pytest
 
-from deadheat.core.hiccups import Hiccup
-from deadheat.core.history import (
+from deadheat.drive.patience import Patience
+from deadheat.model.hiccups import Hiccup
+from deadheat.model.history import (
     REFUSED,
     Absent,
     Created,
@@ -25,8 +26,7 @@ from deadheat.core.history import (
     Undeclared,
     Unknown,
 )
-from deadheat.drive.patience import Patience
-from deadheat.report.wording import hiccups_text
+from deadheat.report.words import hiccups_text
 
 pytestmark = pytest.mark.anyio
 LIST = Invocation(Kind.LIST)

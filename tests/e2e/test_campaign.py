@@ -16,11 +16,11 @@ import pytest
 from tests.examples import example
 from tests.running import deadheat, gone, servers, start
 
-from deadheat import artifact as artifacts
 from deadheat.campaign import protocol
-from deadheat.campaign.crew import start_process, tell
+from deadheat.campaign.local_workers import start_process, tell
 from deadheat.campaign.store import read_record
-from deadheat.drive.server import free_port
+from deadheat.drive.server.process import free_port
+from deadheat.files import artifact as artifacts
 
 pytestmark = pytest.mark.live
 

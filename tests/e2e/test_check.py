@@ -9,7 +9,7 @@ import pytest
 from tests.running import deadheat
 from tests.servers.shop import make_app
 
-from deadheat.drive.server import free_port
+from deadheat.drive.server.process import free_port
 from deadheat.targets.asgi import served
 
 if TYPE_CHECKING:

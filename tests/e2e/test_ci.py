@@ -11,9 +11,9 @@ import pytest
 from tests.examples import example, on_any_machine
 from tests.running import deadheat, gone, machine, start
 
-from deadheat import artifact as artifacts
-from deadheat.artifact import Expectation, RateRecord
-from deadheat.core.program import with_offsets
+from deadheat.files import artifact as artifacts
+from deadheat.files.artifact import Expectation, RateRecord
+from deadheat.model.program import with_offsets
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from tests.running import deadheat, start
 
-from deadheat.drive.agreement import server_of
+from deadheat.drive.checkup import server_of
 from deadheat.targets.catalog import resolve
 
 if TYPE_CHECKING:

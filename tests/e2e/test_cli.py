@@ -15,8 +15,8 @@ from tests.examples import example
 from tests.running import deadheat, gone, machine, servers, start
 from tests.servers.scripted import Says, Scripted
 
-from deadheat import artifact as artifacts
-from deadheat.drive.server import free_port
+from deadheat.drive.server.process import free_port
+from deadheat.files import artifact as artifacts
 
 pytestmark = pytest.mark.live
 

@@ -10,8 +10,8 @@ import pytest
 from tests import running
 from tests.servers.behind import certify, serving
 
-from deadheat import artifact as artifacts
-from deadheat.core.release import Via, miss_ns
+from deadheat.files import artifact as artifacts
+from deadheat.model.release import Via, miss_ns
 
 if TYPE_CHECKING:
     from pathlib import Path

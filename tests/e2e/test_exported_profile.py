@@ -13,7 +13,7 @@ import anyio
 import pytest
 from tests import running
 
-from deadheat.drive.server import Launch, ServerProcess
+from deadheat.drive.server.process import Launch, ServerProcess
 
 pytestmark = pytest.mark.live
 SERVERS = Path(__file__).resolve().parents[1] / "servers"

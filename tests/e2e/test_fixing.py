@@ -16,9 +16,9 @@ from tests.e2e.test_cli import one_line
 from tests.examples import on_any_machine
 from tests.running import deadheat, gone, start
 
-from deadheat import artifact as artifacts
-from deadheat.drive.server import Launch, ServerProcess
-from deadheat.targets import demo_server
+from deadheat.drive.server.process import Launch, ServerProcess
+from deadheat.files import artifact as artifacts
+from deadheat.targets.demo import server as demo_server
 
 pytestmark = pytest.mark.live
 ROOT = Path(__file__).resolve().parents[2]

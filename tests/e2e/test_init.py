@@ -11,7 +11,7 @@ import httpx
 import pytest
 from tests import running
 
-from deadheat.drive.agreement import server_of
+from deadheat.drive.checkup import server_of
 from deadheat.targets.catalog import resolve
 
 if TYPE_CHECKING:

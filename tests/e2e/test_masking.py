@@ -10,7 +10,9 @@ import anyio
 import pytest
 from tests import running
 
-from deadheat.core.history import (
+from deadheat.drive.checkup import server_of
+from deadheat.drive.masking import Mask
+from deadheat.model.history import (
     Created,
     Found,
     Info,
@@ -21,8 +23,6 @@ from deadheat.core.history import (
     Undeclared,
     Unknown,
 )
-from deadheat.drive.agreement import server_of
-from deadheat.drive.masking import Mask
 from deadheat.targets.catalog import resolve
 
 SECRET = "s3cret-of-ours"

@@ -10,9 +10,9 @@ import pytest
 from tests.nasty import PIECES, assert_markdown, assert_shown
 from tests.running import deadheat
 
-from deadheat import artifact as artifacts
-from deadheat import media
-from deadheat.core.history import Listed, Ok
+from deadheat.files import artifact as artifacts
+from deadheat.files import media
+from deadheat.model.history import Listed, Ok
 
 pytestmark = pytest.mark.live
 SERVERS = Path(__file__).parents[1] / "servers"

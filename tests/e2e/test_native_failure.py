@@ -19,8 +19,8 @@ from pathlib import Path
 
 from hypothesis import settings
 
-from deadheat.campaign.oracle import LiveOracle
-from deadheat.generate.native import falsify
+from deadheat.run.oracle import LiveOracle
+from deadheat.generate.database import falsify
 from tests.servers.registry import BY_NAME
 
 RACE = BY_NAME["double-delete"]

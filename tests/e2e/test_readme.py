@@ -21,13 +21,13 @@ import pytest
 from tests import readme_files
 from tests.running import start
 
-from deadheat import artifact as artifacts
-from deadheat.core.evidence import Unproven
-from deadheat.core.raced import Unraced, Why
-from deadheat.drive.server import Launch, ServerProcess, free_port
+from deadheat.drive.server.process import Launch, ServerProcess, free_port
 from deadheat.errors import ExitCode
-from deadheat.report.wording import unproven_text
-from deadheat.targets import demo_server
+from deadheat.files import artifact as artifacts
+from deadheat.model.raced import Unraced, Why
+from deadheat.report.words import unproven_text
+from deadheat.targets.demo import server as demo_server
+from deadheat.trials.evidence import Unproven
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 SHOP = README.parent / "tests" / "servers" / "shop.py"

@@ -10,8 +10,10 @@ from random import Random
 import pytest
 from tests.quality.simulated import Simulated, random_program
 
-from deadheat.core.history import Kind
-from deadheat.core.program import (
+from deadheat.generate.machine import OFFSETS_US, kinds
+from deadheat.generate.source import ProgramSource
+from deadheat.model.history import Kind
+from deadheat.model.program import (
     Create,
     Delete,
     Get,
@@ -22,8 +24,6 @@ from deadheat.core.program import (
     problems,
     structure,
 )
-from deadheat.generate.machine import OFFSETS_US, kinds
-from deadheat.generate.source import ProgramSource
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from deadheat.campaign.store import read_record
-from deadheat.drive.server import ServerProcess
+from deadheat.drive.server.process import ServerProcess
 from deadheat.targets.catalog import resolve
 
 WAYS = {

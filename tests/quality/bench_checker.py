@@ -43,11 +43,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tests.quality.generated import Cell, histories
 
-from deadheat.core.checker import DEFAULT_BUDGET, check
-from deadheat.core.divergence import Diverged, Undecided
-from deadheat.core.history import Created, Deleted, Found, History, Listed, Ok
-from deadheat.core.legality import legal
-from deadheat.core.promises import Promises
+from deadheat.check.checker import DEFAULT_BUDGET, check
+from deadheat.check.decide.legality import legal
+from deadheat.model.history import Created, Deleted, Found, History, Listed, Ok
+from deadheat.model.promises import Promises
+from deadheat.model.verdict import Diverged, Undecided
 
 if TYPE_CHECKING:
     from collections.abc import Callable

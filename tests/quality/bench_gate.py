@@ -31,13 +31,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run by path
 
 from tests.servers.behind import WAYS, certify, serving
 
-from deadheat.drive.address import address_of
-from deadheat.drive.gate import Gate
-from deadheat.drive.http2 import SharedConnection
-from deadheat.drive.lane import LaneClient
+from deadheat.drive.wire.address import address_of
+from deadheat.drive.wire.gate import Gate
+from deadheat.drive.wire.http2 import SharedConnection
+from deadheat.drive.wire.lane import LaneClient
 
 if TYPE_CHECKING:
-    from deadheat.core.release import Release
+    from deadheat.model.release import Release
 
 PATH = "/session/ses_now"
 LANES = (2, 5, 10, 20)

@@ -13,8 +13,8 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from deadheat.core.history import Info, Invocation, Kind
-from deadheat.targets.opencode import profile_of
+from deadheat.model.history import Info, Invocation, Kind
+from deadheat.targets.opencode.releases import profile_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

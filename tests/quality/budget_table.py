@@ -25,7 +25,8 @@ if kind == "never-ready":
 if kind == "deaf":  # to SIGTERM
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 sys.argv[1:] = ["--port", str(port), "--correct"]
-from deadheat.targets import demo_server, session_http
+from deadheat.targets.demo import server as demo_server
+from deadheat.targets.demo import session_http
 if kind == "silent":  # after the rehearsal
     seen = 0
     create = session_http.Collection.create

@@ -20,9 +20,8 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING
 
-from deadheat.core.checker import check
-from deadheat.core.divergence import Diverged, Linearizable, Undecided
-from deadheat.core.history import (
+from deadheat.check.checker import check
+from deadheat.model.history import (
     FORBIDDEN,
     Absent,
     Answered,
@@ -44,7 +43,7 @@ from deadheat.core.history import (
     Seen,
     Unknown,
 )
-from deadheat.core.promises import (
+from deadheat.model.promises import (
     CascadePromise,
     ChildrenPromise,
     CreatePromise,
@@ -53,12 +52,13 @@ from deadheat.core.promises import (
     ListPromise,
     Promises,
 )
+from deadheat.model.verdict import Diverged, Linearizable, Undecided
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
-    from deadheat.core.divergence import Verdict
-    from deadheat.core.own import OwnCalls
+    from deadheat.check.custom.calls import OwnCalls
+    from deadheat.model.verdict import Verdict
 
 # What issue 18 allows one history.
 LONGEST_S = 10.0

@@ -18,22 +18,22 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.core.test_faults import divergence_of_run, runs_showing
-from tests.core.visibility import EXPECTED, Fault
+from tests.check.test_faults import divergence_of_run, runs_showing
+from tests.check.visibility import EXPECTED, Fault
 
-from deadheat.artifact import divergence_of, read
-from deadheat.core.divergence import MEANING, operations_by_index
-from deadheat.core.program import Var
-from deadheat.core.promises import Promises
+from deadheat.files.artifact import divergence_of, read
+from deadheat.model.program import Var
+from deadheat.model.promises import Promises
+from deadheat.model.verdict import MEANING, operations_by_index
 from deadheat.report.calls import answer_text, call_text
 from deadheat.report.diagram import named_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.core.simulator import Run
+    from tests.check.simulator import Run
 
-    from deadheat.core.divergence import Divergence
+    from deadheat.model.verdict import Divergence
 
 SHOWN = (Fault.TORN_LIST, Fault.RESURRECTION, Fault.DOUBLE_DELETE, Fault.STALE_LIST, Fault.GHOST)
 

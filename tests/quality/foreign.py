@@ -22,12 +22,12 @@ from tests import opencode
 from tests.servers.crowd import Crowd
 from tests.servers.scripted import Scripted
 
-from deadheat.core.history import Kind
 from deadheat.drive.executor import Executor
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.target import PLAIN, Target
 from deadheat.generate.source import ProgramSource
-from deadheat.targets.declared_pages import DeclaredPages, PagesTable
+from deadheat.model.history import Kind
+from deadheat.targets.profile.pages import DeclaredPages, PagesTable
 
 PAGE = 10  # of 20 foreign sessions and ours: three pages
 KINDS = PLAIN | {Kind.RENAME}

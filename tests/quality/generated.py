@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
-from deadheat.core.checker import DEFAULT_BUDGET
-from deadheat.core.history import (
+from deadheat.check.checker import DEFAULT_BUDGET
+from deadheat.check.decide.legality import Impossible, legal
+from deadheat.model.history import (
     Absent,
     Created,
     Deleted,
@@ -24,8 +25,7 @@ from deadheat.core.history import (
     Seen,
     Unknown,
 )
-from deadheat.core.legality import Impossible, legal
-from deadheat.core.promises import Promises
+from deadheat.model.promises import Promises
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from deadheat.campaign import events
-from deadheat.campaign.engine import Engine
-from deadheat.campaign.plan import Plan
-from deadheat.core.program import structure
 from deadheat.drive.live import open_target
 from deadheat.errors import TargetError
 from deadheat.generate.source import ProgramSource
+from deadheat.model.program import structure
+from deadheat.run import events
+from deadheat.run.engine import Engine
+from deadheat.run.plan import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
     from tests.servers.registry import Race, Sight
 
-    from deadheat.artifact import Artifact
-    from deadheat.core.divergence import Verdict
-    from deadheat.core.program import Program
     from deadheat.drive.executor import Execution
     from deadheat.drive.target import Target
-    from deadheat.results import Example, Summary
+    from deadheat.files.artifact import Artifact
+    from deadheat.files.results import Example, Summary
+    from deadheat.model.program import Program
+    from deadheat.model.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)

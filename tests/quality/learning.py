@@ -25,12 +25,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run by path
 from tests.quality.simulated import Simulated
 from tests.servers.registry import BY_NAME, Race
 
-from deadheat.campaign.trial import once
-from deadheat.core.checker import check
-from deadheat.core.divergence import Diverged
-from deadheat.core.promises import Promises
+from deadheat.check.checker import check
 from deadheat.drive.live import open_target
 from deadheat.generate.source import ProgramSource
+from deadheat.model.promises import Promises
+from deadheat.model.verdict import Diverged
+from deadheat.run.trial import once
 
 # Two with a narrow window at the end of a slow call, and five with a wide one.
 RACES = (

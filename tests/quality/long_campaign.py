@@ -30,12 +30,12 @@ import anyio
 
 from deadheat.campaign import protocol
 from deadheat.campaign.coordinator import Coordinator
-from deadheat.campaign.crew import Said, start_process, tell
-from deadheat.campaign.pace import Pace
+from deadheat.campaign.local_workers import Said, start_process, tell
 from deadheat.campaign.rows import Settings
+from deadheat.campaign.run import REPORT, resident_bytes
 from deadheat.campaign.store import Store
 from deadheat.campaign.worker import Worker
-from deadheat.campaigning import REPORT, resident_bytes
+from deadheat.campaign.worker_count import Pace
 from deadheat.generate.source import ProgramSource
 from deadheat.report.html import campaign_page
 
@@ -51,7 +51,7 @@ _MOST_GROWTH = 1.1
 
 def work() -> None:
     """The worker process: as ``campaign.worker``, on a server in memory."""
-    from tests.campaign.simulated import SimulatedTarget
+    from tests.run.simulated import SimulatedTarget
 
     lock = threading.Lock()
 

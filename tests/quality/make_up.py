@@ -12,8 +12,9 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from deadheat.core.history import Kind
-from deadheat.core.program import (
+from deadheat.generate.source import ProgramSource
+from deadheat.model.history import Kind
+from deadheat.model.program import (
     Call,
     Children,
     Create,
@@ -29,7 +30,6 @@ from deadheat.core.program import (
     structure,
     var_of,
 )
-from deadheat.generate.source import ProgramSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable

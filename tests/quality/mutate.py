@@ -2,7 +2,7 @@
 
     python -m tests.quality.mutate --help
     python -m tests.quality.mutate --each 25 --for 60m
-    python -m tests.quality.mutate --modules saturation,proof --each 1000
+    python -m tests.quality.mutate --modules saturation,refutation --each 1000
 
 What is mutated, and which tests are asked, is ``[tool.mutmut]`` in pyproject.toml. From each
 module ``--each`` mutants are drawn with a fixed seed; all of them take most of a day. The work is
@@ -44,7 +44,7 @@ def main() -> int:
         epilog="Needs mutmut: pip install mutmut",
     )
     parser.add_argument("--each", type=int, default=25, help="mutants drawn from each module")
-    parser.add_argument("--modules", help="only these of core, by commas")
+    parser.add_argument("--modules", help="only these of check and model, by commas")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--for", dest="time", default="60m", help="start nothing after (60m)")
     parser.add_argument("--in", dest="scratch", type=Path, default=Path(".mutants"))

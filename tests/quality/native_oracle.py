@@ -1,4 +1,4 @@
-"""An oracle for ``generate.native`` whose server is simulated."""
+"""An oracle for ``generate.database`` whose server is simulated."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from random import Random
 
 from tests.quality.simulated import GHOST, Simulated, random_program
 
-from deadheat.core.divergence import Diverged
-from deadheat.core.program import Program, canonical
-from deadheat.core.shrinker import Shrinker
-from deadheat.core.stats import trials_to_see
-from deadheat.generate.native import Evidence
+from deadheat.generate.database import Evidence
+from deadheat.model.program import Program, canonical
+from deadheat.model.verdict import Diverged
+from deadheat.trials.shrinker import Shrinker
+from deadheat.trials.stats import trials_to_see
 
 
 class Oracle:

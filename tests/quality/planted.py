@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run by path
 from tests.quality.hunting import Hunt, hunt
 from tests.servers.registry import BY_NAME, Race
 
-from deadheat.report.terminal import finding_text
+from deadheat.report.finding import finding_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from tests.quality.simulated import GHOST, MINIMUM, Simulated, diverging_start
 
-from deadheat.core.checker import check
-from deadheat.core.divergence import Diverged
-from deadheat.core.program import (
+from deadheat.check.checker import check
+from deadheat.model.program import (
     Call,
     Create,
     Delete,
@@ -34,8 +33,9 @@ from deadheat.core.program import (
     canonical,
     structure,
 )
-from deadheat.core.promises import Promises
-from deadheat.core.shrinker import Shrinker
+from deadheat.model.promises import Promises
+from deadheat.model.verdict import Diverged
+from deadheat.trials.shrinker import Shrinker
 
 if TYPE_CHECKING:
     from collections.abc import Callable

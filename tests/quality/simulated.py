@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from itertools import combinations, count
 from typing import TYPE_CHECKING
 
-from deadheat.core.checker import check
-from deadheat.core.divergence import Anomaly, Diverged, Signature
-from deadheat.core.history import (
+from deadheat.check.checker import check
+from deadheat.model.history import (
     Absent,
     Created,
     Deleted,
@@ -30,7 +29,7 @@ from deadheat.core.history import (
     Result,
     Seen,
 )
-from deadheat.core.program import (
+from deadheat.model.program import (
     Call,
     Create,
     Delete,
@@ -45,12 +44,13 @@ from deadheat.core.program import (
     structure,
     var_of,
 )
-from deadheat.core.promises import Promises
+from deadheat.model.promises import Promises
+from deadheat.model.verdict import Anomaly, Diverged, Signature
 
 if TYPE_CHECKING:
     from random import Random
 
-    from deadheat.core.divergence import Divergence, Verdict
+    from deadheat.model.verdict import Divergence, Verdict
 
 # A local server's answer: 0.8 to 2.4 ms; calls of one lane follow within 0.1 ms.
 LATENCY_US = (800, 2_400)

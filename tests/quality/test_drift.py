@@ -17,9 +17,9 @@ from statistics import NormalDist
 
 import pytest
 
-from deadheat.core.evidence import DRIFT, UNKNOWN_RATE, quiet_needed
-from deadheat.core.ledger import Tally
-from deadheat.core.stats import rate
+from deadheat.trials.evidence import DRIFT, UNKNOWN_RATE, quiet_needed
+from deadheat.trials.stats import rate
+from deadheat.trials.tally import Tally
 
 pytestmark = pytest.mark.quality
 

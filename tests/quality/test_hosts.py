@@ -19,7 +19,7 @@ from tests.e2e.test_campaign import folder_of, told, until
 from tests.running import gone, start
 
 from deadheat.campaign.store import read_record
-from deadheat.drive.server import free_port
+from deadheat.drive.server.process import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from hypothesis import Verbosity, settings
 from hypothesis.database import InMemoryExampleDatabase
 from tests.quality.native_oracle import Oracle
 
-from deadheat.generate.native import RaceFound, falsify
+from deadheat.generate.database import RaceFound, falsify
 
 pytestmark = pytest.mark.quality
 

@@ -7,10 +7,9 @@ from dataclasses import replace
 import pytest
 from tests.examples import example, ghost
 
-from deadheat.core.evidence import Absent, Present, Unproven
-from deadheat.core.raced import Unraced, Why
-from deadheat.core.stats import rate
 from deadheat.errors import UnknownTarget
+from deadheat.files.results import Bisected, Presence, Row, Verified
+from deadheat.model.raced import Unraced, Why
 from deadheat.report.comparison import (
     bisected_text,
     verified_text,
@@ -18,9 +17,10 @@ from deadheat.report.comparison import (
     versions_table,
 )
 from deadheat.report.explanation import explanation_text
-from deadheat.results import Bisected, Presence, Row, Verified
 from deadheat.targets.catalog import several
-from deadheat.targets.npm import released
+from deadheat.targets.opencode.npm import released
+from deadheat.trials.evidence import Absent, Present, Unproven
+from deadheat.trials.stats import rate
 
 ROWS = (
     Row("opencode@1.0.152", Presence.PRESENT, 200, 20, rate=rate(20, 200)),

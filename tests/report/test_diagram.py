@@ -6,14 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.core.histories import Build
+from tests.check.histories import Build
 from tests.examples import example
 from tests.programs import A, B
 
-from deadheat.artifact import explanation_of, sessions_of
-from deadheat.core.checker import check
-from deadheat.core.divergence import Anomaly, Diverged
-from deadheat.core.history import (
+from deadheat.check.checker import check
+from deadheat.files.artifact import explanation_of, sessions_of
+from deadheat.model.history import (
     Absent,
     Announcement,
     Change,
@@ -34,12 +33,13 @@ from deadheat.core.history import (
     Undeclared,
     Unknown,
 )
-from deadheat.core.program import Create, Delete, List, Program
-from deadheat.core.promises import Promises
+from deadheat.model.program import Create, Delete, List, Program
+from deadheat.model.promises import Promises
+from deadheat.model.verdict import Anomaly, Diverged
 from deadheat.report.calls import answer_text, call_text
 from deadheat.report.diagram import diagram_of, program_lines, text
 from deadheat.report.explanation import explanation_text
-from deadheat.report.terminal import clean_text, finding_text
+from deadheat.report.finding import clean_text, finding_text
 
 
 def test_two_creates_of_one_id_keep_the_names_of_the_program() -> None:

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from tests.examples import example
 
-from deadheat.core.coverage import Overlap, Pairing, Relation, Sequence, Silence
-from deadheat.core.history import Kind, Listed, Ok, Seen
+from deadheat.files.results import CampaignFinding, CampaignRecord, Sample
+from deadheat.model.history import Kind, Listed, Ok, Seen
 from deadheat.report import charts
-from deadheat.report.campaign_text import campaign_text
+from deadheat.report.campaign import campaign_text
 from deadheat.report.html import campaign_page, example_page
-from deadheat.report.lanes import WIDTH, drawing_of
-from deadheat.results import CampaignFinding, CampaignRecord, Sample
+from deadheat.report.timeline import WIDTH, drawing_of
+from deadheat.trials.coverage import Overlap, Pairing, Relation, Sequence, Silence
 
 EVIL = "<script>alert(1)</script>"
 GHOST = Path("found/ghost.json")

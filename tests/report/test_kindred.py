@@ -10,14 +10,14 @@ from tests.examples import example
 from tests.programs import TWO_DELETES, A, B, C, one
 from tests.report.test_html import record
 
-from deadheat.core.divergence import Anomaly
-from deadheat.core.program import Create, Delete, Get, Program
-from deadheat.report.campaign_text import campaign_text
+from deadheat.files.results import CampaignFinding, kindred
+from deadheat.model.program import Create, Delete, Get, Program
+from deadheat.model.verdict import Anomaly
+from deadheat.report.campaign import campaign_text
 from deadheat.report.html import campaign_page
-from deadheat.results import CampaignFinding, kindred
 
 if TYPE_CHECKING:
-    from deadheat.core.program import Lane
+    from deadheat.model.program import Lane
 
 TWO_CREATES = (((Create(A),),), ((Create(B),),))
 

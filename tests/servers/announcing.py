@@ -11,7 +11,7 @@ from collections import defaultdict
 
 from tests.servers.writes import LONG_WINDOW_S, WINDOW_S
 
-from deadheat.targets.session_http import Collection, Missing, Session
+from deadheat.targets.demo.session_http import Collection, Missing, Session
 
 # For ever, next to any bound.
 _AGES_S = 3_600.0

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 import trustme
 
-from deadheat.drive.server import free_port
+from deadheat.drive.server.process import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

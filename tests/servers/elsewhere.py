@@ -30,8 +30,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run by path, wit
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from deadheat.targets import demo_server
-from deadheat.targets.session_http import Client, Session, answer
+from deadheat.targets.demo import server as demo_server
+from deadheat.targets.demo.session_http import Client, Session, answer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -6,7 +6,7 @@ import asyncio
 
 from tests.servers.writes import WINDOW_S
 
-from deadheat.targets.session_http import Collection, Missing, Session
+from deadheat.targets.demo.session_http import Collection, Missing, Session
 
 
 class LateChild(Collection):

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class OnRelease:
-    """Calls ``act`` when the gate releases it; see ``drive.gate.Holder``."""
+    """Calls ``act`` when the gate releases it; see ``drive.wire.gate.Holder``."""
 
     readable = pending = False
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
-from deadheat.targets.session_http import Collection, Missing, Session
+from deadheat.targets.demo.session_http import Collection, Missing, Session
 
 # Longer than any offset that is drawn without having seen the server.
 SLOW_S = 0.008

@@ -2,7 +2,7 @@
 
     python -P tests/servers/planted.py RACE --port N [--correct]
 
-The race ``lost-delete`` is the bundled demo's (``deadheat.targets.demo_server``).
+The race ``lost-delete`` is the bundled demo's (``deadheat.targets.demo.server``).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run by path, wit
 
 from tests.servers import announcing, families, narrow, reads, writes
 
-from deadheat.targets.session_http import options, serve
+from deadheat.targets.demo.session_http import options, serve
 
 if TYPE_CHECKING:
-    from deadheat.targets.session_http import Collection
+    from deadheat.targets.demo.session_http import Collection
 
 STORES: dict[str, type[Collection]] = {
     "duplicate-id": writes.CheckThenAct,

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from tests.servers.writes import LONG_WINDOW_S, WINDOW_S
 
-from deadheat.targets.session_http import Collection, Missing, Session
+from deadheat.targets.demo.session_http import Collection, Missing, Session
 
 Sessions: TypeAlias = list[Session]  # inside a class, ``list`` is the call
 

@@ -2,7 +2,7 @@
 
 Rules
 - A race may show in more than one way; each ``Sight`` has its own minimum, the
-  smallest program (``core.program.sort_key``) that can show just that.
+  smallest program (``model.program.sort_key``) that can show just that.
 - Only a race of parents or renames is asked for those: the others' servers are
   searched with the four plain calls.
 """
@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 from tests import opencode
 from tests.servers import planted
 
-from deadheat.artifact import divergence_of
-from deadheat.core.divergence import Anomaly
-from deadheat.core.history import Kind
-from deadheat.core.program import (
+from deadheat.drive.server.process import Launch
+from deadheat.drive.target import Target
+from deadheat.files.artifact import divergence_of
+from deadheat.model.history import Kind
+from deadheat.model.program import (
     Call,
     Children,
     Create,
@@ -31,13 +32,12 @@ from deadheat.core.program import (
     Var,
     structure,
 )
-from deadheat.core.promises import CascadePromise, ChildrenPromise, EventPromise, Promises
-from deadheat.drive.server import Launch
-from deadheat.drive.target import Target
+from deadheat.model.promises import CascadePromise, ChildrenPromise, EventPromise, Promises
+from deadheat.model.verdict import Anomaly
 from deadheat.targets.catalog import demo
 
 if TYPE_CHECKING:
-    from deadheat.artifact import Artifact
+    from deadheat.files.artifact import Artifact
 
 A, B, C, D = Var(0), Var(1), Var(2), Var(3)
 PLAIN = frozenset({Kind.CREATE, Kind.DELETE, Kind.GET, Kind.LIST})

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.quality.hunting import hunt
 
-from deadheat.core.divergence import Anomaly
-from deadheat.core.history import Kind, Listed, Ok
-from deadheat.core.promises import ListPromise
+from deadheat.model.history import Kind, Listed, Ok
+from deadheat.model.promises import ListPromise
+from deadheat.model.verdict import Anomaly
 from deadheat.targets.catalog import resolve
 
 if TYPE_CHECKING:
-    from deadheat.results import Summary
+    from deadheat.files.results import Summary
 
 pytestmark = pytest.mark.live
 DEPOT = Path(__file__).parent / "depot.toml"

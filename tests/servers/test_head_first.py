@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from tests.quality.hunting import hunt
 
-from deadheat.campaign.judge import judge
-from deadheat.core.divergence import Linearizable
-from deadheat.core.history import Ok
-from deadheat.core.program import Create, Delete, List, Program, Rename, Var
 from deadheat.drive.live import open_target
+from deadheat.model.history import Ok
+from deadheat.model.program import Create, Delete, List, Program, Rename, Var
+from deadheat.model.verdict import Linearizable
+from deadheat.run.judge import judge
 from deadheat.targets.catalog import resolve
 
 pytestmark = pytest.mark.live

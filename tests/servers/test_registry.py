@@ -6,7 +6,7 @@ import pytest
 from tests.servers.planted import STORES
 from tests.servers.registry import BY_NAME, RACES, Race
 
-from deadheat.core.program import canonical, problems, sort_key
+from deadheat.model.program import canonical, problems, sort_key
 
 
 def test_every_server_is_registered_once() -> None:

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.quality.hunting import hunt
 
-from deadheat.artifact import divergence_of
-from deadheat.core.divergence import Anomaly
-from deadheat.core.program import Create, Program, Recreate, Var, structure
-from deadheat.drive.agreement import dry_run, server_of
+from deadheat.drive.checkup import dry_run, server_of
 from deadheat.drive.executor import Executor
 from deadheat.drive.ownership import Ownership
+from deadheat.files.artifact import divergence_of
+from deadheat.model.program import Create, Program, Recreate, Var, structure
+from deadheat.model.verdict import Anomaly
 from deadheat.targets.catalog import resolve
 
 if TYPE_CHECKING:
-    from deadheat.results import Summary
+    from deadheat.files.results import Summary
 
 pytestmark = pytest.mark.live
 HERE = Path(__file__).parent

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.quality.hunting import hunt
 
-from deadheat.core.divergence import Anomaly
+from deadheat.model.verdict import Anomaly
 from deadheat.targets.catalog import resolve
 
 if TYPE_CHECKING:
-    from deadheat.results import Summary
+    from deadheat.files.results import Summary
 
 pytestmark = pytest.mark.live
 SHOP = Path(__file__).parent / "shop.toml"

@@ -14,7 +14,7 @@ import os
 import tempfile
 from typing import Any
 
-from deadheat.targets.session_http import Collection, Missing, Session, new_session
+from deadheat.targets.demo.session_http import Collection, Missing, Session, new_session
 
 # The generator starts lanes up to 3 ms apart, so most pairs of calls meet in here.
 WINDOW_S = 0.003

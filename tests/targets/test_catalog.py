@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deadheat.core.promises import ListPromise
-from deadheat.core.release import Via
-from deadheat.drive.address import address_of
+from deadheat.drive.wire.address import address_of
 from deadheat.errors import RemoteRefused, UnknownTarget
-from deadheat.targets import opencode
+from deadheat.model.promises import ListPromise
+from deadheat.model.release import Via
 from deadheat.targets.catalog import KINDS, resolve
+from deadheat.targets.opencode import releases as opencode
 
 if TYPE_CHECKING:
     from pathlib import Path

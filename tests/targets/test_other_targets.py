@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from tests.running import deadheat
 
-from deadheat import artifact as artifacts
-from deadheat.core.checker import check
-from deadheat.core.divergence import Diverged
-from deadheat.core.history import Kind
-from deadheat.core.promises import CreatePromise, IdPromise
-from deadheat.targets.profile import read_profile
+from deadheat.check.checker import check
+from deadheat.files import artifact as artifacts
+from deadheat.model.history import Kind
+from deadheat.model.promises import CreatePromise, IdPromise
+from deadheat.model.verdict import Diverged
+from deadheat.targets.profile.profile import read_profile
 
 FUZZ = Path(__file__).parents[2] / "fuzz"
 PROFILES = sorted((FUZZ / "targets").glob("*.toml"))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import httpx
 from tests.servers.behind import certify
 
-from deadheat.drive.server import free_port
+from deadheat.drive.server.process import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

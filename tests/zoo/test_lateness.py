@@ -12,13 +12,13 @@ from tests.zoo.serving import raw_served
 from tests.zoo.visiting import target_of, visit
 from tests.zoo.zoo import ZOO
 
-from deadheat.drive.agreement import dry_run
+from deadheat.drive.checkup import dry_run
 from deadheat.drive.lateness import advised
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from deadheat.drive.agreement import Step
+    from deadheat.drive.checkup import Step
 
 
 @pytest.mark.live

@@ -11,30 +11,30 @@ from typing import TYPE_CHECKING
 import httpx
 from tests.quality.hunting import hunt
 
-from deadheat.core.divergence import Undecided
-from deadheat.core.history import overlapping_pairs
-from deadheat.core.raced import answered_race
 from deadheat.errors import TargetError
 from deadheat.generate.source import ProgramSource
-from deadheat.report.terminal import finding_text
-from deadheat.targets.profile import Profile
+from deadheat.model.history import overlapping_pairs
+from deadheat.model.raced import answered_race
+from deadheat.model.verdict import Undecided
+from deadheat.report.finding import finding_text
+from deadheat.targets.profile.profile import Profile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.zoo.animal import Animal
 
-    from deadheat.core.divergence import Verdict
-    from deadheat.core.history import Kind
-    from deadheat.core.program import Program
     from deadheat.drive.executor import Execution
     from deadheat.drive.target import Target
+    from deadheat.model.history import Kind
+    from deadheat.model.program import Program
+    from deadheat.model.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
     """``raced``: programs in which calls that race were answered, and overlapped
-    (``core.raced``); ``undecided``: those of them that could not be judged.
+    (``model.raced``); ``undecided``: those of them that could not be judged.
 
     ``alarm``: what was found, as told to the user; empty: nothing. ``refused``: why the run ended
     before its end, as told, ``refusal``: its class; empty: it did not. ``silent``: kinds of calls

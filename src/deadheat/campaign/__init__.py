@@ -1,1 +1,1 @@
-"""Layer 4: the engine that turns the cycle of search, shrink and measure."""
+"""A long search by many processes, and what it keeps."""

@@ -13,14 +13,12 @@ import queue
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
-from deadheat.artifact import from_json
 from deadheat.campaign import protocol
-from deadheat.campaign.catalogue import Catalogue
-from deadheat.campaign.crew import STOPPING_S
-from deadheat.campaign.dealing import Dealer, Failures
+from deadheat.campaign.known import Catalogue
+from deadheat.campaign.local_workers import STOPPING_S
 from deadheat.campaign.news import News, NewsKind, Snapshot, WorkerState
-from deadheat.campaign.standing import Standing, progress_line, settled_body, settled_line
-from deadheat.core.program import structure
+from deadheat.campaign.shares import Dealer, Failures
+from deadheat.campaign.totals import Standing, progress_line, settled_body, settled_line
 from deadheat.errors import (
     CannotSave,
     DeadheatError,
@@ -30,14 +28,16 @@ from deadheat.errors import (
     UserError,
     VersionsDiffer,
 )
+from deadheat.files.artifact import from_json
+from deadheat.model.program import structure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deadheat.campaign.crew import Crew, Said
-    from deadheat.campaign.pace import Pace
+    from deadheat.campaign.local_workers import Crew, Said
     from deadheat.campaign.store import Store
-    from deadheat.results import CampaignFinding
+    from deadheat.campaign.worker_count import Pace
+    from deadheat.files.results import CampaignFinding
 
 _TICK_S = 1.0
 _SAMPLE_S = 10.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from deadheat import media
+from deadheat.files import media
 
 
 class NewsKind(StrEnum):

@@ -12,13 +12,13 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from deadheat.results import CampaignFinding, Sample
+from deadheat.files.results import CampaignFinding, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from deadheat.artifact import Artifact
+    from deadheat.files.artifact import Artifact
 
 # 1: the first.
 STORE_VERSION = 1

@@ -24,8 +24,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from deadheat import artifact as artifacts
-from deadheat import media
 from deadheat.campaign.rows import (
     STORE_VERSION,
     finding_of,
@@ -35,16 +33,18 @@ from deadheat.campaign.rows import (
     settings_of,
     settings_values,
 )
-from deadheat.core.coverage import Coverage, Pairing, Relation, Silence, parse
 from deadheat.errors import BadArtifact, BadStore, CannotSave, StoreInUse
-from deadheat.results import CampaignFinding, CampaignRecord
+from deadheat.files import artifact as artifacts
+from deadheat.files import media
+from deadheat.files.results import CampaignFinding, CampaignRecord
+from deadheat.trials.coverage import Coverage, Pairing, Relation, Silence, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from deadheat.campaign.rows import Settings
-    from deadheat.results import Sample
+    from deadheat.files.results import Sample
 
 DATABASE = "campaign.sqlite"
 # A chart is 800 pixels wide: more samples than these are not seen. Beyond it every other goes.

@@ -24,25 +24,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, assert_never
 
-from deadheat import artifact as artifacts
-from deadheat.campaign import events, protocol
-from deadheat.campaign.engine import Engine
-from deadheat.campaign.limits import opened
-from deadheat.campaign.plan import Plan
-from deadheat.campaign.recounting import Recounting
+from deadheat.campaign import protocol
 from deadheat.campaign.scratch import scratch
-from deadheat.drive.until import run_until
+from deadheat.campaign.worker_counts import Recounting
+from deadheat.drive.event_loop import run_until
 from deadheat.errors import DeadheatError, ExitCode
+from deadheat.files import artifact as artifacts
 from deadheat.generate.machine import OFFSETS_US
 from deadheat.generate.source import ProgramSource
+from deadheat.run import events
+from deadheat.run.engine import Engine
+from deadheat.run.limits import opened
+from deadheat.run.plan import Plan
 from deadheat.targets.catalog import STORE, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from deadheat.core.program import Program
     from deadheat.drive.live import LiveTarget
     from deadheat.drive.target import Target
+    from deadheat.model.program import Program
 
 # Often enough for a view that moves, seldom enough to cost nothing.
 _DOING_EVERY_S = 0.25

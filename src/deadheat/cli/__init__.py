@@ -1,1 +1,1 @@
-"""Layer 5: the command line. A module a family of commands; ``main`` is the console script."""
+"""The command line, a module a command; ``main`` is the console script."""

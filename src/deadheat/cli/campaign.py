@@ -11,12 +11,11 @@ from urllib.parse import urlsplit
 
 import click
 
-from deadheat import artifact as artifacts
-from deadheat import media, session
 from deadheat.campaign.rows import Settings
+from deadheat.campaign.run import REPORT, CampaignOrder, CampaignResult, run_campaign
 from deadheat.campaign.store import read_record
-from deadheat.campaigning import REPORT, CampaignOrder, CampaignResult, run_campaign
-from deadheat.cli.ending import find
+from deadheat.cli.common import find
+from deadheat.cli.console import View
 from deadheat.cli.options import (
     EXIT_CODES,
     FOLDER,
@@ -28,14 +27,16 @@ from deadheat.cli.options import (
     http2_wanted,
     max_rps_wanted,
 )
-from deadheat.cli.saying import say, tell
-from deadheat.cli.trusting import TRUST, must_be_trusted
-from deadheat.console import View
+from deadheat.cli.output import say, tell
+from deadheat.cli.screen import CampaignView
+from deadheat.cli.trust import TRUST, must_be_trusted
 from deadheat.errors import BadArtifact, CannotSave, UserError
-from deadheat.report.campaign_text import campaign_text
+from deadheat.files import artifact as artifacts
+from deadheat.files import media
+from deadheat.report.campaign import campaign_text
 from deadheat.report.html import campaign_page, example_page
-from deadheat.screen import CampaignView
-from deadheat.targets.python_file import named
+from deadheat.run import search as session
+from deadheat.targets.python.loader import named
 
 if TYPE_CHECKING:
     from deadheat.campaign.news import News, Snapshot

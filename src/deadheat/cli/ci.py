@@ -19,12 +19,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from deadheat import artifact as artifacts
-from deadheat import config as configs
-from deadheat import job, media, session
-from deadheat.campaign.event_lines import EventLines
-from deadheat.campaign.limits import STOPPING_S
-from deadheat.cli.ending import find
+from deadheat.cli import config as configs
+from deadheat.cli.common import find
+from deadheat.cli.console import View
 from deadheat.cli.options import (
     CONFIG,
     EXIT_CODES,
@@ -36,19 +33,24 @@ from deadheat.cli.options import (
     REMOTE,
     Duration,
 )
-from deadheat.cli.saying import give, say, tell
-from deadheat.console import View
-from deadheat.drive.until import process_age_s
+from deadheat.cli.output import give, say, tell
+from deadheat.drive.event_loop import process_age_s
 from deadheat.errors import CannotSave, UserError
+from deadheat.files import artifact as artifacts
+from deadheat.files import media
 from deadheat.report import github
-from deadheat.report.job import job_machine_line, job_pages, job_text, verdict_line
+from deadheat.report.ci import job_machine_line, job_pages, job_text, verdict_line
+from deadheat.run import ci as job
+from deadheat.run import search as session
+from deadheat.run.event_lines import EventLines
+from deadheat.run.limits import STOPPING_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from deadheat.campaign.events import Event
     from deadheat.drive.target import Target
-    from deadheat.results import JobResult
+    from deadheat.files.results import JobResult
+    from deadheat.run.events import Event
 
 T = TypeVar("T")
 

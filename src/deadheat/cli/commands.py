@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 # Module of this package, and the first sentence of each command in it.
 _WHERE = {
-    "search": {"run": "Fuzz TARGET: search, shrink what diverges, measure how often."},
-    "aiming": {
+    "run": {"run": "Fuzz TARGET: search, shrink what diverges, measure how often."},
+    "check": {
         "check": "Try each call of TARGET's profile once, in order, and say where it does not fit.",
     },
     "ci": {
         "ci": "A bounded job: committed regressions first, then a search with what is left.",
     },
-    "committing": {
+    "accept": {
         "accept": "Commit found examples as known bugs: `deadheat ci` stays green while they show.",
         "fixed": "Say that the bug of an example is fixed: from now on `deadheat ci` is red when "
         "it shows.",
@@ -33,31 +33,31 @@ _WHERE = {
         "campaign": "Fuzz TARGET for hours: find everything, shrink it, keep going.",
         "report": "Write the report of a campaign, or of one saved example, as one HTML file.",
     },
-    "examples": {
+    "replay": {
         "replay": "Run saved failing examples again.",
         "shrink": "Go on shrinking a saved failing example, with a larger budget.",
         "tune": "Look for the offsets at which a saved failing example diverges most.",
     },
-    "showing": {
+    "show": {
         "show": "Print saved failing examples, without running anything.",
         "explain": "Explain a saved failing example in plain words.",
     },
-    "versions": {
+    "verify": {
         "verify": "Is a saved failing example fixed, or was it only lucky?",
         "bisect": "Find the release in which a saved failing example came or went.",
     },
-    "exporting": {
+    "export": {
         "export": "Write a saved failing example as a file for somebody without deadheat.",
     },
-    "cleaning": {
+    "cleanup": {
         "cleanup": "Delete what runs that were killed left behind, as noted in STORE "
         "(default: .deadheat).",
     },
-    "drafting": {
+    "init": {
         "init": "Draft a profile from SOURCE: a server's URL, an OpenAPI 3 file, or - for "
         "standard input.",
     },
-    "naming": {"targets": "Say what can be named as TARGET, with an example of each."},
+    "targets": {"targets": "Say what can be named as TARGET, with an example of each."},
 }
 
 

@@ -13,11 +13,11 @@ import sys
 
 import click
 
-from deadheat import media
 from deadheat.cli.commands import commands
 from deadheat.cli.options import EXIT_CODES
-from deadheat.cli.saying import say, tell, tell_bug
+from deadheat.cli.output import say, tell, tell_bug
 from deadheat.errors import DeadheatError, ExitCode
+from deadheat.files import media
 
 
 @click.group(

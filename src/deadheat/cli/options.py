@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from deadheat.core.promises import EventPromise
-from deadheat.duration import seconds_of
+from deadheat.files.duration import seconds_of
+from deadheat.model.promises import EventPromise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,7 @@ def http2_wanted() -> bool:
     return bool(click.get_current_context().meta.get("deadheat.http2", False))
 
 
-# Not an argument of every command: only ``ending.find`` needs it.
+# Not an argument of every command: only ``common.find`` needs it.
 HTTP2 = click.option(
     "--http2",
     is_flag=True,

@@ -1,1 +1,1 @@
-"""Layer 3: real requests and real processes. The only importer of anyio, httpx and httpcore."""
+"""Real requests and real processes. The only importer of anyio, httpx, httpcore and h2."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
-from deadheat.core.history import (
+from deadheat.drive.wire.api import WireRequest
+from deadheat.model.history import (
     Absent,
     Created,
     Deleted,
@@ -25,12 +26,11 @@ from deadheat.core.history import (
     Undeclared,
     Unknown,
 )
-from deadheat.drive.api import WireRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from deadheat.core.history import Outcome
+    from deadheat.model.history import Outcome
 
 _DEPTH = 4  # how far below the top of an answer it is looked for an id or a title
 

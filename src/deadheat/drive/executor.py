@@ -24,47 +24,38 @@ from typing import TYPE_CHECKING, Self
 import anyio
 import httpx
 
-from deadheat.core.history import (
-    Absent,
-    Fail,
-    Invocation,
-    Kind,
-    Listed,
-    Ok,
-    Outcome,
-    Undeclared,
-)
-from deadheat.core.promises import AbsentPromise
-from deadheat.core.raced import unraced
-from deadheat.drive.address import address_of
-from deadheat.drive.decoding import decoded
+from deadheat.drive.binding import TrialRun
+from deadheat.drive.events.listener import Listener
+from deadheat.drive.events.observer import StreamObserver
 from deadheat.drive.handshake import allowed
-from deadheat.drive.hearing import StreamObserver
-from deadheat.drive.lane import LaneClient
 from deadheat.drive.leaving import leave_nothing
-from deadheat.drive.listening import Listener
-from deadheat.drive.outcome import outcome_of_error
-from deadheat.drive.paging import LISTING, read_list
-from deadheat.drive.projecting import history_of
-from deadheat.drive.redirects import answered
-from deadheat.drive.request_rate import RequestRate
-from deadheat.drive.trial import TrialRun
+from deadheat.drive.trial_history import history_of
 from deadheat.drive.watch import Watch, given_up_after_s
+from deadheat.drive.wire.address import address_of
+from deadheat.drive.wire.decoding import decoded
+from deadheat.drive.wire.lane import LaneClient
+from deadheat.drive.wire.outcome import outcome_of_error
+from deadheat.drive.wire.paging import LISTING, read_list
+from deadheat.drive.wire.rate_limit import RequestRate
+from deadheat.drive.wire.redirects import answered
 from deadheat.errors import NoHttp2
+from deadheat.model.history import Absent, Fail, Invocation, Kind, Listed, Ok, Outcome, Undeclared
+from deadheat.model.promises import AbsentPromise
+from deadheat.model.raced import unraced
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from anyio.abc import TaskGroup
 
-    from deadheat.core.history import History, Stream
-    from deadheat.core.program import Program, Var
-    from deadheat.core.raced import Unraced
-    from deadheat.drive.api import PageWire, Send, WireRequest
-    from deadheat.drive.gate import Gate
-    from deadheat.drive.http2 import SharedConnection
     from deadheat.drive.ownership import Ownership
     from deadheat.drive.target import Target
+    from deadheat.drive.wire.api import PageWire, Send, WireRequest
+    from deadheat.drive.wire.gate import Gate
+    from deadheat.drive.wire.http2 import SharedConnection
+    from deadheat.model.history import History, Stream
+    from deadheat.model.program import Program, Var
+    from deadheat.model.raced import Unraced
 
 # A session that survives this many deletes, one after the other, is left behind. Parents go
 # first and mostly take their children along; two rounds are for those that stay.
@@ -82,7 +73,7 @@ def _shared_connections(base_url: str, target: Target) -> tuple[SharedConnection
     if not target.http2:
         return ()
     try:
-        from deadheat.drive.http2 import SharedConnection
+        from deadheat.drive.wire.http2 import SharedConnection
     except ModuleNotFoundError as exc:
         raise NoHttp2(
             f"--http2 needs the package {exc.name}. Install it: pip install 'deadheat[http2]'"
@@ -107,7 +98,7 @@ class Execution:
 
     @property
     def unraced(self) -> Unraced | None:
-        """Why this trial did not race; None: it did (``core.raced``)."""
+        """Why this trial did not race; None: it did (``model.raced``)."""
         return unraced(self.program, self.history)
 
 

@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from deadheat.core.history import (
+from deadheat.drive.chance import alike, hold_chance
+from deadheat.drive.checkup_advice import advice
+from deadheat.model.history import (
     Absent,
     Created,
     Deleted,
@@ -34,17 +36,15 @@ from deadheat.core.history import (
     Renamed,
     Unknown,
 )
-from deadheat.core.promises import ListPromise, Shows, UpdatePromise
-from deadheat.drive.advice import advice
-from deadheat.drive.chance import alike, hold_chance
+from deadheat.model.promises import ListPromise, Shows, UpdatePromise
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import TypeAlias
 
-    from deadheat.core.history import Outcome
     from deadheat.drive.ownership import Ownership
     from deadheat.drive.target import Target
+    from deadheat.model.history import Outcome
 
     Ask: TypeAlias = Callable[[Invocation], Awaitable[Outcome]]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from deadheat.core.history import Created, Found, Invocation, Kind, Listed
+from deadheat.model.history import Created, Found, Invocation, Kind, Listed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from deadheat.core.history import Absent, Invocation, Kind, Listed, Ok, Undeclared
 from deadheat.drive.handshake import allowed
+from deadheat.model.history import Absent, Invocation, Kind, Listed, Ok, Undeclared
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from deadheat.core.history import Outcome
     from deadheat.drive.ownership import Ownership
+    from deadheat.model.history import Outcome
 
     Ask = Callable[[Invocation], Awaitable[Outcome]]
 

@@ -19,20 +19,6 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from deadheat.core.hangs import answers_nobody, hangs
-from deadheat.core.history import (
-    Fail,
-    Info,
-    Ok,
-    Operation,
-    Unknown,
-)
-from deadheat.core.promises import (
-    IdPromise,
-    Promises,
-    UpdatePromise,
-)
-from deadheat.drive.decoding import too_large_at_rest
 from deadheat.drive.executor import Execution, Executor
 from deadheat.drive.handshake import (
     Ids,
@@ -41,17 +27,21 @@ from deadheat.drive.handshake import (
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.patience import Patience
 from deadheat.drive.rehearsal import Rehearsal
-from deadheat.drive.server import ServerProcess
+from deadheat.drive.server.process import ServerProcess
+from deadheat.drive.wire.decoding import too_large_at_rest
 from deadheat.errors import NotCleaned, NotThisApi, StartFailed, TargetDied, TooLarge
+from deadheat.model.hangs import answers_nobody, hangs
+from deadheat.model.history import Fail, Info, Ok, Operation, Unknown
+from deadheat.model.promises import IdPromise, Promises, UpdatePromise
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from anyio.abc import TaskGroup
 
-    from deadheat.core.hiccups import Hiccup
-    from deadheat.core.program import Program
     from deadheat.drive.target import Target
+    from deadheat.model.hiccups import Hiccup
+    from deadheat.model.program import Program
 
 # A connection is seen to break some milliseconds before the process is seen to end.
 _DEATH_SHOWS_WITHIN_S = 0.5

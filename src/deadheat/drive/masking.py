@@ -17,7 +17,8 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from deadheat.core.history import (
+from deadheat.files.hiding import INSTEAD, spellings
+from deadheat.model.history import (
     Answered,
     Created,
     Found,
@@ -30,7 +31,6 @@ from deadheat.core.history import (
     Undeclared,
     Unknown,
 )
-from deadheat.hiding import INSTEAD, spellings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

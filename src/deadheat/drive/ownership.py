@@ -29,7 +29,9 @@ from collections import Counter, defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from deadheat.core.history import (
+from deadheat.drive.chance import hold_chance
+from deadheat.errors import ForeignSession
+from deadheat.model.history import (
     CHANGING,
     MAKING,
     NAMING,
@@ -44,13 +46,11 @@ from deadheat.core.history import (
     Ok,
     Unknown,
 )
-from deadheat.drive.chance import hold_chance
-from deadheat.errors import ForeignSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from deadheat.core.history import Outcome
+    from deadheat.model.history import Outcome
 
 # Two ids that differ show how much chance they hold; a few say it more surely.
 _ENOUGH_IDS = 4

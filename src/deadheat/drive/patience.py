@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
-from deadheat.core.hiccups import Hiccup, passes
-from deadheat.core.history import (
+from deadheat.drive.handshake import spared
+from deadheat.model.hiccups import Hiccup, passes
+from deadheat.model.history import (
     MAKING,
     NAMING,
     Absent,
@@ -31,14 +32,13 @@ from deadheat.core.history import (
     Outcome,
     Undeclared,
 )
-from deadheat.core.said import word_of
-from deadheat.drive.handshake import spared
+from deadheat.model.said import word_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from deadheat.core.history import Invocation
     from deadheat.drive.ownership import Ownership
+    from deadheat.model.history import Invocation
 
 # A worker that is started again takes some 100 ms, a limit of one request a second is over after
 # the third. A server that is broken is said to be after 1.5 s.

@@ -15,7 +15,19 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from deadheat.core.history import (
+from deadheat.drive.handshake import (
+    CREATED,
+    Ids,
+    allowed,
+    comes_back_at_once,
+    given_again,
+    look_for_ids,
+    not_kept,
+    remove,
+)
+from deadheat.drive.patience import patiently
+from deadheat.errors import NotThisApi
+from deadheat.model.history import (
     REFUSED,
     Absent,
     Created,
@@ -31,7 +43,7 @@ from deadheat.core.history import (
     Result,
     Undeclared,
 )
-from deadheat.core.promises import (
+from deadheat.model.promises import (
     AbsentPromise,
     DeletePromise,
     EventPromise,
@@ -39,19 +51,7 @@ from deadheat.core.promises import (
     IdPromise,
     Promises,
 )
-from deadheat.core.said import word_of
-from deadheat.drive.handshake import (
-    CREATED,
-    Ids,
-    allowed,
-    comes_back_at_once,
-    given_again,
-    look_for_ids,
-    not_kept,
-    remove,
-)
-from deadheat.drive.patience import patiently
-from deadheat.errors import NotThisApi
+from deadheat.model.said import word_of
 
 if TYPE_CHECKING:
     from deadheat.drive.executor import Executor

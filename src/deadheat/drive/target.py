@@ -1,23 +1,23 @@
-"""What a target is: how to reach it, how to speak to it (``drive.api``), and what it promises."""
+"""What a target is: how to reach and speak to it (``drive.wire.api``), and what it promises."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deadheat.core.history import Kind
-from deadheat.core.promises import Promises
-from deadheat.core.release import Via
-from deadheat.drive.address import address_of
 from deadheat.drive.masking import Mask
+from deadheat.drive.wire.address import address_of
+from deadheat.model.history import Kind
+from deadheat.model.promises import Promises
+from deadheat.model.release import Via
 
 if TYPE_CHECKING:
-    from deadheat.core.history import Own
-    from deadheat.core.own import OwnCalls
-    from deadheat.drive.api import PageWire, Wire, WireRequest
+    from deadheat.check.custom.calls import OwnCalls
+    from deadheat.drive.events.listener import EventWire
     from deadheat.drive.journal import Journal
-    from deadheat.drive.listening import EventWire
-    from deadheat.drive.server import Launch
+    from deadheat.drive.server.process import Launch
+    from deadheat.drive.wire.api import PageWire, Wire, WireRequest
+    from deadheat.model.history import Own
 
 
 # What every session API has.
@@ -34,7 +34,7 @@ class Target:
     ``unique_ids``: it says itself that an id never comes back (or else that is looked for).
     ``kinds``: the calls that it has; ``families``: its sessions may have a parent.
     ``events``: its event stream, None: it has none. ``timeout_s``: for how long a call may go
-    without an answer before it counts as hanging (``core.hangs``).
+    without an answer before it counts as hanging (``model.hangs``).
     ``reset``: empties a server that we manage; sent when something will not go.
     ``pages``: how its lists come in pages, None: each is one answer.
     ``own``: calls of the user's own that are drawn; ``own_model``: what they mean.
@@ -44,7 +44,7 @@ class Target:
     ``headers``: what every request to it carries; never printed or saved.
     ``mask``: hides the secrets among them, wherever it echoes one.
     ``again``: the options that name it to a command on a saved example, which has its name alone.
-    ``http2``: one connection for all lanes, at an https URL (``drive.http2``).
+    ``http2``: one connection for all lanes, at an https URL (``drive.wire.http2``).
     ``settle_ms``: how long a change may take to show by the target's own word (``Shows``).
     A trial waits it out where the first reads at rest do not agree with what was answered;
     the search also every now and then where they do (a late write may undo it), and whatever

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import anyio
 import httpx
 
-from deadheat.core.hangs import QUICK
-from deadheat.core.history import Control
+from deadheat.model.hangs import QUICK
+from deadheat.model.history import Control
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -1,1 +1,1 @@
-"""Layer 3: what to try. The only importer of hypothesis."""
+"""What to try. The only importer of hypothesis."""

@@ -29,8 +29,8 @@ from hypothesis.stateful import (
     rule,
 )
 
-from deadheat.core.history import Kind, Own
-from deadheat.core.program import (
+from deadheat.model.history import Kind, Own
+from deadheat.model.program import (
     Call,
     Children,
     Create,

@@ -18,14 +18,14 @@ from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.internal.conjecture import providers
 from hypothesis.stateful import run_state_machine_as_test
 
-from deadheat.core.learning import Latencies
-from deadheat.core.program import Program, overlapping_pairs
 from deadheat.generate.machine import ProgramMachine
+from deadheat.model.program import Program, overlapping_pairs
+from deadheat.trials.latencies import Latencies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from deadheat.core.history import History, Kind, Own
+    from deadheat.model.history import History, Kind, Own
 
 # Drawing blocks the event loop: 20 programs take about 0.1 s, a fifth of a keep-alive timeout.
 _BATCH = 20

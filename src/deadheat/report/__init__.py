@@ -1,1 +1,1 @@
-"""Layer 2: artifacts and summaries as text. Nothing here sends, reads or decides."""
+"""Artifacts, results and verdicts as words and pictures. Decides nothing."""

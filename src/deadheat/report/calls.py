@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from deadheat.core.history import (
+from deadheat.model.history import (
     READING,
     Absent,
     Answered,
@@ -31,7 +31,7 @@ from deadheat.core.history import (
     Undeclared,
     Unknown,
 )
-from deadheat.core.program import (
+from deadheat.model.program import (
     Children,
     Create,
     Delete,
@@ -47,8 +47,8 @@ from deadheat.core.program import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from deadheat.core.history import Place
-    from deadheat.core.program import Call
+    from deadheat.model.history import Place
+    from deadheat.model.program import Call
 
 
 def described(call: Call) -> str:

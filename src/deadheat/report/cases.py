@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from deadheat.artifact import sessions_of
-from deadheat.core.divergence import MEANING
-from deadheat.core.evidence import rate_refuted
+from deadheat.files.artifact import sessions_of
+from deadheat.files.results import PROVES_NOTHING, RED, Standing
+from deadheat.model.verdict import MEANING
 from deadheat.report.diagram import diagram_of_divergence, text
-from deadheat.report.terminal import finding_text
-from deadheat.report.wording import percent, rate_text, replay_line, signature_text
-from deadheat.results import PROVES_NOTHING, RED, Standing
+from deadheat.report.finding import finding_text
+from deadheat.report.words import percent, rate_text, replay_line, signature_text
+from deadheat.trials.evidence import rate_refuted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from deadheat.results import Example, JobResult, Regression, Summary
+    from deadheat.files.results import Example, JobResult, Regression, Summary
 
 # A race seen in one of so many; the figures on either side are as good, so two digits will do.
 _DIGITS = 2

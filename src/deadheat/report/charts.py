@@ -10,16 +10,23 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from deadheat.core.coverage import Relation, Sequence, Silence, in_order, possible_pairings, telling
-from deadheat.report.wording import bytes_text, duration_text, percent
+from deadheat.report.words import bytes_text, duration_text, percent
+from deadheat.trials.coverage import (
+    Relation,
+    Sequence,
+    Silence,
+    in_order,
+    possible_pairings,
+    telling,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Sequence as Row
 
-    from deadheat.artifact import RateRecord
-    from deadheat.core.coverage import Overlap, Pairing
-    from deadheat.results import CampaignRecord, Sample
+    from deadheat.files.artifact import RateRecord
+    from deadheat.files.results import CampaignRecord, Sample
+    from deadheat.trials.coverage import Overlap, Pairing
 
 WIDTH, HEIGHT = 1_000.0, 100.0
 # The eye sees no more points than these in a chart of this size.

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from deadheat.artifact import sessions_of
-from deadheat.core.evidence import DRIFT, Absent, Present, Unproven
+from deadheat.files.artifact import sessions_of
+from deadheat.files.results import Presence
 from deadheat.report.diagram import diagram_of_divergence, text
-from deadheat.report.wording import percent, unproven_text
-from deadheat.results import Presence
+from deadheat.report.words import percent, unproven_text
+from deadheat.trials.evidence import DRIFT, Absent, Present, Unproven
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from deadheat.artifact import Artifact
-    from deadheat.core.stats import Rate
-    from deadheat.results import Bisected, Row, Verified
+    from deadheat.files.artifact import Artifact
+    from deadheat.files.results import Bisected, Row, Verified
+    from deadheat.trials.stats import Rate
 
 _HEAD = ("version", "trials", "diverged", "rate (95 %)", "verdict")
 

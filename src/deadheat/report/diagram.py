@@ -19,17 +19,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deadheat import media
-from deadheat.artifact import names_of
+from deadheat.files import media
+from deadheat.files.artifact import names_of
 from deadheat.report.calls import answer_text, call_text, described
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deadheat.artifact import Artifact
-    from deadheat.core.divergence import Divergence
-    from deadheat.core.history import History
-    from deadheat.core.program import Program
+    from deadheat.files.artifact import Artifact
+    from deadheat.model.history import History
+    from deadheat.model.program import Program
+    from deadheat.model.verdict import Divergence
 
 
 @dataclass(frozen=True, slots=True)

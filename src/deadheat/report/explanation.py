@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
-from deadheat.artifact import divergence_of
-from deadheat.core.alternatives import (
+from deadheat.check.explain.placements import (
     Breaks,
     Rejected,
     TooEarly,
@@ -17,20 +16,21 @@ from deadheat.core.alternatives import (
     WouldAnswer,
     alternatives,
 )
-from deadheat.core.divergence import MEANING, operations_by_index
-from deadheat.core.history import Absent, Listed, Ok, Operation
-from deadheat.core.program import makes
+from deadheat.files.artifact import divergence_of
+from deadheat.model.history import Absent, Listed, Ok, Operation
+from deadheat.model.program import makes
+from deadheat.model.verdict import MEANING, operations_by_index
 from deadheat.report.calls import answer_text, call_text, call_with_result
 from deadheat.report.diagram import diagram_of, named_reason, text
-from deadheat.report.wording import percent, rate_text
+from deadheat.report.words import percent, rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from deadheat.artifact import Artifact
-    from deadheat.core.alternatives import Alternatives
-    from deadheat.core.history import Place
-    from deadheat.core.ledger import Tally
+    from deadheat.check.explain.placements import Alternatives
+    from deadheat.files.artifact import Artifact
+    from deadheat.model.history import Place
+    from deadheat.trials.tally import Tally
 
 # Columns of the picture of times: fits 80 beside the calls' names.
 _WIDTH = 44

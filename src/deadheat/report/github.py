@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deadheat import media
+from deadheat.files import media
 from deadheat.report.cases import SERVER_IS_NOT, Ended, cases_of, last_line
 
 if TYPE_CHECKING:
-    from deadheat.results import JobResult
+    from deadheat.files.results import JobResult
 
 _MARK = {Ended.PASSED: "✅", Ended.FAILED: "❌", Ended.ERROR: "⚠️", Ended.SKIPPED: "➖"}
 

@@ -4,7 +4,7 @@ Rules
 - Self-contained: no network, no other file. The page's own policy (CSP) allows the one style and
   the one script that it carries, by their hashes, and nothing else.
 - Jinja2 with autoescape on, always: what a server said stays text.
-- The templates draw; what they draw is decided in ``lanes`` and ``charts``.
+- The templates draw; what they draw is decided in ``timeline`` and ``charts``.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from deadheat import media
-from deadheat.core.coverage import plateaued
-from deadheat.core.divergence import MEANING
-from deadheat.report import charts, lanes
-from deadheat.report.campaign_text import exercised, pairing_text, quiet_pairs, resume_line
+from deadheat.files import media
+from deadheat.files.results import kindred
+from deadheat.model.verdict import MEANING
+from deadheat.report import charts
+from deadheat.report import timeline as lanes
+from deadheat.report.campaign import exercised, pairing_text, quiet_pairs, resume_line
 from deadheat.report.diagram import named_reason, program_lines, text
-from deadheat.report.wording import (
+from deadheat.report.words import (
     duration_text,
     percent,
     rate_text,
@@ -33,11 +34,11 @@ from deadheat.report.wording import (
     size_text,
     standing_text,
 )
-from deadheat.results import kindred
+from deadheat.trials.coverage import plateaued
 
 if TYPE_CHECKING:
-    from deadheat.artifact import Artifact
-    from deadheat.results import CampaignFinding, CampaignRecord, Kin
+    from deadheat.files.artifact import Artifact
+    from deadheat.files.results import CampaignFinding, CampaignRecord, Kin
 
 # The policy forbids style attributes, so every place on a scale is a class.
 _POSITIONS = "".join(f".at{n}{{left:{n}%}}" for n in range(101))

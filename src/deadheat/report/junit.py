@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from deadheat import media
+from deadheat.files import media
 from deadheat.report.cases import SERVER_IS_NOT, Ended, cases_of
 
 if TYPE_CHECKING:
-    from deadheat.results import JobResult
+    from deadheat.files.results import JobResult
 
 # XML 1.0, production 2 (Char), turned round.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

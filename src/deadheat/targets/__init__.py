@@ -1,1 +1,1 @@
-"""Layer 3: what can be fuzzed: OpenCode's releases, the bundled demo, a server by its address."""
+"""What can be fuzzed, by the word on the command line."""

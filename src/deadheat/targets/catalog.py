@@ -16,17 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from deadheat.core.promises import DeletePromise, ListPromise, Promises
-from deadheat.drive.address import address_of
 from deadheat.drive.journal import Journal
-from deadheat.drive.server import Launch
+from deadheat.drive.server.process import Launch
 from deadheat.drive.target import Target
+from deadheat.drive.wire.address import address_of
 from deadheat.errors import RemoteRefused, UnknownTarget
-from deadheat.hiding import hide
-from deadheat.targets import demo_server, opencode
-from deadheat.targets.profile import Profile, read_profile
-from deadheat.targets.python_file import load_target, named
-from deadheat.targets.python_target import target_of
+from deadheat.files.hiding import hide
+from deadheat.model.promises import DeletePromise, ListPromise, Promises
+from deadheat.targets.demo import server as demo_server
+from deadheat.targets.opencode import releases as opencode
+from deadheat.targets.profile.profile import Profile, read_profile
+from deadheat.targets.python.loader import load_target, named
+from deadheat.targets.python.python_target import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

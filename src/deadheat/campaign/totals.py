@@ -1,0 +1,170 @@
+"""Where a campaign stands: sums, coverage, speed; as a sample for the store, and as a snapshot.
+
+Rule: nothing here decides; the sums go to the store as they are, and come back on a resume.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deadheat.campaign.news import FindingState, Snapshot, WorkerState
+from deadheat.campaign.store import pairing_of
+from deadheat.files.results import Sample
+from deadheat.report.words import percent, size_text
+from deadheat.trials.coverage import Silence, parse, plateaued, possible_pairings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from deadheat.campaign import protocol
+    from deadheat.campaign.known import Catalogue
+    from deadheat.campaign.store import Store
+    from deadheat.files.results import CampaignFinding
+    from deadheat.trials.coverage import Overlap
+
+# The speed shown is that of the last ten seconds or so.
+_SPEED_SAMPLES = 11
+
+
+class Standing:
+    """The sums of one campaign, over all resumes."""
+
+    def __init__(self, store: Store) -> None:
+        self._settings = store.settings
+        self.totals = store.totals()
+        self.coverage = store.coverage()
+        self.kinds: tuple[str, ...] = tuple(store.fact("kinds") or ())
+        self.families = bool(store.fact("families"))
+        self._speed: list[tuple[float, int, int]] = []
+
+    def total(self, name: str) -> int:
+        """One sum; 0 when nothing has been added."""
+        return int(self.totals.get(name, 0))
+
+    def add(self, name: str, more: float) -> None:
+        """To one sum."""
+        self.totals[name] = self.totals.get(name, 0) + more
+
+    def count(self, did: protocol.Did) -> tuple[Overlap, ...]:
+        """What a worker has done; the overlaps that are new."""
+        for name, more in did.counts.items():
+            self.add(name, more)
+        for kind, more in did.drawn.items():
+            self.add(f"drawn {kind}", more)
+        for kind, more in did.answered.items():
+            self.add(f"answered {kind}", more)
+        self.add("hits", sum(shown for _, shown in did.hits.values()))
+        self.add("busy_ms", did.busy_s * 1_000)
+        new = self.coverage.merge(
+            {parse(text): n for text, n in did.seen.items()},
+            {pairing_of(text): Silence(*counts) for text, counts in did.silence.items()},
+        )
+        if new:
+            self.totals["last_new"] = self.total("programs")
+        return new
+
+    @property
+    def plateau(self) -> bool:
+        """Has it been long since something overlapped in a new way?"""
+        return plateaued(self.total("programs"), self.total("last_new"))
+
+    def look(self, now_s: float) -> None:
+        """Once a second or so: the speed is measured between such looks."""
+        self._speed.append((now_s, self.total("programs"), self.total("requests")))
+        self._speed = self._speed[-_SPEED_SAMPLES:]
+
+    def sample(
+        self, at_s: float, findings: int, workers: Iterable[WorkerState], coordinator_bytes: int
+    ) -> Sample:
+        """For the store."""
+        sizes = [worker.server_bytes for worker in workers]
+        return Sample(
+            at_s=round(at_s, 2),
+            programs=self.total("programs"),
+            requests=self.total("requests"),
+            overlaps=len(self.coverage),
+            findings=findings,
+            restarts=self.total("restarts"),
+            workers=len(sizes),
+            server_bytes=max(sizes, default=0),
+            coordinator_bytes=coordinator_bytes,
+        )
+
+    def snapshot(
+        self, elapsed_s: float, catalogue: Catalogue, workers: tuple[WorkerState, ...]
+    ) -> Snapshot:
+        """For those who watch."""
+        programs_per_s, requests_per_s = self._per_s()
+        possible = possible_pairings(self.kinds, self.families)
+        return Snapshot(
+            target=self._settings.word,
+            elapsed_s=elapsed_s,
+            seconds=self._settings.seconds,
+            programs=self.total("programs"),
+            budget=self._settings.programs,
+            trials=self.total("trials"),
+            requests=self.total("requests"),
+            undecided=self.total("undecided"),
+            skipped=self.total("skipped"),
+            programs_per_s=programs_per_s,
+            requests_per_s=requests_per_s,
+            overlaps=len(self.coverage),
+            pairings_seen=len(possible) - len(self.coverage.never(possible)),
+            pairings=len(possible),
+            plateau=self.plateau,
+            restarts=self.total("restarts"),
+            recycled=self.total("recycled"),
+            lost_workers=self.total("lost_workers"),
+            findings=tuple(_state(f, catalogue) for f in catalogue.findings()),
+            workers=workers,
+        )
+
+    def _per_s(self) -> tuple[float, float]:
+        if len(self._speed) < 2:
+            return 0.0, 0.0
+        (began_s, programs, requests), *_, (ended_s, more_programs, more_requests) = self._speed
+        seconds = (ended_s - began_s) or 1.0
+        return (more_programs - programs) / seconds, (more_requests - requests) / seconds
+
+
+def _state(finding: CampaignFinding, catalogue: Catalogue) -> FindingState:
+    rate = finding.artifact.rate
+    waiting = any(finding.key == other.key for other in catalogue.waiting())
+    return FindingState(
+        finding.key,
+        len(finding.artifact.program.calls()),
+        "" if finding.settled else "waiting" if waiting else "shrinking",
+        rate.diverged / rate.trials if rate is not None and rate.trials else None,
+        finding.sightings,
+        finding.first_s,
+        finding.last_s,
+    )
+
+
+def settled_line(finding: CampaignFinding) -> str:
+    """The end of a pursuit, for people."""
+    rate = finding.artifact.rate
+    shown = percent(rate.diverged / rate.trials) if rate and rate.trials else "?"
+    size = size_text(finding.artifact.program)
+    return f"{finding.key} ({size}) diverges in {shown} of trials: {finding.path}"
+
+
+def settled_body(finding: CampaignFinding) -> dict[str, object]:
+    """The same for machines."""
+    rate = finding.artifact.rate
+    return {
+        "key": finding.key,
+        "file": str(finding.path),
+        "calls": len(finding.artifact.program.calls()),
+        "diverged": rate.diverged if rate else None,
+        "trials": rate.trials if rate else None,
+    }
+
+
+def progress_line(snapshot: Snapshot) -> str:
+    """One plain line now and then."""
+    return (
+        f"{snapshot.programs:,} programs ({snapshot.programs_per_s:.0f}/s), "
+        f"{snapshot.requests:,} requests ({snapshot.requests_per_s:.0f}/s), "
+        f"{snapshot.overlaps} kinds of overlap, {len(snapshot.findings)} divergences"
+    )

@@ -1,0 +1,1 @@
+"""Custom calls: kinds of call that only the target knows."""

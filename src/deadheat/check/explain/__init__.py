@@ -1,0 +1,1 @@
+"""Why is there no legal order?"""

@@ -1,0 +1,352 @@
+"""The single edits that would make a contradictory history legal, by the name they give it.
+
+Rules
+- An edit changes one call, what is known of one session, or one kind of call wherever
+  it was answered; nothing else.
+- What may have brought a session back is whatever may change one, custom calls as well, and had
+  not ended when its delete was called; what met with the delete comes first.
+- Edits are only made here; whether the result is legal is the checker's to say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from deadheat.check.names import name_of
+from deadheat.check.weakening import split_lists
+from deadheat.model.history import (
+    MAKING,
+    NAMING,
+    READING,
+    Absent,
+    Created,
+    Deleted,
+    Exists,
+    Found,
+    History,
+    Info,
+    Invocation,
+    Kind,
+    Listed,
+    Offspring,
+    Ok,
+    Operation,
+    Renamed,
+    Seen,
+    Unknown,
+    overlap,
+    shown_sessions,
+    shown_titles,
+)
+from deadheat.model.verdict import Anomaly
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """The history would be legal if ``edit`` (ids as ``{0}`` …, about operation ``index``)."""
+
+    anomaly: Anomaly
+    edit: str
+    index: int
+
+
+def edits(
+    anomaly: Anomaly,
+    history: History,
+    sessions: tuple[str, ...],
+    core: set[int],
+    custom: tuple[Operation, ...] = (),
+) -> Iterator[tuple[Repair, list[Operation]]]:
+    """The edits that ``anomaly`` stands for, each with the history that it makes.
+
+    ``custom``: custom calls that may have changed something, which the history is without.
+    """
+    ops = list(history.operations)
+    first = sessions[0]
+    end = max((op.return_ns or op.call_ns for op in ops), default=0) + 1
+
+    def without(op: Operation) -> list[Operation]:
+        return [other for other in ops if other is not op]
+
+    def swapped(op: Operation, new: Operation) -> list[Operation]:
+        return [new if other is op else other for other in ops]
+
+    def chosen(test: Callable[[Operation], bool]) -> list[Operation]:
+        found = [op for op in ops if test(op)]
+        return sorted(found, key=lambda op: (op.index not in core, op.index))[:40]
+
+    def about(op: Operation) -> str:
+        session = op.invocation.session or min(shown_sessions(op), default="")
+        return f"{{{sessions.index(session) if session in sessions else 0}}}"
+
+    def said(text: str, index: int) -> Repair:
+        return Repair(anomaly, text, index)
+
+    match anomaly:
+        case Anomaly.DUPLICATE_ID:
+            for op in chosen(lambda op: is_result(op, Created)):
+                yield said("the second create had answered an id of its own", op.index), []
+        case Anomaly.DOUBLE_CREATE:
+            for op in chosen(lambda op: op.kind in NAMING and is_result(op, Created)):
+                if not any(name_of(op) == name_of(other) is not None for other in without(op)):
+                    continue
+                met = replace(op, outcome=Ok(Exists()))
+                text = "one of the creates had answered that it exists"
+                yield said(text, op.index), swapped(op, met)
+                if op.invocation.session is None:  # one of two sessions, to be seen in lists
+                    nameless = replace(op, invocation=replace(op.invocation, title=None))
+                    text = "one of the creates had answered the session of the other"
+                    yield said(text, op.index), swapped(op, nameless)
+        case Anomaly.PHANTOM:
+            made = [
+                _imagined(n, Kind.CREATE, None, ops[0].call_ns - end)
+                for n, _ in enumerate(sessions)
+            ]
+            yield said("somebody had created {0}", -1), [*made, *ops]
+            ended = [
+                _imagined(len(made) + n, Kind.DELETE, session, ops[0].call_ns)
+                for n, session in enumerate(sessions)
+            ]
+            yield said("somebody had created {0}, and deleted it", -1), [*made, *ops, *ended]
+        case Anomaly.GHOST:
+            yield from _revived(ops, first, custom, said, met=True)
+            for op in chosen(lambda op: is_result(op, Deleted)):
+                yield said(f"delete({about(op)}) had done nothing", op.index), without(op)
+            none = [op for op in ops if not is_result(op, Deleted)]
+            if len(none) < len(ops) - 1:
+                yield said("none of the deletes had done anything", -1), none
+        case Anomaly.DOUBLE_DELETE:
+            deletes = chosen(lambda op: is_result(op, Deleted))
+            for op in deletes if len(deletes) > 1 else []:
+                absent = swapped(op, replace(op, outcome=Ok(Absent())))
+                yield said("one of the deletes had answered “absent”", op.index), absent
+        case Anomaly.RESURRECTION:
+            yield from _revived(ops, first, custom, said, met=True)
+            yield from _second_life(ops, first, said)
+            yield from _revived(ops, first, custom, said, met=False)
+        case Anomaly.ORPHAN:
+            for op in chosen(
+                lambda op: is_result(op, Created) and op.invocation.parent is not None
+            ):
+                rootless = replace(op, invocation=replace(op.invocation, parent=None))
+                # So no list of its parent's children would have shown it.
+                apart = [_not_below(other, op) for other in swapped(op, rootless)]
+                yield said(f"{about(op)} had been made below nobody", op.index), apart
+        case Anomaly.LOST_CREATE:
+            for op in chosen(lambda op: is_result(op, Created)):
+                yield said(f"{about(op)} = {op.kind}() had done nothing", op.index), without(op)
+        case Anomaly.VANISHED:
+            gone = _imagined(0, Kind.DELETE, first, min(op.call_ns for op in ops))
+            yield said("somebody had deleted {0}", -1), [*ops, gone]
+        case Anomaly.WRONG_STATUS:
+            for op in chosen(lambda op: is_result(op, Absent) and op.kind is not Kind.GET):
+                yield (
+                    said(f"{op.kind}({about(op)}) had not answered “absent”", op.index),
+                    without(op),
+                )
+                if op.kind is Kind.DELETE:
+                    done = replace(op, outcome=Ok(Deleted()))
+                    yield (
+                        said(f"delete({about(op)}) had answered success", op.index),
+                        swapped(op, done),
+                    )
+            for op in chosen(lambda op: is_result(op, Exists)):
+                told = f"{op.kind}({about(op)}) had not answered that it exists"
+                yield said(told, op.index), without(op)
+            refused = [op for op in ops if is_result(op, Absent) and op.kind is Kind.DELETE]
+            if len(refused) > 1:  # one fault, and more than one delete that met with it
+                others = [op for op in ops if op not in refused]
+                text = "the deletes had not answered “absent”"
+                yield said(text, refused[0].index), others
+        case Anomaly.STALE_READ:
+            for op in chosen(lambda op: op.kind in READING):
+                yield said(f"that {op.kind} had answered earlier", op.index), without(op)
+            for kind in (Kind.LIST, Kind.GET):  # one view is stale, and was looked at again
+                same = [op for op in ops if op.kind is kind]
+                if len(same) > 1:
+                    others = [op for op in ops if op.kind is not kind]
+                    yield said(f"each {kind} had answered earlier", same[-1].index), others
+        case Anomaly.TORN_LIST:
+            for op in chosen(lambda op: op.kind is Kind.LIST and len(sessions) > 1):
+                split = list(split_lists(history, op.index).operations)
+                yield said("that list had read each session on its own", op.index), split
+            if len(sessions) > 1:
+                split = list(split_lists(history).operations)
+                yield said("each list had read each session on its own", -1), split
+            for op in chosen(lambda op: op.kind is Kind.LIST and repeats(op)):
+                yield said("that list had shown each session once", op.index), without(op)
+        case Anomaly.TORN_READ:
+            torn = unwritten(history)
+            wrong = chosen(lambda op: any(index == op.index for index, _ in torn))
+            for op in wrong:
+                text = f"that {op.kind} had shown a title that was written"
+                yield said(text, op.index), swapped(op, _blank(op, torn))
+            if len(wrong) > 1:
+                text = "each read had shown a title that was written"
+                yield said(text, wrong[0].index), [_blank(op, torn) for op in ops]
+        case Anomaly.LATE:
+            # Slow, not lost: it is done by the time of the last answer.
+            done_by = max(op.call_ns for op in ops) - 1
+            for op in chosen(lambda op: is_result(op, Deleted | Created | Renamed)):
+                if op.return_ns is None or op.return_ns >= done_by:
+                    continue
+                slow = replace(op, return_ns=done_by)
+                yield (
+                    said(f"{_spelt(op, about(op))} had answered only once it was done", op.index),
+                    swapped(op, slow),
+                )
+        case Anomaly.LOST_UPDATE:
+            for op in chosen(lambda op: is_result(op, Renamed)):
+                yield said(f"rename({about(op)}) had done nothing", op.index), without(op)
+        case _:
+            return
+
+
+def _second_life(
+    ops: list[Operation], session: str, said: Callable[[str, int], Repair]
+) -> Iterator[tuple[Repair, list[Operation]]]:
+    """As if what is seen after it was gone were another session."""
+    again = session + "\0again"
+    ends = sorted({op.return_ns for op in ops if op.return_ns is not None and _lacks(op, session)})
+    for since in ends[:40]:
+        edited = [_readdressed(op, session, again) if op.call_ns > since else op for op in ops]
+        reborn = _imagined(0, Kind.CREATE, None, since)
+        yield said("something had created {0} again", -1), [*edited, reborn]
+
+
+def _revived(
+    ops: list[Operation],
+    session: str,
+    custom: tuple[Operation, ...],
+    said: Callable[[str, int], Repair],
+    *,
+    met: bool,
+) -> Iterator[tuple[Repair, list[Operation]]]:
+    """As if a call had made what is seen later: one that ``met`` with the delete, or another."""
+    again = session + "\0again"
+    deletes = [op for op in ops if op.invocation.session == session and is_result(op, Deleted)]
+    since = min((op.call_ns for op in deletes), default=0)
+    shown = {title for op in ops for one, title in shown_titles(op) if one == session}
+
+    # A title that nobody has seen is no sign that it was written back.
+    renames = [
+        op for op in ops if is_result(op, Renamed) and (not shown or op.invocation.title in shown)
+    ]
+    causes = [
+        op
+        for op in (*renames, *custom)
+        if op.invocation.session == session
+        and (op.return_ns is None or op.return_ns >= since)
+        and any(overlap(op, delete) for delete in deletes) is met
+    ]
+    for cause in causes[:40]:
+        later = cause.return_ns
+        edited = [
+            _readdressed(op, session, again)
+            if (op.kind in READING and op.call_ns > cause.call_ns)
+            or (later is not None and op.call_ns > later)
+            else op
+            for op in ops
+            if op is not cause
+        ]
+        reborn = _imagined(0, Kind.CREATE, None, cause.call_ns)
+        yield (
+            said(f"{cause.called}({{0}}) had not created it again", cause.index),
+            [*edited, reborn],
+        )
+
+
+def unwritten(history: History) -> frozenset[tuple[int, str]]:
+    """The reads, each with a session, that show one under a title that no call has written.
+
+    Nothing is said of a session whose first title nobody knows.
+    """
+    written: dict[str, set[str | None]] = {}
+    lost = {
+        op.invocation.title
+        for op in history.operations
+        if op.kind in MAKING and isinstance(op.outcome, Info)
+    }
+    for op in history.operations:
+        result = op.outcome.result if isinstance(op.outcome, Ok) else None
+        session = result.session if isinstance(result, Created) else op.invocation.session
+        if session is not None and op.kind in (*NAMING, Kind.RENAME, Kind.FORK):
+            named = op.kind is not Kind.FORK
+            written.setdefault(session, set()).add(op.invocation.title if named else None)
+    return frozenset(
+        (op.index, session)
+        for op in history.operations
+        for session, title in shown_titles(op)
+        if session in written
+        and not {title, None} & (written[session] | lost)
+        and session not in history.existing
+    )
+
+
+def _blank(op: Operation, torn: frozenset[tuple[int, str]]) -> Operation:
+    """The same, and nobody looked at the titles that nothing wrote."""
+    if not isinstance(op.outcome, Ok):
+        return op
+    match op.outcome.result:
+        case Found() if (op.index, op.invocation.session) in torn:
+            return replace(op, outcome=Ok(Found()))
+        case Listed(entries) | Offspring(entries) as listed:
+            kept = tuple(Seen(e.session) if (op.index, e.session) in torn else e for e in entries)
+            return replace(op, outcome=Ok(replace(listed, entries=kept)))
+        case _:
+            return op
+
+
+def _readdressed(op: Operation, old: str, new: str) -> Operation:
+    invocation, outcome = op.invocation, op.outcome
+    if invocation.session == old:
+        return replace(op, invocation=replace(invocation, session=new))
+    if isinstance(outcome, Ok) and isinstance(outcome.result, Listed):
+        entries = tuple(
+            Seen(new, e.title) if e.session == old else e for e in outcome.result.entries
+        )
+        return replace(op, outcome=Ok(Listed(entries)))
+    return op
+
+
+def _lacks(op: Operation, session: str) -> bool:
+    if op.kind is Kind.LIST:
+        return isinstance(op.outcome, Ok) and session not in shown_sessions(op)
+    return op.invocation.session == session and is_result(op, Absent)
+
+
+def _not_below(op: Operation, made: Operation) -> Operation:
+    """``op`` without the session that ``made`` made, if it lists somebody's children."""
+    outcome = op.outcome
+    if not isinstance(outcome, Ok) or not isinstance(outcome.result, Offspring):
+        return op
+    if not isinstance(made.outcome, Ok) or not isinstance(made.outcome.result, Created):
+        return op
+    session = made.outcome.result.session
+    entries = tuple(e for e in outcome.result.entries if e.session != session)
+    return replace(op, outcome=Ok(Offspring(entries)))
+
+
+def _imagined(n: int, kind: Kind, session: str | None, call_ns: int) -> Operation:
+    """A call that nobody is known to have made."""
+    return Operation(-2 - n, -1, Invocation(kind, session), Info(Unknown.TIMEOUT), call_ns, None)
+
+
+def is_result(op: Operation, result: object) -> bool:
+    """Was it answered with a result of this type?"""
+    return isinstance(op.outcome, Ok) and isinstance(op.outcome.result, result)  # type: ignore[arg-type]
+
+
+def repeats(op: Operation) -> bool:
+    """Does the list show an entry twice?"""
+    if not isinstance(op.outcome, Ok) or not isinstance(op.outcome.result, Listed):
+        return False
+    return len(op.outcome.result.sessions) < len(op.outcome.result.entries)
+
+
+def _spelt(op: Operation, name: str) -> str:
+    return f"{name} = create()" if op.kind is Kind.CREATE else f"{op.kind}({name})"

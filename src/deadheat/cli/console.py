@@ -1,0 +1,182 @@
+"""What a person sees while it works: a live line on a terminal, plain lines elsewhere.
+
+Rules
+- Results go to stdout, everything else to stderr.
+- Colour and movement only on a terminal; elsewhere a line every few seconds.
+- All that is printed is text, never markup, and passes ``media`` last of all (``SafeConsole``).
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self, assert_never
+
+from rich.console import Console
+from rich.progress import Progress as Bar
+from rich.progress import SpinnerColumn, TextColumn
+from rich.segment import Segment
+from rich.text import Text
+
+from deadheat.cli.folding import folded
+from deadheat.files import media
+from deadheat.report.words import counted, duration_text, hiccups_text, percent, via_text
+from deadheat.run import events
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from rich.console import ConsoleOptions, RenderableType
+
+    from deadheat.files.artifact import RateRecord
+
+# What a dead server said last; enough for the head of a traceback's end.
+_TAIL_LINES = 5
+# Without a terminal: often enough to see that it lives, seldom enough for a CI log.
+_LINE_EVERY_S = 10.0
+
+
+class SafeConsole(Console):
+    """Rich's console, on which a text can neither move the cursor nor turn its direction."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        """As Rich's, each text of it made visible."""
+        for segment in super().render(renderable, options):
+            if segment.control or segment.text == "\n":
+                yield segment
+            else:
+                yield Segment(media.lines(segment.text), segment.style)
+
+
+class View:
+    """Listens to the engine. A context manager; ``tell`` is the engine's ``sink``."""
+
+    def __init__(self, *, plain: bool = False, quiet: bool = False) -> None:
+        self._console = SafeConsole(stderr=True, highlight=False, no_color=plain or None)
+        self._quiet = quiet
+        self._live = not plain and not quiet and self._console.is_terminal
+        self._bar = Bar(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            console=self._console,
+            transient=True,
+            disable=not self._live,
+        )
+        self._task = self._bar.add_task("starting", total=None)
+        self._last_line_s = 0.0
+        self._counted_s = time.monotonic()
+        self._last_phase: events.Phase | None = None
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Nothing moves meanwhile: somebody is asked."""
+        self._bar.stop()
+        try:
+            yield
+        finally:
+            self._bar.start()
+
+    def note(self, line: str) -> None:
+        """One line for the person, at once."""
+        if not self._quiet:
+            shown = media.line(line)
+            if self._console.is_terminal:
+                shown = folded(shown, self._console.width)
+            self._console.print(Text(shown), soft_wrap=True)
+
+    def waiting(self, what: str) -> None:
+        """Something slow has begun."""
+        if self._live:
+            self._bar.update(self._task, description=media.line(what))
+        else:
+            self.note(what)
+
+    def moving(self, what: str) -> None:
+        """A step of something that has been announced; shown on a terminal only."""
+        if self._live:
+            self._bar.update(self._task, description=media.line(what))
+
+    def counting(self, what: str) -> None:
+        """One more of many; without a terminal a line every few seconds."""
+        if self._live:
+            self._bar.update(self._task, description=media.line(what))
+        elif time.monotonic() - self._counted_s >= _LINE_EVERY_S:
+            self._counted_s = time.monotonic()
+            self.note(what)
+
+    def remark(self, text: str | None) -> None:
+        """Show a note, if there is one."""
+        if text is not None:
+            self.note(f"note: {text}")
+
+    def tell(self, event: events.Event) -> None:
+        """Show one event."""
+        match event:
+            case events.Progress():
+                self._progress(event)
+            case events.Started(target, promises, seed, via, met):
+                self.note(f"fuzzing {target}, seed {seed}, promises: {promises}")
+                self.remark(via_text(via))
+                self.remark(hiccups_text(met))
+            case events.Found(signature, program, calls, path):
+                # Its folder: the file goes once a smaller example has replaced it.
+                self.note(
+                    f"found {signature} in program {program:,} ({calls} calls): {path.parent}"
+                )
+            case events.Shrunk(signature, calls, trials):
+                self.note(f"  {signature.anomaly}: {calls} calls after {trials:,} trials")
+            case events.Saved(artifact, path, kept):
+                done = "kept the better example of" if kept else "saved"
+                self.note(f"{done} {artifact.anomaly}, {_how_often(artifact.rate)}: {path}")
+            case events.MoreReliable(artifact, _):
+                shown = _how_often(artifact.most_reliable_rate)
+                self.note(f"  {artifact.anomaly}: a larger program {shown}")
+            case events.Restarted(restarts, log_tail):
+                self.note(f"the server died and was started again ({restarts})")
+                for row in log_tail.splitlines()[-_TAIL_LINES:]:
+                    self.note(f"  its log: {row}")
+            case events.Checked(path, target, standing, _, trials):
+                self.note(f"regression {path.name} on {target}: {standing} ({trials:,} trials)")
+            case _:
+                assert_never(event)
+
+    def _progress(self, event: events.Progress) -> None:
+        per_s = event.requests / event.elapsed_s if event.elapsed_s > 0 else 0.0
+        line = (
+            f"{event.phase}  {duration_text(event.elapsed_s)}  "
+            f"{counted(event.divergences, 'divergence')}  {counted(event.programs, 'program')}  "
+            f"{counted(event.trials, 'trial')}  {per_s:,.0f} requests/s  "
+            f"{counted(event.overlaps, 'overlap')}"
+        )
+        if event.undecided:
+            line += f"  {event.undecided} undecided"
+        if event.detail:
+            line += f"  ({event.detail})"
+        if self._live:
+            self._bar.update(self._task, description=media.line(line))
+        elif (
+            event.elapsed_s - self._last_line_s >= _LINE_EVERY_S or event.phase != self._last_phase
+        ):
+            self._last_line_s, self._last_phase = event.elapsed_s, event.phase
+            self.note(line)
+
+
+def _how_often(rate: RateRecord | None) -> str:
+    if rate is None or not rate.trials:
+        return "its rate not measured yet"
+    return f"diverges in {percent(rate.diverged / rate.trials)} of trials"

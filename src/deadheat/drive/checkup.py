@@ -1,0 +1,484 @@
+"""Do a profile and a server agree? Each call once, one after the other, before anything races.
+
+Rules
+- Nothing is changed but what this dry run has made, and that is deleted at the end.
+- A call that has no session to be about, as its create failed, is left out.
+- What an answer holds is looked at only to say what to write instead: names of keys, never values.
+- What was changed is looked for as long as the profile's settle time; without one, for as long
+  as it takes to say which to write (``lateness``).
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import anyio
+import httpx
+
+from deadheat.drive.checkup_advice import advice, in_words, keys_of
+from deadheat.drive.handshake import (
+    Ids,
+    allowed,
+    given_again,
+    look_for_ids,
+    not_listed,
+)
+from deadheat.drive.lateness import (
+    LONGEST_S,
+    SAMPLES,
+    advised,
+    showing,
+    shown_after_s,
+    times_to_show,
+)
+from deadheat.drive.leaving import leave_nothing
+from deadheat.drive.ownership import Ownership
+from deadheat.drive.patience import Patience, patiently
+from deadheat.drive.server.process import ServerProcess
+from deadheat.drive.wire.decoding import decoded
+from deadheat.drive.wire.lane import LaneClient
+from deadheat.drive.wire.outcome import outcome_of_error
+from deadheat.drive.wire.paging import LISTING, read_list
+from deadheat.drive.wire.rate_limit import RequestRate
+from deadheat.drive.wire.redirects import answered
+from deadheat.errors import StartFailed
+from deadheat.model.history import (
+    Absent,
+    Answered,
+    Created,
+    Deleted,
+    Exists,
+    Found,
+    Invocation,
+    Kind,
+    Listed,
+    Offspring,
+    Ok,
+    Outcome,
+    Renamed,
+    Undeclared,
+)
+from deadheat.model.promises import (
+    AbsentPromise,
+    ChildrenPromise,
+    CreatePromise,
+    DeletePromise,
+    IdPromise,
+    UpdatePromise,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Hashable
+
+    from deadheat.check.custom.calls import OwnCalls
+    from deadheat.drive.target import Target
+    from deadheat.drive.wire.api import PageWire, WireRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call of the dry run: what was sent, what came, and what to change if that is wrong.
+
+    ``status``: None when no answer came. ``wrong`` empty: as declared. ``hint``: it is as declared,
+    but something else would say it better.
+    """
+
+    doing: str
+    request: str
+    status: int | None
+    said: str
+    wrong: str = ""
+    hint: str = ""
+
+
+@asynccontextmanager
+async def server_of(target: Target) -> AsyncIterator[str]:
+    """The base URL of a target: its server is started and stopped, if it is ours to do so.
+
+    Raises ``TargetError``.
+    """
+    if target.launch is None:
+        if target.base_url is None:
+            raise StartFailed(f"{target.name} has neither a command nor an address. Give one.")
+        yield target.base_url
+        return
+    process = ServerProcess(target.launch)
+    try:
+        base_url = await process.start()
+        yield base_url
+    finally:
+        with anyio.CancelScope(shield=True):
+            await process.stop()
+
+
+async def dry_run(target: Target, base_url: str, run: str) -> tuple[Step, ...]:
+    """Each call that the target says it has, once. ``run``: as in ``open_target``."""
+    client = LaneClient(base_url, target.timeout_s, headers=target.headers)
+    walk = _Walk(target, base_url, client, run)
+    try:
+        await walk.go()
+    finally:
+        with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(target.timeout_s):
+                await walk.clean()
+            await client.aclose()
+    return tuple(walk.steps)
+
+
+class _Walk:
+    def __init__(self, target: Target, base_url: str, client: LaneClient, run: str) -> None:
+        self._target = target
+        self._base_url = base_url
+        self._rate = None if target.max_rps is None else RequestRate(target.max_rps)
+        self._client = client
+        self._ownership = Ownership(
+            run,
+            chooses=target.chosen_ids,
+            alone=target.exclusive,
+            unique=target.unique_ids,
+            titled=target.promises.update is not UpdatePromise.NONE,
+        )
+        self._patience = Patience()
+        self._late_s: dict[int, float] = {}  # how long it took, by the step that did not show it
+        self.steps: list[Step] = []
+
+    async def go(self) -> None:
+        """Every call once; a session is made, looked at, changed, and deleted."""
+        shown = await self._ask("list what is there", Invocation(Kind.LIST), Listed)
+        if isinstance(shown, Listed):
+            self._ownership.shun(shown.sessions)
+        session = await self._make("create a session", self._ownership.create(0, "check 1"))
+        if session is None:
+            return
+        await self._find("get it", session, self._title(1))
+        lists = Invocation(Kind.LIST)
+        shown = await self._ask("list again", lists, Listed, showing(session))
+        if isinstance(shown, Listed) and session not in shown.sessions:
+            self._correct(not_listed(session, shown))
+        if Kind.RECREATE in self._target.kinds:
+            await self._recreate(session)
+        if Kind.RENAME in self._target.kinds:
+            renames = Invocation(Kind.RENAME, session, self._title(2))
+            await self._ask("rename it", renames, Renamed, lambda result: result == Renamed())
+            await self._find("get it again", session, self._title(2))
+        if Kind.FORK in self._target.kinds:
+            await self._make("fork it", Invocation(Kind.FORK, session))
+        if self._target.own_model is not None:
+            await self._own(self._target.own_model)
+        child = await self._child_of(session) if self._target.families else None
+        deletes, gets = Invocation(Kind.DELETE, session), Invocation(Kind.GET, session)
+        await self._ask("delete it", deletes, Deleted, lambda result: result == Deleted())
+        await self._ask("get it once more", gets, Absent, lambda result: result == Absent())
+        shown = await self._ask("list once more", lists, Listed, showing(session, there=False))
+        if isinstance(shown, Listed):
+            if session in shown.sessions:
+                longer = "a longer settle" if self._target.settle_ms else "settle"
+                self._correct(
+                    "still shows it. Does a delete only mark it? Leave it out in calls.list.items. "
+                    f"Or may a change take so long to show? Write {longer} at the top"
+                )
+            elif child is not None:
+                self._inherited(child in shown.sessions)
+        if await self._ids_stay():
+            await self._again(session)
+        if self._late_s:
+            await self._see_how_late()
+
+    async def _see_how_late(self) -> None:
+        """Say it where it was seen, after a few more changes, as one may have been quick."""
+
+        async def sent(invocation: Invocation) -> object:
+            if not await allowed(self._outcome, self._ownership, invocation):
+                return None
+            return _result(await self._outcome(invocation))
+
+        creates = (self._ownership.create(0, f"check late {n}") for n in range(SAMPLES))
+        seen_s = await times_to_show(creates, sent, self._ownership.owns)
+        settle = advised((*self._late_s.values(), *seen_s))
+        for at, took_s in self._late_s.items():
+            wrong = f'took {took_s * 1_000:.0f} ms to show it. Write settle = "{settle}" at the top'
+            self.steps[at] = replace(self.steps[at], wrong=wrong)
+
+    async def _ids_stay(self) -> bool:
+        """May a second delete be sent, or could it be about somebody else's session by now?"""
+        target, ownership = self._target, self._ownership
+        if target.exclusive or target.chosen_ids or target.unique_ids:
+            return True
+
+        ids = Ids.AGAIN
+        if target.promises.ids is not IdPromise.REUSED:
+            ids = await look_for_ids(self._outcome, ownership, target.settle_ms / 1_000)
+        if ids is Ids.ONCE:
+            ownership.ids_stay()
+            return True
+        why = given_again("this server", ids, ownership.came_back)
+        self._note("make others", ownership.create(0, "one more"), None, "", why)
+        return False
+
+    async def _recreate(self, session: str) -> None:
+        """What does a second create under its name answer?"""
+        again = self._ownership.create(0, "check 1", kind=Kind.RECREATE)
+        outcome, status, keys = await self._send(again)
+        strict = self._target.promises.create is CreatePromise.EXACTLY_ONCE
+        wrong = hint = ""
+        match outcome:
+            case Ok(Created(made)) if made != session:
+                wrong = 'made another session under one name. Write promises.create = "new"'
+            case Ok(Created()) if strict:
+                wrong = 'is a success, too. Write promises.create = "idempotent"'
+            case Ok(Created()):
+                pass
+            case Ok(Exists()) if strict:
+                pass
+            case Ok(Exists()):
+                hint = 'a second create is told apart: write promises.create = "exactly-once"'
+            case Ok(Undeclared()):
+                wrong = f"means that there is one? Add {status} to calls.create.exists"
+            case _:
+                wrong = advice(again, outcome, status, keys, Created)
+        self._note("create it again", again, status, in_words(outcome), wrong, hint)
+
+    async def _own(self, model: OwnCalls) -> None:
+        """Each call of the user's own, on a session for them alone."""
+        session = await self._make("create one more", self._ownership.create(0, "check own"))
+        mark: Hashable = None
+        for own in self._target.own if session is not None else ():
+            call = Invocation(Kind.OWN, session, own=own)
+            if not await allowed(self._outcome, self._ownership, call):
+                continue  # it was said of the create
+            outcome, status, keys = await self._send(call)
+            may = dict(model.step(own, True, mark))
+            word = outcome.result if isinstance(outcome, Ok) else None
+            said, wrong = in_words(outcome), ""
+            if isinstance(word, Answered) and word.value in may:
+                said, mark = word.value, may[word.value]
+            elif isinstance(word, Answered):
+                wrong = f"is {word.value!r}; step allows {', '.join(sorted(may))}. Correct step"
+            else:
+                wrong = advice(call, outcome, status, keys, Answered)
+            self._note(f"{own.name} it", call, status, said, wrong)
+
+    async def _child_of(self, session: str) -> str | None:
+        create = replace(self._ownership.create(0, "check 3"), parent=session)
+        child = await self._make("create one below it", create)
+        if child is not None and Kind.CHILDREN in self._target.kinds:
+            below = await self._ask(
+                "list its children", Invocation(Kind.CHILDREN, session), Offspring
+            )
+            if isinstance(below, Offspring) and child not in {e.session for e in below.entries}:
+                self._correct("does not show the child. Correct calls.children")
+        return child
+
+    async def _find(self, doing: str, session: str, title: str) -> None:
+        titles = self._target.promises.update is not UpdatePromise.NONE
+
+        def shows(result: object) -> bool:
+            return isinstance(result, Found) and (result.title in (None, title) or not titles)
+
+        found = await self._ask(doing, Invocation(Kind.GET, session), Found, shows)
+        if isinstance(found, Found) and not shows(found):
+            self._correct(
+                "has another title than was written. Correct calls.get.title, or write "
+                'update = "none" under [promises]: then nothing is said of titles'
+            )
+
+    def _inherited(self, is_there: bool) -> None:
+        promised = self._target.promises.children
+        if is_there and promised is ChildrenPromise.CASCADE:
+            self._correct('still shows its child. Write promises.children = "orphan"')
+        elif not is_there and promised is ChildrenPromise.ORPHAN:
+            self._correct('shows its child no more. Write promises.children = "cascade"')
+
+    async def _again(self, session: str) -> None:
+        """What does a second delete answer? It says what the first one may promise."""
+        again = Invocation(Kind.DELETE, session)
+        outcome, status, keys = await self._send(again)
+        said = in_words(outcome)
+        strict = self._target.promises.delete is DeletePromise.EXACTLY_ONCE
+        wrong = hint = ""
+        match outcome:
+            case Ok(Deleted()) if strict:
+                hint = (
+                    'a delete of what is gone succeeds, too: write promises.delete = "idempotent"'
+                )
+            case Ok(Absent()) if not strict:
+                hint = 'a second delete is told apart: write promises.delete = "exactly-once"'
+            case Ok(Deleted() | Absent()):
+                pass
+            case _:
+                wrong = advice(again, outcome, status, keys, Absent)
+        self._note("delete it again", again, status, said, wrong, hint)
+
+    async def clean(self) -> None:
+        """Delete what was made and is still there, also where a create's answer was not understood:
+        the list may show it under its title."""
+        unsaid = self._target.promises.status_on_absent is AbsentPromise.ANY
+
+        async def ask(invocation: Invocation) -> Outcome:
+            outcome, *_ = await self._once(invocation)
+            return outcome
+
+        await leave_nothing(ask, self._ownership, unsaid=unsaid)
+
+    def _title(self, number: int) -> str:
+        return self._ownership.title(0, f"check {number}")
+
+    async def _make(self, doing: str, invocation: Invocation) -> str | None:
+        made = await self._ask(doing, invocation, Created)
+        if not isinstance(made, Created):
+            return None
+        if not self._ownership.owns(made.session):
+            self._correct("answered the id of a session that was there before. Correct its id")
+            return None
+        return made.session
+
+    async def _ask(
+        self,
+        doing: str,
+        invocation: Invocation,
+        wanted: type[object],
+        shows: Callable[[object], bool] | None = None,
+    ) -> object:
+        """The result, whatever it is; None when there is none.
+
+        ``shows``: does it show what was changed before? It is asked again until it does.
+        """
+        if not await allowed(self._outcome, self._ownership, invocation):
+            self._note(doing, invocation, None, "not sent: is it still ours?", "")
+            return None
+        outcome, status, keys = await self._send(invocation)
+        late_s: float | None = None
+        if shows is not None and _may_be_late(outcome) and not shows(_result(outcome)):
+            again = outcome, status, keys
+
+            async def asked_again() -> bool:
+                nonlocal again
+                if not await allowed(self._outcome, self._ownership, invocation):
+                    return False
+                again = await self._send(invocation)
+                return shows(_result(again[0]))
+
+            settle_s = self._target.settle_ms / 1_000
+            late_s = await shown_after_s(asked_again, settle_s or LONGEST_S)
+            if late_s is not None:
+                outcome, status, keys = again
+            if settle_s:
+                late_s = None
+        keys = tuple(map(self._target.mask.text, keys))
+        result = _result(outcome)
+        fits = isinstance(result, wanted) or (
+            wanted is Absent
+            and isinstance(result, Undeclared)
+            and self._target.promises.status_on_absent is AbsentPromise.ANY
+        )
+        wrong = "" if fits else advice(
+            invocation, outcome, status, keys, wanted
+        )  # fmt: skip
+        self._note(doing, invocation, status, in_words(outcome), wrong)
+        if late_s is not None:
+            self._late_s[len(self.steps) - 1] = late_s
+            self._correct("took time to show it. Write settle")
+        return result
+
+    async def _outcome(self, invocation: Invocation) -> Outcome:
+        outcome, *_ = await self._send(invocation)
+        return outcome
+
+    async def _send(self, invocation: Invocation) -> tuple[Outcome, int | None, tuple[str, ...]]:
+        status: int | None = None
+        keys: tuple[str, ...] = ()
+
+        async def once(call: Invocation) -> Outcome:
+            nonlocal status, keys
+            outcome, now, has = await self._once(call)
+            if call is invocation:
+                status, keys = now, has
+            return outcome
+
+        outcome = await patiently(self._patience, self._client, self._ownership, invocation, once)
+        return outcome, status, keys
+
+    async def _once(self, invocation: Invocation) -> tuple[Outcome, int | None, tuple[str, ...]]:
+        """The one way to the server: nothing is sent that ``Ownership`` does not permit."""
+        with self._ownership.sending(invocation, self._client):
+            answer = await self._answer(invocation)
+        self._ownership.answered(invocation, answer[0])
+        return answer
+
+    async def _answer(self, invocation: Invocation) -> tuple[Outcome, int | None, tuple[str, ...]]:
+        if self._rate is not None:
+            await anyio.sleep(self._rate.wait_s(1, time.monotonic()))
+        if self._target.pages is not None and invocation.kind in LISTING:
+            return await self._read(self._target.pages, invocation)
+        wire, base_url = self._target.wire, self._base_url
+        request = wire.encode(invocation)
+        try:
+            answer, *_ = await answered(wire, base_url, invocation, request, self._sent)
+        except httpx.RequestError as exc:
+            return outcome_of_error(exc), None, ()
+        status, location = answer.status_code, answer.headers.get("location")
+        outcome = decoded(wire, invocation, status, answer.content, location)
+        return self._target.mask.outcome(outcome), status, keys_of(answer.content)
+
+    async def _sent(self, request: WireRequest) -> tuple[httpx.Response, int, int]:
+        return await self._client.send(request.method, request.path, request.body)
+
+    async def _read(
+        self, pages: PageWire, invocation: Invocation
+    ) -> tuple[Outcome, int | None, tuple[str, ...]]:
+        body = b""
+
+        async def send(request: WireRequest) -> tuple[httpx.Response, int, int]:
+            nonlocal body
+            sent = await self._sent(request)
+            body = sent[0].content
+            return sent
+
+        try:
+            read = await read_list(
+                self._target.wire,
+                pages,
+                self._base_url,
+                invocation,
+                send,
+                timeout_s=self._target.timeout_s,
+                agreed=True,
+            )
+        except httpx.RequestError as exc:
+            return outcome_of_error(exc), None, ()
+        return self._target.mask.outcome(read.outcome), read.status, keys_of(body)
+
+    def _note(
+        self,
+        doing: str,
+        invocation: Invocation,
+        status: int | None,
+        said: str,
+        wrong: str,
+        hint: str = "",
+    ) -> None:
+        if self._patience.tries > 1 and not (wrong or hint):
+            hint = f"not at once: only when it was asked {self._patience.tries} times"
+        request = self._target.wire.encode(invocation)
+        path = request.path
+        for word, session in (("{id}", invocation.session), ("{parent}", invocation.parent)):
+            if session is not None:
+                path = path.replace(quote(session, safe=""), word)
+        self.steps.append(Step(doing, f"{request.method} {path}", status, said, wrong, hint))
+
+    def _correct(self, wrong: str) -> None:
+        """The last answer was of the declared form, and yet not what it had to be."""
+        self.steps[-1] = replace(self.steps[-1], wrong=wrong)
+
+
+def _result(outcome: Outcome) -> object:
+    return outcome.result if isinstance(outcome, Ok) else None
+
+
+def _may_be_late(outcome: Outcome) -> bool:
+    """Does it say what is there, as far as anybody can see?"""
+    return isinstance(_result(outcome), Found | Absent | Listed | Offspring)

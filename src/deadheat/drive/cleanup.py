@@ -1,0 +1,187 @@
+"""What a run that was killed left on a server: found by its notes and its token, and deleted.
+
+Rules
+- Deleted is only what the notes say that the run made, and what the list shows under that run's
+  title or name. Nothing else is touched, whatever the server says.
+- A title or a name with the run's token proves whose a session is. An id may be somebody else's by
+  now: what has a title that the run did not write is left alone.
+- What has no title is ours by the word of the notes alone, which may be a stranger's: it is deleted
+  for somebody who has said so, and only if its id cannot come back.
+- One request at a time; each session is asked for afterwards, as a success proves nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import anyio
+import httpx
+
+from deadheat.drive.chance import hold_chance
+from deadheat.drive.checkup_advice import in_words
+from deadheat.drive.ownership import Ownership
+from deadheat.drive.wire.decoding import decoded
+from deadheat.drive.wire.lane import LaneClient
+from deadheat.drive.wire.outcome import outcome_of_error
+from deadheat.drive.wire.paging import LISTING, read_list
+from deadheat.drive.wire.rate_limit import RequestRate
+from deadheat.drive.wire.redirects import answered
+from deadheat.errors import TargetDied
+from deadheat.model.history import Absent, Fail, Found, Info, Invocation, Kind, Listed, Ok, Outcome
+from deadheat.model.promises import IdPromise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from deadheat.drive.journal import LeftBehind
+    from deadheat.drive.target import Target
+    from deadheat.drive.wire.api import WireRequest
+
+
+class Fate(StrEnum):
+    """What became of a session that had been left behind."""
+
+    DELETED = "deleted"
+    GONE = "gone already"
+    THERE = "still there"
+    OTHERS = "left alone"  # another session has its id by now, or may have
+    CLAIMED = "needs --trust"  # only the notes say that it is ours
+    FOUND = "there"  # of a dry run: it would be deleted
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """One session; ``said``: what the server answered last, where it is still there."""
+
+    session: str
+    fate: Fate
+    said: str = ""
+
+
+async def clean(
+    target: Target,
+    left: LeftBehind,
+    *,
+    dry: bool,
+    tell: Callable[[Cleaned], None],
+    believed: bool = False,
+    only: Collection[str] | None = None,
+) -> tuple[Cleaned, ...]:
+    """Delete what ``left`` says, at ``target``; ``dry``: only look. ``tell`` hears of each.
+
+    ``believed``: what nothing but ``left`` says is ours, too. ``only``: these of its sessions.
+
+    Raises ``TargetDied`` when nobody answers.
+    """
+    assert target.base_url is not None
+    client = LaneClient(target.base_url, target.timeout_s, headers=target.headers)
+    try:
+        cleaning = _Cleaning(target, client, left, tell, believed=believed)
+        return await cleaning.run(dry=dry, only=only)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await client.aclose()
+
+
+class _Cleaning:
+    def __init__(
+        self,
+        target: Target,
+        client: LaneClient,
+        left: LeftBehind,
+        tell: Callable[[Cleaned], None],
+        *,
+        believed: bool,
+    ) -> None:
+        self._target = target
+        self._client = client
+        self._left = left
+        self._tell = tell
+        self._believed = believed
+        self._ownership = Ownership(left.run, chooses=target.chosen_ids)
+        self._unique = False
+        self._rate = None if target.max_rps is None else RequestRate(target.max_rps)
+
+    async def run(self, *, dry: bool, only: Collection[str] | None) -> tuple[Cleaned, ...]:
+        sessions = dict.fromkeys(self._left.sessions)
+        listed = await self._ask(Invocation(Kind.LIST))
+        if isinstance(listed, Ok) and isinstance(listed.result, Listed):
+            for entry in listed.result.entries:
+                if self._ownership.of_run(entry.title) or self._ownership.named(entry.session):
+                    sessions.setdefault(entry.session)
+        elif isinstance(listed, Info | Fail) and not sessions:
+            raise TargetDied(f"{self._target.name} does not answer. Start it, then clean up again.")
+        self._unique = self._target.unique_ids or (
+            self._target.promises.ids is not IdPromise.REUSED and hold_chance(self._left.sessions)
+        )
+        done: list[Cleaned] = []
+        for session in sessions if only is None else only:
+            one = await self._one(session, dry=dry)
+            self._tell(one)
+            done.append(one)
+        return tuple(done)
+
+    async def _one(self, session: str, *, dry: bool) -> Cleaned:
+        outcome = await self._ask(Invocation(Kind.GET, session))
+        found = outcome.result if isinstance(outcome, Ok) else None
+        if isinstance(found, Absent):
+            return Cleaned(session, Fate.GONE)
+        title = found.title if isinstance(found, Found) else None
+        delete = Invocation(Kind.DELETE, session)
+        if title is None and self._ownership.named(session):
+            self._ownership.adopt(session)
+        if title is None and self._unique and not self._ownership.may(delete):
+            if not self._believed:
+                why = f"it has no title, and only {self._left.path} says that a run made it"
+                return Cleaned(session, Fate.CLAIMED, why)
+            self._ownership.adopt(session)
+        if not self._ownership.may(delete):
+            why = "its id may have been given to another session, and no title tells"
+            if title is not None:
+                why = "it has a title that this run did not write"
+            return Cleaned(session, Fate.OTHERS, why)
+        if dry:
+            return Cleaned(session, Fate.FOUND)
+        deleted = await self._ask(delete)
+        outcome = await self._ask(Invocation(Kind.GET, session))
+        if isinstance(outcome, Ok) and isinstance(outcome.result, Absent):
+            return Cleaned(session, Fate.DELETED)
+        return Cleaned(session, Fate.THERE, f"its delete was answered: {in_words(deleted)}")
+
+    async def _ask(self, invocation: Invocation) -> Outcome:
+        with self._ownership.sending(invocation, self._client):
+            outcome = await self._sent(invocation)
+        self._ownership.answered(invocation, outcome)
+        return outcome
+
+    async def _sent(self, invocation: Invocation) -> Outcome:
+        target = self._target
+        try:
+            base_url = target.base_url or ""
+            if target.pages is not None and invocation.kind in LISTING:
+                read = await read_list(
+                    target.wire,
+                    target.pages,
+                    base_url,
+                    invocation,
+                    self._send,
+                    timeout_s=target.timeout_s,
+                    agreed=True,
+                )
+                return target.mask.outcome(read.outcome)
+            answer, *_ = await answered(
+                target.wire, base_url, invocation, target.wire.encode(invocation), self._send
+            )
+        except httpx.RequestError as exc:
+            return outcome_of_error(exc)
+        code, location = answer.status_code, answer.headers.get("location")
+        outcome = decoded(target.wire, invocation, code, answer.content, location)
+        return target.mask.outcome(outcome)
+
+    async def _send(self, request: WireRequest) -> tuple[httpx.Response, int, int]:
+        if self._rate is not None:
+            await anyio.sleep(self._rate.wait_s(1, time.monotonic()))
+        return await self._client.send(request.method, request.path, request.body)

@@ -1,0 +1,1 @@
+"""The target's event stream, as one more observer."""

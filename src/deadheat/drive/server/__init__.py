@@ -1,0 +1,1 @@
+"""A server process that deadheat starts, watches and ends."""

@@ -1,0 +1,1 @@
+"""Bytes: connections, the gate, answers as outcomes."""

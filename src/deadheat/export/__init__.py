@@ -1,0 +1,1 @@
+"""One example as a file for people who do not have deadheat."""

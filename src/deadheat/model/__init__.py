@@ -1,0 +1,1 @@
+"""The data that everything is made of. Standard library only."""

@@ -1,1 +1,0 @@
-"""Layer 2: one example as a file for people who do not have deadheat."""

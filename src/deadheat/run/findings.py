@@ -1,0 +1,246 @@
+"""The shelf of findings: one for each signature, each on disk from its first sight on.
+
+Rules
+- A finding has one file at a time. A smaller or measured example is written first, then the file
+  that it replaces is removed, if this run has written it.
+- A file of an earlier run is never replaced by a worse example, and never removed: the finding
+  then goes by that file (``Finding.kept``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from deadheat.errors import BadArtifact
+from deadheat.files import artifact as artifacts
+from deadheat.files.artifact import Artifact, Environment, Origin, RateRecord, TargetRecord
+from deadheat.files.results import Example
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from deadheat.drive.target import Target
+    from deadheat.model.program import Program
+    from deadheat.model.promises import Promises
+    from deadheat.model.verdict import Divergence, Signature
+    from deadheat.run.measured import Measured
+    from deadheat.run.plan import Plan
+    from deadheat.trials.shrunk import Shrunk
+    from deadheat.trials.stats import Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One distinct divergence.
+
+    ``program`` and ``divergence`` are the best example so far; ``seen`` counts
+    the trials that showed it. ``pursued``: its turn has come; ``finished``: and
+    gone, with a measured rate. ``kept``: the file at ``path`` is an earlier run's, and better.
+    """
+
+    signature: Signature
+    program: Program
+    divergence: Divergence
+    first_program: int
+    seen: int
+    pursued: bool
+    finished: bool
+    artifact: Artifact
+    path: Path
+    kept: bool = False
+
+
+class Shelf:
+    """All findings of one run."""
+
+    def __init__(self, target: Target, promises: Promises, plan: Plan) -> None:
+        self._target = target
+        self._promises = promises
+        self._plan = plan
+        self._findings: dict[Signature, Finding] = {}
+        self._environment = artifacts.environment()
+        self._written: set[Path] = set()
+
+    def findings(self) -> tuple[Finding, ...]:
+        """In the order in which they were first seen."""
+        return tuple(self._findings.values())
+
+    def examples(self) -> tuple[Example, ...]:
+        """The findings as a run's results."""
+        return tuple(
+            Example(f.artifact, f.path, f.seen, f.finished, f.kept) for f in self.findings()
+        )
+
+    def waiting(self) -> Finding | None:
+        """The first finding that nobody has pursued yet."""
+        return next((f for f in self._findings.values() if not f.pursued), None)
+
+    def take(self, wanted: Signature | None = None) -> Finding | None:
+        """The same, or the ``wanted`` one; from now on it counts as pursued."""
+        found = self.waiting() if wanted is None else self._findings[wanted]
+        if found is not None:
+            self._findings[found.signature] = replace(found, pursued=True)
+        return found
+
+    def put_back(self, signature: Signature) -> None:
+        """Its turn is over for now: it waits again, as small as it has become."""
+        found = self._findings[signature]
+        self._findings[signature] = replace(found, pursued=False)
+
+    def seen(self) -> dict[Signature, int]:
+        """How many trials have shown each finding so far."""
+        return {signature: found.seen for signature, found in self._findings.items()}
+
+    def note(self, program: Program, divergence: Divergence, programs: int) -> Finding | None:
+        """One more sighting. The finding if it is new, after it has been written to disk."""
+        signature = divergence.signature
+        known = self._findings.get(signature)
+        if known is not None:
+            self._findings[signature] = replace(known, seen=known.seen + 1)
+            return None
+        artifact = self._artifact(program, divergence, Origin(self._plan.seed, programs, 0))
+        path, kept = self._save(artifact)
+        finding = Finding(
+            signature, program, divergence, programs, 1, False, False, artifact, path, kept
+        )
+        self._findings[signature] = finding
+        return finding
+
+    def recall(self, artifact: Artifact, path: Path) -> Finding:
+        """A finding of an earlier run. Its file is the user's, and stays as it is."""
+        divergence = artifacts.divergence_of(artifact)
+        finding = Finding(
+            signature=divergence.signature,
+            program=artifact.program,
+            divergence=divergence,
+            first_program=artifact.origin.programs,
+            seen=1,
+            pursued=True,
+            finished=False,
+            artifact=artifact,
+            path=path,
+        )
+        self._findings[finding.signature] = finding
+        return finding
+
+    def shrunk(self, signature: Signature, shrunk: Shrunk) -> Finding:
+        """A smaller example of a known finding."""
+        finding = self._findings[signature]
+        differs = shrunk.most_reliable != shrunk.smallest
+        artifact = replace(
+            self._artifact(
+                shrunk.smallest,
+                shrunk.smallest_divergence,
+                Origin(self._plan.seed, finding.first_program, shrunk.trials),
+            ),
+            proven_minimal=shrunk.proven_minimal,
+            needs_race=not shrunk.sequential,
+            most_reliable=shrunk.most_reliable if differs else None,
+        )
+        return self._replace(finding, artifact, shrunk.smallest, shrunk.smallest_divergence)
+
+    def measured(
+        self, signature: Signature, measured: Measured, reliable: Measured | None
+    ) -> Finding:
+        """The final example with its rate; ``reliable`` only where it shows more often."""
+        finding = self._findings[signature]
+        better = reliable is not None and _shows_more(reliable.rate, measured.rate)
+        artifact = replace(
+            self._artifact(measured.program, measured.divergence, finding.artifact.origin),
+            proven_minimal=finding.artifact.proven_minimal,
+            needs_race=finding.artifact.needs_race,
+            rate=_record(measured.rate),
+            most_reliable=reliable.program if reliable is not None and better else None,
+            most_reliable_rate=_record(reliable.rate) if reliable is not None and better else None,
+        )
+        updated = self._replace(finding, artifact, measured.program, measured.divergence)
+        self._findings[signature] = replace(updated, finished=measured.rate is not None)
+        return self._findings[signature]
+
+    def _replace(
+        self, finding: Finding, artifact: Artifact, program: Program, divergence: Divergence
+    ) -> Finding:
+        path, kept = self._save(artifact)
+        if path != finding.path and finding.path in self._written:
+            finding.path.unlink(missing_ok=True)
+        current = self._findings[finding.signature]
+        updated = replace(
+            current,
+            program=program,
+            divergence=divergence,
+            artifact=artifact,
+            path=path,
+            kept=kept,
+        )
+        self._findings[finding.signature] = updated
+        return updated
+
+    def _save(self, artifact: Artifact) -> tuple[Path, bool]:
+        """Where it is on disk now, and whether what is there is an earlier run's, and better."""
+        path = self._plan.folder / artifact.filename
+        if path not in self._written and path.exists():
+            try:
+                before = artifacts.read(path)
+            except BadArtifact:  # no example any more
+                before = None
+            if before is not None and not artifacts.is_better(artifact, before):
+                return path, True
+        self._written.add(artifacts.write(artifact, self._plan.folder))
+        return path, False
+
+    def _artifact(self, program: Program, divergence: Divergence, origin: Origin) -> Artifact:
+        return fresh_artifact(
+            self._target, self._promises, program, divergence, origin, self._environment
+        )
+
+
+def fresh_artifact(
+    target: Target,
+    promises: Promises,
+    program: Program,
+    divergence: Divergence,
+    origin: Origin,
+    environment: Environment,
+) -> Artifact:
+    """The example as it was observed: neither shrunk nor measured."""
+    return Artifact(
+        anomaly=divergence.anomaly,
+        signature=divergence.signature.calls,
+        reason=divergence.reason,
+        target=TargetRecord(
+            target.name,
+            target.wire.name,
+            target.version,
+            promises,
+            target.settle_ms,
+            target.timeout_s,
+            target.via,
+        ),
+        program=program,
+        rate=None,
+        proven_minimal=False,
+        needs_race=True,
+        most_reliable=None,
+        most_reliable_rate=None,
+        transient=divergence.transient,
+        explanation=artifacts.explanation_of(divergence),
+        witness=divergence.witness,
+        culprit=divergence.culprit,
+        about=divergence.sessions,
+        sessions=artifacts.sessions_of(program, divergence.history),
+        history=divergence.history,
+        origin=origin,
+        environment=environment,
+    )
+
+
+def _record(rate: Rate | None) -> RateRecord | None:
+    if rate is None:
+        return None
+    return RateRecord(rate.diverged, rate.trials, rate.low, rate.high, rate.confidence)
+
+
+def _shows_more(one: Rate | None, other: Rate | None) -> bool:
+    """Clearly more often: the intervals do not overlap."""
+    return one is not None and other is not None and one.low > other.high

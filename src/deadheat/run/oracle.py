@@ -1,0 +1,118 @@
+"""What a program that Hypothesis's database has kept does now, on a live target.
+
+Rules
+- Whatever diverges is an artifact on disk before Hypothesis hears of it.
+- A saved program is run as many times as the rate in its artifact asks for (``replay``);
+  without an artifact, as a race at the shrinker's floor would need.
+- Each question opens the target and closes it again; nothing is sent in between.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deadheat.errors import BadArtifact, NothingExercised
+from deadheat.files import artifact as artifacts
+from deadheat.generate.database import Evidence
+from deadheat.model.program import Program, canonical
+from deadheat.model.verdict import Diverged, Undecided
+from deadheat.report.finding import finding_text
+from deadheat.report.words import unproven_text
+from deadheat.run.findings import Shelf
+from deadheat.run.limits import with_target
+from deadheat.run.plan import Plan
+from deadheat.run.replay import replay
+from deadheat.run.trial import once
+from deadheat.trials.evidence import Came, Unproven, UntilProven
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from deadheat.drive.live import LiveTarget
+    from deadheat.drive.target import Target
+    from deadheat.files.artifact import Artifact
+
+
+class SavedProgram:
+    """Runs again, on one target, what Hypothesis has kept.
+
+    ``folder``: where examples are saved. ``out_of_time`` ends a replay, as ``NothingExercised``:
+    what has not been silent for long enough is not forgotten. Raises ``DeadheatError``, and
+    ``KeyboardInterrupt`` when a signal came; what had been found by then is in ``folder``.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        folder: Path,
+        *,
+        seed: int,
+        out_of_time: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.trials = 0
+        self._target = target
+        self._folder = folder
+        self._seed = seed
+        self._out_of_time = out_of_time
+
+    def replay(self, program: Program) -> Evidence | None:
+        """Run it until it diverges, or until it should have."""
+        found: list[Evidence] = []
+
+        async def work(live: LiveTarget) -> None:
+            known = self._saved(program)
+            evidence = (
+                await self._again(live, *known) if known else await self._unknown(live, program)
+            )
+            if evidence is not None:
+                found.append(evidence)
+
+        with_target(self._target, work).raise_if_early()
+        return found[0] if found else None
+
+    def _saved(self, program: Program) -> tuple[Artifact, Path] | None:
+        """Its artifact, if it is still there and can be read."""
+        wanted = canonical(program)
+        for path in sorted(self._folder.glob("*.json")):
+            try:
+                artifact = artifacts.read(path)
+            except BadArtifact:
+                continue  # somebody else's file, or of another version
+            if artifact.target.name == self._target.name and canonical(artifact.program) == wanted:
+                return artifact, path
+        return None
+
+    async def _again(self, live: LiveTarget, artifact: Artifact, path: Path) -> Evidence | None:
+        replayed = await replay(live, artifact, None, lambda *_: None, self._out_of_time)
+        self.trials += replayed.trials
+        if replayed.divergence is None:
+            if isinstance(replayed.evidence, Unproven):
+                raise _not_silent(replayed.evidence)
+            return None
+        return Evidence(artifact.program, finding_text(artifact, path))
+
+    async def _unknown(self, live: LiveTarget, program: Program) -> Evidence | None:
+        shelf = Shelf(self._target, live.promises, Plan(self._seed, self._folder))
+        until = UntilProven(None)
+        while until.next():
+            if self._out_of_time():
+                break
+            self.trials += 1
+            trial = await once(live, program)
+            if isinstance(trial.verdict, Diverged):
+                shelf.note(program, trial.verdict.divergence, 0)
+                (example,) = shelf.examples()
+                return Evidence(program, finding_text(example.artifact, example.path))
+            undecided = isinstance(trial.verdict, Undecided)
+            until.feed(Came.UNDECIDED if undecided else Came.QUIET, trial.unraced)
+        if isinstance(until.evidence, Unproven):
+            raise _not_silent(until.evidence)
+        return None
+
+
+def _not_silent(missing: Unproven) -> NothingExercised:
+    return NothingExercised(
+        f"what diverged last time has not been silent for long enough: {unproven_text(missing)}. "
+        "Give it a larger budget."
+    )

@@ -1,0 +1,81 @@
+"""A saved example on one of several targets: how often it shows there, or whether at all.
+
+Rules
+- ``measure`` goes on after the first divergence, to a number of trials that no answer decides, so
+  its rate is unbiased; those that did not race are no part of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from deadheat.files.results import Presence, Row
+from deadheat.model.history import makespan_ns
+from deadheat.report.words import unproven_text
+from deadheat.run.promised import other_promises
+from deadheat.run.replay import recorded
+from deadheat.run.trial import look
+from deadheat.trials.evidence import Absent, Came, Present, Unproven, UntilProven
+from deadheat.trials.stats import rate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deadheat.drive.live import LiveTarget
+    from deadheat.files.artifact import Artifact
+    from deadheat.model.verdict import Divergence
+
+
+async def measure(
+    live: LiveTarget,
+    artifact: Artifact,
+    trials: int | None,
+    tell: Callable[[int, int, int], None],
+) -> Row:
+    """As many trials that count as the recorded rate asks for; ``trials``: so many in all.
+
+    ``tell(done, of, diverged)`` after each. Raises ``TargetError``.
+    """
+    until = UntilProven(
+        recorded(artifact),
+        recorded_ns=makespan_ns(artifact.history),
+        exactly=trials,
+        until_shown=False,
+        other_promises=other_promises(live, artifact),
+    )
+    first: Divergence | None = None
+    other: Divergence | None = None
+    while until.next():
+        seen = await look(live, artifact)
+        until.feed(seen.came, seen.unraced, seen.took_ns)
+        if seen.came is Came.SHOWN:
+            first = first or seen.divergence
+        elif seen.came is Came.OTHER:
+            other = other or seen.divergence
+        tell(until.counted.trials, trials or until.needed, until.shown)
+    below: float | None = None
+    match until.evidence:
+        case Present():
+            standing, why = Presence.PRESENT, ""
+        case _ if other is not None:
+            standing, why = Presence.DIFFERENT, str(other.signature)
+        case Absent():
+            standing, why, below = Presence.NOT_SEEN, "", until.below
+        case Unproven() as missing:
+            standing, why = Presence.NOT_COMPARABLE, unproven_text(missing)
+        case _ as never:
+            assert_never(never)
+    counted = until.counted
+    return Row(
+        live.target.name,
+        standing,
+        counted.trials,
+        counted.diverged,
+        sum(until.unraced.values()),
+        until.undecided,
+        rate(counted.diverged, counted.trials) if counted.trials else None,
+        below,
+        why,
+        first or other,
+        until.evidence,
+    )

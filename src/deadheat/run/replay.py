@@ -1,0 +1,86 @@
+"""Replay: run a saved example again until it shows, or until it should have.
+
+Rules
+- How many trials are enough follows from the recorded rate (``trials.evidence``), and only those
+  that raced count; one quiet trial proves nothing (DESIGN §8).
+- Each trial waits for the target's settle time, should it state one: which
+  finding it is may depend on it.
+- Nobody listens to the event stream unless the finding is about it: announcing costs the
+  server time, and the race its rate (OpenCode 1.0.152's ghost: 22 and 14 %, without 29 and 23 %).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deadheat.files.results import Replayed
+from deadheat.model.history import makespan_ns
+from deadheat.run.promised import other_promises
+from deadheat.run.trial import look
+from deadheat.trials.evidence import Came, UntilProven, quiet_needed
+from deadheat.trials.stats import rate, rate_until_first
+from deadheat.trials.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deadheat.drive.live import LiveTarget
+    from deadheat.files.artifact import Artifact
+    from deadheat.model.verdict import Divergence
+
+
+def recorded(artifact: Artifact) -> Tally | None:
+    """The trials that the recorded rate comes from."""
+    known = artifact.rate
+    return None if known is None else Tally(known.trials, known.diverged)
+
+
+def trials_wanted(artifact: Artifact) -> int:
+    """Quiet trials that raced, after which the recorded rate is refuted at 99 %."""
+    return quiet_needed(recorded(artifact))
+
+
+async def replay(
+    live: LiveTarget,
+    artifact: Artifact,
+    trials: int | None,
+    tell: Callable[[int, int, int], None],
+    out_of_time: Callable[[], bool] = lambda: False,
+) -> Replayed:
+    """Run the artifact's program. With ``trials`` exactly so many, else until it diverges.
+
+    ``tell(done, of, diverged)`` after each trial. ``out_of_time`` ends it early: fewer trials
+    than wanted, which prove less. Raises ``TargetError``.
+    """
+    until = UntilProven(
+        recorded(artifact),
+        recorded_ns=makespan_ns(artifact.history),
+        exactly=trials,
+        other_promises=other_promises(live, artifact),
+    )
+    found: Divergence | None = None
+    other: Divergence | None = None
+    while until.next() and not out_of_time():
+        seen = await look(live, artifact)
+        until.feed(seen.came, seen.unraced, seen.took_ns)
+        if seen.came is Came.SHOWN:
+            found = found or seen.divergence
+        elif seen.came is Came.OTHER:
+            other = other or seen.divergence
+        tell(until.counted.trials, trials or until.needed, until.shown)
+    stopped = found is not None and trials is None
+    counted = until.counted
+    shown = (
+        rate_until_first(counted.trials + (counted.diverged == 0))  # off its offsets, it showed
+        if stopped
+        else rate(counted.diverged, counted.trials)
+    )
+    return Replayed(
+        found,
+        other,
+        shown,
+        until.evidence,
+        until.trials,
+        until_first=stopped,
+        promises=str(live.promises),
+    )

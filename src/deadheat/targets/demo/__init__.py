@@ -1,0 +1,1 @@
+"""The bundled demo server and its correct twin."""

@@ -1,0 +1,1 @@
+"""A draft of a profile, from an OpenAPI description."""

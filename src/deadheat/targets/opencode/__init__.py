@@ -1,0 +1,1 @@
+"""OpenCode's releases, through npm, and their profiles."""

@@ -1,0 +1,1 @@
+"""A target described by a Python class."""

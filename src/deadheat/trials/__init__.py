@@ -1,0 +1,1 @@
+"""What to run next, and what trials prove. Pure: decisions with next() and feed()."""
