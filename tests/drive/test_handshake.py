@@ -6,21 +6,25 @@ import random
 import secrets
 from dataclasses import replace
 
+import anyio
 import pytest
+import trio
 from tests import opencode
 from tests.drive.test_ownership import Neighbour
 from tests.programs import TWO_DELETES
 from tests.servers.crowd import Crowd
 from tests.servers.scripted import Asked, Says, Scripted
+from trio.testing import MockClock
 
 from deadheat.drive.checkup import dry_run
 from deadheat.drive.draft import Draft, Sent
-from deadheat.drive.handshake import Ids, Looked, judge_ids
+from deadheat.drive.handshake import Ids, Looked, judge_ids, look_for_ids
 from deadheat.drive.live import open_target
+from deadheat.drive.ownership import Ownership
 from deadheat.drive.probe import probe
 from deadheat.drive.target import PLAIN, Target
 from deadheat.errors import NotThisApi
-from deadheat.model.history import Kind
+from deadheat.model.history import Invocation, Kind, Outcome
 from deadheat.model.promises import IdPromise, ListPromise, Promises, UpdatePromise
 
 on_loop = pytest.mark.anyio
@@ -406,4 +410,37 @@ async def test_a_draft_follows_redirects_on_the_same_server() -> None:
         draft, _ = await probe(server.base_url, DRAFT, "ab12cd", 5.0)
     assert (draft.unsure, draft.delete) == ((), "exactly-once")
     assert crowd.made >= 2
+    assert set(crowd.stored) == set(crowd.foreign)
+
+
+def test_two_that_look_at_once_in_step_each_get_their_look() -> None:
+    """Two workers with one limit of requests: neither's look is quiet while both go on."""
+    random.seed(0)
+    crowd = Crowd(random.Random(0))
+    seen: list[Ids] = []
+
+    async def works(run: str, begins_s: float) -> None:
+        ownership = Ownership(run)
+
+        async def ask(invocation: Invocation) -> Outcome:
+            await anyio.sleep(0.05)
+            ownership.permit(invocation)
+            request = opencode.WIRE.encode(invocation)
+            says = crowd(Asked(0, request.method, request.path, request.body or b"", 0, 0))
+            body = says.encoded().partition(b"\r\n\r\n")[2]
+            outcome = opencode.WIRE.decode(invocation, says.status, body)
+            ownership.answered(invocation, outcome)
+            return outcome
+
+        await anyio.sleep(begins_s)
+        seen.append(await look_for_ids(ask, ownership))
+
+    async def both() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(works, "ab12cd", 0.0)
+            tasks.start_soon(works, "cd34ef", 0.02)
+
+    trio.run(both, clock=MockClock(autojump_threshold=0))
+    assert seen == [Ids.ONCE, Ids.ONCE]
+    assert crowd.hurt == []
     assert set(crowd.stored) == set(crowd.foreign)

@@ -14,6 +14,7 @@ Rules
 
 from __future__ import annotations
 
+import random
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -118,9 +119,14 @@ async def look_for_ids(ask: Ask, ownership: Ownership, settle_s: float = 0.0) ->
     """Does the server give ids again? What it makes for that it deletes."""
     looked = Looked((), 0)
     for _ in range(_MOST_LOOKS):
-        looked = await _look(ask, ownership, settle_s, looked)
+        began_s, before = anyio.current_time(), looked
+        looked = await _look(ask, ownership, settle_s, before)
         if (found := judge_ids(looked)) is not None:
             return found
+        if looked.quiet == before.quiet:
+            # Another worker of ours, say, in step with this one: let it have its look.
+            took_s = anyio.current_time() - began_s
+            await anyio.sleep(random.uniform(0, 2 * took_s))
     return Ids.UNKNOWN
 
 
