@@ -37,7 +37,7 @@ from deadheat.model.history import (
     Renamed,
     Unknown,
 )
-from deadheat.model.promises import ListPromise, Shows, UpdatePromise
+from deadheat.model.promises import UpdatePromise
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -288,7 +288,9 @@ async def _in_get(
         shown = found.title if isinstance(found, Found) else None
         if shown in (None, written) or target.promises.update is UpdatePromise.NONE:
             return ""
-    return "" if shown == before and _late(target, target.promises.get) else _kept_as(shown, "get")
+    return (
+        "" if shown == before and target.promises.sometime_by(Kind.GET) else _kept_as(shown, "get")
+    )
 
 
 async def _in_list(ask: Ask, target: Target, session: str, written: str | None) -> str:
@@ -304,20 +306,12 @@ async def _in_list(ask: Ask, target: Target, session: str, written: str | None) 
             fits = shown[0] in (None, written) or target.promises.update is UpdatePromise.NONE
             return "" if fits else _kept_as(shown[0], "list")
         wrong = f"the list {not_listed(session, listed)}."
-    return "" if _late(target, target.promises.list) else wrong
+    return "" if target.promises.sometime_by(Kind.LIST) else wrong
 
 
 def _patience(target: Target) -> tuple[float, ...]:
     """Ask at once, and again after the time that a change may take to show."""
     return (0.0, target.settle_ms / 1_000) if target.settle_ms else (0.0,)
-
-
-def _late(target: Target, promised: ListPromise | Shows) -> bool:
-    """May what it shows be old, by the target's own word?"""
-    return (
-        promised in (ListPromise.EVENTUAL, Shows.EVENTUAL)
-        or target.promises.reads is Shows.EVENTUAL
-    )
 
 
 def _kept_as(shown: str | None, call: str) -> str:

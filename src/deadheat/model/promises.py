@@ -156,20 +156,22 @@ class Promises:
     @property
     def sometime(self) -> bool:
         """Is there something of which nobody says when it shows?"""
-        return (
-            self.reads is Shows.EVENTUAL
-            or self.get is Shows.EVENTUAL
-            or self.list is ListPromise.EVENTUAL
-        )
+        return self.reads is Shows.EVENTUAL or bool(self._late)
+
+    def sometime_by(self, view: Kind) -> bool:
+        """Does nobody say when a change shows to this view?"""
+        return self.reads is Shows.EVENTUAL or view in self._late
+
+    @property
+    def _late(self) -> tuple[Kind, ...]:
+        """The views that are ``Shows.EVENTUAL``, whatever the others are: ``get`` and ``list``."""
+        gets = (Kind.GET,) if self.get is Shows.EVENTUAL else ()
+        lists = (Kind.LIST, Kind.CHILDREN) if self.list is ListPromise.EVENTUAL else ()
+        return gets + lists
 
     def lag_ns(self, op: Operation) -> int | None:
         """How old the past may be that this call shows where it looks; None: of any age."""
-        view = {
-            Kind.GET: self.get is Shows.EVENTUAL,
-            Kind.LIST: self.list is ListPromise.EVENTUAL,
-            Kind.CHILDREN: self.list is ListPromise.EVENTUAL,
-        }
-        if view.get(op.kind, False) and not op.at_rest:
+        if not op.at_rest and op.kind in self._late:
             return None
         match self.reads:
             case Shows.SETTLED:
