@@ -3,19 +3,13 @@
 Rules
 - Every program yielded is canonical, valid (``problems`` is empty) and strictly
   below the given one in ``sort_key``, offsets left out; none is yielded twice.
-- A pass names places, not calls: a ``Shape`` is the program's places in a new
-  arrangement, so ids, offsets and the recorded instants follow each call.
-- A call that needs a session takes its create along, and those of all above it.
-- With the history of a run, offsets are set so that the calls that stay go out
-  at the instants at which that run sent them (dropping the calls before one
-  would otherwise move it out of the window that showed the race).
+- What a program's places are arranged into, and at which instants: ``trials.shapes``.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import combinations, permutations
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from deadheat.model.history import overlap
 from deadheat.model.program import (
@@ -27,31 +21,35 @@ from deadheat.model.program import (
     Program,
     Recreate,
     Var,
-    canonical,
     changes,
     makes,
-    needed_by,
     needs,
     problems,
     readdressed,
-    sort_key,
-    structure,
     var_of,
 )
 from deadheat.model.verdict import operations_by_index
+from deadheat.trials.shapes import (
+    built,
+    flat,
+    only,
+    places_of,
+    shape_of,
+    smaller,
+    without_call,
+    without_sessions,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator
 
     from deadheat.model.history import History
+    from deadheat.trials.shapes import Shape
     from deadheat.trials.tally import Observed
-
-Shape: TypeAlias = tuple[tuple[tuple[Place, ...], ...], ...]
 
 # Pairs of overlapping calls grow with the square; past 8 calls (28 pairs) the
 # structural passes reach the same programs in fewer trials.
 MOST_IN_PAIRS = 8
-_NS_PER_US = 1_000
 
 
 def projections(observed: Observed) -> Iterator[Program]:
@@ -90,9 +88,9 @@ def projections(observed: Observed) -> Iterator[Program]:
     shapes = (
         shape
         for chosen in choices
-        for shape in (_only(program, chosen, calm=True), _only(program, chosen, calm=False))
+        for shape in (only(program, chosen, calm=True), only(program, chosen, calm=False))
     )
-    yield from _smaller(program, shapes, history)
+    yield from smaller(program, shapes, history)
 
 
 def sequential_orders(program: Program, history: History | None = None) -> Iterator[Program]:
@@ -113,19 +111,19 @@ def sequential_orders(program: Program, history: History | None = None) -> Itera
     for order in (*orders, last):
         if order is last and seen:
             return
-        flat = built(program, tuple(((place,),) for place in order))
-        if flat not in seen and not problems(flat):
-            seen.add(flat)
-            yield flat
+        alone = built(program, tuple(((place,),) for place in order))
+        if alone not in seen and not problems(alone):
+            seen.add(alone)
+            yield alone
 
 
 def drop_rounds(program: Program, history: History | None = None) -> Iterator[Program]:
     """Without one round (a create that is needed later stays)."""
-    places = _places(program)
-    yield from _smaller(
+    places = places_of(program)
+    yield from smaller(
         program,
         (
-            _only(program, frozenset(place for place in places if place[0] != r), calm=False)
+            only(program, frozenset(place for place in places if place[0] != r), calm=False)
             for r in range(len(program.rounds))
         ),
         history,
@@ -140,7 +138,7 @@ def calm_rounds(program: Program, history: History | None = None) -> Iterator[Pr
         tuple(
             part
             for r, lanes in enumerate(whole)
-            for part in (_flat(lanes) if r in together and r != chosen else (lanes,))
+            for part in (flat(lanes) if r in together and r != chosen else (lanes,))
         )
         for chosen in together
     )
@@ -148,20 +146,20 @@ def calm_rounds(program: Program, history: History | None = None) -> Iterator[Pr
         tuple(
             part
             for r, lanes in enumerate(whole)
-            for part in (_flat(lanes) if r == chosen else (lanes,))
+            for part in (flat(lanes) if r == chosen else (lanes,))
         )
         for chosen in together
     )
-    yield from _smaller(program, (*keep_one, *calm_one), history)
+    yield from smaller(program, (*keep_one, *calm_one), history)
 
 
 def drop_lanes(program: Program, history: History | None = None) -> Iterator[Program]:
     """Without one lane of a concurrent round."""
-    places = _places(program)
-    yield from _smaller(
+    places = places_of(program)
+    yield from smaller(
         program,
         (
-            _only(program, frozenset(p for p in places if p[:2] != (r, k)), calm=False)
+            only(program, frozenset(p for p in places if p[:2] != (r, k)), calm=False)
             for r, lanes in enumerate(program.rounds)
             if len(lanes) > 1
             for k in range(len(lanes))
@@ -173,9 +171,9 @@ def drop_lanes(program: Program, history: History | None = None) -> Iterator[Pro
 def drop_sessions(program: Program, history: History | None = None) -> Iterator[Program]:
     """Without one session: its create, all that is below it, and every call that names those."""
     sessions = sorted(made for call in program.calls() if (made := makes(call)) is not None)
-    yield from _smaller(
+    yield from smaller(
         program,
-        (_without_sessions(program, frozenset({session})) for session in sessions),
+        (without_sessions(program, frozenset({session})) for session in sessions),
         history,
     )
 
@@ -193,7 +191,7 @@ def drop_children(program: Program, history: History | None = None) -> Iterator[
         if len(children) >= 2 * share
         for start in range(0, len(children), len(children) // share)
     ]
-    yield from _smaller(program, (_without_sessions(program, part) for part in parts), history)
+    yield from smaller(program, (without_sessions(program, part) for part in parts), history)
 
 
 def loosen_sessions(program: Program, history: History | None = None) -> Iterator[Program]:
@@ -206,7 +204,7 @@ def loosen_sessions(program: Program, history: History | None = None) -> Iterato
             made = makes(call) if call == chosen else None
             return call if made is None else Create(made, call.offset_us)
 
-        yield from _smaller(program, [shape_of(program)], history, alone)
+        yield from smaller(program, [shape_of(program)], history, alone)
 
 
 def plain_reads(program: Program, history: History | None = None) -> Iterator[Program]:
@@ -221,15 +219,15 @@ def plain_reads(program: Program, history: History | None = None) -> Iterator[Pr
         def plain(call: Call, chosen: Children = chosen) -> Call:
             return List(call.offset_us) if call == chosen else call
 
-        yield from _smaller(program, [shape_of(program)], history, plain)
+        yield from smaller(program, [shape_of(program)], history, plain)
 
 
 def drop_reads(program: Program, history: History | None = None) -> Iterator[Program]:
     """Without any call that only reads."""
-    yield from _smaller(
+    yield from smaller(
         program,
         [
-            _only(
+            only(
                 program,
                 frozenset(place for place, call in program.placed() if changes(call)),
                 calm=False,
@@ -241,11 +239,11 @@ def drop_reads(program: Program, history: History | None = None) -> Iterator[Pro
 
 def drop_calls(program: Program, history: History | None = None) -> Iterator[Program]:
     """Without one call (a create goes by ``drop_sessions``)."""
-    places = _places(program)
-    yield from _smaller(
+    places = places_of(program)
+    yield from smaller(
         program,
         (
-            _only(program, places - {place}, calm=False)
+            only(program, places - {place}, calm=False)
             for place, call in program.placed()
             if makes(call) is None
         ),
@@ -261,11 +259,11 @@ def calm_calls(program: Program, history: History | None = None) -> Iterator[Pro
         if len(lanes) < 2:
             continue
         for k, lane in enumerate(lanes):
-            first = _without_call(lanes, k, 0)
-            last = _without_call(lanes, k, len(lane) - 1)
+            first = without_call(lanes, k, 0)
+            last = without_call(lanes, k, len(lane) - 1)
             shapes.append((*whole[:r], ((lane[0],),), first, *whole[r + 1 :]))
             shapes.append((*whole[:r], last, ((lane[-1],),), *whole[r + 1 :]))
-    yield from _smaller(program, shapes, history)
+    yield from smaller(program, shapes, history)
 
 
 def chain_lanes(program: Program, history: History | None = None) -> Iterator[Program]:
@@ -278,7 +276,7 @@ def chain_lanes(program: Program, history: History | None = None) -> Iterator[Pr
         for k, m in permutations(range(len(lanes)), 2)
         for others in [tuple(lane for n, lane in enumerate(lanes) if n not in (k, m))]
     ]
-    yield from _smaller(program, shapes, history)
+    yield from smaller(program, shapes, history)
 
 
 def merge_sessions(program: Program, history: History | None = None) -> Iterator[Program]:
@@ -295,7 +293,7 @@ def merge_sessions(program: Program, history: History | None = None) -> Iterator
         def renamed(call: Call, kept: Var = kept, gone: Var = gone) -> Call:
             return readdressed(call, {gone: kept})
 
-        for merged in _smaller(program, [shape], history, renamed):
+        for merged in smaller(program, [shape], history, renamed):
             if merged not in seen:
                 seen.add(merged)
                 yield merged
@@ -324,7 +322,7 @@ def begin_later(program: Program, history: History | None = None) -> Iterator[Pr
             for place, call in program.placed()
             if var in (var_of(call), needs(call)) and (place[0] < chosen[0] or makes(call) == var)
         }
-        yield from _smaller(born, [_only(born, _places(program) - gone, calm=False)], history)
+        yield from smaller(born, [only(born, places_of(program) - gone, calm=False)], history)
 
 
 def reductions(program: Program, history: History | None = None) -> Iterator[Program]:
@@ -348,78 +346,6 @@ def reductions(program: Program, history: History | None = None) -> Iterator[Pro
         begin_later,
     ):
         yield from shrink(program, history)
-
-
-def shape_of(program: Program) -> Shape:
-    """The places of ``program`` as they stand."""
-    return tuple(
-        tuple(tuple((r, k, i) for i in range(len(lane))) for k, lane in enumerate(lanes))
-        for r, lanes in enumerate(program.rounds)
-    )
-
-
-def built(
-    program: Program,
-    shape: Shape,
-    history: History | None = None,
-    renamed: Callable[[Call], Call] = lambda call: call,
-) -> Program:
-    """The calls of ``program`` in a new arrangement, canonical; not yet checked by ``problems``.
-
-    With the history of a run of ``program`` its instants are kept: the first
-    call of a lane waits for as long as it did after the earliest call that
-    stays in its round, a later one for as long as it did after the answer to
-    the call that is now before it.
-    """
-    calls = dict(program.placed())
-    operations = (
-        {op.place: op for op in history.operations if op.place is not None} if history else {}
-    )
-
-    def timed(lane: tuple[Place, ...], start_ns: int) -> Iterator[Call]:
-        free_ns: int | None = start_ns
-        for place in lane:
-            call, op = renamed(calls[place]), operations.get(place)
-            if op is not None and free_ns is not None:
-                waited_us = max(0, op.call_ns - free_ns) // _NS_PER_US
-                call = replace(call, offset_us=waited_us)
-            free_ns = None if op is None else op.return_ns
-            yield call
-
-    rounds = []
-    for lanes in shape:
-        kept = [lane for lane in lanes if lane]
-        heads = [operations[lane[0]].call_ns for lane in kept if lane[0] in operations]
-        if history is None or len(heads) < len(kept):
-            rounds.append(tuple(tuple(renamed(calls[place]) for place in lane) for lane in kept))
-        else:
-            start_ns = min(heads, default=0)
-            rounds.append(tuple(tuple(timed(lane, start_ns)) for lane in kept))
-    return canonical(Program(tuple(rounds)))
-
-
-def _smaller(
-    program: Program,
-    shapes: Iterable[Shape],
-    history: History | None,
-    renamed: Callable[[Call], Call] = lambda call: call,
-) -> Iterator[Program]:
-    limit = sort_key(structure(program))
-    seen: set[Program] = set()
-    for shape in shapes:
-        candidate = built(program, shape, history, renamed)
-        if (
-            candidate.rounds
-            and candidate not in seen
-            and sort_key(structure(candidate)) < limit
-            and not problems(candidate)
-        ):
-            seen.add(candidate)
-            yield candidate
-
-
-def _places(program: Program) -> frozenset[Place]:
-    return frozenset(place for place, _ in program.placed())
 
 
 def _witness_places(observed: Observed, calls: dict[Place, Call]) -> frozenset[Place]:
@@ -446,45 +372,3 @@ def _kin(program: Program, core: frozenset[Place]) -> frozenset[Place]:
         for place, call in calls.items()
         if isinstance(call, Create) and call.parent in heads and len(program.rounds[place[0]]) == 1
     )
-
-
-def _only(program: Program, chosen: frozenset[Place], *, calm: bool) -> Shape:
-    """The chosen places, and the creates that they need.
-
-    ``calm``: the creates that are only needed come first and alone, so that
-    nothing races but what was chosen.
-    """
-    needed = needed_by(program, chosen) - chosen
-    front: Shape = tuple(((place,),) for place in sorted(needed)) if calm else ()
-    stays = chosen if calm else chosen | needed
-    return front + tuple(
-        tuple(tuple(place for place in lane if place in stays) for lane in lanes)
-        for lanes in shape_of(program)
-    )
-
-
-def _without_sessions(program: Program, gone: frozenset[Var]) -> Shape:
-    for call in program.calls():  # in reading order: what is below comes after
-        made = makes(call)
-        if made is not None and needs(call) in gone:
-            gone |= {made}
-    return _only(
-        program,
-        frozenset(
-            place
-            for place, call in program.placed()
-            if var_of(call) not in gone and needs(call) not in gone
-        ),
-        calm=False,
-    )
-
-
-def _flat(lanes: tuple[tuple[Place, ...], ...]) -> Shape:
-    return tuple(((place,),) for lane in lanes for place in lane)
-
-
-def _without_call(
-    lanes: tuple[tuple[Place, ...], ...], k: int, i: int
-) -> tuple[tuple[Place, ...], ...]:
-    changed = (*lanes[k][:i], *lanes[k][i + 1 :])
-    return (*lanes[:k], changed, *lanes[k + 1 :])
