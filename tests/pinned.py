@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests import pinned_doors
+from tests.report.sentences import sentences
 
 from deadheat.check.explain.levels import Rung
 from deadheat.files import artifact as artifacts
@@ -164,6 +165,7 @@ PINS: dict[str, Callable[[], Iterator[str]]] = {
     "public-names.txt": pinned_doors.public_names,
     "results.txt": pinned_doors.results,
     "seeds.txt": pinned_doors.seeds,
+    "sentences.txt": sentences,
 }
 
 

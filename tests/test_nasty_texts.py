@@ -45,6 +45,7 @@ from deadheat.files import artifact as artifacts
 from deadheat.files.artifact import Artifact, Expectation
 from deadheat.files.results import CampaignFinding, CampaignRecord, Example, Standing
 from deadheat.files.toml_file import load
+from deadheat.model.grounds import NoPlace, Rejected, Told, UnknownTitle, WouldAnswer
 from deadheat.model.history import (
     Announcement,
     Answered,
@@ -124,7 +125,16 @@ def rich_example() -> Artifact:
             controls=(Control(1, 2, 3, "answer"),),
         ),
         witness=(*base.witness, *(op.index for op in more)),
-        explanation=replace(base.explanation, heard=(0,)),
+        explanation=replace(
+            base.explanation,
+            heard=(0,),
+            proof=(
+                *base.explanation.proof,
+                UnknownTitle(first, session, "title"),
+                NoPlace(first, Rejected(None, None, WouldAnswer((session,), "word"))),
+                Told("{0} is told of"),  # of a file of before
+            ),
+        ),
         expect={"demo": Expectation.CLEAN},
     )
 
@@ -171,7 +181,9 @@ def test_the_fields_are_found() -> None:
     assert len(shapes) >= 20
     assert ("history", "operations", "outcome", "result", "title") in shapes
     assert ("target", "name") in shapes
-    assert ("explanation", "proof") in shapes
+    assert ("explanation", "proof", "text") in shapes
+    assert ("explanation", "proof", "title") in shapes
+    assert ("reason", "session") in shapes
 
 
 @settings(max_examples=30)

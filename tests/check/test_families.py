@@ -17,6 +17,8 @@ from tests.check.histories import Build
 from deadheat.check.checker import check
 from deadheat.check.decide.legality import contradicts, legal
 from deadheat.check.decide.wing_gong import Order, OutOfBudget
+from deadheat.model.edits import Edit, How
+from deadheat.model.grounds import Follows, TakenAlong
 from deadheat.model.history import (
     MAKING,
     READING,
@@ -191,9 +193,9 @@ def test_a_child_that_outlives_the_delete_of_its_parent_is_an_orphan() -> None:
     found = _found(history, GRADUAL)
     assert found.anomaly is Anomaly.ORPHAN
     assert found.sessions == ("y", "p")
-    assert found.counterfactual == "{0} had been made below nobody"
-    assert found.proof[-1] == "Contradiction."
-    assert "takes along" in " ".join(found.proof)
+    assert found.counterfactual == Edit(How.NO_PARENT, 2, ("y",))
+    constraints = [one.constraint for one in found.proof if isinstance(one, Follows)]
+    assert TakenAlong("y") in [one.because for one in constraints]
     assert isinstance(check(history, NONE), Linearizable)
     stays = _family().delete("p", 6, 8).list(9, 10, "x", "y", rest=True).history
     assert isinstance(check(stays, ORPHAN), Linearizable)
@@ -290,8 +292,8 @@ def test_a_rename_that_brings_the_session_back_is_named_if_its_title_is_seen() -
 
     found = _found(history("new"), GRADUAL)
     assert found.anomaly is Anomaly.GHOST  # nobody saw it gone
-    assert found.counterfactual == "rename({0}) had not created it again"
-    assert _found(history("old"), GRADUAL).counterfactual == "that list had answered earlier"
+    assert found.counterfactual == Edit(How.NOT_CREATED_AGAIN, 2, ("x",))
+    assert _found(history("old"), GRADUAL).counterfactual == Edit(How.EARLIER, 3, ("x",))
 
 
 def test_children_shows_those_directly_below_and_nothing_of_a_parent_that_is_gone() -> None:

@@ -16,6 +16,7 @@ from tests.check.names import random_names, some_order_is_legal
 from deadheat.check.checker import check
 from deadheat.check.decide.legality import Impossible, legal
 from deadheat.check.decide.wing_gong import Order
+from deadheat.model.grounds import MadeTwice
 from deadheat.model.history import (
     Created,
     Exists,
@@ -96,13 +97,7 @@ def test_two_creates_of_one_chosen_id_that_both_made_it() -> None:
     found = _named(history, ONCE)
     assert found.anomaly is Anomaly.DOUBLE_CREATE
     assert found.witness == (0, 1)
-    assert found.proof == (
-        (
-            "{0} = create() and recreate({0}) say that they made one session, "
-            "and nothing deleted it between them."
-        ),
-        "Contradiction.",
-    )
+    assert found.proof == (MadeTwice(0, 1, same=True),)
     assert isinstance(check(history, SAME), Linearizable)  # there, both may say so
     told = Build().add(first, Created("a"), 0, 3).add(again, Exists(), 1, 4).history
     assert isinstance(check(told, ONCE), Linearizable)
@@ -116,7 +111,7 @@ def test_two_sessions_under_one_title() -> None:
     found = _named(history, SAME)
     assert found.anomaly is Anomaly.DOUBLE_CREATE
     assert found.sessions == ("m", "n")
-    assert "a session each, of one name" in found.proof[0]
+    assert found.proof == (MadeTwice(0, 1, same=False),)
     assert isinstance(check(history, Promises()), Linearizable)  # where names mean nothing
     met = Build().add(first, Created("n"), 0, 3).add(again, Created("n"), 1, 4).history
     assert isinstance(check(met, SAME), Linearizable)
@@ -171,5 +166,6 @@ def test_exists_of_a_title_that_nobody_made_is_told_without_a_session(seed: int)
     assert isinstance(verdict, Diverged)
     found = verdict.divergence
     assert (found.anomaly, found.sessions) == (Anomaly.IMPOSSIBLE, ())
+    assert found.counterfactual is None
     culprit = found.history.operations[found.culprit]
     assert culprit.outcome == Ok(Exists())

@@ -177,7 +177,7 @@ def test_explain_says_why_and_where_the_window_is(ghost: Path, tmp_path: Path) -
     assert "what no order can place: list() at rest" in plain.stdout
     assert re.search(r"the longest order that works: .*delete\(\w\)", plain.stdout)
     assert re.search(
-        r"if list\(\) at rest came right after delete\(\w\), it would show \[", plain.stdout
+        r"if the list at rest came right after delete\(\w\), it would show \[", plain.stdout
     )
     assert re.search(r"had been answered \([\d.]+ ms\) before it was called", plain.stdout)
     live = deadheat(tmp_path, "explain", str(ghost), "--window", "60")

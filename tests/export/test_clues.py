@@ -16,6 +16,7 @@ from deadheat.check.checker import check
 from deadheat.errors import CannotExport
 from deadheat.export.clues import Clue, clues_of
 from deadheat.export.scripts import script
+from deadheat.model.grounds import Told
 from deadheat.model.promises import DeletePromise, ListPromise, Promises
 from deadheat.model.verdict import Anomaly, Diverged
 
@@ -99,7 +100,7 @@ def test_what_a_script_cannot_do_is_said(change: dict[str, object], word: str) -
 def test_a_server_cannot_write_code_through_its_answers() -> None:
     """Whatever a title or reason holds stays text."""
     nasty = "x'''\"\"\"\n__import__('os').abort()\n\\"
-    artifact = replace(example(), reason=nasty, target=replace(example().target, name=nasty))
+    artifact = replace(example(), reason=Told(nasty), target=replace(example().target, name=nasty))
     for stdlib in (True, False):
         text = script(recipe_of(artifact), "repro.py", stdlib=stdlib)
         compiled = compile(text, "repro.py", "exec")

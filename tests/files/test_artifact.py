@@ -14,10 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.examples import example, ghost
 from tests.programs import programs
+from tests.report import sentences
 
 from deadheat.errors import BadArtifact, CannotSave
 from deadheat.files import artifact as artifacts
 from deadheat.files.artifact import FORMAT_VERSION, divergence_of, from_json, sessions_of, to_json
+from deadheat.model.edits import Edit, How
+from deadheat.model.grounds import AnnouncedTwice, Gave, Told, Unanswered
 from deadheat.model.history import (
     Absent,
     Announcement,
@@ -100,7 +103,8 @@ def test_what_is_written_is_read_again(program: Program, history: History, reaso
         history=replace(history, operations=(operation, *history.operations)),
         witness=(0,),
         culprit=0,
-        reason=reason,
+        reason=Told(reason),
+        explanation=replace(example().explanation, proof=(), counterfactual=None),
     )
     text = to_json(whole)
     again = from_json(text, "x")
@@ -108,10 +112,38 @@ def test_what_is_written_is_read_again(program: Program, history: History, reaso
     assert to_json(again) == text
 
 
+def test_every_value_of_a_reason_is_read_again() -> None:
+    whole = replace(example(), history=sentences.HISTORY, witness=sentences.WITNESS, culprit=5)
+    why = replace(whole.explanation, proof=sentences.STEPS)
+    for reason, _ in sentences.REASONS:
+        for edit in (*sentences.EDITS, None):
+            one = replace(whole, reason=reason, explanation=replace(why, counterfactual=edit))
+            assert from_json(to_json(one), "x") == one
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"proof": (Gave(99),)}, "calls"),
+        ({"proof": (AnnouncedTwice(0, 9),)}, "announcements"),
+        ({"counterfactual": Edit(How.NOTHING, 99, ())}, "calls"),
+        ({"reason": Unanswered(1)}, "control request"),
+    ],
+)
+def test_a_reason_that_names_what_the_history_has_not_is_refused(
+    change: dict[str, Any], word: str
+) -> None:
+    whole = replace(example(), history=sentences.HISTORY, witness=sentences.WITNESS, culprit=5)
+    reason = change.pop("reason", whole.reason)
+    whole = replace(whole, reason=reason, explanation=replace(whole.explanation, **change))
+    with pytest.raises(BadArtifact, match=word):
+        from_json(to_json(whole), "x")
+
+
 def test_the_text_is_stable_and_readable() -> None:
     text = to_json(example())
     assert text == to_json(from_json(text, "x"))
-    assert text.startswith('{\n  "format": "deadheat-artifact",\n  "format_version": 5,\n')
+    assert text.startswith('{\n  "format": "deadheat-artifact",\n  "format_version": 6,\n')
     assert text.endswith("}\n")
     assert '"var": "a"' in text
     keys = list(json.loads(text))

@@ -18,10 +18,12 @@ from deadheat.export.markdown import markdown
 from deadheat.files import artifact as artifacts
 from deadheat.files.artifact import FORMAT_VERSION, divergence_of, from_json, to_json
 from deadheat.files.migrations import migrated
+from deadheat.model.grounds import Told
 from deadheat.model.verdict import Diverged
 from deadheat.report.explanation import explanation_text
 from deadheat.report.finding import finding_text
 from deadheat.report.html import example_page
+from deadheat.report.reasons import reasons_of
 
 CORPUS = sorted(Path(__file__).parents[1].joinpath("artifacts").glob("*.json"))
 by_file = pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
@@ -38,8 +40,10 @@ def test_it_is_read_and_nothing_of_it_is_lost(path: Path) -> None:
     old = json.loads(path.read_text())
     read = artifacts.read(path)
     today = json.loads(to_json(read))
-    for key in set(old) - {"format_version", "target", "history", "explanation"}:
+    for key in set(old) - {"format_version", "target", "history", "explanation", "reason"}:
         assert today[key] == old[key], key
+    told = isinstance(old["reason"], str)
+    assert today["reason"] == ({"text": old["reason"], "reason": "told"} if told else old["reason"])
     for key, value in old["target"].items():
         if key != "promises":
             assert today["target"][key] == value
@@ -62,8 +66,31 @@ def test_it_still_proves_what_it_recorded_and_can_be_told(path: Path) -> None:
 def test_what_explained_nothing_is_explained_by_its_own_history() -> None:
     old = next(path for path in CORPUS if "explanation" not in json.loads(path.read_text()))
     told = artifacts.read(old).explanation
-    assert told.proof[-1] == "Contradiction."
+    assert told.proof
+    assert not any(isinstance(step, Told) for step in told.proof)
     assert told.counterfactual
+
+
+@by_file
+def test_its_sentences_stay_as_they_stand_there(path: Path) -> None:
+    """Up to format 5 files told in words why no order is legal; every report prints them so."""
+    old, read = json.loads(path.read_text()), artifacts.read(path)
+    names = {f"{{{n}}}": read.names.get(one, one) for n, one in enumerate(read.about)}
+
+    def named(text: str) -> str:
+        for hole, name in names.items():
+            text = text.replace(hole, name)
+        return text
+
+    reasons = reasons_of(read)
+    if old["format_version"] > 5:
+        assert not any(isinstance(step, Told) for step in read.explanation.proof)
+        return
+    assert reasons.reason == named(old["reason"])
+    if "explanation" in old:
+        told = old["explanation"]
+        assert [line.text for line in reasons.proof] == [named(line) for line in told["proof"]]
+        assert reasons.legal_if == named(told["counterfactual"])
 
 
 def test_a_step_leaves_the_file_alone_and_the_present_format_needs_none() -> None:
@@ -77,7 +104,8 @@ def test_a_step_leaves_the_file_alone_and_the_present_format_needs_none() -> Non
 def test_where_no_edit_helps_no_report_says_that_one_would() -> None:
     """Files of before said so in words, which every report put behind "it would be legal if"."""
     old = json.loads(to_json(example()))
-    old["explanation"]["counterfactual"] = "no single edit"
+    old |= {"format_version": 5, "reason": "{0} is there"}
+    old["explanation"] |= {"proof": ["{0} is there."], "counterfactual": "no single edit"}
     read = from_json(json.dumps(old), "x")
     shown = (
         finding_text(read, Path("x.json")),

@@ -24,9 +24,9 @@ from tests.check.visibility import EXPECTED, Fault
 from deadheat.files.artifact import divergence_of, read
 from deadheat.model.program import Var
 from deadheat.model.promises import Promises
-from deadheat.model.verdict import MEANING, operations_by_index
+from deadheat.model.verdict import operations_by_index
 from deadheat.report.calls import answer_text, call_text
-from deadheat.report.diagram import named_reason
+from deadheat.report.reasons import MEANING, Reasons
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,18 +40,18 @@ SHOWN = (Fault.TORN_LIST, Fault.RESURRECTION, Fault.DOUBLE_DELETE, Fault.STALE_L
 
 def told(divergence: Divergence, promises: Promises) -> Iterator[str]:
     """The name, the calls of the witness, and why no order of them is legal."""
-    about = divergence.sessions
-    names = {session: Var(n).name for n, session in enumerate(about)}
+    names = {session: Var(n).name for n, session in enumerate(divergence.sessions)}
     ops = operations_by_index(divergence.history)
+    reasons = Reasons(divergence, names)
     yield f"{divergence.anomaly}: {MEANING[divergence.anomaly]}"
     yield f"promised: {promises}"
     for index in divergence.witness:
         mark = "  <- cannot be" if index == divergence.culprit else ""
         yield f"  {call_text(ops[index], names)} -> {answer_text(ops[index], names)}{mark}"
-    yield f"because {named_reason(divergence.reason, about, names)}"
-    for n, line in enumerate(divergence.proof, 1):
-        yield f"  {n}. {named_reason(line, about, names)}"
-    yield f"legal if {named_reason(divergence.counterfactual, about, names)}"
+    yield f"because {reasons.reason}"
+    for n, line in enumerate(reasons.proof, 1):
+        yield f"  {n}. {line.text}"
+    yield f"legal if {reasons.legal_if}"
 
 
 def main() -> int:

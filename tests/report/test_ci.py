@@ -15,6 +15,7 @@ from tests.examples import example, ghost
 from deadheat.errors import NothingExercised
 from deadheat.files.artifact import Expectation
 from deadheat.files.results import Example, JobResult, Regression, Replayed, Standing, Summary
+from deadheat.model.grounds import Told
 from deadheat.report import github
 from deadheat.report.cases import Ended, cases_of, last_line, one_of, power_text
 from deadheat.report.ci import job_text
@@ -151,7 +152,7 @@ def test_the_page_shows_the_diagram_in_a_block_that_holds() -> None:
     page = github.summary_markdown(EVERY)
     assert page.count("```text") == 3
     assert "┌ delete(" in page
-    odd = replace(example(), reason="```\n# no heading")
+    odd = replace(example(), reason=Told("```\n# no heading"))
     page = github.summary_markdown(result(of=summary(Example(odd, Path("x"), 1, finished=True))))
     assert "````text" in page
 

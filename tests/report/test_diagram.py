@@ -12,6 +12,7 @@ from tests.programs import A, B
 
 from deadheat.check.checker import check
 from deadheat.files.artifact import explanation_of, sessions_of
+from deadheat.model.grounds import ByAnomaly
 from deadheat.model.history import (
     Absent,
     Announcement,
@@ -152,7 +153,7 @@ def test_what_was_announced_has_its_line_and_the_wrong_one_the_reason() -> None:
     told = replace(
         whole,
         anomaly=Anomaly.DUPLICATE_EVENT,
-        reason="announced once more, of {0}",
+        reason=ByAnomaly("ses_a"),
         about=("ses_a",),
         history=replace(whole.history, stream=Stream(said, 5_000_000)),
         explanation=replace(whole.explanation, heard=(0, 1)),

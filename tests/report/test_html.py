@@ -13,6 +13,7 @@ import pytest
 from tests.examples import example
 
 from deadheat.files.results import CampaignFinding, CampaignRecord, Sample
+from deadheat.model.grounds import Told
 from deadheat.model.history import Kind, Listed, Ok, Seen
 from deadheat.report import charts
 from deadheat.report.campaign import campaign_text
@@ -84,7 +85,7 @@ def test_what_a_server_says_stays_text() -> None:
         artifact.history,
         operations=tuple(listed if op is culprit else op for op in artifact.history.operations),
     )
-    evil = replace(artifact, history=history, reason=f"{{0}} {EVIL}", about=(EVIL,))
+    evil = replace(artifact, history=history, reason=Told(f"{{0}} {EVIL}"), about=(EVIL,))
     found = replace(record().findings[0], artifact=evil, key=EVIL)
     for page in (
         example_page(evil, Path(f"{EVIL}.json")),

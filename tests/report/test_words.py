@@ -12,7 +12,8 @@ from deadheat.export.markdown import EXPECTED
 from deadheat.files.artifact import RateRecord
 from deadheat.model.program import Create, List
 from deadheat.model.raced import Unraced, Why
-from deadheat.model.verdict import MEANING, Anomaly
+from deadheat.model.verdict import Anomaly
+from deadheat.report.reasons import MEANING
 from deadheat.report.words import (
     duration_text,
     fixed_text,

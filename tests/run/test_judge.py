@@ -11,6 +11,7 @@ from tests.programs import TWO_DELETES
 from tests.run.simulated import simulate
 
 from deadheat.drive.live import Death
+from deadheat.model.grounds import Died
 from deadheat.model.history import Fail, Found, Info, Ok, Outcome, Undeclared, Unknown
 from deadheat.model.promises import Promises, Shows
 from deadheat.model.verdict import Anomaly, Diverged, Linearizable, Signature, Undecided
@@ -141,7 +142,7 @@ def test_a_death_is_a_crash_whose_witness_are_the_open_calls() -> None:
     (index,) = verdict.divergence.witness
     assert ops[index].place == (2, 1, 0)
     assert verdict.divergence.signature == Signature(Anomaly.CRASH, ())
-    assert verdict.divergence.reason.endswith("-9")
+    assert verdict.divergence.reason == Died(-9)
 
 
 def test_dead_before_anything_reached_it_blames_nobody() -> None:

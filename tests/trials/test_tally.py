@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deadheat.model.grounds import ByAnswer
 from deadheat.model.history import History, Invocation, Kind, Ok, Operation, Undeclared
 from deadheat.model.program import Create, Delete, Program, Var
 from deadheat.model.verdict import Anomaly, Diverged, Divergence, Linearizable, Signature, Undecided
@@ -19,7 +20,7 @@ def divergence(status: int = 418) -> Divergence:
     answer = Operation(
         0, 0, Invocation(Kind.DELETE, "s1"), Ok(Undeclared(status)), 0, 1, status=status
     )
-    return Divergence(History((answer,)), Anomaly.WRONG_STATUS, (0,), 0, ("s1",), "why")
+    return Divergence(History((answer,)), Anomaly.WRONG_STATUS, (0,), 0, ("s1",), ByAnswer())
 
 
 TEAPOT = divergence().signature

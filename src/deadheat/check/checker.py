@@ -21,6 +21,7 @@ from deadheat.check.decide.wing_gong import NoOrder, Order, OutOfBudget, find_or
 from deadheat.check.event_stream import misannounced
 from deadheat.check.explain.explain import explain, explain_generic
 from deadheat.check.fragment import Decider, Unsupported, fragment_of
+from deadheat.model.grounds import ByAnswer
 from deadheat.model.hangs import hangs
 from deadheat.model.history import History, Info, Ok, Undeclared, Unknown, touched_sessions
 from deadheat.model.promises import AbsentPromise
@@ -119,13 +120,13 @@ def _declared(history: History, promises: Promises) -> tuple[Divergence, ...]:
         if type(outcome) is Ok and type(outcome.result) is not Undeclared:
             continue
         match outcome:
-            case Ok(Undeclared(status, detail)) if strict:
-                anomaly, text = Anomaly.WRONG_STATUS, f"{op.kind} answered {status} {detail}"
-            case Info(Unknown.SERVER_ERROR, detail):
-                anomaly, text = Anomaly.SERVER_ERROR, f"{op.kind} answered {op.status} {detail}"
+            case Ok(Undeclared()) if strict:
+                anomaly = Anomaly.WRONG_STATUS
+            case Info(Unknown.SERVER_ERROR):
+                anomaly = Anomaly.SERVER_ERROR
             case _:
                 continue
         sessions = tuple(sorted(touched_sessions(op)))
-        one = Divergence(history, anomaly, (op.index,), op.index, sessions, text.strip())
+        one = Divergence(history, anomaly, (op.index,), op.index, sessions, ByAnswer())
         found.setdefault(one.signature, one)
     return tuple(found.values())

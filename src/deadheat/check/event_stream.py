@@ -20,6 +20,14 @@ from typing import TYPE_CHECKING, TypeAlias
 from deadheat.check.decide.legality import contradicts
 from deadheat.check.projections import only_sessions
 from deadheat.check.weakening import weakened
+from deadheat.model.grounds import (
+    AnnouncedTwice,
+    BeforeItsCall,
+    Belied,
+    ByAnomaly,
+    NeverAnnounced,
+    NotDone,
+)
 from deadheat.model.history import (
     Absent,
     Change,
@@ -44,6 +52,7 @@ from deadheat.model.verdict import Anomaly, Divergence
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from deadheat.model.grounds import Step
     from deadheat.model.history import Announcement, Stream
 
 # What has to be announced: a change, of a session, with this title (a rename's; else None).
@@ -58,7 +67,7 @@ class _Fault:
     session: str
     calls: tuple[Operation, ...]
     heard: tuple[int, ...]
-    proof: tuple[str, ...]
+    proof: Step
 
 
 def misannounced(history: History, promises: Promises, budget: int) -> tuple[Divergence, ...]:
@@ -107,7 +116,6 @@ class _Look:
             for op in self.ops
             if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Created)
         }
-        self.start_ns = min((op.call_ns for op in history.operations), default=0)
 
     # -- what is to be announced ------------------------------------------------------------
 
@@ -170,7 +178,7 @@ class _Look:
         if self.flushed_ns is not None:
             for due, op in self.due():
                 if not self.told(due) and not self._may_come(op, self.flushed_ns):
-                    yield self._missing(due, op, self.flushed_ns)
+                    yield self._missing(due, op)
 
     def _too_soon(self, n: int, one: Announcement) -> Iterator[_Fault]:
         made = self.made[one.session]
@@ -187,35 +195,23 @@ class _Look:
                 makers = tuple(op for op in asked if not _is(op, Absent))
                 if not asked:  # a title that the server chose
                     return
-        news = f"The announcement that {{0}} was {one.change}"
-        came = f"{news} had arrived ({self._at(one.arrived_ns)})"
         calls = _once(made, *(makers or asked))
         if asked and all(op.call_ns > one.arrived_ns for op in asked):
             first = min(asked, key=lambda op: op.call_ns)
-            proof = f"{came} before {_spelt(first)} was called ({self._at(first.call_ns)})."
-            yield _Fault(Anomaly.EARLY_EVENT, one.session, calls, (n,), (proof, "Contradiction."))
+            proof = BeforeItsCall(n, first.index)
+            yield _Fault(Anomaly.EARLY_EVENT, one.session, calls, (n,), proof)
             return
         if one.change is Change.UPDATED and not makers:
-            refused = f"{_spelt(asked[0])} answered that there was nothing to rename."
-            proof = f"{news}, with the title of {_spelt(asked[0])}, arrived all the same."
-            yield _Fault(Anomaly.PHANTOM_EVENT, one.session, calls, (n,), (refused, proof))
+            refused = NotDone(n, asked[0].index)
+            yield _Fault(Anomaly.PHANTOM_EVENT, one.session, calls, (n,), refused)
             return
         read = next((op for op in self.reads if self._belies(op, one, makers)), None)
         if read is None:
             return
         anomaly = Anomaly.EARLY_EVENT if makers else Anomaly.PHANTOM_EVENT
-        proof_lines = [
-            f"{came} before {_spelt(read)} was called ({self._at(read.call_ns)}).",
-            f"{_capital(_spelt(read))} {_what_it_said(one)}.",
-        ]
-        if not makers and one.change is Change.DELETED:
-            proof_lines.append(
-                f"{_spelt(asked[0])} answered that it did nothing."
-                if asked
-                else "No call deleted {0} or anything above it."
-            )
-        proof_lines.append("Contradiction.")
-        yield _Fault(anomaly, one.session, _once(*calls, read), (n,), tuple(proof_lines))
+        undone = not makers and one.change is Change.DELETED
+        belied = Belied(n, read.index, undone, asked[0].index if undone and asked else None)
+        yield _Fault(anomaly, one.session, _once(*calls, read), (n,), belied)
 
     def _belies(self, read: Operation, one: Announcement, makers: tuple[Operation, ...]) -> bool:
         """Was it called after the announcement had arrived, and does it show the time before?"""
@@ -280,30 +276,14 @@ class _Look:
         makers: tuple[Operation, ...] = ()
         if change is Change.DELETED:
             makers = tuple(op for op in self._deletes(session) if not _is(op, Absent))
-        first, second = (self._at(self.heard[n].arrived_ns) for n in places)
-        proof = (
-            f"That {{0}} was {change} was announced at {first}, and again at {second}.",
-            f"A session is {change} once, whoever asked for it.",
-            "Contradiction.",
-        )
+        proof = AnnouncedTwice(places[0], places[1])
         return _Fault(Anomaly.DUPLICATE_EVENT, session, _once(made, *makers), places, proof)
 
-    def _missing(self, due: Due, op: Operation, flushed_ns: int) -> _Fault:
+    def _missing(self, due: Due, op: Operation) -> _Fault:
         change, session, _ = due
-        answered = "" if op.return_ns is None else f" ({self._at(op.return_ns)})"
-        proof = (
-            f"{_spelt(op)} was answered with success{answered}, so {{0}} was {change}.",
-            (
-                "A change made after it was announced at "
-                f"{self._at(flushed_ns)}, and by then nothing had been said of this one."
-            ),
-            "Contradiction.",
-        )
         calls = _once(self.made[session], op)
+        proof = NeverAnnounced(op.index, change, session)
         return _Fault(Anomaly.MISSING_EVENT, session, calls, (), proof)
-
-    def _at(self, instant_ns: int) -> str:
-        return f"{(instant_ns - self.start_ns) / 1e6:.1f} ms"
 
 
 def _divergence(history: History, fault: _Fault) -> Divergence:
@@ -312,59 +292,16 @@ def _divergence(history: History, fault: _Fault) -> Divergence:
         op.invocation.session for op in calls if op.invocation.session not in (None, fault.session)
     ]
     sessions = (fault.session, *dict.fromkeys(str(session) for session in above))
-    names = {session: f"{{{n}}}" for n, session in enumerate(sessions)}
     return Divergence(
         history=history,
         anomaly=fault.anomaly,
         witness=tuple(op.index for op in calls),
         culprit=calls[-1].index,
         sessions=sessions,
-        reason=_reason(fault.anomaly),
-        proof=tuple(_renamed(line, names) for line in fault.proof),
+        reason=ByAnomaly(fault.session),
+        proof=(fault.proof,),
         heard=fault.heard,
     )
-
-
-def _reason(anomaly: Anomaly) -> str:
-    match anomaly:
-        case Anomaly.EARLY_EVENT:
-            return "{0} was announced as changed before it was"
-        case Anomaly.MISSING_EVENT:
-            return "this was answered with success, and never announced of {0}"
-        case Anomaly.DUPLICATE_EVENT:
-            return "announced once more, of {0}"
-        case _:
-            return "announced of {0}, and no call has done it"
-
-
-def _spelt(op: Operation) -> str:
-    """The call, with its session's id in ``<>`` (replaced by its number in the end)."""
-    rest = " at rest" if op.at_rest else ""
-    if op.kind is Kind.LIST:
-        return f"the list{rest}"
-    if op.kind is Kind.CREATE:
-        return "its create"
-    return f"{op.kind.value}(<{op.invocation.session}>){rest}"
-
-
-def _renamed(line: str, names: dict[str, str]) -> str:
-    for session, name in names.items():
-        line = line.replace(f"<{session}>", name)
-    return _capital(line)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:] if text.startswith(("the ", "its ")) else text
-
-
-def _what_it_said(one: Announcement) -> str:
-    match one.change:
-        case Change.DELETED:
-            return "shows {0}, so it was not deleted yet"
-        case Change.CREATED:
-            return "does not show {0}, and nothing had deleted it, so it was not created yet"
-        case Change.UPDATED:
-            return "shows the title that {0} had before, so it was not updated yet"
 
 
 def _title_in(read: Operation, session: str) -> str | None:

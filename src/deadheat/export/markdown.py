@@ -13,7 +13,8 @@ from deadheat.export.scripts import environment, script, title_of, why_of
 from deadheat.files import media
 from deadheat.model.verdict import Anomaly
 from deadheat.report.calls import described
-from deadheat.report.diagram import diagram_of, named_reason, text
+from deadheat.report.diagram import diagram_of, text
+from deadheat.report.reasons import reasons_of
 from deadheat.report.words import percent, rate_text
 
 if TYPE_CHECKING:
@@ -56,12 +57,8 @@ EXPECTED = {
 def markdown(recipe: Recipe, name: str, *, with_script: bool) -> str:
     """The report. ``name``: what the script in it is called. Never raises for want of a script."""
     artifact = recipe.artifact
-    names = artifact.names
-
-    def named(line: str) -> str:
-        return media.markdown_line(named_reason(line, artifact.about, names))
-
-    told = artifact.explanation
+    reasons = reasons_of(artifact)
+    proof = [line.text for line in reasons.proof] or [reasons.reason]
     try:
         code = script(recipe, name, stdlib=True) if with_script else ""
     except CannotExport:
@@ -77,9 +74,9 @@ def markdown(recipe: Recipe, name: str, *, with_script: bool) -> str:
             diagram=media.markdown_block(text(diagram_of(artifact), indent="")),
             actual=f"Actual: {media.markdown_line(why_of(artifact))}.",
             expected=EXPECTED[artifact.anomaly],
-            proof=[named(line) for line in told.proof] or [named(artifact.reason)],
-            legal=f"It would be legal if {named(told.counterfactual)}."
-            if told.counterfactual
+            proof=list(map(media.markdown_line, proof)),
+            legal=f"It would be legal if {media.markdown_line(reasons.legal_if)}."
+            if reasons.legal_if
             else "",
             how=_how(recipe, name, code),
             script=media.markdown_block(code.rstrip(), "python", code=True) if code else "",

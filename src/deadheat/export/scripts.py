@@ -17,13 +17,14 @@ from deadheat.errors import CannotExport
 from deadheat.export.clues import Clue, clues_of, last_clue
 from deadheat.export.recipe import Reads
 from deadheat.files import media
+from deadheat.files.artifact import divergence_of
 from deadheat.model.program import kind_of, makes, needs, var_of
 from deadheat.model.promises import IdPromise
 from deadheat.model.raced import NOT_LOOKED
 from deadheat.model.release import LANE_US, NEIGHBOUR_US
-from deadheat.model.verdict import MEANING
 from deadheat.report.calls import described
-from deadheat.report.diagram import diagram_of, named_reason, text
+from deadheat.report.diagram import diagram_of, text
+from deadheat.report.reasons import MEANING, Reasons, reasons_of
 from deadheat.report.words import rate_text
 
 if TYPE_CHECKING:
@@ -87,8 +88,7 @@ def title_of(artifact: Artifact) -> str:
 
 def why_of(artifact: Artifact) -> str:
     """The recorded reason, with the program's names."""
-    names = artifact.names
-    return named_reason(artifact.reason, artifact.about, names)
+    return reasons_of(artifact).reason
 
 
 def _blank_why(artifact: Artifact) -> str:
@@ -100,7 +100,7 @@ def _blank_why(artifact: Artifact) -> str:
         session: f"{{{name}}}" if name in known else name
         for session, name in artifact.names.items()
     }
-    return named_reason(artifact.reason, artifact.about, names)
+    return Reasons(divergence_of(artifact), names).reason
 
 
 def _rendered(template: str, recipe: Recipe, name: str, *, stdlib: bool) -> str:

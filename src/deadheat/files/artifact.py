@@ -30,6 +30,15 @@ from deadheat.files.artifact_tags import TAGS, WORDS
 from deadheat.files.artifact_text import pretty, without_secrets
 from deadheat.files.fingerprint import fingerprint_of
 from deadheat.files.migrations import migrated
+from deadheat.model.edits import Edit
+from deadheat.model.grounds import (
+    Counterfactual,
+    Reason,
+    Step,
+    Unanswered,
+    announcements_named,
+    calls_named,
+)
 from deadheat.model.history import Created, History, Invocation, Ok
 from deadheat.model.program import Create, Program, Recreate, Var, makes, problems
 
@@ -46,9 +55,10 @@ if TYPE_CHECKING:
 
 FORMAT = "deadheat-artifact"
 # 2: parents, children, renames, forks. 3: ``expect``. 4: what the event stream said, control
-# requests, hangs. 5: names that creates share (``Recreate``, ``Exists``, promises about them). What
-# an older one wrote is read as it is: what it does not know is empty.
-FORMAT_VERSION = 5
+# requests, hangs. 5: names that creates share (``Recreate``, ``Exists``, promises about them).
+# 6: reasons are values, no sentences. What an older one wrote is read as it is: what it does not
+# know is empty.
+FORMAT_VERSION = 6
 
 
 class Expectation(StrEnum):
@@ -109,8 +119,8 @@ class Origin:
 class Explanation:
     """Why no order is legal; the fields of ``model.verdict.Divergence`` of the same names."""
 
-    proof: tuple[str, ...]
-    counterfactual: str
+    proof: tuple[Step, ...]
+    counterfactual: Counterfactual | None
     also_fits: tuple[Anomaly, ...]
     first_impossible: int | None
     strongest_promise_held: str
@@ -145,7 +155,7 @@ class Artifact:
 
     anomaly: Anomaly
     signature: tuple[str, ...]
-    reason: str
+    reason: Reason
     target: TargetRecord
     program: Program
     rate: RateRecord | None
@@ -269,6 +279,7 @@ def _converter() -> cattrs.Converter:
     # A union after those that its members hold.
     for key, (union, words) in TAGS.items():
         configure_tagged_union(union, converter, tag_name=key, tag_generator=words.__getitem__)
+    _may_be_absent(converter, Counterfactual)
     converter.register_unstructure_hook(
         History, make_dict_unstructure_fn(History, converter, stream=absent, controls=absent)
     )
@@ -276,6 +287,17 @@ def _converter() -> cattrs.Converter:
         Artifact, make_dict_unstructure_fn(Artifact, converter, expect=absent)
     )
     return converter
+
+
+def _may_be_absent(converter: cattrs.Converter, union: Any) -> None:
+    """A tagged union whose value may be missing, too: null in the file."""
+    missing = union | None
+    converter.register_structure_hook(
+        missing, lambda value, _: None if value is None else converter.structure(value, union)
+    )
+    converter.register_unstructure_hook(
+        missing, lambda value: None if value is None else converter.unstructure(value, union)
+    )
 
 
 def _exactly(value: Any, kind: Any) -> Any:
@@ -374,10 +396,24 @@ def _wrong_with(artifact: Artifact) -> str | None:
     known = {op.index for op in artifact.history.operations}
     if not known.issuperset((*artifact.witness, artifact.culprit)):
         return "its witness names calls that its history does not have"
+    return _wrong_with_the_proof(artifact, known)
+
+
+def _wrong_with_the_proof(artifact: Artifact, known: set[int]) -> str | None:
+    proof, legal_if = artifact.explanation.proof, artifact.explanation.counterfactual
+    named = [call for step in proof for call in calls_named(step)]
+    if isinstance(legal_if, Edit) and legal_if.call is not None:
+        named.append(legal_if.call)
+    if not known.issuperset(named):
+        return "its proof names calls that its history does not have"
     stream = artifact.history.stream
     announced = 0 if stream is None else len(stream.announcements)
-    if not all(0 <= n < announced for n in artifact.explanation.heard):
+    heard = (*artifact.explanation.heard, *(n for step in proof for n in announcements_named(step)))
+    if not all(0 <= n < announced for n in heard):
         return "its witness names announcements that its history does not have"
+    reason = artifact.reason
+    if isinstance(reason, Unanswered) and not 0 <= reason.control < len(artifact.history.controls):
+        return "its reason names a control request that its history does not have"
     return None
 
 

@@ -1,4 +1,4 @@
-"""How an artifact's file names the kinds of calls, results and outcomes.
+"""How an artifact's file names the kinds of calls, results, outcomes and reasons.
 
 Rules
 - A word in a file stays: a class that is given another name keeps its word here.
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from deadheat.model import history, program
+from deadheat.model import edits, grounds, history, program
 from deadheat.model.said import RESULTS
 
 # By the key that holds the word in the file.
@@ -28,6 +28,68 @@ TAGS: dict[str, tuple[Any, dict[type[Any], str]]] = {
     "outcome": (
         history.Outcome,
         {history.Ok: "ok", history.Fail: "fail", history.Info: "info"},
+    ),
+    "because": (
+        grounds.Because,
+        {
+            grounds.RealTime: "real-time",
+            grounds.Showed: "showed",
+            grounds.Removed: "removed",
+            grounds.LeftAlone: "left-alone",
+            grounds.TakenAlong: "taken-along",
+            grounds.Missed: "missed",
+            grounds.HadRemoved: "had-removed",
+            grounds.HadTaken: "had-taken",
+            grounds.Changed: "changed",
+            grounds.ShowsTitle: "shows-title",
+            grounds.LacksTitle: "lacks-title",
+        },
+    ),
+    "cause": (
+        grounds.Cause,
+        {
+            grounds.TooEarly: "too-early",
+            grounds.TooLate: "too-late",
+            grounds.WouldAnswer: "would-answer",
+            grounds.Breaks: "breaks",
+        },
+    ),
+    "step": (
+        grounds.Step,
+        {
+            grounds.Follows: "follows",
+            grounds.RuledOut: "ruled-out",
+            grounds.Suppose: "suppose",
+            grounds.Absurd: "absurd",
+            grounds.ShowsTwice: "shows-twice",
+            grounds.MadeTwice: "made-twice",
+            grounds.SameId: "same-id",
+            grounds.NoMaker: "no-maker",
+            grounds.NeverGone: "never-gone",
+            grounds.UnknownTitle: "unknown-title",
+            grounds.Gave: "gave",
+            grounds.NoPlace: "no-place",
+            grounds.MorePlaces: "more-places",
+            grounds.WithoutIt: "without-it",
+            grounds.BeforeItsCall: "before-its-call",
+            grounds.NotDone: "not-done",
+            grounds.Belied: "belied",
+            grounds.AnnouncedTwice: "announced-twice",
+            grounds.NeverAnnounced: "never-announced",
+            grounds.Told: "told",
+        },
+    ),
+    "edit": (grounds.Counterfactual, {edits.Edit: "edit", grounds.Told: "told"}),
+    "reason": (
+        grounds.Reason,
+        {
+            grounds.ByAnomaly: "by-anomaly",
+            grounds.ByAnswer: "by-answer",
+            grounds.Unanswered: "unanswered",
+            grounds.Died: "died",
+            grounds.Silent: "silent",
+            grounds.Told: "told",
+        },
     ),
 }
 

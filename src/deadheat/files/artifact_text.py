@@ -1,7 +1,7 @@
 """How an artifact's values become the text of its file.
 
 Rules
-- Indented, with one operation, and one call, a line: people read differences of it.
+- Indented, with one operation, one call, one step of a proof a line: people read differences.
 - No text holds a secret; the format's own words stay as they are, or nobody could read it.
 - What no terminal should be shown raw, and what is no UTF-8, stands there as JSON escapes.
 """
@@ -42,14 +42,18 @@ def without_secrets(value: Any, ours: Set[str]) -> Any:
     return kept(value)
 
 
+# Keys that only an operation, an announcement, a step of a proof have.
+_ON_ONE_LINE = frozenset({"invocation", "arrived_ns", "step"})
+
+
 def pretty(whole: dict[str, Any]) -> str:
-    """Indented JSON with one operation, and one call, a line."""
+    """Indented JSON with one operation, one call, and one step of a proof a line."""
 
     def text(value: Any, depth: int) -> str:
         flat = json_escaped(json.dumps(value, ensure_ascii=False))
         if not isinstance(value, dict | list) or len(flat) + 2 * depth <= 100:
             return flat
-        if isinstance(value, dict) and ("invocation" in value or "arrived_ns" in value):
+        if isinstance(value, dict) and not _ON_ONE_LINE.isdisjoint(value):
             return flat
         pad, end = "  " * (depth + 1), "  " * depth
         if isinstance(value, list):

@@ -27,6 +27,10 @@ _UNEXPLAINED: dict[str, Any] = {
 _NO_EDIT = "no single edit"
 
 
+# From here on the reasons are values; before they were sentences.
+_VALUES_FROM = 6
+
+
 def migrated(whole: dict[str, Any], version: int) -> dict[str, Any]:
     """``whole``, a file of format ``version``, in the shape of today."""
     if version == 1:
@@ -34,7 +38,27 @@ def migrated(whole: dict[str, Any], version: int) -> dict[str, Any]:
     explanation = whole.get("explanation")
     if isinstance(explanation, dict) and explanation.get("counterfactual") == _NO_EDIT:
         whole = {**whole, "explanation": {**explanation, "counterfactual": ""}}
-    return whole
+    return _as_told(whole) if version < _VALUES_FROM else whole
+
+
+def _as_told(whole: dict[str, Any]) -> dict[str, Any]:
+    """What was a sentence stays one. What is no text stays as it is, and is refused as damaged."""
+
+    def told(text: Any, kind: str) -> Any:
+        return {"text": text, kind: "told"} if isinstance(text, str) else text
+
+    if "reason" in whole:
+        whole = {**whole, "reason": told(whole["reason"], "reason")}
+    explanation = whole.get("explanation")
+    if not isinstance(explanation, dict):
+        return whole
+    explanation = dict(explanation)
+    if isinstance(proof := explanation.get("proof"), list):
+        explanation["proof"] = [told(line, "step") for line in proof]
+    if "counterfactual" in explanation:
+        legal_if = explanation["counterfactual"]
+        explanation["counterfactual"] = None if legal_if == "" else told(legal_if, "edit")
+    return {**whole, "explanation": explanation}
 
 
 def _explained(whole: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deadheat.model.grounds import Unanswered
 from deadheat.model.history import Info, Unknown, may_change, touched_sessions
 from deadheat.model.verdict import Anomaly, Divergence
 
@@ -44,8 +45,6 @@ def hangs(history: History) -> tuple[Divergence, ...]:
         if op not in hung and may_change(op) and not touched_sessions(op).isdisjoint(sessions)
     ]
     witness = sorted((*makers, *hung), key=lambda op: (op.call_ns, op.index))
-    waited_s = control.bound_ns / 1e9
-    took_ms = ((control.return_ns or 0) - control.call_ns) / 1e6
     return (
         Divergence(
             history=history,
@@ -53,10 +52,7 @@ def hangs(history: History) -> tuple[Divergence, ...]:
             witness=tuple(op.index for op in witness),
             culprit=last.index,
             sessions=sessions,
-            reason=(
-                f"no answer in {waited_s:g} s; meanwhile the server answered "
-                f"{control.answer or 'a control request'} in {took_ms:.0f} ms"
-            ),
+            reason=Unanswered(history.controls.index(control)),
         ),
     )
 

@@ -1,4 +1,4 @@
-"""Divergences: what they are called, and the sentence that explains one.
+"""Divergences: what they are called, and why each is one.
 
 Rules
 - A divergence carries the history that proves it.
@@ -23,6 +23,7 @@ from deadheat.model.history import (
 )
 
 if TYPE_CHECKING:
+    from deadheat.model.grounds import Counterfactual, Reason, Step
     from deadheat.model.history import History, Operation
 
 
@@ -54,35 +55,6 @@ class Anomaly(StrEnum):
     DUPLICATE_EVENT = "duplicate-event"
     PHANTOM_EVENT = "phantom-event"
     IMPOSSIBLE = "impossible"  # by what a user's own calls mean, which has no names for faults
-
-
-MEANING: dict[Anomaly, str] = {
-    Anomaly.GHOST: "a session deleted with success is still there",
-    Anomaly.RESURRECTION: "a deleted session was gone, then came back",
-    Anomaly.LOST_CREATE: "a session created with success was never there",
-    Anomaly.LOST_UPDATE: "a successful rename left no trace",
-    Anomaly.PHANTOM: "a session that nobody created",
-    Anomaly.VANISHED: "a session disappeared though nobody deleted it",
-    Anomaly.LATE: "a change answered with success took effect only later",
-    Anomaly.STALE_READ: "a read answered with a past that was already over",
-    Anomaly.TORN_LIST: "a list mixed two moments that never were one",
-    Anomaly.TORN_READ: "a read showed a title that no call had written",
-    Anomaly.DUPLICATE_ID: "two creates answered the same id",
-    Anomaly.DOUBLE_DELETE: "two deletes of one session both claim to have done it",
-    Anomaly.DOUBLE_CREATE: "two creates of one name both claim to have made it",
-    Anomaly.ORPHAN: "a child outlived the delete that should have taken it",
-    Anomaly.PARTIAL_CASCADE: "a delete of a parent took some children, then said it did nothing",
-    Anomaly.WRONG_STATUS: "an answer whose status does not fit what the call did",
-    Anomaly.SERVER_ERROR: "a valid call was answered with a server error",
-    Anomaly.HANG: "a call never got an answer, while the server answered others",
-    Anomaly.UNRESPONSIVE: "the server runs, but stopped answering anybody",
-    Anomaly.CRASH: "the server died",
-    Anomaly.EARLY_EVENT: "a change was announced before it was made",
-    Anomaly.MISSING_EVENT: "a change answered with success was never announced",
-    Anomaly.DUPLICATE_EVENT: "one change was announced more than once",
-    Anomaly.PHANTOM_EVENT: "a change was announced that no call has made",
-    Anomaly.IMPOSSIBLE: "no order of the calls explains the answers",
-}
 
 
 # Two names for one fault: what tells them apart is what reads happened to see of it.
@@ -171,9 +143,9 @@ class Divergence:
     ``sessions``: the ids it is about. ``transient``: it went away within the target's settle
     time; only artifacts of before the settle time excused that are so.
 
-    ``proof``: why no order is legal, line by line, made of the witness's calls (ids
-    and numbers as in ``reason``). ``counterfactual``: the history would be legal if
-    this were so. ``also_fits``: other names that a single edit gives as good a
+    ``reason``: why the culprit's answer is wrong. ``proof``: why no order is legal, step by
+    step, made of the witness's calls (empty: none was found). ``counterfactual``: the history
+    would be legal if this were so. ``also_fits``: other names that a single edit gives as good a
     reason for. ``first_impossible``: the first answer of the whole history that
     could no longer be explained (None: not looked for, the history is long).
     ``strongest_promise_held``: the weaker promise that still held ("" as before);
@@ -187,10 +159,10 @@ class Divergence:
     witness: tuple[int, ...]
     culprit: int
     sessions: tuple[str, ...]
-    reason: str
+    reason: Reason
     transient: bool = False
-    proof: tuple[str, ...] = ()
-    counterfactual: str = ""
+    proof: tuple[Step, ...] = ()
+    counterfactual: Counterfactual | None = None
     also_fits: tuple[Anomaly, ...] = ()
     first_impossible: int | None = None
     strongest_promise_held: str = ""

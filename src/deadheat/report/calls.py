@@ -43,6 +43,7 @@ from deadheat.model.program import (
     Rename,
     kind_of,
 )
+from deadheat.model.said import word_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -134,7 +135,7 @@ class Sentences:
             case Kind.RENAME:
                 session = op.invocation.session or ""
                 name = self._names.get(session, session)
-                return _applied("rename", name, str(op.invocation.title))
+                return _applied("rename", name, op.invocation.title or "")
             case Kind.RECREATE if op.invocation.session is not None:  # it says which one
                 return call_text(op, self._names)
             case _:
@@ -178,7 +179,7 @@ def answer_text(op: Operation, names: Mapping[str, str]) -> str:
             assert_never(op.outcome)
     match result:
         case Created() | Exists() | Deleted() | Renamed() | Found() | Absent():
-            return f"{op.status or ''} {type(result).__name__.lower()}".strip()
+            return f"{op.status or ''} {word_of(result)}".strip()
         case Listed(entries) | Offspring(entries):
             shown = [names.get(entry.session, entry.session) for entry in entries]
             return f"[{', '.join(sorted(shown))}]"
@@ -187,6 +188,6 @@ def answer_text(op: Operation, names: Mapping[str, str]) -> str:
         case Answered(value):
             return f"{op.status or ''} {value}".strip()
         case Begun():
-            return "begun"
+            return word_of(result)
         case _:
             assert_never(result)

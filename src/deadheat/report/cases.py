@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from deadheat.files.artifact import sessions_of
 from deadheat.files.results import PROVES_NOTHING, RED, Standing
-from deadheat.model.verdict import MEANING
 from deadheat.report.diagram import diagram_of_divergence, text
 from deadheat.report.finding import finding_text
+from deadheat.report.reasons import MEANING
 from deadheat.report.words import percent, rate_text, replay_line, signature_text
 from deadheat.trials.evidence import rate_refuted
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from deadheat.files import media
 from deadheat.files.artifact import names_of
 from deadheat.report.calls import answer_text, call_text, described
+from deadheat.report.reasons import Reasons, reasons_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +57,7 @@ def diagram_of(artifact: Artifact) -> tuple[Line, ...]:
         names,
         artifact.witness,
         artifact.culprit,
-        named_reason(artifact.reason, artifact.about, names),
+        reasons_of(artifact).reason,
         artifact.explanation.heard,
     )
 
@@ -72,16 +73,9 @@ def diagram_of_divergence(
         names,
         divergence.witness,
         divergence.culprit,
-        named_reason(divergence.reason, divergence.sessions, names),
+        Reasons(divergence, names).reason,
         divergence.heard,
     )
-
-
-def named_reason(reason: str, about: tuple[str, ...], names: Mapping[str, str]) -> str:
-    """The reason with the program's names in place of ``{0}``, ``{1}``, …."""
-    for i, session in enumerate(about):
-        reason = reason.replace(f"{{{i}}}", names.get(session, session))
-    return media.line(reason)
 
 
 def history_lines(

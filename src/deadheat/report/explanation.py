@@ -5,31 +5,22 @@ Rule: everything said is of the recorded trial; what other trials showed is said
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
-from deadheat.check.explain.placements import (
-    Breaks,
-    Rejected,
-    TooEarly,
-    TooLate,
-    WouldAnswer,
-    alternatives,
-)
+from deadheat.check.explain.placements import alternatives
 from deadheat.files.artifact import divergence_of
-from deadheat.model.history import Absent, Listed, Ok, Operation
 from deadheat.model.program import makes
-from deadheat.model.verdict import MEANING, operations_by_index
+from deadheat.model.verdict import operations_by_index
 from deadheat.report.calls import answer_text, call_text, call_with_result
-from deadheat.report.diagram import diagram_of, named_reason, text
+from deadheat.report.diagram import diagram_of, text
+from deadheat.report.reasons import MEANING, Reasons
 from deadheat.report.words import percent, rate_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from deadheat.check.explain.placements import Alternatives
     from deadheat.files.artifact import Artifact
-    from deadheat.model.history import Place
+    from deadheat.model.history import Operation, Place
     from deadheat.trials.tally import Tally
 
 # Columns of the picture of times: fits 80 beside the calls' names.
@@ -40,7 +31,9 @@ def explanation_text(artifact: Artifact) -> str:
     """The whole page, but for the race window."""
     names, made = artifact.names, _made(artifact)
     ops = operations_by_index(artifact.history)
-    told = alternatives(divergence_of(artifact), artifact.target.promises)
+    divergence = divergence_of(artifact)
+    reasons = Reasons(divergence, names)
+    told = alternatives(divergence, artifact.target.promises)
     culprit = ops[told.culprit]
     shown = call_with_result(culprit, names, made)
     lines = [
@@ -63,24 +56,14 @@ def explanation_text(artifact: Artifact) -> str:
         ]
     if told.rejected:
         lines += ["", f"each place for {shown}, and why it is none:"]
-        lines += [f"  - {line}" for line in rejected_places(artifact, told)]
-    proof = [named_reason(line, artifact.about, names) for line in artifact.explanation.proof]
+        lines += [f"  - {line}" for line in reasons.places(told)]
+    proof = [f"  {n}. {line.text}" for n, line in enumerate(reasons.proof, start=1)]
     if proof:
-        lines += ["", "the proof:", *(f"  {n}. {line}" for n, line in enumerate(proof, start=1))]
-    if artifact.explanation.counterfactual:
-        legal = named_reason(artifact.explanation.counterfactual, artifact.about, names)
-        lines.append(f"it would be legal if {legal}")
+        lines += ["", "the proof:", *proof]
+    if reasons.legal_if:
+        lines.append(f"it would be legal if {reasons.legal_if}")
     lines.append(f"under the promises: {artifact.target.promises}")
     return "\n".join([*lines, "", *_recorded_window(artifact, names)])
-
-
-def rejected_places(artifact: Artifact, told: Alternatives) -> tuple[str, ...]:
-    """Each place that the culprit could have in an order of the others, and why it has none."""
-    names = artifact.names
-    ops = operations_by_index(artifact.history)
-    start_ns = min((ops[index].call_ns for index in artifact.witness), default=0)
-    words = _Words(ops[told.culprit], ops, names, _made(artifact), artifact.about, start_ns)
-    return tuple(words.rejected(one) for one in told.rejected)
 
 
 def window_text(picture: tuple[tuple[int, Tally], ...], drawn: str) -> str:
@@ -166,71 +149,3 @@ def _times(artifact: Artifact, names: Mapping[str, str]) -> list[str]:
 def _made(artifact: Artifact) -> dict[Place | None, str]:
     """What the program calls the session that it makes at each place."""
     return {place: var.name for place, call in artifact.program.placed() if (var := makes(call))}
-
-
-@dataclass(frozen=True, slots=True)
-class _Words:
-    """Why a place is none, in a line. Times count from ``start_ns``, as those of the proof."""
-
-    culprit: Operation
-    ops: Mapping[int, Operation]
-    names: Mapping[str, str]
-    made: Mapping[Place | None, str]
-    about: tuple[str, ...]
-    start_ns: int
-
-    def rejected(self, one: Rejected) -> str:
-        it, culprit = call_with_result(self.culprit, self.names, self.made), self.culprit
-        place = "came first of all"
-        if one.after is not None:
-            place = f"came right after {self._call(one.after)}"
-        match one.cause:
-            case TooEarly(other):
-                x = self._call(other)
-                return (
-                    f"if {it} came before {x}: but {x} had been answered "
-                    f"({self._at(self.ops[other].return_ns)}) before it was called "
-                    f"({self._at(culprit.call_ns)})"
-                )
-            case TooLate(other):
-                return (
-                    f"if {it} came after {self._call(other)}: but that was called "
-                    f"({self._at(self.ops[other].call_ns)}) after it had been answered "
-                    f"({self._at(culprit.return_ns)})"
-                )
-            case WouldAnswer(sessions):
-                return f"if {it} {place}, it would {self._would(sessions)}"
-            case Breaks(other):
-                answered = answer_text(self.ops[other], self.names)
-                return f"if {it} {place}, {self._call(other)} could not have answered {answered}"
-            case _:
-                assert_never(one.cause)
-
-    def _would(self, sessions: tuple[str, ...] | None) -> str:
-        got = answer_text(self.culprit, self.names)
-        outcome = self.culprit.outcome
-        result = outcome.result if isinstance(outcome, Ok) else None
-        if isinstance(result, Listed):
-            got = f"[{self._named(s for s in self.about if s in result.sessions)}]"
-        if sessions is None:
-            return f"not answer {got}"
-        there = self._named(sessions)
-        if isinstance(result, Listed):
-            if set(sessions) == result.sessions & set(self.about):
-                return "show another title"
-            others = " of these" if len(self.about) < len(self.names) else ""
-            return f"show [{there}]{others}, and it showed {got}"
-        if not sessions:
-            return f"answer that it is not there, and it answered {got}"
-        if isinstance(result, Absent):
-            return f"find {there}, and it answered {got}"
-        return f"not answer {got} of {there}"
-
-    def _named(self, sessions: Iterable[str]) -> str:
-        return ", ".join(self.names.get(session, session) for session in sessions)
-
-    def _call(self, index: int) -> str:
-        return call_with_result(self.ops[index], self.names, self.made)
-
-    def _at(self, instant_ns: int | None) -> str:
-        return "…" if instant_ns is None else f"{(instant_ns - self.start_ns) / 1e6:.1f} ms"

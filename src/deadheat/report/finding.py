@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deadheat.model.release import missed
-from deadheat.model.verdict import MEANING
-from deadheat.report.diagram import diagram_of, named_reason, program_lines, text
+from deadheat.report.diagram import diagram_of, program_lines, text
+from deadheat.report.reasons import MEANING, reasons_of
 from deadheat.report.words import (
     fixed_text,
     percent,
@@ -85,17 +85,12 @@ def _rate(rate: RateRecord | None) -> str:
 
 def _why(artifact: Artifact) -> list[str]:
     """The proof in words, what would repair it, and the weaker promise that still held."""
-    names = artifact.names
-    explained = artifact.explanation
-
-    def named(line: str) -> str:
-        return named_reason(line, artifact.about, names)
-
-    lines = [f"  {i}. {named(line)}" for i, line in enumerate(explained.proof, start=1)]
+    explained, reasons = artifact.explanation, reasons_of(artifact)
+    lines = [f"  {i}. {line.text}" for i, line in enumerate(reasons.proof, start=1)]
     if lines:
         lines = ["why no order of the calls is legal:", *lines]
-    if explained.counterfactual:
-        lines.append(f"it would be legal if {named(explained.counterfactual)}")
+    if reasons.legal_if:
+        lines.append(f"it would be legal if {reasons.legal_if}")
     if explained.strongest_promise_held:
         lines.append(f"still held: {explained.strongest_promise_held}")
     return lines

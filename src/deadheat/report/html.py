@@ -21,11 +21,11 @@ from markupsafe import Markup
 
 from deadheat.files import media
 from deadheat.files.results import kindred
-from deadheat.model.verdict import MEANING
 from deadheat.report import charts
 from deadheat.report import timeline as lanes
 from deadheat.report.campaign import exercised, pairing_text, quiet_pairs, resume_line
-from deadheat.report.diagram import named_reason, program_lines, text
+from deadheat.report.diagram import program_lines, text
+from deadheat.report.reasons import MEANING, reasons_of
 from deadheat.report.words import (
     duration_text,
     percent,
@@ -134,11 +134,7 @@ def shown_of(
     artifact: Artifact, path: Path, anchor: str, key: str = "", again: tuple[str, ...] = ()
 ) -> Shown:
     """Everything about one failing example that is drawn."""
-    names = artifact.names
-
-    def named(line: str) -> str:
-        return named_reason(line, artifact.about, names)
-
+    reasons = reasons_of(artifact)
     rate, reliable = artifact.rate, artifact.most_reliable
     explained, settle_ms = artifact.explanation, artifact.target.settle_ms
     passing = f"it went away within the target's settle time ({settle_ms} ms)"
@@ -153,8 +149,8 @@ def shown_of(
         rate="its rate was not measured" if rate is None else rate_text(rate),
         interval=charts.interval_of(rate) if rate is not None and rate.trials else None,
         drawing=lanes.drawing_of(artifact),
-        proof=tuple(named(line) for line in explained.proof),
-        counterfactual=named(explained.counterfactual),
+        proof=tuple(line.text for line in reasons.proof),
+        counterfactual=reasons.legal_if,
         held=explained.strongest_promise_held,
         promises=str(artifact.target.promises),
         transient=passing if artifact.transient else "",

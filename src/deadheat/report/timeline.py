@@ -21,8 +21,7 @@ from deadheat.check.fragment import Decider, decider_of
 from deadheat.files.artifact import divergence_of
 from deadheat.model.history import Created, Listed, Offspring, Ok, may_change
 from deadheat.report.calls import answer_text, call_text, described
-from deadheat.report.diagram import named_reason
-from deadheat.report.explanation import rejected_places
+from deadheat.report.reasons import reasons_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -111,7 +110,7 @@ class Drawing:
 
 def drawing_of(artifact: Artifact) -> Drawing:
     """The recorded trial of an artifact."""
-    names = artifact.names
+    names, reasons = artifact.names, reasons_of(artifact)
     shown = _shown(artifact)
     scale = _Scale(shown)
     told = alternatives(divergence_of(artifact), artifact.target.promises)
@@ -162,8 +161,8 @@ def drawing_of(artifact: Artifact) -> Drawing:
         scale.ticks(),
         tuple(spoken[index] for index in order),
         whole,
-        named_reason(artifact.reason, artifact.about, names),
-        rejected_places(artifact, told),
+        reasons.reason,
+        reasons.places(told),
         len(artifact.history.operations) - len(shown),
     )
 

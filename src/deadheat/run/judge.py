@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from deadheat.check.checker import DEFAULT_BUDGET, check
 from deadheat.check.decide.legality import contradicts
+from deadheat.model.grounds import Died, Silent
 from deadheat.model.history import Fail, History, Info, Ok
 from deadheat.model.verdict import Anomaly, Diverged, Divergence, Undecided, Verdict
 
@@ -79,15 +80,11 @@ def _crash(execution: Execution, death: Death) -> Divergence:
     during = tuple(op for op in ops if not op.at_rest)
     open_calls = tuple(op.index for op in during if isinstance(op.outcome, Info))
     last = open_calls[-1:] or tuple(op.index for op in during[-1:])
-    ended = "" if death.exit_code is None else f" with exit code {death.exit_code}"
-    reason = f"the server died{ended}"
-    if death.silent:
-        reason = "no answer, and the server answers nobody any more"
     return Divergence(
         history=execution.history,
         anomaly=Anomaly.UNRESPONSIVE if death.silent else Anomaly.CRASH,
         witness=open_calls or last,
         culprit=last[0] if last else 0,
         sessions=(),
-        reason=reason,
+        reason=Silent() if death.silent else Died(death.exit_code),
     )

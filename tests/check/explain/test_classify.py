@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -9,6 +10,8 @@ from tests.check.histories import Build
 from tests.check.own_kinds import ARCHIVE, PEEK, Archive, own_call
 
 from deadheat.check.checker import check
+from deadheat.model.edits import Edit, How
+from deadheat.model.grounds import SameId, UnknownTitle
 from deadheat.model.history import (
     Absent,
     Created,
@@ -24,10 +27,11 @@ from deadheat.model.history import (
     shown_sessions,
 )
 from deadheat.model.promises import CreatePromise, DeletePromise, Promises
-from deadheat.model.verdict import MEANING, Anomaly, Diverged, Divergence
+from deadheat.model.verdict import Anomaly, Diverged, Divergence
 
 IDEMPOTENT = Promises(delete=DeletePromise.IDEMPOTENT)
 NAMED = Promises(create=CreatePromise.EXACTLY_ONCE)
+NO_DELETE = Edit(How.NOTHING, 1, ("x",))
 
 
 def found(build: Build, promises: Promises | None = None) -> Divergence:
@@ -59,12 +63,10 @@ def write_back(look: Result | None = None) -> Build:
 def test_what_nobody_saw_gone_is_a_ghost_whoever_brought_it_back() -> None:
     ghost = found(write_back(), IDEMPOTENT)
     assert ghost.anomaly is Anomaly.GHOST
-    assert ghost.counterfactual == "rename({0}) had not created it again"
-    assert "seen" not in ghost.reason
+    assert ghost.counterfactual == Edit(How.NOT_CREATED_AGAIN, 2, ("x",))
     back = found(write_back(Absent()), IDEMPOTENT)
     assert back.anomaly is Anomaly.RESURRECTION
-    assert back.counterfactual == "rename({0}) had not created it again"
-    assert "seen to be gone" in back.reason
+    assert back.counterfactual == Edit(How.NOT_CREATED_AGAIN, 2, ("x",))
 
 
 def test_it_is_one_finding_whether_somebody_saw_it_gone_or_not() -> None:
@@ -114,16 +116,16 @@ def test_a_custom_call_that_met_with_the_delete_brought_it_back(
 ) -> None:
     back = found(marked_back(look), IDEMPOTENT)
     assert back.anomaly is anomaly
-    assert back.counterfactual == "archive({0}) had not created it again"
+    assert back.counterfactual == Edit(How.NOT_CREATED_AGAIN, 2, ("x",))
 
 
 def test_one_that_only_looks_or_met_nothing_is_not_blamed() -> None:
     build = Build().create("x", 0, 1, "old").delete("x", 2, 6)
     own_call(build, PEEK, "x", 3, 7, "live")
-    assert found(titled(build, 10, 11, "old")).counterfactual == "delete({0}) had done nothing"
+    assert found(titled(build, 10, 11, "old")).counterfactual == NO_DELETE
     build = Build().create("x", 0, 1, "old")
     own_call(build, ARCHIVE, "x", 1.2, 1.4, "archived").delete("x", 2, 6)
-    assert found(titled(build, 10, 11, "old")).counterfactual == "delete({0}) had done nothing"
+    assert found(titled(build, 10, 11, "old")).counterfactual == replace(NO_DELETE, call=2)
 
 
 # -- two deletes ------------------------------------------------------------------------------
@@ -142,7 +144,7 @@ def test_two_deletes_at_once_are_a_double_delete_whatever_reads_say(promises: Pr
     for build in (two_deletes(), flickers, again, failed):
         one = found(build.list(20, 21, rest=True), promises)
         assert one.anomaly is Anomaly.DOUBLE_DELETE
-        assert one.counterfactual == "one of the deletes had answered “absent”"
+        assert one.counterfactual == Edit(How.ABSENT, 1, ("x",))
         assert str(one.signature) == "double-delete (create, delete)"
 
 
@@ -159,9 +161,8 @@ def test_a_get_under_a_title_that_no_call_wrote_is_torn(title: str) -> None:
     build = Build().create("x", 0, 1, "old").delete("x", 3, 9).get("x", 4, 8, Found(title))
     torn = found(build.list(10, 11, rest=True))
     assert torn.anomaly is Anomaly.TORN_READ
-    assert MEANING[torn.anomaly] == "a read showed a title that no call had written"
-    assert torn.counterfactual == "that get had shown a title that was written"
-    assert f"under a title that nothing gave it (“{title}”)" in torn.proof[0]
+    assert torn.counterfactual == Edit(How.WRITTEN, 2, ("x",))
+    assert torn.proof == (UnknownTitle(2, "x", title),)
     assert str(torn.signature) == "torn-read (create, delete, get)"
 
 
@@ -169,7 +170,7 @@ def test_each_read_may_be_torn_and_a_list_too() -> None:
     build = Build().create("x", 0, 1, "old").get("x", 2, 3, Found("neither"))
     torn = found(titled(build, 4, 5, "nor"))
     assert torn.anomaly is Anomaly.TORN_READ
-    assert torn.counterfactual == "each read had shown a title that was written"
+    assert torn.counterfactual == Edit(How.EACH_WRITTEN, 2, ("x",))
 
 
 def test_an_old_title_is_stale_and_not_torn() -> None:
@@ -193,8 +194,7 @@ def test_the_second_of_two_creates_that_answer_one_id_is_the_culprit() -> None:
         twice = found(Build().create("x", 0, 2, "a").create("x", second, 4, "b"))
         assert twice.anomaly is Anomaly.DUPLICATE_ID
         assert twice.culprit == 1
-        assert twice.proof[0].startswith("create() #1 and create() #2 answered the same id")
-        assert "{0} was" not in twice.reason  # of two sessions of that id, no name is right
+        assert twice.proof == (SameId((0, 1), "x"),)
 
 
 # -- what is one finding ----------------------------------------------------------------------
@@ -208,10 +208,3 @@ def test_which_of_two_creates_of_one_name_fails_is_chance() -> None:
 
     said = {failed(Kind.CREATE, Kind.RECREATE), failed(Kind.RECREATE, Kind.CREATE)}
     assert said == {"server-error (create 500)"}
-
-
-def test_where_no_single_edit_helps_none_is_named() -> None:
-    build = Build().create("x", 0, 1).get("x", 2, 3, Absent()).get("x", 4, 5, Found())
-    build.list(6, 7).get("x", 8, 9, Found()).list(10, 11).get("x", 12, 13, Absent())
-    told = found(build.list(14, 15, "x", rest=True))
-    assert "no single edit" not in told.counterfactual

@@ -10,7 +10,8 @@ from tests.examples import PROMISES, ghost
 from tests.export.exported import faulty, random_program
 
 from deadheat.check.checker import check
-from deadheat.check.explain.placements import Rejected, TooEarly, WouldAnswer, alternatives
+from deadheat.check.explain.placements import alternatives
+from deadheat.model.grounds import Rejected, TooEarly, WouldAnswer
 from deadheat.model.history import History, Listed, Ok, Operation
 from deadheat.model.promises import DeletePromise, ListPromise, Promises
 from deadheat.model.verdict import Diverged

@@ -1,8 +1,7 @@
-"""From "no order explains these own calls" to the fewest operations, and why, in lines.
+"""From "no order explains these own calls" to the fewest operations, and why, step by step.
 
 Rules
-- Everything said is about the witness alone; ids stand as ``{0}``, ``{1}`` …, calls as in
-  ``check.explain.constraints``.
+- Everything said is about the witness alone.
 - Left out are other sessions, what only looks, and what came after the first impossible answer:
   none of that ever makes a contradiction that was not there.
 - The proof goes through the places that the culprit could have among the others.
@@ -11,38 +10,27 @@ Rules
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from deadheat.check.custom.calls import Marked, OwnCalls, OwnModel, only_looks, reachable, searched
 from deadheat.check.decide.wing_gong import NoOrder
-from deadheat.check.explain.constraints import spell
 from deadheat.check.explain.minimal_core import cut_after, first_impossible, indices, preferred
-from deadheat.check.explain.placements import Breaks, TooEarly, TooLate, WouldAnswer, tried
+from deadheat.check.explain.placements import tried
 from deadheat.check.projections import only_sessions
-from deadheat.model.history import (
-    Absent,
-    Answered,
-    Found,
-    History,
-    Info,
-    Kind,
-    Listed,
-    Ok,
-    Operation,
-)
-from deadheat.model.said import word_of
+from deadheat.model.grounds import ByAnomaly, Gave, MorePlaces, NoPlace, WithoutIt, WouldAnswer
+from deadheat.model.history import History, Kind, Operation
 from deadheat.model.specification import model_for
 from deadheat.model.verdict import Anomaly, Divergence, operations_by_index
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from deadheat.check.custom.calls import Together
-    from deadheat.check.explain.placements import Alternatives, Rejected
+    from deadheat.model.grounds import Step
     from deadheat.model.promises import Promises
 
 # Places told: of five calls at once there are more than anybody reads.
-_MOST_LINES = 8
+_MOST_PLACES = 8
 
 
 def explain_own(
@@ -74,7 +62,7 @@ def explain_own(
         witness=indices(core.operations),
         culprit=culprit,
         sessions=sessions,
-        reason="no order of the calls explains this answer",
+        reason=ByAnomaly(),
         proof=_proof(core, culprit, sessions, promises, own),
         first_impossible=first,
     )
@@ -103,7 +91,7 @@ def _proof(
     sessions: tuple[str, ...],
     promises: Promises,
     own: OwnCalls,
-) -> tuple[str, ...]:
+) -> tuple[Step, ...]:
     ops = operations_by_index(core)
     it = ops[culprit]
     model = OwnModel(model_for(core, promises), own)
@@ -113,21 +101,11 @@ def _proof(
 
     others = replace(core, operations=tuple(op for op in core.operations if op is not it))
     told = tried(others, it, model, would)
-    in_order = sorted(core.operations, key=lambda op: (op.call_ns, op.index))
-    names = {session: f"{{{n}}}" for n, session in enumerate(sessions)}
-    spelt = dict(zip((op.index for op in in_order), spell(tuple(in_order), names), strict=True))
-    start_ns = in_order[0].call_ns
-    lines = [f"{spelt[culprit]} answered {answer(it, names)}."]
-    shown = told.rejected[:_MOST_LINES]
-    lines += [_line(one, told, ops, spelt, names, start_ns) for one in shown]
-    if len(told.rejected) > _MOST_LINES:
-        lines.append(f"And so for {len(told.rejected) - _MOST_LINES} more places.")
-    lines.append(
-        "No other place is left."
-        if told.rejected
-        else "The other calls contradict each other, whatever its place."
-    )
-    return tuple(lines)
+    if not told.rejected:
+        return Gave(culprit), WithoutIt(culprit)
+    shown = tuple(NoPlace(culprit, one) for one in told.rejected[:_MOST_PLACES])
+    more = len(told.rejected) - len(shown)
+    return (Gave(culprit), *shown, *([MorePlaces(more)] if more else []))
 
 
 def _would(
@@ -148,66 +126,3 @@ def _would(
         return WouldAnswer(tuple(shown))
     asked = it.invocation.session
     return WouldAnswer((asked,) if asked is not None and asked in live else ())
-
-
-def _line(
-    one: Rejected,
-    told: Alternatives,
-    ops: Mapping[int, Operation],
-    spelt: Mapping[int, str],
-    names: Mapping[str, str],
-    start_ns: int,
-) -> str:
-    it = ops[told.culprit]
-
-    def at(instant_ns: int | None) -> str:
-        return "…" if instant_ns is None else f"{(instant_ns - start_ns) / 1e6:.1f} ms"
-
-    place = "First of all" if one.after is None else f"Right after {spelt[one.after]}"
-    match one.cause:
-        case TooEarly(other):
-            return (
-                f"Not before {spelt[other]}: that had been answered ({at(ops[other].return_ns)}) "
-                f"before it was called ({at(it.call_ns)})."
-            )
-        case TooLate(other):
-            return (
-                f"Not after {spelt[other]}: that was called ({at(ops[other].call_ns)}) after it "
-                f"had been answered ({at(it.return_ns)})."
-            )
-        case WouldAnswer(sessions, word):
-            said = f"answer {word}" if word else _shown(it, sessions, names)
-            return f"{place} it would {said}."
-        case Breaks(other):
-            said = answer(ops[other], names)
-            return f"{place} it fits, but then {spelt[other]} would not answer {said}."
-        case _:
-            assert_never(one.cause)
-
-
-def _shown(it: Operation, sessions: tuple[str, ...] | None, names: Mapping[str, str]) -> str:
-    if sessions is None:
-        return "answer something else"
-    if it.kind is Kind.LIST:
-        return f"show [{', '.join(names[session] for session in sessions)}]"
-    return "find it there" if sessions else "answer that it is not there"
-
-
-def answer(op: Operation, names: Mapping[str, str]) -> str:
-    """What came back, as the proof says it."""
-    match op.outcome:
-        case Ok(Answered(word)):
-            return word
-        case Ok(Listed(entries)):
-            shown = (names[e.session] for e in entries if e.session in names)
-            return f"[{', '.join(sorted(shown))}]"
-        case Ok(Absent()):
-            return "that it is not there"
-        case Ok(Found()):
-            return "that it is there"
-        case Ok(result):
-            return word_of(result)
-        case Info(reason):
-            return f"nothing ({reason})"
-        case _:
-            return "nothing"

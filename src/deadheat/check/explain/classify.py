@@ -20,6 +20,7 @@ from deadheat.check.decide.legality import permits
 from deadheat.check.explain.minimal_core import SMALL, partial_cascade
 from deadheat.check.explain.repairs import Repair, edits, is_result, repeats, unwritten
 from deadheat.check.names import freed_between, name_of
+from deadheat.model.edits import Edit, How
 from deadheat.model.history import (
     CHANGING,
     NAMING,
@@ -86,7 +87,7 @@ def name(
     for index in _refused_cascades(whole, witness, found[0]):
         wider = partial_cascade(whole, index, promises, budget)
         if wider is not None:
-            edit = "delete({0}) had answered nothing, or left {1} alone"
+            edit = Edit(How.LEFT_ALONE, index, wider.sessions[:2])
             return wider, (Repair(Anomaly.PARTIAL_CASCADE, edit, index), *found)
     return witness, found
 
@@ -118,7 +119,7 @@ def _fitting(
     witness: Witness, promises: Promises, budget: Budget, custom: tuple[Operation, ...]
 ) -> tuple[Repair, ...]:
     if not witness.sessions:  # "it exists", of a title under which nobody made one
-        return (Repair(Anomaly.IMPOSSIBLE, "", witness.culprit),)
+        return (Repair(Anomaly.IMPOSSIBLE, None, witness.culprit),)
     history = _few(witness)
     alike = _two_deletes(witness) and not _seen_between(history, witness.sessions[0])
     # Two deletes that met contradict each other, whatever else went wrong around them.
@@ -129,7 +130,7 @@ def _fitting(
         if fits and not (alike and part is witness.core and not _claims(fits)):
             return fits
     tried = _tried(history, witness, promises, budget)
-    return fits or (Repair(tried[0], "", witness.culprit),)
+    return fits or (Repair(tried[0], None, witness.culprit),)
 
 
 def _claims(fits: tuple[Repair, ...]) -> bool:
@@ -191,7 +192,7 @@ def _fitting_in(
             if legal(operations):
                 fits.append(repair)
                 break
-    seen_gone = _seen_gone(story_of(history, sessions[0]))
+    seen_gone = _seen_gone(story_of(history, witness.sessions[0]))
     named = (
         replace(one, anomaly=Anomaly.GHOST)
         if one.anomaly is Anomaly.RESURRECTION and not seen_gone

@@ -3,7 +3,7 @@
 Rules
 - Everything said is about the witness alone and made of its operations, but for the
   name, the first impossible answer and the promise that held, which look at the whole.
-- Ids stand as ``{0}``, ``{1}`` … in every text, so that a report may name them.
+- No sentence is made here: the reasons are values (``grounds``).
 - What costs time in proportion to the history is left out of long ones (``WHOLE``).
 - All questions share one allowance of steps; once it is spent the witness may be larger than the
   smallest, and an edit that nobody knows to be legal names nothing.
@@ -23,6 +23,7 @@ from deadheat.check.explain.minimal_core import around, find_witness, first_impo
 from deadheat.check.explain.refutation import prove
 from deadheat.check.explain.repairs import is_result
 from deadheat.check.fragment import Decider, decider_of
+from deadheat.model.grounds import ByAnomaly
 from deadheat.model.history import (
     Created,
     Fail,
@@ -42,6 +43,7 @@ from deadheat.model.verdict import Anomaly, Divergence, ListDiff
 if TYPE_CHECKING:
     from deadheat.check.decide.legality import Impossible
     from deadheat.check.explain.minimal_core import Witness
+    from deadheat.check.explain.repairs import Repair
     from deadheat.model.promises import Promises
     from deadheat.model.specification import Model
 
@@ -89,7 +91,7 @@ def explain(
         witness=indices(witness.core.operations),
         culprit=_culprit(witness, repairs[0].anomaly),
         sessions=witness.sessions,
-        reason=_reason(repairs[0].anomaly, _about(history, repairs[0].index, witness.sessions)),
+        reason=ByAnomaly(_about(history, repairs[0], witness.sessions)),
         proof=prove(witness.core, witness.sessions, promises),
         counterfactual=repairs[0].edit,
         also_fits=tuple(repair.anomaly for repair in repairs[1:]),
@@ -125,7 +127,7 @@ def explain_generic(history: History, model: Model[S], budget: int) -> Divergenc
         witness=indices(core),
         culprit=first,
         sessions=tuple(sorted(sessions)),
-        reason=_reason(Anomaly.IMPOSSIBLE),
+        reason=ByAnomaly(),
         first_impossible=first,
     )
 
@@ -196,47 +198,12 @@ def _culprit(witness: Witness, anomaly: Anomaly) -> int:
     return max(given, key=lambda op: (op.return_ns or 0, op.index)).index
 
 
-def _about(history: History, index: int, sessions: tuple[str, ...]) -> str:
-    for op in history.operations:
-        if op.index == index and op.invocation.session in sessions:
-            return f"{{{sessions.index(op.invocation.session)}}}"
-    return "{0}"
-
-
-def _reason(anomaly: Anomaly, about: str = "{0}") -> str:
-    """One clause for the culprit's line in the diagram; ids stand as ``{0}``, ``{1}``, …."""
-    match anomaly:
-        case Anomaly.GHOST:
-            return "{0} was deleted with success, and nothing created it again"
-        case Anomaly.RESURRECTION:
-            return "{0} was deleted and seen to be gone, and nothing created it again"
-        case Anomaly.LOST_CREATE:
-            return "{0} was created with success, and nothing deleted it"
-        case Anomaly.LOST_UPDATE:
-            return "{0} was renamed with success, and shows another title"
-        case Anomaly.PHANTOM:
-            return "nothing created {0}"
-        case Anomaly.VANISHED:
-            return "{0} was there, and nothing deleted it"
-        case Anomaly.STALE_READ:
-            return "this answer about {0} was already out of date when the call began"
-        case Anomaly.TORN_LIST:
-            return "no single moment shows {0} like this"
-        case Anomaly.TORN_READ:
-            return "no call ever gave {0} the title that this shows"
-        case Anomaly.DUPLICATE_ID:
-            return "the id that this answered was already given to another create"
-        case Anomaly.DOUBLE_DELETE:
-            return "{0} had already been deleted by another call that claims it"
-        case Anomaly.DOUBLE_CREATE:
-            return "{0} had already been made by another call that claims it"
-        case Anomaly.ORPHAN:
-            return "{0} was below a session that was deleted with success, and outlived it"
-        case Anomaly.PARTIAL_CASCADE:
-            return "this answered that it did nothing, and yet {1} went with it"
-        case Anomaly.LATE:
-            return "a call about {0} had been answered before it took effect"
-        case Anomaly.WRONG_STATUS:
-            return f"{about} was there, and a call on it answered that it was not"
-        case _:
-            return "no order of the calls explains this answer"
+def _about(history: History, repair: Repair, sessions: tuple[str, ...]) -> str:
+    """The session that the reason speaks of."""
+    if repair.anomaly is Anomaly.WRONG_STATUS:
+        for op in history.operations:
+            if op.index == repair.index and op.invocation.session in sessions:
+                return op.invocation.session
+    if repair.anomaly is Anomaly.PARTIAL_CASCADE:
+        return sessions[1]
+    return sessions[0] if sessions else ""

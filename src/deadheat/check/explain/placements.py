@@ -10,17 +10,25 @@ Rules
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from deadheat.check.decide.wing_gong import NoOrder, find_order, may_be_dropped
 from deadheat.check.fragment import Fragment, fragment_of
-from deadheat.model.history import History, Kind, Listed, Ok, Operation
+from deadheat.model.grounds import Breaks, Rejected, TooEarly, TooLate, WouldAnswer
+from deadheat.model.history import (
+    History,
+    Kind,
+    Listed,
+    Ok,
+    Operation,
+)
 from deadheat.model.specification import model_for, with_beginnings
 from deadheat.model.verdict import operations_by_index
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from deadheat.model.grounds import Cause
     from deadheat.model.promises import Promises
     from deadheat.model.specification import Collection, Model
     from deadheat.model.verdict import Divergence
@@ -31,50 +39,6 @@ S = TypeVar("S")
 # seven calls of which three overlap has six orders.
 _MOST_ORDERS = 40
 _BUDGET = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class TooEarly:
-    """``other`` comes later there, and had been answered before the call was made."""
-
-    other: int
-
-
-@dataclass(frozen=True, slots=True)
-class TooLate:
-    """``other`` comes earlier there, and was only called after the call had been answered."""
-
-    other: int
-
-
-@dataclass(frozen=True, slots=True)
-class WouldAnswer:
-    """There it would have shown just ``sessions`` of those that matter (None: nobody can say).
-
-    ``word``: what a call of one's own would have answered, or one that it forbids.
-    """
-
-    sessions: tuple[str, ...] | None
-    word: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Breaks:
-    """There it fits, and then ``other`` cannot be what it was."""
-
-    other: int
-
-
-Cause: TypeAlias = TooEarly | TooLate | WouldAnswer | Breaks
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """The call right after ``after`` (None: first of all) and before ``before`` (None: last)."""
-
-    after: int | None
-    before: int | None
-    cause: Cause
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,11 @@
-"""Why no order of the witness is legal: a numbered proof in words, made of its calls only.
+"""Why no order of the witness is legal: steps, made of its calls only.
 
 Rules
-- The proof is a set of forced "before" relations that end in a circle. Forced are:
+- The proof is a set of forced "before" constraints that end in a circle. Forced are:
   real time (answered before the other was called), what an answer shows (after its
   create or rename, before its delete), and, where an absence has several possible
   reasons, the one that the others rule out.
 - Where more than one reason stays possible the proof goes through the cases.
-- Sessions stand as ``{0}``, ``{1}`` …; a call that occurs more than once is numbered.
 - Complete for histories in which every answer is one of the session API's; when it
   finds nothing in ``LIMIT`` steps it says so rather than half a proof.
 """
@@ -15,10 +14,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deadheat.check.explain.constraints import Before, Choice, Facts, Option, capital
+from deadheat.check.explain.constraints import Choice, Facts, Option
 from deadheat.check.fragment import Fragment, Proof, fragment_of
+from deadheat.model.grounds import Absurd, Constraint, Follows, RuledOut, Suppose
 
 if TYPE_CHECKING:
+    from deadheat.model.grounds import Step
     from deadheat.model.history import History
     from deadheat.model.promises import Promises
 
@@ -30,18 +31,17 @@ class _Lost(Exception):
     """The proof got too long."""
 
 
-def prove(core: History, sessions: tuple[str, ...], promises: Promises) -> tuple[str, ...]:
-    """The lines of the proof, in order, without their numbers."""
+def prove(core: History, sessions: tuple[str, ...], promises: Promises) -> tuple[Step, ...]:
+    """The steps of the proof, in order; empty where none is found."""
     fragment = fragment_of(core, promises)
     if not isinstance(fragment, Fragment) or fragment.proof in (Proof.NONE, Proof.PLACES):
         return ()
     facts = Facts(core, sessions, promises, again=fragment.proof is Proof.CLAIMS)
-    if facts.direct:
-        return (*facts.direct, "Contradiction.")
+    if facts.direct is not None:
+        return (facts.direct,)
     if fragment.proof is Proof.CLAIMS:
         return ()
-    lines = _Prover(facts).run()
-    return () if lines is None else lines
+    return _Prover(facts).run()
 
 
 class _Prover:
@@ -49,26 +49,24 @@ class _Prover:
         self.facts = facts
         self.steps = 0
 
-    def run(self) -> tuple[str, ...] | None:
+    def run(self) -> tuple[Step, ...]:
         try:
-            lines = self._refute(list(self.facts.forced), list(self.facts.choices))
+            steps = self._refute(list(self.facts.forced), list(self.facts.choices))
         except _Lost:
-            return None
-        if lines is None:
-            return None
-        return (*dict.fromkeys(lines), "Contradiction.")
+            return ()
+        return _each_once(steps or [])
 
-    def _refute(self, known: list[Before], choices: list[Choice]) -> list[str] | None:
-        """Lines that end in a circle, or None when there is none."""
+    def _refute(self, known: list[Constraint], choices: list[Choice]) -> list[Step] | None:
+        """Steps that end in a circle, or None when there is none."""
         self.steps += 1
         if self.steps > LIMIT:
             raise _Lost
         circle = _circle(known)
         if circle is not None:
-            return [f"{capital(edge.why)}." for edge in circle]
+            return [Follows(edge) for edge in circle]
         for n, choice in enumerate(choices):
             left: list[Option] = []
-            ruled_out: list[tuple[list[Before], Option]] = []
+            ruled_out: list[tuple[list[Constraint], Option]] = []
             for option in choice.options:
                 loop = _circle([*known, *option], through=option)
                 if loop is None:
@@ -81,51 +79,59 @@ class _Prover:
             if not left:  # none can be: take the one that is hardest to rule out as read
                 ruled_out.sort(key=lambda pair: len(pair[0]))
                 left = [ruled_out.pop()[1]]
-            reasons = [self._because(option, loop) for loop, option in ruled_out]
+            reasons = [_ruled_out(option, loop) for loop, option in ruled_out]
             rest = self._refute([*known, *left[0]], others)
             if rest is None:
                 return None
-            used = {f"{capital(edge.why)}." for edge in left[0]}
-            return [*reasons, *rest] if used & set(rest) else rest
+            used = {Follows(edge) for edge in left[0]}
+            return [*reasons, *rest] if not used.isdisjoint(rest) else rest
         for n, choice in enumerate(choices):  # through the cases
             others = choices[:n] + choices[n + 1 :]
-            lines: list[str] = []
+            steps: list[Step] = []
             for option in choice.options:
                 rest = self._refute([*known, *option], others)
                 if rest is None:
                     break
-                lines += [f"Suppose {option[0].why}:", *rest, "That cannot be."]
+                steps += [Suppose(option[0]), *rest, Absurd()]
             else:
-                return lines
+                return steps
         return None
 
-    def _because(self, option: Option, loop: list[Before]) -> str:
-        """Why ``option`` is out: the rest of the circle that it would close."""
-        spelt = self.facts.spelt
-        rest = [edge for edge in loop if edge not in option]
-        whys = "; ".join(edge.why for edge in rest)
-        claim = next((edge for edge in option if edge in loop), option[0])
-        first, second = spelt[claim.first], spelt[claim.second]
-        return f"{capital(first)} cannot come before {second}: {whys}."
+
+def _each_once(steps: list[Step]) -> tuple[Step, ...]:
+    """What has been said need not be said again; but each case has its end."""
+    told: dict[Step, None] = {}
+    kept: list[Step] = []
+    for step in steps:
+        if isinstance(step, Absurd) or step not in told:
+            kept.append(step)
+        told[step] = None
+    return tuple(kept)
 
 
-def _circle(edges: list[Before], through: Option = ()) -> list[Before] | None:
+def _ruled_out(option: Option, loop: list[Constraint]) -> RuledOut:
+    """Why ``option`` is out: the rest of the circle that it would close."""
+    claim = next((edge for edge in option if edge in loop), option[0])
+    return RuledOut(claim, tuple(edge for edge in loop if edge not in option))
+
+
+def _circle(edges: list[Constraint], through: Option = ()) -> list[Constraint] | None:
     """A shortest circle of "before" (one through ``through``, if given)."""
-    by_first: dict[int, list[Before]] = {}
+    by_before: dict[int, list[Constraint]] = {}
     for edge in edges:
-        by_first.setdefault(edge.first, []).append(edge)
-    best: list[Before] | None = None
+        by_before.setdefault(edge.before, []).append(edge)
+    best: list[Constraint] | None = None
     for start in through or edges:
-        paths: dict[int, list[Before]] = {start.second: [start]}
-        queue = [start.second]
+        paths: dict[int, list[Constraint]] = {start.after: [start]}
+        queue = [start.after]
         while queue:
             here = queue.pop(0)
-            if here == start.first:
+            if here == start.before:
                 if best is None or len(paths[here]) < len(best):
                     best = paths[here]
                 break
-            for edge in by_first.get(here, ()):
-                if edge.second not in paths:
-                    paths[edge.second] = [*paths[here], edge]
-                    queue.append(edge.second)
+            for edge in by_before.get(here, ()):
+                if edge.after not in paths:
+                    paths[edge.after] = [*paths[here], edge]
+                    queue.append(edge.after)
     return best

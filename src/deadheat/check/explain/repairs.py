@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from deadheat.check.names import name_of
 from deadheat.check.weakening import split_lists
+from deadheat.model.edits import Edit, How
 from deadheat.model.history import (
     MAKING,
     NAMING,
@@ -47,10 +48,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """The history would be legal if ``edit`` (ids as ``{0}`` …, about operation ``index``)."""
+    """The history would be legal by ``edit`` (None: by none that was found).
+
+    ``index``: the operation that it is about, -1 where it is none in particular.
+    """
 
     anomaly: Anomaly
-    edit: str
+    edit: Edit | None
     index: int
 
 
@@ -79,55 +83,58 @@ def edits(
         found = [op for op in ops if test(op)]
         return sorted(found, key=lambda op: (op.index not in core, op.index))[:40]
 
-    def about(op: Operation) -> str:
+    def by(how: How, op: Operation) -> Repair:
+        """A repair of one call."""
         session = op.invocation.session or min(shown_sessions(op), default="")
-        return f"{{{sessions.index(session) if session in sessions else 0}}}"
+        about = session if session in sessions else first
+        return Repair(anomaly, Edit(how, op.index, (about,)), op.index)
 
-    def said(text: str, index: int) -> Repair:
-        return Repair(anomaly, text, index)
+    def of(how: How, op: Operation | None = None) -> Repair:
+        """A repair of what is known of the first session, or of several calls like ``op``."""
+        if op is None:
+            return Repair(anomaly, Edit(how, None, (first,)), -1)
+        return Repair(anomaly, Edit(how, op.index, (first,)), op.index)
 
     match anomaly:
         case Anomaly.DUPLICATE_ID:
             for op in chosen(lambda op: is_result(op, Created)):
-                yield said("the second create had answered an id of its own", op.index), []
+                yield by(How.OWN_ID, op), []
         case Anomaly.DOUBLE_CREATE:
             for op in chosen(lambda op: op.kind in NAMING and is_result(op, Created)):
                 if not any(name_of(op) == name_of(other) is not None for other in without(op)):
                     continue
                 met = replace(op, outcome=Ok(Exists()))
-                text = "one of the creates had answered that it exists"
-                yield said(text, op.index), swapped(op, met)
+                yield by(How.EXISTS, op), swapped(op, met)
                 if op.invocation.session is None:  # one of two sessions, to be seen in lists
                     nameless = replace(op, invocation=replace(op.invocation, title=None))
-                    text = "one of the creates had answered the session of the other"
-                    yield said(text, op.index), swapped(op, nameless)
+                    yield by(How.THE_OTHERS, op), swapped(op, nameless)
         case Anomaly.PHANTOM:
             made = [
                 _imagined(n, Kind.CREATE, None, ops[0].call_ns - end)
                 for n, _ in enumerate(sessions)
             ]
-            yield said("somebody had created {0}", -1), [*made, *ops]
+            yield of(How.CREATED), [*made, *ops]
             ended = [
                 _imagined(len(made) + n, Kind.DELETE, session, ops[0].call_ns)
                 for n, session in enumerate(sessions)
             ]
-            yield said("somebody had created {0}, and deleted it", -1), [*made, *ops, *ended]
+            yield of(How.CREATED_AND_DELETED), [*made, *ops, *ended]
         case Anomaly.GHOST:
-            yield from _revived(ops, first, custom, said, met=True)
+            yield from _revived(ops, first, custom, by, met=True)
             for op in chosen(lambda op: is_result(op, Deleted)):
-                yield said(f"delete({about(op)}) had done nothing", op.index), without(op)
+                yield by(How.NOTHING, op), without(op)
             none = [op for op in ops if not is_result(op, Deleted)]
             if len(none) < len(ops) - 1:
-                yield said("none of the deletes had done anything", -1), none
+                yield of(How.NO_DELETE), none
         case Anomaly.DOUBLE_DELETE:
             deletes = chosen(lambda op: is_result(op, Deleted))
             for op in deletes if len(deletes) > 1 else []:
                 absent = swapped(op, replace(op, outcome=Ok(Absent())))
-                yield said("one of the deletes had answered “absent”", op.index), absent
+                yield by(How.ABSENT, op), absent
         case Anomaly.RESURRECTION:
-            yield from _revived(ops, first, custom, said, met=True)
-            yield from _second_life(ops, first, said)
-            yield from _revived(ops, first, custom, said, met=False)
+            yield from _revived(ops, first, custom, by, met=True)
+            yield from _second_life(ops, first, of(How.CREATED_AGAIN))
+            yield from _revived(ops, first, custom, by, met=False)
         case Anomaly.ORPHAN:
             for op in chosen(
                 lambda op: is_result(op, Created) and op.invocation.parent is not None
@@ -135,59 +142,49 @@ def edits(
                 rootless = replace(op, invocation=replace(op.invocation, parent=None))
                 # So no list of its parent's children would have shown it.
                 apart = [_not_below(other, op) for other in swapped(op, rootless)]
-                yield said(f"{about(op)} had been made below nobody", op.index), apart
+                yield by(How.NO_PARENT, op), apart
         case Anomaly.LOST_CREATE:
             for op in chosen(lambda op: is_result(op, Created)):
-                yield said(f"{about(op)} = {op.kind}() had done nothing", op.index), without(op)
+                yield by(How.NOTHING, op), without(op)
         case Anomaly.VANISHED:
             gone = _imagined(0, Kind.DELETE, first, min(op.call_ns for op in ops))
-            yield said("somebody had deleted {0}", -1), [*ops, gone]
+            yield of(How.DELETED), [*ops, gone]
         case Anomaly.WRONG_STATUS:
             for op in chosen(lambda op: is_result(op, Absent) and op.kind is not Kind.GET):
-                yield (
-                    said(f"{op.kind}({about(op)}) had not answered “absent”", op.index),
-                    without(op),
-                )
+                yield by(How.NOT_ABSENT, op), without(op)
                 if op.kind is Kind.DELETE:
                     done = replace(op, outcome=Ok(Deleted()))
-                    yield (
-                        said(f"delete({about(op)}) had answered success", op.index),
-                        swapped(op, done),
-                    )
+                    yield by(How.SUCCESS, op), swapped(op, done)
             for op in chosen(lambda op: is_result(op, Exists)):
-                told = f"{op.kind}({about(op)}) had not answered that it exists"
-                yield said(told, op.index), without(op)
+                yield by(How.NOT_EXISTS, op), without(op)
             refused = [op for op in ops if is_result(op, Absent) and op.kind is Kind.DELETE]
             if len(refused) > 1:  # one fault, and more than one delete that met with it
                 others = [op for op in ops if op not in refused]
-                text = "the deletes had not answered “absent”"
-                yield said(text, refused[0].index), others
+                yield of(How.NO_DELETE_ABSENT, refused[0]), others
         case Anomaly.STALE_READ:
             for op in chosen(lambda op: op.kind in READING):
-                yield said(f"that {op.kind} had answered earlier", op.index), without(op)
+                yield by(How.EARLIER, op), without(op)
             for kind in (Kind.LIST, Kind.GET):  # one view is stale, and was looked at again
                 same = [op for op in ops if op.kind is kind]
                 if len(same) > 1:
                     others = [op for op in ops if op.kind is not kind]
-                    yield said(f"each {kind} had answered earlier", same[-1].index), others
+                    yield of(How.EACH_EARLIER, same[-1]), others
         case Anomaly.TORN_LIST:
             for op in chosen(lambda op: op.kind is Kind.LIST and len(sessions) > 1):
                 split = list(split_lists(history, op.index).operations)
-                yield said("that list had read each session on its own", op.index), split
+                yield by(How.IN_PARTS, op), split
             if len(sessions) > 1:
                 split = list(split_lists(history).operations)
-                yield said("each list had read each session on its own", -1), split
+                yield of(How.EACH_IN_PARTS), split
             for op in chosen(lambda op: op.kind is Kind.LIST and repeats(op)):
-                yield said("that list had shown each session once", op.index), without(op)
+                yield by(How.ONCE, op), without(op)
         case Anomaly.TORN_READ:
             torn = unwritten(history)
             wrong = chosen(lambda op: any(index == op.index for index, _ in torn))
             for op in wrong:
-                text = f"that {op.kind} had shown a title that was written"
-                yield said(text, op.index), swapped(op, _blank(op, torn))
+                yield by(How.WRITTEN, op), swapped(op, _blank(op, torn))
             if len(wrong) > 1:
-                text = "each read had shown a title that was written"
-                yield said(text, wrong[0].index), [_blank(op, torn) for op in ops]
+                yield of(How.EACH_WRITTEN, wrong[0]), [_blank(op, torn) for op in ops]
         case Anomaly.LATE:
             # Slow, not lost: it is done by the time of the last answer.
             done_by = max(op.call_ns for op in ops) - 1
@@ -195,19 +192,16 @@ def edits(
                 if op.return_ns is None or op.return_ns >= done_by:
                     continue
                 slow = replace(op, return_ns=done_by)
-                yield (
-                    said(f"{_spelt(op, about(op))} had answered only once it was done", op.index),
-                    swapped(op, slow),
-                )
+                yield by(How.ON_TIME, op), swapped(op, slow)
         case Anomaly.LOST_UPDATE:
             for op in chosen(lambda op: is_result(op, Renamed)):
-                yield said(f"rename({about(op)}) had done nothing", op.index), without(op)
+                yield by(How.NOTHING, op), without(op)
         case _:
             return
 
 
 def _second_life(
-    ops: list[Operation], session: str, said: Callable[[str, int], Repair]
+    ops: list[Operation], session: str, repair: Repair
 ) -> Iterator[tuple[Repair, list[Operation]]]:
     """As if what is seen after it was gone were another session."""
     again = session + "\0again"
@@ -215,14 +209,14 @@ def _second_life(
     for since in ends[:40]:
         edited = [_readdressed(op, session, again) if op.call_ns > since else op for op in ops]
         reborn = _imagined(0, Kind.CREATE, None, since)
-        yield said("something had created {0} again", -1), [*edited, reborn]
+        yield repair, [*edited, reborn]
 
 
 def _revived(
     ops: list[Operation],
     session: str,
     custom: tuple[Operation, ...],
-    said: Callable[[str, int], Repair],
+    by: Callable[[How, Operation], Repair],
     *,
     met: bool,
 ) -> Iterator[tuple[Repair, list[Operation]]]:
@@ -254,10 +248,7 @@ def _revived(
             if op is not cause
         ]
         reborn = _imagined(0, Kind.CREATE, None, cause.call_ns)
-        yield (
-            said(f"{cause.called}({{0}}) had not created it again", cause.index),
-            [*edited, reborn],
-        )
+        yield by(How.NOT_CREATED_AGAIN, cause), [*edited, reborn]
 
 
 def unwritten(history: History) -> frozenset[tuple[int, str]]:
@@ -346,7 +337,3 @@ def repeats(op: Operation) -> bool:
     if not isinstance(op.outcome, Ok) or not isinstance(op.outcome.result, Listed):
         return False
     return len(op.outcome.result.sessions) < len(op.outcome.result.entries)
-
-
-def _spelt(op: Operation, name: str) -> str:
-    return f"{name} = create()" if op.kind is Kind.CREATE else f"{op.kind}({name})"
