@@ -40,6 +40,13 @@ _TELL_EVERY_S = 1.0
 _SIGHTING_EVERY_S = 10.0
 
 
+# Of a summary, what is added up in a campaign under the same name.
+_SUMS = (
+    *("programs", "trials", "overlaps", "undecided"),
+    *("rounds", "missed_rounds", "raced", "unanswered"),
+)
+
+
 @dataclass(slots=True)
 class _Finding:
     artifact: Artifact
@@ -278,16 +285,7 @@ class Recounting:
 
 
 def _counts(summary: Summary) -> dict[str, int]:
-    return {
-        "programs": summary.programs,
-        "trials": summary.trials,
-        "overlaps": summary.overlaps,
-        "undecided": summary.undecided,
-        "rounds": summary.rounds,
-        "missed_rounds": summary.missed_rounds,
-        "raced": summary.raced,
-        "unanswered": summary.unanswered,
-    }
+    return {name: getattr(summary, name) for name in _SUMS}
 
 
 def _more(now: dict[str, int], before: dict[str, int]) -> dict[str, int]:
