@@ -237,7 +237,7 @@ async def test_a_server_that_is_late_is_told_of_settle(late: str) -> None:
 
     crowd = Crowd(random.Random(0), foreign=(), refuses=answer)
     with Scripted(crowd) as server:
-        assert "Write settle at the top of the profile" in await refusal(at(server, alone=True))
+        assert "write settle at the top of the profile" in await refusal(at(server, alone=True))
 
 
 @pytest.mark.live

@@ -234,18 +234,15 @@ class Rehearsal:
                 "scheme, host and port only, and a change only with its method and to the same "
                 "session (307, 308). Name the address, or the path, that it leads to."
             )
-        if past:
-            longer = "a longer settle" if self._target.settle_ms else "settle"
-            return NotThisApi(
-                f"{doing} at {self._target.name} gave: {said}. May a change take time to show? "
-                f"Write {longer} at the top of the profile: `deadheat check` says how long it took."
-            )
         then = f"Does a server of {self._target.wire.name} listen there? See `deadheat check`."
         if self._executor.observer.offered_cookie:
             then = (
                 "It sets cookies, which are not sent back. If it keeps a collection for each, "
                 "name one as cookie under [headers]."
             )
+        if past:
+            longer = "a longer settle" if self._target.settle_ms else "settle"
+            said += f". If a change takes time to show, write {longer} at the top of the profile"
         return NotThisApi(f"{doing} at {self._target.name} gave: {said}. {then}")
 
 
