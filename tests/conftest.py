@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+import compileall
 import os
+import re
 import shutil
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
+import deadheat
 from deadheat.errors import FetchFailed
 from deadheat.files.hiding import forget
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+
+# Whatever the habit of whoever calls: hundreds of processes begin here, and each would compile all
+# of deadheat anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile once what each process of the suite, and each that a test starts, would compile."""
+    if not hasattr(config, "workerinput"):
+        ours = Path(deadheat.__file__).parent
+        rewritten = re.compile(r"/(test_[^/]*|conftest)\.py$")  # by pytest itself
+        compileall.compile_dir(ours, quiet=2)
+        compileall.compile_dir(Path(__file__).parent, quiet=2, rx=rewritten)
+
 
 # The same examples in every run: a red build is about the change, never about luck.
 # Every setting that Hypothesis takes from the variable CI is written here: no test depends on it.
