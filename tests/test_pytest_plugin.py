@@ -25,6 +25,8 @@ SHOP = Path(__file__).parent / "servers" / "shop.py"
 PROFILE = re.sub(
     r"\[server\].*?(?=\[calls\])", "", SHOP.with_suffix(".toml").read_text(), flags=re.DOTALL
 )
+# Installed beside ours; they take three quarters of the time in which a pytest starts.
+OTHERS = ("asyncio", "trio", "anyio", "xdist", "playwright", "timeout")
 HEAD = "from deadheat.testing import race_test\nfrom shop import make_app\n"
 
 
@@ -35,15 +37,19 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
         monkeypatch.delenv(name, raising=False)
     pytester.makepyfile(shop=SHOP.read_text())
     pytester.path.joinpath("shop.toml").write_text(PROFILE)
-    pytester.makeini(
-        "[pytest]\npythonpath = .\nasyncio_default_fixture_loop_scope = function\n"
-        "addopts = --strict-markers --strict-config\nfilterwarnings = error\n"
-    )
+    configure(pytester, *(f"-p no:{name}" for name in OTHERS))
     return pytester
 
 
+def configure(suite: pytest.Pytester, *more: str) -> None:
+    suite.makeini(
+        "[pytest]\npythonpath = .\nfilterwarnings = error\n"
+        f"addopts = --strict-markers --strict-config {' '.join(more)}\n"
+    )
+
+
 def run(suite: pytest.Pytester, *words: str) -> pytest.RunResult:
-    return suite.runpytest_subprocess(*words, timeout=300)
+    return suite.runpytest_subprocess(*words, timeout=500)
 
 
 class Remembered:
@@ -121,7 +127,8 @@ def test_a_race_is_a_failure_with_its_diagram_and_is_tried_first_the_next_time(
     assert remembered(suite)
     suite.makepyfile(
         test_shop=HEAD
-        + "test_carts = race_test(make_app(correct=True), profile='shop.toml', budget='12s')\n"
+        + "test_carts = race_test(make_app(correct=True), profile='shop.toml', budget='12s', "
+        + "max_rps=60)\n"
     )
     calm = run(suite)
     calm.assert_outcomes(passed=1)
@@ -229,6 +236,7 @@ async def test_trio():
     await trio.sleep(0)
 """
     )
+    configure(suite, "-o asyncio_default_fixture_loop_scope=function")
     ran = run(suite, "-n", "2", "-q", "-k", "not trio")
     ran.assert_outcomes(passed=4)
     run(suite, "-q", "-k", "trio").assert_outcomes(passed=2, deselected=4)
@@ -267,41 +275,46 @@ def test_nothing_is_imported():
     run(suite).assert_outcomes(passed=1)
 
 
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("race_test('nonsense')", "deadheat targets"),
-        ("race_test('http://127.0.0.1:9', profile='shop.toml', budget='5s')", "no connection"),
-        ("race_test(make_app(correct=True), budget='5s')", "needs profile="),
-        ("race_test(make_app(correct=True), profile='none.toml')", "does not exist"),
-        ("race_test(42)", "is no target"),
-    ],
-)
-def test_what_proves_nothing_fails_in_one_line(
-    suite: pytest.Pytester, line: str, said: str
-) -> None:
-    suite.makepyfile(test_shop=f"{HEAD}test_it = {line}\n")
+def test_what_proves_nothing_fails_in_one_line(suite: pytest.Pytester) -> None:
+    lines = {
+        "race_test('nonsense')": "deadheat targets",
+        "race_test('http://127.0.0.1:9', profile='shop.toml', budget='5s')": "no connection",
+        "race_test(make_app(correct=True), budget='5s')": "needs profile=",
+        "race_test(make_app(correct=True), profile='none.toml')": "does not exist",
+        "race_test(42)": "is no target",
+    }
+    tests = [f"test_{n} = {line}\n" for n, line in enumerate(lines)]
+    suite.makepyfile(test_shop=HEAD + "".join(tests))
     ran = run(suite)
-    ran.assert_outcomes(failed=1)
-    assert said in ran.stdout.str()
+    ran.assert_outcomes(failed=len(lines))
+    # The summary has a line of each.
+    told = dict(
+        re.findall(r"^FAILED test_shop\.py::test_(\d) - (.*)$", ran.stdout.str(), re.MULTILINE)
+    )
+    shown = re.split(r"^_+ test_(\d) _+$", ran.stdout.str(), flags=re.MULTILINE)
+    pages = dict(zip(shown[1::2], shown[2::2], strict=True))
+    for n, said in enumerate(lines.values()):
+        assert told[str(n)]
+        assert said in pages[str(n)]
     assert "Traceback" not in ran.stdout.str()
 
 
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("race_test('demo', bugdet='5s')", "bugdet"),
-        ("race_test('demo', budget='soon')", "is no duration"),
-        ("race_test()", "takes a target"),
-    ],
-)
-def test_a_wrong_option_is_told_where_it_is_written(
-    suite: pytest.Pytester, line: str, said: str
-) -> None:
-    suite.makepyfile(test_shop=f"{HEAD}test_it = {line}\n")
+def test_a_wrong_option_is_told_where_it_is_written(suite: pytest.Pytester) -> None:
+    lines = {
+        "race_test('demo', bugdet='5s')": "bugdet",
+        "race_test('demo', budget='soon')": "is no duration",
+        "race_test()": "takes a target",
+    }
+    for n, line in enumerate(lines):
+        suite.makepyfile(**{f"test_shop_{n}": f"{HEAD}test_it = {line}\n"})
     ran = run(suite)
-    ran.assert_outcomes(errors=1)
-    assert said in ran.stdout.str()
+    ran.assert_outcomes(errors=len(lines))
+    shown = re.split(
+        r"^_+ ERROR collecting test_shop_(\d)\.py _+$", ran.stdout.str(), flags=re.MULTILINE
+    )
+    pages = dict(zip(shown[1::2], shown[2::2], strict=True))
+    for n, said in enumerate(lines.values()):
+        assert said in pages[str(n)]
 
 
 def test_a_bad_budget_on_the_command_line(suite: pytest.Pytester) -> None:
