@@ -16,7 +16,7 @@ from fastapi import FastAPI, Header, HTTPException, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-WINDOW_S = 0.002
+WINDOW_S = 0.05  # wide: the race shows in most trials on any machine
 
 
 class Cart(BaseModel):
