@@ -155,6 +155,22 @@ def deadheat(
         return subprocess.CompletedProcess(words, call.wait(), out, err)
 
 
+def until_found(
+    folder: Path, *words: str, without: str = "", **env: str
+) -> subprocess.CompletedProcess[str]:
+    """deadheat, as with Ctrl-C once it has found something: no shrinking, and no clock decides."""
+    with start(folder, *words, joined=False, without=without, **env) as call:
+        assert call.stderr is not None
+        said = ""
+        for line in call.stderr:
+            said += line
+            if line.startswith("found "):
+                call.send_signal(signal.SIGINT)
+                break
+        out, err = call.communicate()
+        return subprocess.CompletedProcess(words, call.wait(), out, said + err)
+
+
 def machine(ran: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     """What ``ci`` says for machines: the last line but one."""
     line = ran.stdout.splitlines()[-2]

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.live
 
 
 def test_the_demo_diverges_and_its_example_is_shown_and_replayed(tmp_path: Path) -> None:
-    ran = deadheat(tmp_path, "ci", "demo", "--budget", "300s", "--exitfirst")
+    ran = deadheat(tmp_path, "ci", "demo", "--budget", "60s", "--exitfirst")
     assert ran.returncode == 1, ran.stderr
     assert "ghost  a session deleted" in ran.stdout
     assert "✗ " in ran.stdout
@@ -49,7 +49,7 @@ def test_the_demo_diverges_and_its_example_is_shown_and_replayed(tmp_path: Path)
 
 
 def test_the_correct_twin_is_clean(tmp_path: Path) -> None:
-    ran = deadheat(tmp_path, "run", "demo:correct", "--programs", "80", "--seed", "1")
+    ran = deadheat(tmp_path, "run", "demo:correct", "--programs", "40", "--seed", "1")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert re.search(r"clean: 0 of \d+ programs that raced diverged", ran.stdout)
     assert "\x1b" not in ran.stdout + ran.stderr

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.examples import example, ghost
 from tests.programs import programs
@@ -93,6 +93,7 @@ histories = st.builds(
 )
 
 
+@settings(max_examples=40)
 @given(programs(), histories, texts)
 def test_what_is_written_is_read_again(program: Program, history: History, reason: str) -> None:
     operation = Operation(0, 0, Invocation(Kind.LIST), Ok(Listed(())), 0, 1)

@@ -91,7 +91,7 @@ def test_its_planted_race_is_found_and_shrunk(folder: Path) -> None:
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("programs", [80, pytest.param(1_000, marks=pytest.mark.quality)])
+@pytest.mark.parametrize("programs", [40, pytest.param(1_000, marks=pytest.mark.quality)])
 def test_the_twin_is_silent(folder: Path, programs: int) -> None:
     summary = hunt(planted("correct"), 1, folder / "found", programs=programs).summary
     assert not summary.findings

@@ -42,7 +42,7 @@ def test_the_settle_time_that_it_says_leads_to_silence(name: str, tmp_path: Path
         (settle,) = said
         assert not [step.wrong for step in anyio.run(steps, settle) if step.wrong]
         told = replace(kept, declares={**calls, "settle": settle})
-        seen = visit(told, urls[name], 7, tmp_path, 60, shared=True)
+        seen = visit(told, urls[name], 7, tmp_path, 20, shared=True)
     assert (seen.alarm, seen.refused) == ("", "")
     assert seen.raced > 0
 

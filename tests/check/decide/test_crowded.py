@@ -110,9 +110,8 @@ def test_the_straight_way_ends_where_all_is_open_at_once(monkeypatch: pytest.Mon
 
 def test_hundreds_of_lists_at_once_are_no_crash() -> None:
     """Each list placed on the way to another is some frames of the stack."""
-    for seed in range(3):
-        verdict = check(heap(Random(seed), 400, 30, 0.1, wrong=0), Promises())
-        assert isinstance(verdict, Linearizable | Diverged | Undecided)
+    verdict = check(heap(Random(0), 400, 30, 0.1, wrong=0), Promises())
+    assert isinstance(verdict, Linearizable | Diverged | Undecided)
 
 
 @pytest.mark.parametrize("budget", [1, 10, 100, 1_000])

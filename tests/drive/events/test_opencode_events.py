@@ -47,10 +47,13 @@ async def test_one_delete_is_announced_twice_by_1_1_65() -> None:
     assert found == [Anomaly.DUPLICATE_EVENT]
 
 
-@pytest.mark.parametrize("trials", [15, pytest.param(TRIALS, marks=pytest.mark.quality)])
-@pytest.mark.parametrize("version", ["1.2.1", "1.18.33"])
-@pytest.mark.parametrize("program", [TWICE, TWO_DELETES], ids=["one twice", "two"])
-async def test_later_ones_announce_each_change_once(
-    version: str, program: Program, trials: int
-) -> None:
-    assert await _wrong(version, program, trials=trials) == []
+@pytest.mark.parametrize(
+    ("version", "trials"),
+    [
+        ("1.2.1", 30),
+        pytest.param("1.2.1", 2 * TRIALS, marks=pytest.mark.quality),
+        pytest.param("1.18.33", 2 * TRIALS, marks=pytest.mark.quality),
+    ],
+)
+async def test_later_ones_announce_each_change_once(version: str, trials: int) -> None:
+    assert await _wrong(version, TWICE, TWO_DELETES, trials=trials) == []

@@ -76,7 +76,7 @@ def test_an_opencode_behind_a_password(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "behind.toml").write_text(text + auth)
     (tmp_path / "without.toml").write_text(text)
     monkeypatch.setenv("OC_PASSWORD", secret)
-    words = ("--programs", "20", "--seed", "1")
+    words = ("--programs", "8", "--seed", "1")
     clean = deadheat(tmp_path, "run", "behind.toml", *words)
     assert clean.returncode == 0, clean.stdout + clean.stderr
     refused = deadheat(tmp_path, "run", "without.toml", *words)

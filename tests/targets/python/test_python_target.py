@@ -135,7 +135,7 @@ def test_the_readmes_class_finds_its_planted_race(correct: bool, folder: Path) -
             .replace('probe = "/tickets"', 'probe = "/tickets"\n    env = {"TICKETS": "correct"}')
         )
         Path(FILE).write_text(text)
-    programs = 60 if correct else 300
+    programs = 30 if correct else 300
     hunted = hunt(resolve(f"{FILE}:Tickets"), 1, folder, programs=programs)
     if correct:
         assert not hunted.summary.findings
