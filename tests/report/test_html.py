@@ -18,6 +18,7 @@ from deadheat.model.history import Kind, Listed, Ok, Seen
 from deadheat.report import charts
 from deadheat.report.campaign import campaign_text
 from deadheat.report.html import campaign_page, example_page
+from deadheat.report.reasons import reasons_of
 from deadheat.report.timeline import WIDTH, drawing_of
 from deadheat.trials.coverage import Overlap, Pairing, Relation, Sequence, Silence
 
@@ -75,6 +76,26 @@ def test_nothing_from_outside_and_a_policy_that_forbids_it(page: str) -> None:
         (body,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
         digest = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
         assert f"{tag}-src 'sha256-{digest}'" in policy
+
+
+@pytest.mark.parametrize("page", [campaign_page(record()), example_page(example(), GHOST)])
+def test_each_line_of_the_proof_leads_to_the_bars_of_its_calls(page: str) -> None:
+    tags = Page(page).tags
+    rows = [a["id"] for tag, a in tags if tag == "div" and "row" in (a.get("class") or "").split()]
+    assert len(rows) == len(set(rows))
+    links = [a["href"] for tag, a in tags if tag == "a" and "-call-" in (a.get("href") or "")]
+    named = [f"-call-{n}" for line in reasons_of(example()).proof for n in line.calls]
+    assert named == ["-call-3", "-call-4", "-call-4", "-call-3"]
+    for link, ending in zip(links, named, strict=True):
+        assert link is not None
+        assert link.endswith(ending)
+        assert link[1:] in rows
+
+
+def test_a_sentence_of_an_older_file_stands_there_without_a_link() -> None:
+    old = replace(example().explanation, proof=(Told("{0} is there."),))
+    page = example_page(replace(example(), explanation=old), GHOST)
+    assert "<li>b is there.</li>" in page
 
 
 def test_what_a_server_says_stays_text() -> None:

@@ -54,6 +54,14 @@ class Tile:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkedLine:
+    """A line of the proof; ``rows``: the calls that it speaks of, by their rows in the drawing."""
+
+    text: str
+    rows: tuple[lanes.Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """One failing example, ready to be drawn."""
 
@@ -66,7 +74,7 @@ class Shown:
     rate: str
     interval: charts.Interval | None
     drawing: lanes.Drawing
-    proof: tuple[str, ...]
+    proof: tuple[LinkedLine, ...]
     counterfactual: str
     held: str
     promises: str
@@ -134,7 +142,8 @@ def shown_of(
     artifact: Artifact, path: Path, anchor: str, key: str = "", again: tuple[str, ...] = ()
 ) -> Shown:
     """Everything about one failing example that is drawn."""
-    reasons = reasons_of(artifact)
+    reasons, drawing = reasons_of(artifact), lanes.drawing_of(artifact)
+    rows = {row.number: row for row in drawing.rows}
     rate, reliable = artifact.rate, artifact.most_reliable
     explained, settle_ms = artifact.explanation, artifact.target.settle_ms
     passing = f"it went away within the target's settle time ({settle_ms} ms)"
@@ -148,8 +157,11 @@ def shown_of(
         size=size_text(artifact.program),
         rate="its rate was not measured" if rate is None else rate_text(rate),
         interval=charts.interval_of(rate) if rate is not None and rate.trials else None,
-        drawing=lanes.drawing_of(artifact),
-        proof=tuple(line.text for line in reasons.proof),
+        drawing=drawing,
+        proof=tuple(
+            LinkedLine(line.text, tuple(rows[call] for call in line.calls if call in rows))
+            for line in reasons.proof
+        ),
         counterfactual=reasons.legal_if,
         held=explained.strongest_promise_held,
         promises=str(artifact.target.promises),
