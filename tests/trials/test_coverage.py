@@ -21,7 +21,7 @@ from deadheat.model.history import (
     Outcome,
     Unknown,
 )
-from deadheat.model.verdict import Linearizable, Undecided
+from deadheat.model.verdict import Linearizable, Obstacle, Undecided
 from deadheat.trials.coverage import (
     Coverage,
     Overlap,
@@ -35,7 +35,7 @@ from deadheat.trials.coverage import (
     possible_pairings,
 )
 
-NOBODY = Undecided("not asked")
+NOBODY = Undecided(Obstacle.STEPS)
 
 
 def op(

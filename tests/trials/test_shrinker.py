@@ -38,6 +38,7 @@ from deadheat.model.verdict import (
     Diverged,
     Divergence,
     Linearizable,
+    Obstacle,
     Signature,
     Undecided,
     Verdict,
@@ -242,7 +243,7 @@ def test_another_divergence_is_not_this_one() -> None:
 def test_undecided_trials_neither_accept_nor_reject() -> None:
     server = Simulated(0.5, Random(7))
     shrinker, program, _ = started(server, 7, budget=900)
-    shrunk = shrink(shrinker, lambda _program: Undecided("steps"))
+    shrunk = shrink(shrinker, lambda _program: Undecided(Obstacle.STEPS))
     assert (shrunk.smallest, shrunk.trials, shrunk.proven_minimal) == (program, 900, False)
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from deadheat.model.grounds import ByAnswer
 from deadheat.model.history import History, Invocation, Kind, Ok, Operation, Undeclared
 from deadheat.model.program import Create, Delete, Program, Var
-from deadheat.model.verdict import Anomaly, Diverged, Divergence, Linearizable, Signature, Undecided
+from deadheat.model.verdict import (
+    Anomaly,
+    Diverged,
+    Divergence,
+    Linearizable,
+    Obstacle,
+    Signature,
+    Undecided,
+)
 from deadheat.trials.tally import Ledger, Tally
 
 A, B = Var(0), Var(1)
@@ -55,7 +63,7 @@ def test_the_same_calls_at_other_offsets_are_another_program() -> None:
 
 def test_undecided_is_neither_quiet_nor_diverged() -> None:
     ledger = Ledger(TEAPOT)
-    ledger.record(racing(0), Undecided("budget"))
+    ledger.record(racing(0), Undecided(Obstacle.STEPS))
     tally = ledger.tally(racing(0))
     assert (tally.trials, tally.quiet, tally.decided, tally.undecided) == (1, 0, 0, 1)
 

@@ -25,7 +25,15 @@ from deadheat.model.grounds import ByAnswer
 from deadheat.model.hangs import hangs
 from deadheat.model.history import History, Info, Ok, Undeclared, Unknown, touched_sessions
 from deadheat.model.promises import AbsentPromise
-from deadheat.model.verdict import Anomaly, Diverged, Divergence, Linearizable, Undecided, Verdict
+from deadheat.model.verdict import (
+    Anomaly,
+    Diverged,
+    Divergence,
+    Linearizable,
+    Obstacle,
+    Undecided,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from deadheat.model.promises import Promises
@@ -78,8 +86,8 @@ def check(
             return Diverged(loud[0], loud[1:])
         case Order(order):
             return Linearizable(order)
-        case OutOfBudget(steps):
-            return Undecided(f"no answer within {steps:,} steps")
+        case OutOfBudget():
+            return Undecided(Obstacle.STEPS)
         case Together():
             raise AssertionError("own calls were judged without their meaning")
         case _:
@@ -91,8 +99,8 @@ def _check_generic(history: History, model: Model[S], budget: int) -> Verdict:
     match found:
         case Order(order):
             return Linearizable(order)
-        case OutOfBudget(steps):
-            return Undecided(f"no answer within {steps:,} steps")
+        case OutOfBudget():
+            return Undecided(Obstacle.STEPS)
         case NoOrder():
             return Diverged(explain_generic(history, model, budget))
         case _:

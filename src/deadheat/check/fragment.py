@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from deadheat.model.history import Answered, Created, Exists, Fail, Info, Kind, Ok
 from deadheat.model.promises import CreatePromise, IdPromise
+from deadheat.model.verdict import Obstacle
 
 if TYPE_CHECKING:
     from deadheat.model.history import History
@@ -67,9 +68,9 @@ class Fragment:
 
 @dataclass(frozen=True, slots=True)
 class Unsupported:
-    """Nobody can judge it. ``why``: for whoever reads the verdict."""
+    """Nobody can judge it, and why."""
 
-    why: str
+    why: Obstacle
 
 
 class Row(NamedTuple):
@@ -84,11 +85,11 @@ _LIVES, _SEARCH, _CUSTOM = Decider.LIVES, Decider.SEARCH, Decider.CUSTOM
 TABLE = (
     Row(
         {"custom": True, "meant": False},
-        Unsupported("what a call of one's own means, only its target knows: name that"),
+        Unsupported(Obstacle.MEANING),
     ),
     Row(
         {"custom": True, "families": True},
-        Unsupported("calls of your own are not judged beside parents, children or forks"),
+        Unsupported(Obstacle.FAMILIES),
     ),
     Row(
         {"custom": True, "again": True}, Fragment(_CUSTOM, Proof.PLACES, places=False, events=False)

@@ -226,11 +226,21 @@ class Diverged:
         return (self.divergence, *self.also)
 
 
+class Obstacle(StrEnum):
+    """Why a trial was not decided."""
+
+    STEPS = "out-of-steps"
+    MEANING = "custom-calls-without-meaning"
+    FAMILIES = "custom-calls-beside-families"
+    NOT_SENT = "nothing-sent"
+    NO_ANSWER = "nothing-answered"
+
+
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """The step budget ended first. Never a pass."""
+    """Nobody can say, or not within the budget. Never a pass."""
 
-    reason: str
+    reason: Obstacle
 
 
 Verdict: TypeAlias = Linearizable | Diverged | Undecided

@@ -17,7 +17,7 @@ from deadheat.check.checker import DEFAULT_BUDGET, check
 from deadheat.check.decide.legality import contradicts
 from deadheat.model.grounds import Died, Silent
 from deadheat.model.history import Fail, History, Info, Ok
-from deadheat.model.verdict import Anomaly, Diverged, Divergence, Undecided, Verdict
+from deadheat.model.verdict import Anomaly, Diverged, Divergence, Obstacle, Undecided, Verdict
 
 if TYPE_CHECKING:
     from deadheat.check.custom.calls import OwnCalls
@@ -38,11 +38,11 @@ def judge(
 ) -> Verdict:
     """The verdict on one trial. ``settle_ms``, ``own``: as ``Target.settle_ms``, ``own_model``."""
     if all(isinstance(op.outcome, Fail) for op in execution.history.operations):
-        return Undecided("nothing reached the server")
+        return Undecided(Obstacle.NOT_SENT)
     if death is not None:
         return Diverged(_crash(execution, death))
     if not any(isinstance(op.outcome, Ok) for op in execution.history.operations):
-        return Undecided("nothing was answered")
+        return Undecided(Obstacle.NO_ANSWER)
     if not settle_ms:
         return check(execution.history, promises, own=own)
     # Of views that show it sometime, deadheat chose how long to wait: that excuses no other.

@@ -35,7 +35,7 @@ from deadheat.model.history import (
     overlapping_pairs,
 )
 from deadheat.model.promises import DeletePromise, ListPromise, Promises, Shows
-from deadheat.model.verdict import Anomaly, Diverged, Linearizable, Undecided
+from deadheat.model.verdict import Anomaly, Diverged, Linearizable, Obstacle, Undecided
 from deadheat.report.calls import answer_text, call_text
 
 if TYPE_CHECKING:
@@ -195,19 +195,18 @@ def test_calls_that_only_look_make_no_overlap() -> None:
 def test_without_its_meaning_or_with_parents_nothing_is_decided() -> None:
     history = two_archives("refused")
     verdict = check(history, Promises())
-    assert isinstance(verdict, Undecided)
-    assert "target" in verdict.reason
+    assert verdict == Undecided(Obstacle.MEANING)
     first, *rest = history.operations
     child = Invocation(Kind.CREATE, parent="x")
     family = History((replace(first, invocation=child), *rest))
-    assert isinstance(judged(family), Undecided)
+    assert judged(family) == Undecided(Obstacle.FAMILIES)
 
 
 def test_the_budget_ends_in_undecided() -> None:
     build = Build().create("x", 0, 1)
     for n in range(8):
         own_call(build, ARCHIVE if n else RESTORE, "x", 2 + n / 10, 9, "archived")
-    assert isinstance(judged(build.history, budget=20), Undecided)
+    assert judged(build.history, budget=20) == Undecided(Obstacle.STEPS)
     assert isinstance(judged(build.history), Diverged)
 
 
