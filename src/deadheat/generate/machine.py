@@ -13,15 +13,12 @@ Rules
 
 from __future__ import annotations
 
-import sys
-from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
     MultipleResults,
-    RuleBasedStateMachine,
     consumes,
     initialize,
     multiple,
@@ -29,25 +26,18 @@ from hypothesis.stateful import (
     rule,
 )
 
-from deadheat.model.history import Kind, Own
+from deadheat.generate.expected import DrawnSoFar
 from deadheat.model.program import (
-    Call,
     Children,
-    Create,
-    Delete,
     Fork,
     Get,
     List,
     OwnCall,
     Program,
-    Recreate,
     Rename,
     Var,
-    canonical,
-    changes,
     makes,
     needs,
-    overlapping_pairs,
     var_of,
 )
 
@@ -59,10 +49,7 @@ if TYPE_CHECKING:
 # (DESIGN §5: 1 % of trials at 0 against 12 % at 700 µs).
 OFFSETS_US = (0, 20, 30, 50, 70, 100, 150, 200, 300, 400, 500, 700, 1_000, 1_500, 2_000, 3_000)
 
-# More sessions than this spread the calls too thin to contend (the ghost needs two).
-_MOST_SESSIONS = 6
 _MOST_LANES = 5  # the reporter's own number; more lanes cost a round trip each and find no more
-_LONGEST_LANE = 3
 
 # Sessions below the first one. None in half of the programs, so that families do not drown the
 # plain races; up to 16, as a longer cascade is a wider window (OpenCode 1.18.33 shows nothing with
@@ -72,91 +59,17 @@ _CHILDREN = (*(0,) * 9, 1, 2, 3, 4, 5, 6, 8, 12, 16)
 _COUSINS = (*(0,) * 7, 1, 2, 4)
 
 
-class Expected(StrEnum):
-    """What the model expects of a session."""
-
-    LIVE = "live"
-    DELETED = "deleted"
-    CONTENDED = "contended"  # changed in the race that is still open
-
-
-class ProgramMachine(RuleBasedStateMachine):
+class ProgramMachine(DrawnSoFar):
     """Draws one program. Subclass and override ``finished`` to do something with it."""
 
     live = Bundle("live")  # created, and no delete asked for yet
     doomed = Bundle("doomed")  # some delete has been asked for
     offsets_us: ClassVar[tuple[int, ...]] = OFFSETS_US
-    kinds: ClassVar[frozenset[Kind]] = frozenset({Kind.CREATE, Kind.DELETE, Kind.GET, Kind.LIST})
-    families: ClassVar[bool] = False
-    own: ClassVar[tuple[Own, ...]] = ()
 
     _numbers = st.integers(0, max(_CHILDREN) + max(_COUSINS) - 1)
     _lanes = st.integers(0, _MOST_LANES - 1)
     _after = st.sampled_from((None, None, True, False))
     _offsets = st.runner().flatmap(lambda machine: st.sampled_from(machine.offsets_us))
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.expected: dict[Var, Expected] = {}
-        self._rounds: list[tuple[tuple[Call, ...], ...]] = []
-        self._race: list[list[Call]] | None = None
-        self._born_in: dict[Var, int] = {}  # lane of the open race that creates the session
-        self._family: dict[Var, tuple[Var, ...]] = {}  # made before the first race, by parent
-
-    # --- the model, as preconditions read it ------------------------------------------------
-
-    def _racing(self) -> bool:
-        return self._race is not None
-
-    def _may_create(self) -> bool:
-        children = sum(map(len, self._family.values()))
-        few = len(self.expected) - children < _MOST_SESSIONS
-        return few and (self._racing() or self._after_race())
-
-    def _may_open(self) -> bool:
-        return not self._racing() and Expected.LIVE in self.expected.values()
-
-    def _worthwhile(self) -> bool:
-        race = self._race
-        return race is not None and overlapping_pairs(_one_round(race)) > 0
-
-    def _after_race(self) -> bool:
-        return bool(self._rounds) and len(self._rounds[-1]) > 1
-
-    def _may_read(self) -> bool:
-        return self._racing() or self._after_race()
-
-    def _may_delete(self) -> bool:
-        """Outside a race only between races, and while another session is left to race on."""
-        spare = sum(state is Expected.LIVE for state in self.expected.values()) > 1
-        return self._racing() or (self._after_race() and spare)
-
-    def _has_family(self) -> bool:
-        return self._racing() and bool(self._family)
-
-    def _has_changed(self) -> bool:
-        return self._has_family() and bool(self._changed_last())
-
-    def _may_join(self) -> bool:
-        return bool(self._family) and self._may_create()
-
-    def _may_rename(self) -> bool:
-        return Kind.RENAME in self.kinds and self._racing()
-
-    def _may_recreate(self) -> bool:
-        return Kind.RECREATE in self.kinds and self._may_read()
-
-    def _may_call_own(self) -> bool:
-        return bool(self.own) and self._may_read()
-
-    def _may_fork(self) -> bool:
-        return Kind.FORK in self.kinds and self._may_create()
-
-    def _may_read_children(self) -> bool:
-        return Kind.CHILDREN in self.kinds and self._may_read() and bool(self._family)
-
-    def _contended(self) -> bool:
-        return self._racing() and Expected.CONTENDED in self.expected.values()
 
     # --- rules ------------------------------------------------------------------------------
 
@@ -178,69 +91,69 @@ class ProgramMachine(RuleBasedStateMachine):
         self._race = []
         return multiple(*made)
 
-    @precondition(_may_open)
+    @precondition(DrawnSoFar._may_open)
     @rule()
     def open_race(self) -> None:
         """From here on calls share one round."""
         self._race = []
 
-    @precondition(_worthwhile)
+    @precondition(DrawnSoFar._worthwhile)
     @rule()
     def close_race(self) -> None:
         """All lanes have answered before anything else is sent."""
         self._close()
 
-    @precondition(_may_create)
+    @precondition(DrawnSoFar._may_create)
     @rule(target=live, lane=_lanes, offset_us=_offsets)
     def create(self, lane: int, offset_us: int) -> Var:
         """A new session."""
         return self._create(lane, offset_us)
 
-    @precondition(_may_delete)
+    @precondition(DrawnSoFar._may_delete)
     @rule(target=doomed, session=consumes(live), lane=_lanes, offset_us=_offsets)
     def delete(self, session: Var, lane: int, offset_us: int) -> Var:
         """Delete a session that nobody has asked to delete."""
         self._delete(session, lane, offset_us)
         return session
 
-    @precondition(_racing)
+    @precondition(DrawnSoFar._racing)
     @rule(target=doomed, session=consumes(live), lane=_lanes, offset_us=_offsets)
     def delete_in_race(self, session: Var, lane: int, offset_us: int) -> Var:
         """The same, a second time: deletes are what most races are made of."""
         self._delete(session, lane, offset_us)
         return session
 
-    @precondition(_contended)
+    @precondition(DrawnSoFar._contended)
     @rule(session=doomed, lane=_lanes, offset_us=_offsets)
     def delete_again(self, session: Var, lane: int, offset_us: int) -> None:
         """Delete a session whose delete has been asked for already."""
         self._delete(session, lane, offset_us)
 
-    @precondition(_may_read)
+    @precondition(DrawnSoFar._may_read)
     @rule(session=live, lane=_lanes, offset_us=_offsets)
     def get(self, session: Var, lane: int, offset_us: int) -> None:
         """Read a session that should be there."""
         self._append(Get(session, offset_us), lane)
 
-    @precondition(_may_read)
+    @precondition(DrawnSoFar._may_read)
     @rule(session=doomed, lane=_lanes, offset_us=_offsets)
     def get_doomed(self, session: Var, lane: int, offset_us: int) -> None:
         """Read a session that is going or gone."""
         self._append(Get(session, offset_us), lane)
 
-    @precondition(_may_read)
+    @precondition(DrawnSoFar._may_read)
     @rule(lane=_lanes, offset_us=_offsets)
     def list(self, lane: int, offset_us: int) -> None:
         """Read the whole collection."""
         self._append(List(offset_us), lane)
 
-    @precondition(_may_join)
+    @precondition(DrawnSoFar._may_join)
     @rule(target=live, parent=live, lane=_lanes, offset_us=_offsets)
     def create_below(self, parent: Var, lane: int, offset_us: int) -> Var:
         """A new session below one that should be there."""
         return self._create(lane, offset_us, parent)
 
-    @precondition(_may_join)
+    @precondition(DrawnSoFar._may_join)
     @rule(target=live, parent=doomed, lane=_lanes, offset_us=_offsets)
     def create_below_doomed(self, parent: Var, lane: int, offset_us: int) -> Var:
         """A new session below one that is going or gone."""
@@ -257,37 +170,37 @@ class ProgramMachine(RuleBasedStateMachine):
             self._append(Get(self._parent(number) if head else made, wait), self._born_in[made])
         return made
 
-    @precondition(_has_family)
+    @precondition(DrawnSoFar._has_family)
     @rule(number=_numbers, lane=_lanes, offset_us=_offsets)
     def delete_parent(self, number: int, lane: int, offset_us: int) -> None:
         """Delete the head of a family: what is below it is at stake, too."""
         self._delete(self._parent(number), lane, offset_us)
 
-    @precondition(_has_family)
+    @precondition(DrawnSoFar._has_family)
     @rule(number=_numbers, lane=_lanes, offset_us=_offsets)
     def delete_child(self, number: int, lane: int, offset_us: int) -> None:
         """Delete one of a family."""
         self._delete(self._child(number), lane, offset_us)
 
-    @precondition(_has_family)
+    @precondition(DrawnSoFar._has_family)
     @rule(number=_numbers, lane=_lanes, offset_us=_offsets)
     def delete_child_too(self, number: int, lane: int, offset_us: int) -> None:
         """The same, a second time: as for ``delete_in_race``."""
         self._delete(self._child(number), lane, offset_us)
 
-    @precondition(_has_family)
+    @precondition(DrawnSoFar._has_family)
     @rule(number=_numbers, lane=_lanes, offset_us=_offsets)
     def get_child(self, number: int, lane: int, offset_us: int) -> None:
         """Read one of a family."""
         self._append(Get(self._child(number), offset_us), lane)
 
-    @precondition(_has_family)
+    @precondition(DrawnSoFar._has_family)
     @rule(number=_numbers, lane=_lanes, offset_us=_offsets)
     def get_parent(self, number: int, lane: int, offset_us: int) -> None:
         """Read the head of a family."""
         self._append(Get(self._parent(number), offset_us), lane)
 
-    @precondition(_has_changed)
+    @precondition(DrawnSoFar._has_changed)
     @rule(number=_numbers, head=st.booleans(), offset_us=_offsets)
     def look_after(self, number: int, head: bool, offset_us: int) -> None:
         """After a change of a family, the same client reads that session, or the one above.
@@ -301,61 +214,61 @@ class ProgramMachine(RuleBasedStateMachine):
         if read is not None:
             self._append(Get(read, offset_us), lane)
 
-    @precondition(_may_read_children)
+    @precondition(DrawnSoFar._may_read_children)
     @rule(number=_numbers, lane=_lanes, offset_us=_offsets)
     def children(self, number: int, lane: int, offset_us: int) -> None:
         """Read who is below the head of a family."""
         self._append(Children(self._parent(number), offset_us), lane)
 
-    @precondition(_may_rename)
+    @precondition(DrawnSoFar._may_rename)
     @rule(session=live, lane=_lanes, offset_us=_offsets)
     def rename(self, session: Var, lane: int, offset_us: int) -> None:
         """Give a session another title."""
         self._append(Rename(session, offset_us), lane)
 
-    @precondition(_may_rename)
+    @precondition(DrawnSoFar._may_rename)
     @rule(session=doomed, lane=_lanes, offset_us=_offsets)
     def rename_doomed(self, session: Var, lane: int, offset_us: int) -> None:
         """The same for a session that is going or gone."""
         self._append(Rename(session, offset_us), lane)
 
-    @precondition(_may_recreate)
+    @precondition(DrawnSoFar._may_recreate)
     @rule(session=live, lane=_lanes, offset_us=_offsets)
     def recreate(self, session: Var, lane: int, offset_us: int) -> None:
         """Create under the name of a session that should be there, or is being made."""
         self._recreate(session, lane, offset_us)
 
-    @precondition(_may_recreate)
+    @precondition(DrawnSoFar._may_recreate)
     @rule(session=doomed, lane=_lanes, offset_us=_offsets)
     def recreate_doomed(self, session: Var, lane: int, offset_us: int) -> None:
         """The same under the name of one that is going or gone."""
         self._recreate(session, lane, offset_us)
 
-    @precondition(_may_call_own)
+    @precondition(DrawnSoFar._may_call_own)
     @rule(session=live, number=_numbers, lane=_lanes, offset_us=_offsets)
     def call_own(self, session: Var, number: int, lane: int, offset_us: int) -> None:
         """A call of the user's own on a session that should be there."""
         self._append(OwnCall(self.own[number % len(self.own)], session, offset_us), lane)
 
-    @precondition(_may_call_own)
+    @precondition(DrawnSoFar._may_call_own)
     @rule(session=live, number=_numbers, lane=_lanes, offset_us=_offsets)
     def call_own_too(self, session: Var, number: int, lane: int, offset_us: int) -> None:
         """The same, a second time: who describes a call of their own wants it tried."""
         self._append(OwnCall(self.own[number % len(self.own)], session, offset_us), lane)
 
-    @precondition(_may_call_own)
+    @precondition(DrawnSoFar._may_call_own)
     @rule(session=doomed, number=_numbers, lane=_lanes, offset_us=_offsets)
     def call_own_on_doomed(self, session: Var, number: int, lane: int, offset_us: int) -> None:
         """The same on one that is going or gone."""
         self._append(OwnCall(self.own[number % len(self.own)], session, offset_us), lane)
 
-    @precondition(_may_fork)
+    @precondition(DrawnSoFar._may_fork)
     @rule(target=live, source=live, lane=_lanes, offset_us=_offsets)
     def fork(self, source: Var, lane: int, offset_us: int) -> Var:
         """A copy of a session that should be there."""
         return self._make(Fork(self._next(), source, offset_us), lane)
 
-    @precondition(_may_fork)
+    @precondition(DrawnSoFar._may_fork)
     @rule(target=live, source=doomed, lane=_lanes, offset_us=_offsets)
     def fork_doomed(self, source: Var, lane: int, offset_us: int) -> Var:
         """A copy of a session that is going or gone."""
@@ -365,126 +278,6 @@ class ProgramMachine(RuleBasedStateMachine):
     @rule()
     def rest(self) -> None:
         """Nothing; some rule must always be possible."""
-
-    # --- for rules of your own --------------------------------------------------------------
-
-    def racing(self) -> bool:
-        """Is a race open? What is appended then overlaps with the other lanes."""
-        return self._racing()
-
-    def append(self, call: Call, lane: int = 0) -> None:
-        """Add a call on a session that some rule has made, to the open race or as a round.
-
-        In a race ``lane`` is where it should go; it goes where its session is known.
-        """
-        if makes(call) is not None:
-            raise ValueError("the machine names what it makes: call create(…) or fork(…)")
-        if isinstance(call, Delete):
-            self._delete(call.var, lane, call.offset_us)
-        else:
-            self._append(call, lane)
-
-    # --- the program ------------------------------------------------------------------------
-
-    def program(self) -> Program:
-        """What has been drawn so far, in canonical form."""
-        open_round = [tuple(tuple(lane) for lane in self._race)] if self._race else []
-        return canonical(Program((*self._rounds, *open_round)))
-
-    def finished(self, program: Program) -> None:
-        """Called with each whole program; the default does nothing."""
-
-    def teardown(self) -> None:
-        """Hand the program over, unless Hypothesis aborted the drawing of it."""
-        if sys.exc_info()[0] is None:
-            self.finished(self.program())
-
-    def _next(self) -> Var:
-        return Var(len(self.expected))
-
-    def _parent(self, number: int) -> Var:
-        heads = tuple(self._family)
-        return heads[number % len(heads)]
-
-    def _child(self, number: int) -> Var:
-        below = tuple(child for family in self._family.values() for child in family)
-        return below[number % len(below)]
-
-    def _above(self, session: Var | None) -> Var | None:
-        return next((top for top, below in self._family.items() if session in below), None)
-
-    def _has_room(self, lane: int) -> bool:
-        return self._race is not None and len(self._race[lane]) < _LONGEST_LANE
-
-    def _changed_last(self) -> tuple[tuple[int, Call], ...]:
-        """The lanes of the open race that end with a change about a family, with that call."""
-        return tuple(
-            (lane, calls[-1])
-            for lane, calls in enumerate(self._race or ())
-            if calls and changes(calls[-1]) and self._has_room(lane) and self._related(calls[-1])
-        )
-
-    def _related(self, call: Call) -> bool:
-        if makes(call) is not None:
-            return needs(call) is not None
-        session = var_of(call)
-        return session in self._family or self._above(session) is not None
-
-    def _create(self, lane: int, offset_us: int, parent: Var | None = None) -> Var:
-        return self._make(Create(self._next(), offset_us, parent), lane)
-
-    def _make(self, call: Create | Fork, lane: int) -> Var:
-        self.expected[call.var] = Expected.LIVE
-        lane = self._append(call, lane)
-        if self._racing():
-            self._born_in[call.var] = lane
-        return call.var
-
-    def _delete(self, session: Var, lane: int, offset_us: int) -> None:
-        self.expected[session] = Expected.CONTENDED if self._racing() else Expected.DELETED
-        self._append(Delete(session, offset_us), lane)
-
-    def _recreate(self, session: Var, lane: int, offset_us: int) -> None:
-        if self.expected[session] is Expected.DELETED:
-            self.expected[session] = Expected.CONTENDED if self._racing() else Expected.LIVE
-        self._append(Recreate(session, offset_us), lane)
-
-    def _append(self, call: Call, lane: int) -> int:
-        """Put the call where it was drawn to go, or where its session is known; that lane."""
-        race = self._race
-        if race is None:
-            self._rounds.append(((call,),))
-            return 0
-        needed = None if isinstance(call, Recreate) else needs(call)  # it needs the name only
-        born_in = None if needed is None else self._born_in.get(needed)
-        lane = _lane_with_room(race, lane) if born_in is None else born_in
-        while len(race) <= lane:
-            race.append([])
-        race[lane].append(call)
-        return lane
-
-    def _close(self) -> None:
-        if self._race:
-            self._rounds.append(tuple(tuple(lane) for lane in self._race))
-        self._race = None
-        self._born_in.clear()
-        for session, state in self.expected.items():
-            if state is Expected.CONTENDED:
-                self.expected[session] = Expected.DELETED
-
-
-def _lane_with_room(race: list[list[Call]], lane: int) -> int:
-    """``lane``, or the next one that is not full; a new one comes directly after the last."""
-    lane = min(lane, len(race))
-    others: tuple[int, ...] = (*range(lane, len(race)), *range(lane))
-    for candidate in (lane, *others):
-        if candidate == len(race) or len(race[candidate]) < _LONGEST_LANE:
-            return candidate
-    return len(race)
-
-
-def _one_round(race: list[list[Call]]) -> Program:
-    return Program((tuple(tuple(lane) for lane in race if lane),))
 
 
 def kinds(program: Program) -> Iterator[str]:
