@@ -156,7 +156,7 @@ def keys() -> Iterator[str]:
 PINS: dict[str, Callable[[], Iterator[str]]] = {
     "campaign-events.txt": pinned_doors.of_a_campaign,
     "choices.txt": choices,
-    "ci-events.ndjson": pinned_doors.of_ci,
+    "events.ndjson": pinned_doors.event_lines,
     "command-line.txt": pinned_doors.command_line,
     "fingerprints.txt": fingerprints,
     "keys.txt": keys,

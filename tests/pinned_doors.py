@@ -26,7 +26,6 @@ from tests.run.test_engine import Run as EngineRun
 
 from deadheat import errors
 from deadheat.campaign import protocol, worker
-from deadheat.campaign.news import NewsKind
 from deadheat.campaign.store import Store
 from deadheat.cli.commands import Later
 from deadheat.cli.main import cli
@@ -44,20 +43,34 @@ from deadheat.trials.stats import rate
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from deadheat.campaign.news import News
-
 PATH = Path("a/b.json")
 SIGNATURE = ghost()[1].signature
+KEY = f"{SIGNATURE} #2"
+SNAPSHOT = events.Snapshot(
+    *("demo", 7.12345, 60.0, 1, 2, 3, 4, 5, 6, 7.12345, 8.12345, 9, 10, 11, True, 12, 13, 14),
+    findings=(events.FindingState(KEY, 4, "shrinking", 0.12345, 5, 1.12345, 2.0),),
+    workers=(events.WorkerState("w1", "searching", 3, 4),),
+)
 # One of each, with nothing left at its default.
 EVENTS: tuple[events.Event, ...] = (
     events.Started("demo", "none", 7, met=(Hiccup(Kind.LIST, 429, "busy"),)),
     events.Progress(events.Phase.SEARCHING, 1, 2, 3, 4, 5, 6, 7.12345, "of 8"),
-    events.Found(SIGNATURE, 3, 4, PATH),
-    events.Shrunk(SIGNATURE, 4, 20),
-    events.Saved(example(), PATH, kept=True),
-    events.MoreReliable(example(), PATH),
+    events.Found(KEY, SIGNATURE, 3, 4, PATH),
+    events.Shrunk(KEY, SIGNATURE, 4, 20),
+    events.Saved(KEY, example(), PATH, kept=True),
+    events.MoreReliable(KEY, example(), PATH),
     events.Restarted(1, "last\nwords"),
     events.Checked(PATH, "demo", Standing.GONE, 2, 180),
+    events.Opened("demo", 7, PATH),
+    events.GivenUp(KEY),
+    events.Known(KEY),
+    events.Recycled("w1"),
+    events.WorkerStarted("w1", "none"),
+    events.WorkerLost("w1", "killed"),
+    events.Workers(2, "1 worker: 3.0 programs/s; trying 2"),
+    events.Plateau(3, 4),
+    SNAPSHOT,
+    events.Ended("time", SNAPSHOT),
 )
 CLEAN = Summary(
     *("demo", "p", 1, 100, 100, 900, 50, 0, 0, 0, 12.0, "time", {"delete": 9}, {"delete": 9}, ()),
@@ -65,14 +78,14 @@ CLEAN = Summary(
 )
 
 
-def of_ci() -> Iterator[str]:
-    """The lines of ``ci --events``; and the words of what is counted on."""
+def event_lines() -> Iterator[str]:
+    """The lines of ``--events``; and the words of what is counted on."""
     yield from (event_line(event, 1.23456) for event in EVENTS)
     yield ""
     yield f"phases: {'; '.join(events.Phase)}"
 
 
-def _campaign(folder: Path) -> list[News]:
+def _campaign(folder: Path) -> list[events.Event]:
     """What a campaign tells in which everything happens that can."""
     key = ""
 
@@ -97,20 +110,20 @@ def _campaign(folder: Path) -> list[News]:
             case _:
                 works(crew, name, order)
 
-    told: list[News] = []
+    told: list[events.Event] = []
     with Store(folder, replace(BOUNDED, programs=2_000)) as store:
         coordinator(store, FakeCrew(answer, most=2), told).run()
     return told
 
 
 def of_a_campaign() -> Iterator[str]:
-    """The lines of ``campaign --events``: each kind's fields, and what is in them."""
+    """The lines of ``campaign --events``: each event's fields, and what is in them."""
     with tempfile.TemporaryDirectory() as folder:
         told = _campaign(Path(folder))
-    for kind in NewsKind:
-        bodies = [json.loads(news.ndjson()) for news in told if news.kind is kind]
-        fields = max(map(_shape, bodies), key=len, default=f"not told here, an event {kind.value}")
-        yield f"{kind.value}: {fields}"
+    bodies = [json.loads(event_line(event, 1.0)) for event in told]
+    for name in sorted({body["event"] for body in bodies}):
+        shapes = [_shape(body) for body in bodies if body["event"] == name]
+        yield f"{name}: {max(shapes, key=len)}"
 
 
 def _shape(value: Any) -> str:

@@ -35,7 +35,6 @@ from tests.nasty import (
 )
 from tests.report.test_ci import regression, result, summary
 
-from deadheat.campaign.news import FindingState, News, NewsKind, Snapshot, WorkerState
 from deadheat.cli import ci
 from deadheat.cli.console import SafeConsole, View
 from deadheat.cli.output import tell
@@ -333,12 +332,21 @@ def test_what_is_told_while_it_works(text: str) -> None:
     told = (
         events.Progress(events.Phase.SEARCHING, 1, 1, 1, 0, 0, 0, 1.0, text),
         events.Started(text, text, 7),
-        events.Found(signature, 3, 4, Path("x.json")),
-        events.Shrunk(signature, 3, 9),
-        events.Saved(artifact, Path("x.json")),
-        events.MoreReliable(artifact, Path("x.json")),
+        events.Found(text, signature, 3, 4, Path("x.json")),
+        events.Shrunk(text, signature, 3, 9),
+        events.Saved(text, artifact, Path("x.json")),
+        events.MoreReliable(text, artifact, Path("x.json")),
         events.Restarted(1, text),
         events.Checked(Path("x.json"), text, Standing.KNOWN, 1, 2),
+        events.Opened(text, 7, Path(text.replace("\0", ""))),
+        events.GivenUp(text),
+        events.Known(text),
+        events.Recycled(text),
+        events.WorkerStarted(text, text),
+        events.WorkerLost(text, text),
+        events.Workers(2, text),
+        snapshot_of(text),
+        events.Ended(text, snapshot_of(text)),
     )
 
     def work() -> None:
@@ -348,7 +356,8 @@ def test_what_is_told_while_it_works(text: str) -> None:
             for say in (view.note, view.waiting, view.counting, view.moving):
                 say(text)
         with CampaignView(plain=True) as campaign:
-            campaign.tell(News(NewsKind.FOUND, 1.0, text))
+            for event in told:
+                campaign.tell(event, 1.0)
         tell(StartFailed(text, text))
 
     assert_shown(io_of(work))
@@ -356,7 +365,6 @@ def test_what_is_told_while_it_works(text: str) -> None:
         line = event_line(event, 1.0)
         assert line.isprintable()
         json.loads(line)
-    assert News(NewsKind.FOUND, 1.0, text, {"key": text}).ndjson().isprintable()
 
 
 def test_a_screen_shows_texts_and_obeys_none() -> None:
@@ -460,14 +468,18 @@ def test_a_campaign(text: str) -> None:
     from deadheat.cli.output import say
 
     assert_shown(io_of(lambda: say(campaign_text(record, Path("x.html"), proves=True))))
-    snapshot = Snapshot(
+    assert_shown(io_of(lambda: show_on_screen(snapshot_of(text))))
+
+
+def snapshot_of(text: str) -> events.Snapshot:
+    return events.Snapshot(
         text, 1.0, None, 1, None, 1, 1, 0, 0, 1.0, 1.0, 1, 1, 1, False, 0, 0, 0,
-        (FindingState(text, 1, text, 0.5, 1, 0.0, 0.0),), (WorkerState(text, text, 1, 1),),
+        (events.FindingState(text, 1, text, 0.5, 1, 0.0, 0.0),),
+        (events.WorkerState(text, text, 1, 1),),
     )  # fmt: skip
-    assert_shown(io_of(lambda: show_on_screen(snapshot)))
 
 
-def show_on_screen(snapshot: Snapshot) -> None:
+def show_on_screen(snapshot: events.Snapshot) -> None:
     from deadheat.cli.screen import state_of
 
     SafeConsole(stderr=True, width=100, color_system=None).print(state_of(snapshot))

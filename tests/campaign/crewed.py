@@ -14,8 +14,8 @@ from deadheat.campaign.worker_count import Pace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deadheat.campaign.news import News
     from deadheat.campaign.store import Store
+    from deadheat.run.events import Event
 
 
 @dataclass(slots=True)
@@ -86,15 +86,14 @@ class Clock:
 
 
 def coordinator(
-    store: Store, crew: FakeCrew, told: list[News], clock: Callable[[], float] | None = None
+    store: Store, crew: FakeCrew, told: list[Event], clock: Callable[[], float] | None = None
 ) -> Coordinator:
     return Coordinator(
         store,
         crew,
         Pace(crew.most, crew.most),
         clock or Clock(),
-        told.append,
-        lambda _snapshot: None,
+        lambda event, _at_s: told.append(event),
         lambda: None,
         lambda: 0,
     )

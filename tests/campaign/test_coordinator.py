@@ -13,7 +13,6 @@ from tests.programs import TWO_DELETES, A, B, C
 
 from deadheat.campaign import protocol
 from deadheat.campaign.known import Catalogue
-from deadheat.campaign.news import News, NewsKind
 from deadheat.campaign.shares import Dealer, Failures
 from deadheat.campaign.store import OpenShare, Store
 from deadheat.campaign.worker_count import Pace
@@ -21,6 +20,7 @@ from deadheat.errors import ExitCode, StartFailed, UserError, VersionsDiffer
 from deadheat.files import artifact as artifacts
 from deadheat.files.artifact import RateRecord
 from deadheat.model.program import Create, Delete, Get, List, Program
+from deadheat.run import events
 from deadheat.trials.corpus import race_shape
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def test_shares_are_dealt_until_the_budget_is_run(tmp_path: Path) -> None:
 
 
 def test_a_finding_is_on_disk_before_it_is_told_and_one_worker_pursues_it(tmp_path: Path) -> None:
-    told: list[News] = []
+    told: list[events.Event] = []
 
     def answer(crew: FakeCrew, worker: str, order: protocol.Order) -> None:
         match order:
@@ -88,11 +88,11 @@ def test_a_finding_is_on_disk_before_it_is_told_and_one_worker_pursues_it(tmp_pa
     crew = FakeCrew(answer, most=2)
     with Store(tmp_path, BOUNDED) as store:
 
-        def tell(news: News) -> None:
-            if news.kind is NewsKind.FOUND:
+        def tell(event: events.Event, _at_s: float) -> None:
+            if isinstance(event, events.Found):
                 (on_disk,) = store.findings()
                 assert on_disk.artifact == LARGE
-            told.append(news)
+            told.append(event)
 
         work = coordinator(store, crew, [])
         work._tell = tell
@@ -103,11 +103,9 @@ def test_a_finding_is_on_disk_before_it_is_told_and_one_worker_pursues_it(tmp_pa
     assert saved.artifact == example()
     assert [path.name for path in (tmp_path / "found").iterdir()] == [saved.path.name]
     assert len(crew.of(protocol.Pursue)) == 1
-    kinds = [news.kind for news in told]
-    assert kinds.count(NewsKind.FOUND) == 1
-    assert [
-        kind for kind in kinds if kind in (NewsKind.FOUND, NewsKind.SMALLER, NewsKind.SETTLED)
-    ] == [NewsKind.FOUND, NewsKind.SMALLER, NewsKind.SETTLED]
+    about_it = [one for one in told if isinstance(one, events.Found | events.Shrunk | events.Saved)]
+    assert [type(one) for one in about_it] == [events.Found, events.Shrunk, events.Saved]
+    assert {one.key for one in about_it} == {KEY}
 
 
 def test_a_lost_worker_loses_the_program_in_flight(tmp_path: Path) -> None:
@@ -126,7 +124,7 @@ def test_a_lost_worker_loses_the_program_in_flight(tmp_path: Path) -> None:
             crew.say(worker, better(order.key, RAW, finished=False))
             crew.die(worker, "Killed")
 
-    told: list[News] = []
+    told: list[events.Event] = []
     crew = FakeCrew(answer)
     with Store(tmp_path, BOUNDED) as store:
         assert coordinator(store, crew, told, Clock(step_s=0.02)).run() is None
@@ -138,7 +136,7 @@ def test_a_lost_worker_loses_the_program_in_flight(tmp_path: Path) -> None:
     assert ("w2", protocol.Share(0, 470, 30)) in crew.orders
     pursued = [order for worker, order in crew.orders if isinstance(order, protocol.Pursue)]
     assert artifacts.from_json(pursued[1].artifact, "x").program == RAW.program
-    assert any(news.kind is NewsKind.WORKER_LOST and "Killed" in news.line for news in told)
+    assert any(isinstance(one, events.WorkerLost) and "Killed" in one.why for one in told)
 
 
 def test_a_resumed_campaign_goes_on_where_it_stopped(tmp_path: Path) -> None:

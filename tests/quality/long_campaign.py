@@ -38,11 +38,12 @@ from deadheat.campaign.worker import Worker
 from deadheat.campaign.worker_count import Pace
 from deadheat.generate.source import ProgramSource
 from deadheat.report.html import campaign_page
+from deadheat.run.events import Snapshot
 
 if TYPE_CHECKING:
     import subprocess
 
-    from deadheat.campaign.news import Snapshot
+    from deadheat.run.events import Event
 
 _DRAWN = 1_000
 _RATE = 0.02  # of trials whose race loses a delete
@@ -139,8 +140,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as root:
         folder = Path(root) / "campaign"
 
-        def show(snapshot: Snapshot) -> None:
+        def show(snapshot: Event, _at_s: float) -> None:
             step = given.programs // 10
+            if not isinstance(snapshot, Snapshot):
+                return
             if snapshot.programs >= step * (len(grown) + 1):
                 grown.append((snapshot.programs, resident_bytes(), size_of(folder)))
                 print(
@@ -157,7 +160,6 @@ def main() -> None:
                 OneWorker(),
                 Pace(1, 1),
                 time.monotonic,
-                lambda _news: None,
                 show,
                 lambda: void(store.write_text(REPORT, campaign_page(store.record()))),
                 resident_bytes,

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, assert_never
 from deadheat.campaign import protocol
 from deadheat.campaign.known import Catalogue
 from deadheat.campaign.local_workers import STOPPING_S
-from deadheat.campaign.news import News, NewsKind, Snapshot, WorkerState
 from deadheat.campaign.shares import Dealer, Failures
-from deadheat.campaign.totals import Standing, progress_line, settled_body, settled_line
+from deadheat.campaign.totals import Standing
 from deadheat.errors import (
     CannotSave,
     DeadheatError,
@@ -28,8 +27,11 @@ from deadheat.errors import (
     UserError,
     VersionsDiffer,
 )
-from deadheat.files.artifact import from_json
+from deadheat.files.artifact import divergence_of, from_json
 from deadheat.model.program import structure
+from deadheat.run import events
+from deadheat.run.event_lines import event_name
+from deadheat.run.event_text import event_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,13 +86,12 @@ class Coordinator:
         crew: Crew,
         pace: Pace,
         clock: Callable[[], float],
-        tell: Callable[[News], None],
-        show: Callable[[Snapshot], None],
+        tell: Callable[[events.Event, float], None],
         report: Callable[[], None],
         resident_bytes: Callable[[], int],
     ) -> None:
         self._store, self._crew, self._pace = store, crew, pace
-        self._clock, self._tell, self._show = clock, tell, show
+        self._clock, self._tell = clock, tell
         self._report, self._resident_bytes = report, resident_bytes
         self._settings = store.settings
         self._standing = Standing(store)
@@ -130,7 +131,8 @@ class Coordinator:
 
     def run(self) -> DeadheatError | None:
         """Work until it ends; the error that it ended in, if any. Everything is in the store."""
-        self._news(NewsKind.OPENED, f"campaign on {self._settings.word}: {self._store.folder}")
+        settings = self._settings
+        self._say(events.Opened(settings.word, settings.seed, self._store.folder))
         ended = "error"
         try:
             self._store.note("ended", "")
@@ -179,12 +181,10 @@ class Coordinator:
         self._standing.look(now_s)
         self._tick()
         self._say_plateau()
-        snapshot = self.snapshot()
-        self._show(snapshot)
+        self._say(self.snapshot())
         if now_s - self._reported_s >= _REPORT_S:
             self._reported_s = now_s
             self._report()
-            self._news(NewsKind.PROGRESS, progress_line(snapshot), snapshot.body())
 
     def _last_tick(self) -> None:
         self._sampled_s = float("-inf")
@@ -212,7 +212,7 @@ class Coordinator:
         shown = self._standing.total("hits")
         wanted, why = self._pace.wanted(now_s, self._standing.total("programs"), shown)
         if why:
-            self._news(NewsKind.WORKERS, why)
+            self._say(events.Workers(wanted, why))
         wanted = min(wanted, self._crew.places())
         while len(self._hands) < wanted and now_s >= self._failures.not_before_s:
             name = self._crew.start()
@@ -236,8 +236,7 @@ class Coordinator:
         del self._hands[hand.name]
         self._dealer.give_back(hand.shares)
         for finding in self._catalogue.lost(hand.name):
-            line = f"{finding.key} is kept as it is: workers that shrink it are lost"
-            self._news(NewsKind.SETTLED, line, {"key": finding.key})
+            self._say(events.GivenUp(finding.key))
         self._crew.stop(hand.name)
         if hand.told_to_stop:
             return
@@ -246,9 +245,7 @@ class Coordinator:
         failed = hand.failed
         words = last_words if failed is None else f"{failed.message}\n{failed.log_tail}"
         first = words.strip().splitlines()[:1] or ["it was killed"]
-        self._news(
-            NewsKind.WORKER_LOST, f"worker {hand.name} is lost: {first[0]}", {"worker": hand.name}
-        )
+        self._say(events.WorkerLost(hand.name, first[0]))
         self._store.write_text("last-words.txt", words.strip() + "\n")
         self._judge_failure(failed, words)
 
@@ -340,11 +337,7 @@ class Coordinator:
         self._crew.send(
             hand.name, protocol.Seen(tuple(str(o) for o in self._standing.coverage.seen))
         )
-        self._news(
-            NewsKind.WORKER_STARTED,
-            f"worker {hand.name} is ready, promises: {ready.promises}",
-            {"worker": hand.name},
-        )
+        self._say(events.WorkerStarted(hand.name, ready.promises))
 
     def _count(self, hand: _Hand, did: protocol.Did) -> None:
         hand.programs += did.counts.get("programs", 0)
@@ -368,11 +361,10 @@ class Coordinator:
         )
         if finding is not None:
             self._broadcast(self._catalogue.know(finding))
-            self._news(
-                NewsKind.FOUND,
-                f"found {finding.key} in program {finding.first_program:,} "
-                f"({len(artifact.program.calls())} calls): {finding.path}",
-                {"key": finding.key, "file": str(finding.path), "programs": finding.first_program},
+            signature = divergence_of(artifact).signature
+            calls = len(artifact.program.calls())
+            self._say(
+                events.Found(finding.key, signature, finding.first_program, calls, finding.path)
             )
 
     def _better(self, said: protocol.Better) -> None:
@@ -380,20 +372,19 @@ class Coordinator:
             before = self._catalogue.get(said.key)
             after = self._catalogue.better(said)
             if before is not None and after is not None and after is not before:
+                signature = divergence_of(after.artifact).signature
                 calls = len(after.artifact.program.calls())
-                body: dict[str, object] = {"key": said.key, "calls": calls}
-                self._news(NewsKind.SMALLER, f"  {said.key}: {calls} calls", body)
+                self._say(events.Shrunk(said.key, signature, calls, None))
             return
         settled, known = self._catalogue.settle(said)
         if settled is None:
             for finding in known:
                 self._broadcast(protocol.Forget(finding.key))
-                line = f"{finding.key} is one that was known before"
-                self._news(NewsKind.KNOWN, line, {"key": finding.key})
+                self._say(events.Known(finding.key))
             return
         self._learn(settled)
         self._broadcast(self._catalogue.know(settled))
-        self._news(NewsKind.SETTLED, settled_line(settled), settled_body(settled))
+        self._say(events.Saved(settled.key, settled.artifact, settled.path))
 
     def _learn(self, settled: CampaignFinding) -> None:
         """The offsets at which it shows: mutations draw them more often from now on."""
@@ -410,15 +401,11 @@ class Coordinator:
     def _restarted(self, hand: _Hand, said: protocol.Restarted) -> None:
         if said.died:
             self._standing.add("restarts", 1)
-            last = said.log_tail.strip().splitlines()[-1:]
-            line = f"the server of {hand.name} died and was started again" + "".join(
-                f": {words}" for words in last
-            )
-            self._news(NewsKind.RESTARTED, line, {"worker": hand.name, "log": said.log_tail})
+            restarts = self._standing.total("restarts")
+            self._say(events.Restarted(restarts, said.log_tail, hand.name))
         else:
             self._standing.add("recycled", 1)
-            line = f"the server of {hand.name} was given a fresh home"
-            self._news(NewsKind.RECYCLED, line, {"worker": hand.name})
+            self._say(events.Recycled(hand.name))
 
     # --- dealing ----------------------------------------------------------------------------
 
@@ -463,7 +450,7 @@ class Coordinator:
         self._crew.close()
         self._kept(self._last_tick)
         self._kept(lambda: self._store.note("ended", ended))
-        self._kept(lambda: self._news(NewsKind.ENDED, f"ended: {ended}", self.snapshot().body()))
+        self._kept(lambda: self._say(events.Ended(ended, self.snapshot())))
         self._kept(self._report)
 
     def _kept(self, do: Callable[[], None]) -> None:
@@ -474,27 +461,25 @@ class Coordinator:
 
     # --- telling ----------------------------------------------------------------------------
 
-    def _news(self, kind: NewsKind, line: str, body: dict[str, object] | None = None) -> None:
-        if kind is not NewsKind.PROGRESS:
-            self._store.event(self.elapsed_s(), kind.value, line)
-        self._tell(News(kind, self.elapsed_s(), line, body or {}))
+    def _say(self, event: events.Event) -> None:
+        at_s = self.elapsed_s()
+        if not isinstance(event, events.Snapshot):
+            self._store.event(at_s, event_name(event), event_text(event))
+        self._tell(event, at_s)
 
     def _say_plateau(self) -> None:
         plateau = self._standing.plateau
         if plateau and not self._plateau:
-            self._news(
-                NewsKind.PLATEAU,
-                "plateau: no new kind of overlap since program "
-                f"{self._standing.total('last_new'):,} ({len(self._standing.coverage)} kinds seen)",
-            )
+            since = self._standing.total("last_new")
+            self._say(events.Plateau(since, len(self._standing.coverage)))
         self._plateau = plateau
 
-    def _workers(self) -> tuple[WorkerState, ...]:
+    def _workers(self) -> tuple[events.WorkerState, ...]:
         return tuple(
-            WorkerState(h.name, f"{h.phase} {h.detail}".strip(), h.programs, h.server_bytes)
+            events.WorkerState(h.name, f"{h.phase} {h.detail}".strip(), h.programs, h.server_bytes)
             for h in self._hands.values()
         )
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> events.Snapshot:
         """The campaign as it stands."""
         return self._standing.snapshot(self.elapsed_s(), self._catalogue, self._workers())

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from deadheat.campaign.local_workers import Crew
-    from deadheat.campaign.news import News, Snapshot
     from deadheat.campaign.rows import Settings
     from deadheat.errors import DeadheatError
     from deadheat.files.results import CampaignRecord
+    from deadheat.run.events import Event
 
 REPORT = "report.html"
 
@@ -63,10 +63,11 @@ class CampaignResult:
     error: DeadheatError | None = None
 
 
-def run_campaign(
-    order: CampaignOrder, tell: Callable[[News], None], show: Callable[[Snapshot], None]
-) -> CampaignResult:
-    """Run it to its end. Raises ``UserError`` before anything is started."""
+def run_campaign(order: CampaignOrder, tell: Callable[[Event, float], None]) -> CampaignResult:
+    """Run it to its end; ``tell`` hears each event, and when in campaign time it happened.
+
+    Raises ``UserError`` before anything is started.
+    """
     with Store(order.folder, order.settings) as store:
         changes = {"seconds": order.seconds, "programs": order.programs}
         if order.settings is None and any(value is not None for value in changes.values()):
@@ -76,9 +77,7 @@ def run_campaign(
         def report() -> None:
             store.write_text(REPORT, campaign_page(store.record()))
 
-        coordinator = Coordinator(
-            store, crew, pace, time.monotonic, tell, show, report, resident_bytes
-        )
+        coordinator = Coordinator(store, crew, pace, time.monotonic, tell, report, resident_bytes)
         with _signals(coordinator.interrupt):
             error = coordinator.run()
         record = store.record()

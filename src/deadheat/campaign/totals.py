@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deadheat.campaign.news import FindingState, Snapshot, WorkerState
 from deadheat.campaign.store import pairing_of
 from deadheat.files.results import Sample
-from deadheat.report.words import percent, size_text
+from deadheat.run.events import FindingState, Snapshot, WorkerState
 from deadheat.trials.coverage import Silence, parse, plateaued, possible_pairings
 
 if TYPE_CHECKING:
@@ -138,33 +137,4 @@ def _state(finding: CampaignFinding, catalogue: Catalogue) -> FindingState:
         finding.sightings,
         finding.first_s,
         finding.last_s,
-    )
-
-
-def settled_line(finding: CampaignFinding) -> str:
-    """The end of a pursuit, for people."""
-    rate = finding.artifact.rate
-    shown = percent(rate.diverged / rate.trials) if rate and rate.trials else "?"
-    size = size_text(finding.artifact.program)
-    return f"{finding.key} ({size}) diverges in {shown} of trials: {finding.path}"
-
-
-def settled_body(finding: CampaignFinding) -> dict[str, object]:
-    """The same for machines."""
-    rate = finding.artifact.rate
-    return {
-        "key": finding.key,
-        "file": str(finding.path),
-        "calls": len(finding.artifact.program.calls()),
-        "diverged": rate.diverged if rate else None,
-        "trials": rate.trials if rate else None,
-    }
-
-
-def progress_line(snapshot: Snapshot) -> str:
-    """One plain line now and then."""
-    return (
-        f"{snapshot.programs:,} programs ({snapshot.programs_per_s:.0f}/s), "
-        f"{snapshot.requests:,} requests ({snapshot.requests_per_s:.0f}/s), "
-        f"{snapshot.overlaps} kinds of overlap, {len(snapshot.findings)} divergences"
     )

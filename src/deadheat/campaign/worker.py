@@ -210,10 +210,8 @@ class Worker:
             case events.Restarted(log_tail=log_tail):
                 self._counting.since_start = 0
                 self._say(protocol.Restarted(died=True, log_tail=log_tail))
-            case events.Started() | events.Saved() | events.MoreReliable() | events.Checked():
+            case _:  # what is saved is told at the end of its pursuit
                 pass
-            case _:
-                assert_never(event)
 
 
 def main() -> None:

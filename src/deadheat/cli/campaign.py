@@ -6,7 +6,7 @@ import sys
 import time
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
@@ -36,10 +36,11 @@ from deadheat.files import media
 from deadheat.report.campaign import campaign_text
 from deadheat.report.html import campaign_page, example_page
 from deadheat.run import search as session
+from deadheat.run.event_lines import lines_to
 from deadheat.targets.python.loader import named
 
 if TYPE_CHECKING:
-    from deadheat.campaign.news import News, Snapshot
+    from deadheat.run.events import Event
 
 # OpenCode keeps each session's files in its home, and its memory grows: some hundred programs
 # later it is no slower, some ten thousand later it is.
@@ -186,30 +187,16 @@ def _fresh(parent: Path, now: time.struct_time) -> Path:
 
 
 def _watched(order: CampaignOrder, events: str | None, *, no_progress: bool) -> CampaignResult:
-    stream: TextIO | None = None
-    try:
-        if events == "-":
-            stream = sys.stdout
-        elif events is not None:
-            stream = Path(events).open("a", encoding="utf-8")  # noqa: SIM115 - closed below
-    except OSError as exc:
-        raise CannotSave(f"{events} cannot be written ({exc.strerror}). Name another.") from exc
-    try:
-        with CampaignView(plain=no_progress, quiet=events == "-") as view:
+    with (
+        lines_to(events, append=True) as lines,
+        CampaignView(plain=no_progress, quiet=events == "-") as view,
+    ):
 
-            def hear(news: News) -> None:
-                view.tell(news)
-                if stream is not None:
-                    stream.write(news.ndjson() + "\n")
-                    stream.flush()
+        def tell(event: Event, at_s: float) -> None:
+            view.tell(event, at_s)
+            lines.tell(event, at_s)
 
-            def show(snapshot: Snapshot) -> None:
-                view.show(snapshot)
-
-            return run_campaign(order, hear, show)
-    finally:
-        if stream is not None and events != "-":
-            stream.close()
+        return run_campaign(order, tell)
 
 
 @click.command()

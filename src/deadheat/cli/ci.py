@@ -42,7 +42,7 @@ from deadheat.report import github
 from deadheat.report.ci import job_machine_line, job_pages, job_text, verdict_line
 from deadheat.run import ci as job
 from deadheat.run import search as session
-from deadheat.run.event_lines import EventLines
+from deadheat.run.event_lines import EventLines, lines_to
 from deadheat.run.limits import STOPPING_S
 
 if TYPE_CHECKING:
@@ -179,8 +179,9 @@ class _Outputs:
         self._junit = Path(junit_file) if junit_file else None
         self._report = Path(report) if report else None
         self._events_to = events
-        self._events: EventLines | None = None
+        self._events = EventLines(None)
         self._open = ExitStack()
+        self._began_s = time.monotonic()
 
     def __enter__(self) -> None:
         for path in (self._junit, Path(self._events_to or "-")):
@@ -188,22 +189,17 @@ class _Outputs:
                 artifacts.check_writable(path.parent)
         if self._report is not None:
             artifacts.check_writable(self._report)
-        if self._events_to == "-":
-            self._events = EventLines(sys.stdout, time.monotonic)
-        elif self._events_to is not None:
-            file = Path(self._events_to)
-            with _saving(file):
-                file.parent.mkdir(parents=True, exist_ok=True)
-                opened = self._open.enter_context(file.open("w", encoding="utf-8"))
-            self._events = EventLines(opened, time.monotonic)
+        if self._events_to is not None:
+            with _saving(Path(self._events_to)):
+                Path(self._events_to).parent.mkdir(parents=True, exist_ok=True)
+        self._events = self._open.enter_context(lines_to(self._events_to))
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
     def event(self, event: Event) -> None:
         """Write it down, if somebody wants it."""
-        if self._events is not None:
-            self._events.tell(event)
+        self._events.tell(event, time.monotonic() - self._began_s)
 
     def write(self, result: JobResult) -> None:
         """Everything that there is to say at the end."""

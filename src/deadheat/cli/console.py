@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self, assert_never
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import Progress as Bar
@@ -20,16 +20,15 @@ from rich.text import Text
 
 from deadheat.cli.folding import folded
 from deadheat.files import media
-from deadheat.report.words import counted, duration_text, hiccups_text, percent, via_text
+from deadheat.report.words import hiccups_text, via_text
 from deadheat.run import events
+from deadheat.run.event_text import event_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
     from rich.console import ConsoleOptions, RenderableType
-
-    from deadheat.files.artifact import RateRecord
 
 # What a dead server said last; enough for the head of a traceback's end.
 _TAIL_LINES = 5
@@ -126,47 +125,22 @@ class View:
 
     def tell(self, event: events.Event) -> None:
         """Show one event."""
+        if isinstance(event, events.Progress):
+            self._progress(event)
+            return
+        self.note(event_text(event))
         match event:
-            case events.Progress():
-                self._progress(event)
-            case events.Started(target, promises, seed, via, met):
-                self.note(f"fuzzing {target}, seed {seed}, promises: {promises}")
+            case events.Started(via=via, met=met):
                 self.remark(via_text(via))
                 self.remark(hiccups_text(met))
-            case events.Found(signature, program, calls, path):
-                # Its folder: the file goes once a smaller example has replaced it.
-                self.note(
-                    f"found {signature} in program {program:,} ({calls} calls): {path.parent}"
-                )
-            case events.Shrunk(signature, calls, trials):
-                self.note(f"  {signature.anomaly}: {calls} calls after {trials:,} trials")
-            case events.Saved(artifact, path, kept):
-                done = "kept the better example of" if kept else "saved"
-                self.note(f"{done} {artifact.anomaly}, {_how_often(artifact.rate)}: {path}")
-            case events.MoreReliable(artifact, _):
-                shown = _how_often(artifact.most_reliable_rate)
-                self.note(f"  {artifact.anomaly}: a larger program {shown}")
-            case events.Restarted(restarts, log_tail):
-                self.note(f"the server died and was started again ({restarts})")
+            case events.Restarted(log_tail=log_tail):
                 for row in log_tail.splitlines()[-_TAIL_LINES:]:
                     self.note(f"  its log: {row}")
-            case events.Checked(path, target, standing, _, trials):
-                self.note(f"regression {path.name} on {target}: {standing} ({trials:,} trials)")
             case _:
-                assert_never(event)
+                pass
 
     def _progress(self, event: events.Progress) -> None:
-        per_s = event.requests / event.elapsed_s if event.elapsed_s > 0 else 0.0
-        line = (
-            f"{event.phase}  {duration_text(event.elapsed_s)}  "
-            f"{counted(event.divergences, 'divergence')}  {counted(event.programs, 'program')}  "
-            f"{counted(event.trials, 'trial')}  {per_s:,.0f} requests/s  "
-            f"{counted(event.overlaps, 'overlap')}"
-        )
-        if event.undecided:
-            line += f"  {event.undecided} undecided"
-        if event.detail:
-            line += f"  ({event.detail})"
+        line = event_text(event)
         if self._live:
             self._bar.update(self._task, description=media.line(line))
         elif (
@@ -174,9 +148,3 @@ class View:
         ):
             self._last_line_s, self._last_phase = event.elapsed_s, event.phase
             self.note(line)
-
-
-def _how_often(rate: RateRecord | None) -> str:
-    if rate is None or not rate.trials:
-        return "its rate not measured yet"
-    return f"diverges in {percent(rate.diverged / rate.trials)} of trials"

@@ -16,27 +16,28 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from deadheat.campaign.news import NewsKind
 from deadheat.cli.console import SafeConsole
 from deadheat.files import media
 from deadheat.report.words import bytes_text, duration_text, percent
+from deadheat.run import events
+from deadheat.run.event_text import event_text
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from rich.console import RenderableType
 
-    from deadheat.campaign.news import FindingState, News, Snapshot
-
-_STYLE = {
-    NewsKind.FOUND: "bold red",
-    NewsKind.SETTLED: "bold",
-    NewsKind.WORKER_LOST: "yellow",
-    NewsKind.RESTARTED: "yellow",
-    NewsKind.PLATEAU: "cyan",
+_STYLE: dict[type, str] = {
+    events.Found: "bold red",
+    events.Saved: "bold",
+    events.WorkerLost: "yellow",
+    events.Restarted: "yellow",
+    events.Plateau: "cyan",
 }
 # On a screen these would scroll past what matters; the state below shows them.
-_STATE_SHOWS = (NewsKind.PROGRESS, NewsKind.RECYCLED, NewsKind.WORKER_STARTED)
+_STATE_SHOWS = (events.Recycled, events.WorkerStarted)
+# Elsewhere, one line of the state.
+_LINE_EVERY_S = 15.0
 _MOST_FINDINGS = 12
 
 
@@ -48,6 +49,7 @@ class CampaignView:
         self._quiet = quiet
         moves = not plain and not quiet and self._console.is_terminal
         self._live = Live(console=self._console, auto_refresh=False) if moves else None
+        self._shown_s = 0.0
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -63,21 +65,25 @@ class CampaignView:
         if self._live is not None:
             self._live.stop()
 
-    def tell(self, news: News) -> None:
-        """Show one thing that happened."""
-        if self._quiet or (self._live is not None and news.kind in _STATE_SHOWS):
+    def tell(self, event: events.Event, at_s: float) -> None:
+        """Show one thing that happened; a new state is drawn, or said now and then."""
+        if self._quiet:
             return
-        line = Text(f"{duration_text(news.at_s):>12}  ", style="dim")
-        line.append(Text(media.line(news.line), style=_STYLE.get(news.kind, "")))
+        if isinstance(event, events.Snapshot):
+            if self._live is not None:
+                self._live.update(state_of(event), refresh=True)
+                return
+            if at_s - self._shown_s < _LINE_EVERY_S:
+                return
+            self._shown_s = at_s
+        elif self._live is not None and isinstance(event, _STATE_SHOWS):
+            return
+        line = Text(f"{duration_text(at_s):>12}  ", style="dim")
+        line.append(Text(media.line(event_text(event)), style=_STYLE.get(type(event), "")))
         self._console.print(line, soft_wrap=True)
 
-    def show(self, snapshot: Snapshot) -> None:
-        """Redraw the state."""
-        if self._live is not None:
-            self._live.update(state_of(snapshot), refresh=True)
 
-
-def state_of(snapshot: Snapshot) -> RenderableType:
+def state_of(snapshot: events.Snapshot) -> RenderableType:
     """The screen."""
     head = Text.assemble((f"deadheat campaign {snapshot.target}", "bold"), "   ", _budget(snapshot))
     counts = Table.grid(padding=(0, 3))
@@ -103,7 +109,7 @@ def state_of(snapshot: Snapshot) -> RenderableType:
     return Group(*parts)
 
 
-def _budget(snapshot: Snapshot) -> Text:
+def _budget(snapshot: events.Snapshot) -> Text:
     spent = duration_text(snapshot.elapsed_s)
     if snapshot.seconds is not None:
         spent += f" of {duration_text(snapshot.seconds)}"
@@ -116,7 +122,7 @@ def _pair(name: str, value: str) -> Text:
     return Text.assemble((f"{name} ", "dim"), value)
 
 
-def _findings(findings: tuple[FindingState, ...], now_s: float) -> Table:
+def _findings(findings: tuple[events.FindingState, ...], now_s: float) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     for name in ("divergence", "calls", "rate", "seen", "first", "last", ""):
         table.add_column(name, justify="left" if name in ("divergence", "") else "right")
@@ -134,7 +140,7 @@ def _findings(findings: tuple[FindingState, ...], now_s: float) -> Table:
     return table
 
 
-def _workers(snapshot: Snapshot) -> Table:
+def _workers(snapshot: events.Snapshot) -> Table:
     table = Table.grid(padding=(0, 2))
     for worker in snapshot.workers:
         memory = bytes_text(worker.server_bytes) if worker.server_bytes else ""

@@ -204,7 +204,7 @@ class Engine:
         program, divergence = tuned or (finding.program, finding.divergence)
         measured = await self._measure(program, divergence, finding.signature)
         saved = self._shelf.measured(finding.signature, measured, None)
-        self._tell(events.Saved(saved.artifact, saved.path, saved.kept))
+        self._tell(events.Saved(str(finding.signature), saved.artifact, saved.path, saved.kept))
         also = (artifact.most_reliable,) if artifact.most_reliable is not None else ()
         await self._widen(measured, finding.signature, also, for_widening)
         self._ended = "tuned"
@@ -255,6 +255,7 @@ class Engine:
                 self._only_late.add(divergence.signature)
             self._tell(
                 events.Found(
+                    str(divergence.signature),
                     divergence.signature,
                     self._counts.programs,
                     len(program.calls()),
@@ -282,7 +283,7 @@ class Engine:
             program, divergence = tuned
         measured = await self._measure(program, divergence, finding.signature)
         saved = self._shelf.measured(finding.signature, measured, None)
-        self._tell(events.Saved(saved.artifact, saved.path, saved.kept))
+        self._tell(events.Saved(str(finding.signature), saved.artifact, saved.path, saved.kept))
         also = (shrunk.most_reliable,) if _differs(shrunk.most_reliable, shrunk.smallest) else ()
         await self._widen(measured, finding.signature, also)
 
@@ -318,7 +319,14 @@ class Engine:
                 best = shrinker.best
                 self._shelf.shrunk(finding.signature, shrinker.result())
                 if fewer:
-                    self._tell(events.Shrunk(finding.signature, len(best.calls()), shrinker.trials))
+                    self._tell(
+                        events.Shrunk(
+                            str(finding.signature),
+                            finding.signature,
+                            len(best.calls()),
+                            shrinker.trials,
+                        )
+                    )
         return shrinker.result()
 
     def _commoner_than(self, mine: Signature, before: dict[Signature, int]) -> Signature | None:
@@ -372,7 +380,7 @@ class Engine:
         reliable = await self._measure(*best, wanted, _PART_FOR_MOST_RELIABLE)
         saved = self._shelf.measured(wanted, measured, reliable)
         if saved.artifact.most_reliable is not None:
-            self._tell(events.MoreReliable(saved.artifact, saved.path))
+            self._tell(events.MoreReliable(str(wanted), saved.artifact, saved.path))
 
     async def _best_of(
         self, contest: Tuner | Widener, wanted: Signature, trials: int

@@ -1,125 +1,138 @@
-"""Events as NDJSON: one JSON object a line, ``{"event": "found", …}``, for other programs.
+"""Events as NDJSON: one JSON object a line, ``{"v": 2, "event": "found", …}``, for other programs.
 
 Rules
-- Plain values. The names are written here, once: a class or a field that is given another name
-  keeps its own in the lines. An artifact is its file's name.
+- One dialect for ``ci`` and ``campaign``; ``v`` grows when a name goes or means something else.
+- Plain values. The names are the table here: a class that is given another name keeps its own in
+  the lines. An artifact is its file's name.
 - Each line is flushed: whoever follows the file sees it at once.
-- Progress comes after every trial; one line a second and phase is enough of it.
+- Progress comes after every trial; one line a second and phase is enough of it, and of a whole
+  campaign one line in 15 seconds.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TextIO, assert_never
+import math
+import sys
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, TextIO
 
+from deadheat.errors import CannotSave
 from deadheat.files import media
-from deadheat.run.events import (
-    Checked,
-    Found,
-    MoreReliable,
-    Phase,
-    Progress,
-    Restarted,
-    Saved,
-    Shrunk,
-    Started,
-)
+from deadheat.files.artifact import Artifact
+from deadheat.model.hiccups import Hiccup
+from deadheat.model.verdict import Signature
+from deadheat.run import events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator, Mapping
 
-    from deadheat.model.hiccups import Hiccup
-    from deadheat.model.verdict import Signature
-    from deadheat.run.events import Event
+VERSION = 2
+_PROGRESS_EVERY_S = 1.0
+_SNAPSHOT_EVERY_S = 15.0
+_COUNTS = "phase programs trials requests overlaps divergences undecided elapsed_s"
+_OF_A_CAMPAIGN = (
+    "target seconds budget skipped programs_per_s requests_per_s pairings_seen pairings plateau "
+    "restarts recycled lost_workers findings workers"
+)
+
+# What an event is called, and its fields in their order.
+_EVENTS: Mapping[type, tuple[str, str]] = {
+    events.Progress: ("progress", f"{_COUNTS} detail"),
+    events.Snapshot: ("progress", f"{_COUNTS} {_OF_A_CAMPAIGN}"),
+    events.Started: ("started", "target promises seed via met"),
+    events.Found: ("found", "key signature program calls path"),
+    events.Shrunk: ("shrunk", "key signature calls trials"),
+    events.Saved: ("saved", "key artifact path kept calls diverged trials"),
+    events.MoreReliable: ("more-reliable", "key artifact path"),
+    events.Restarted: ("restarted", "restarts log_tail worker"),
+    events.Checked: ("checked", "path target standing diverged trials"),
+    events.Opened: ("opened", "target seed folder"),
+    events.GivenUp: ("given-up", "key"),
+    events.Known: ("known", "key"),
+    events.Recycled: ("recycled", "worker"),
+    events.WorkerStarted: ("worker-started", "worker promises"),
+    events.WorkerLost: ("worker-lost", "worker why"),
+    events.Workers: ("workers", "workers why"),
+    events.Plateau: ("plateau", "since overlaps"),
+    events.Ended: ("ended", "why"),
+}
+_PARTS: Mapping[type, str] = {
+    Signature: "anomaly calls transient",
+    Hiccup: "kind status why",
+    events.FindingState: "key calls state rate sightings first_s last_s",
+    events.WorkerState: "name doing programs server_bytes",
+}
 
 
 class EventLines:
-    """Writes events to ``file``; ``clock`` in seconds, counted from now on."""
+    """Writes events to ``file``; None: nobody wants them."""
 
-    def __init__(self, file: TextIO, clock: Callable[[], float]) -> None:
+    def __init__(self, file: TextIO | None) -> None:
         self._file = file
-        self._clock = clock
-        self._began_s = clock()
-        self._last: tuple[Phase, int] | None = None
+        self._last: tuple[events.Phase, int] | None = None
 
-    def tell(self, event: Event) -> None:
-        """One line, unless it is progress that says nothing new."""
-        at_s = self._clock() - self._began_s
-        if isinstance(event, Progress):
-            now = (event.phase, int(at_s))
+    def tell(self, event: events.Event, at_s: float) -> None:
+        """One line, unless it is progress that says nothing new. ``at_s``: since it all began."""
+        if self._file is None:
+            return
+        if isinstance(event, events.Progress | events.Snapshot):
+            every_s = _SNAPSHOT_EVERY_S if isinstance(event, events.Snapshot) else _PROGRESS_EVERY_S
+            now = (event.phase, math.floor(at_s / every_s))
             if now == self._last:
                 return
             self._last = now
         print(event_line(event, at_s), file=self._file, flush=True)
 
 
-def event_line(event: Event, at_s: float) -> str:
-    """One line without its end. ``at_s``: seconds since the job began."""
-    name, body = _said(event)
-    return media.json_text({"event": name, "at_s": round(at_s, 3), **body})
+@contextmanager
+def lines_to(where: str | None, *, append: bool = False) -> Iterator[EventLines]:
+    """To the file of that name; ``-`` is stdout. Raises ``CannotSave``."""
+    if where is None or where == "-":
+        yield EventLines(None if where is None else sys.stdout)
+        return
+    try:
+        file = Path(where).open("a" if append else "w", encoding="utf-8")  # noqa: SIM115
+    except OSError as exc:
+        raise CannotSave(f"{where} cannot be written ({exc.strerror}). Name another file.") from exc
+    with file:
+        yield EventLines(file)
 
 
-def _said(event: Event) -> tuple[str, dict[str, object]]:
-    match event:
-        case Progress():
-            return "progress", {
-                "phase": event.phase.value,
-                "programs": event.programs,
-                "trials": event.trials,
-                "requests": event.requests,
-                "overlaps": event.overlaps,
-                "divergences": event.divergences,
-                "undecided": event.undecided,
-                "elapsed_s": round(event.elapsed_s, 3),
-                "detail": event.detail,
-            }
-        case Started():
-            return "started", {
-                "target": event.target,
-                "promises": event.promises,
-                "seed": event.seed,
-                "via": event.via.value,
-                "met": [_hiccup(one) for one in event.met],
-            }
-        case Found():
-            return "found", {
-                "signature": _signature(event.signature),
-                "program": event.program,
-                "calls": event.calls,
-                "path": event.path.as_posix(),
-            }
-        case Shrunk():
-            return "shrunk", {
-                "signature": _signature(event.signature),
-                "calls": event.calls,
-                "trials": event.trials,
-            }
-        case Saved():
-            saved = {"artifact": event.artifact.filename, "path": event.path.as_posix()}
-            return "saved", {**saved, "kept": event.kept}
-        case MoreReliable():
-            saved = {"artifact": event.artifact.filename, "path": event.path.as_posix()}
-            return "morereliable", {**saved}
-        case Restarted():
-            return "restarted", {"restarts": event.restarts, "log_tail": event.log_tail}
-        case Checked():
-            return "checked", {
-                "path": event.path.as_posix(),
-                "target": event.target,
-                "standing": event.standing.value,
-                "diverged": event.diverged,
-                "trials": event.trials,
-            }
+def event_name(event: events.Event) -> str:
+    """What its line calls it."""
+    return _EVENTS[type(event)][0]
+
+
+def event_line(event: events.Event, at_s: float) -> str:
+    """One line without its end."""
+    name, body = event_name(event), _body(event)
+    if isinstance(event, events.Ended):
+        body |= _body(event.snapshot)
+    return media.json_text({"v": VERSION, "event": name, "at_s": round(at_s, 3), **body})
+
+
+def _body(event: events.Event) -> dict[str, object]:
+    return _fields(event, _EVENTS[type(event)][1])
+
+
+def _fields(one: object, names: str) -> dict[str, object]:
+    return {name: _plain(getattr(one, name)) for name in names.split()}
+
+
+def _plain(value: object) -> object:
+    match value:
+        case float():
+            return round(value, 3)
+        case PurePath():
+            return value.as_posix()
+        case Enum():
+            return value.value
+        case Artifact():
+            return value.filename
+        case tuple():
+            return [_plain(one) for one in value]
         case _:
-            assert_never(event)
-
-
-def _signature(signature: Signature) -> dict[str, object]:
-    return {
-        "anomaly": signature.anomaly.value,
-        "calls": list(signature.calls),
-        "transient": signature.transient,
-    }
-
-
-def _hiccup(hiccup: Hiccup) -> dict[str, object]:
-    return {"kind": hiccup.kind.value, "status": hiccup.status, "why": hiccup.why}
+            parts = _PARTS.get(type(value))
+            return value if parts is None else _fields(value, parts)

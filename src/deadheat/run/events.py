@@ -1,6 +1,11 @@
-"""What the engine says while it works; every view (terminal, lines, JSON) listens to these.
+"""What happens while a run or a campaign works; every view (terminal, screen, lines) listens.
 
-Rule: events are facts that have happened, in order; nobody can answer them.
+Rules
+- Events are facts that have happened, in order; nobody can answer them. A finding is on disk when
+  it is told.
+- One word for one fact, whether one process works or many. ``key`` names a finding: its signature,
+  in a campaign with a number where two have the same.
+- A sentence about an event is in ``event_text``, its line for machines in ``event_lines``.
 """
 
 from __future__ import annotations
@@ -60,8 +65,9 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A divergence that this run had not seen before; it is on disk at ``path``."""
+    """A divergence that had not been seen before; it is on disk at ``path``."""
 
+    key: str
     signature: Signature
     program: int
     calls: int
@@ -70,11 +76,12 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Shrunk:
-    """The smallest program so far has become smaller."""
+    """The smallest program so far has become smaller. ``trials`` None: another process counts."""
 
+    key: str
     signature: Signature
     calls: int
-    trials: int
+    trials: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,25 +91,43 @@ class Saved:
     ``kept``: the file holds an earlier run's example, which is better.
     """
 
+    key: str
     artifact: Artifact
     path: Path
     kept: bool = False
+
+    @property
+    def calls(self) -> int:
+        """Of its program."""
+        return len(self.artifact.program.calls())
+
+    @property
+    def diverged(self) -> int | None:
+        """Of ``trials``; None: not measured."""
+        return None if self.artifact.rate is None else self.artifact.rate.diverged
+
+    @property
+    def trials(self) -> int | None:
+        """Fresh ones."""
+        return None if self.artifact.rate is None else self.artifact.rate.trials
 
 
 @dataclass(frozen=True, slots=True)
 class MoreReliable:
     """The same divergence shows clearly more often in a larger program; the file has both."""
 
+    key: str
     artifact: Artifact
     path: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Restarted:
-    """The server died, or was stopped, and is up again."""
+    """The server died, or was stopped, and is up again. ``worker``: whose, in a campaign."""
 
     restarts: int
     log_tail: str
+    worker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +141,143 @@ class Checked:
     trials: int
 
 
-Event: TypeAlias = Progress | Started | Found | Shrunk | Saved | MoreReliable | Restarted | Checked
+# --- of a campaign only ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The campaign's folder is open; no worker has been started yet."""
+
+    target: str
+    seed: int
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """This finding stays as it is: workers that shrink it are lost."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was being shrunk under this key is a finding that was known before."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recycled:
+    """The server of a worker was given a fresh home."""
+
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStarted:
+    """Its server is up, and it takes work."""
+
+    worker: str
+    promises: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLost:
+    """``why``: the first line of its last words."""
+
+    worker: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """So many there shall be, by measuring; ``why`` has the figures."""
+
+    workers: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plateau:
+    """No new kind of overlap since that program; ``overlaps`` kinds seen."""
+
+    since: int
+    overlaps: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """One worker as the screen shows it."""
+
+    name: str
+    doing: str
+    programs: int
+    server_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class FindingState:
+    """One finding as the screen shows it. ``rate``: of fresh trials, None: not measured."""
+
+    key: str
+    calls: int
+    state: str
+    rate: float | None
+    sightings: int
+    first_s: float
+    last_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The whole campaign at one moment: its ``Progress``, sent once a second."""
+
+    target: str
+    elapsed_s: float
+    seconds: float | None
+    programs: int
+    budget: int | None
+    trials: int
+    requests: int
+    undecided: int
+    skipped: int
+    programs_per_s: float
+    requests_per_s: float
+    overlaps: int
+    pairings_seen: int
+    pairings: int
+    plateau: bool
+    restarts: int
+    recycled: int
+    lost_workers: int
+    findings: tuple[FindingState, ...]
+    workers: tuple[WorkerState, ...]
+
+    @property
+    def phase(self) -> Phase:
+        """It always searches; what each worker does is in ``workers``."""
+        return Phase.SEARCHING
+
+    @property
+    def divergences(self) -> int:
+        """Distinct ones."""
+        return len(self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The campaign has ended, ``why`` in one word; ``snapshot`` is the last there is."""
+
+    why: str
+    snapshot: Snapshot
+
+
+Event: TypeAlias = (
+    Progress | Started | Found | Shrunk | Saved | MoreReliable | Restarted | Checked
+    | Opened | GivenUp | Known | Recycled | WorkerStarted | WorkerLost | Workers | Plateau
+    | Snapshot | Ended
+)  # fmt: skip
 
 
 class Reporter(Protocol):
