@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from deadheat.files.toml_file import load
-from deadheat.targets.profile.profile import Profile, Seconds
+from deadheat.targets.profile.profile import Profile
+from deadheat.targets.profile.sections import Seconds
 from deadheat.targets.profile.table import Table
 
 if TYPE_CHECKING:
