@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from deadheat.model.promises import Promises
 
 _CREATE, _RECREATE = Kind.CREATE, Kind.RECREATE
+_GET, _LIST, _DELETE = Kind.GET, Kind.LIST, Kind.DELETE
 # What ``Decider.LIVES`` knows of. A kind that is new is the search's until that one knows it, too.
-_OF_LIVES = (_CREATE, _RECREATE, Kind.DELETE, Kind.GET, Kind.LIST, Kind.RENAME)
+_OF_LIVES = (_CREATE, _RECREATE, _DELETE, _GET, _LIST, Kind.RENAME)
 _OF_FAMILIES = tuple(kind for kind in Kind if kind not in (*_OF_LIVES, Kind.OWN))
 
 
@@ -121,6 +122,12 @@ _BY_TRAITS = {
     for traits in map(Traits._make, product((False, True), repeat=len(Traits._fields)))
 }
 
+_LIVES_FIT = {
+    (traits.families, traits.again): isinstance(then, Fragment) and then.decider is _LIVES
+    for traits, then in _BY_TRAITS.items()
+    if not traits.custom
+}
+
 
 def fragment_of(
     history: History, promises: Promises, *, meant: bool = True
@@ -135,20 +142,39 @@ def decider_of(history: History, promises: Promises) -> Decider | None:
     return found.decider if isinstance(found, Fragment) else None
 
 
+def lives_fit(history: History, promises: Promises) -> bool:
+    """Does ``Decider.LIVES`` decide it, where no custom call is in it?"""
+    again = not promises.one_life and lives_again(history, promises)
+    return _LIVES_FIT[has_families(history), again]
+
+
 def traits_of(history: History, promises: Promises, *, meant: bool = True) -> Traits:
-    """By one pass: this runs on every trial, and on every part of a history that is asked about."""
-    custom = families = False
+    """What the table asks of ``history`` and ``promises``."""
+    custom = False
+    for op in history.operations:
+        outcome = op.outcome
+        if op.invocation.own is not None:
+            custom = True
+        elif type(outcome) is Ok and type(outcome.result) is Answered:
+            custom = True  # refused by a mark
+    again = not promises.one_life and lives_again(history, promises)
+    return Traits(custom, meant, has_families(history), again, promises.by_real_time)
+
+
+def has_families(history: History) -> bool:
+    """Is there a call whose meaning depends on who is below whom, or on a source?
+
+    This runs on every trial, and on every part of a history that is asked about.
+    """
+    create, get, list_, delete = _CREATE, _GET, _LIST, _DELETE
     for op in history.operations:
         asked = op.invocation
-        if asked.own is not None:
-            custom = True
-        elif asked.parent is not None or asked.kind in _OF_FAMILIES:
-            families = True
-        outcome = op.outcome
-        if type(outcome) is Ok and type(outcome.result) is Answered:
-            custom = True
-    again = not promises.one_life and lives_again(history, promises)
-    return Traits(custom, meant, families, again, promises.by_real_time)
+        kind = asked.kind
+        if kind is get or kind is list_ or kind is delete:
+            continue
+        if asked.parent is not None or (kind is not create and kind in _OF_FAMILIES):
+            return True
+    return False
 
 
 def lives_again(history: History, promises: Promises) -> bool:

@@ -25,7 +25,7 @@ from deadheat.check.decide.list_order import Deep, Placed
 from deadheat.check.decide.lives import Conflict, Unfit
 from deadheat.check.decide.registers import read_values
 from deadheat.check.decide.wing_gong import NoOrder, Order, OutOfBudget, find_order
-from deadheat.check.fragment import Decider, decider_of
+from deadheat.check.fragment import lives_fit
 from deadheat.check.weakening import split_lists, weakened
 from deadheat.model.history import History, Kind
 from deadheat.model.promises import DeletePromise, Promises
@@ -78,7 +78,7 @@ def legal(history: History, promises: Promises, budget: int) -> Legality:
 
 def _ordered(history: History, promises: Promises, budget: int) -> Legality:
     """The same of a history that is ``weakened``."""
-    if decider_of(history, promises) is not Decider.LIVES:
+    if not lives_fit(history, promises):
         return searched(history, promises, budget)
     try:
         straight = sweep(
@@ -103,7 +103,7 @@ def surroundings(end: DeadEnd, promises: Promises, budget: int) -> Impossible | 
 
 def decided(history: History, promises: Promises, budget: int) -> Legality:
     """The same of a history that is ``weakened``, where the straight way does not lead through."""
-    if decider_of(history, promises) is not Decider.LIVES:
+    if not lives_fit(history, promises):
         return searched(history, promises, budget)
     return _fitting(history, promises, budget) or searched(history, promises, budget)
 

@@ -38,6 +38,7 @@ from deadheat.model.history import (
     Absent,
     Created,
     Deleted,
+    Exists,
     Found,
     Info,
     Kind,
@@ -45,9 +46,9 @@ from deadheat.model.history import (
     Offspring,
     Ok,
     Operation,
-    Renamed,
     ancestors,
     parents_of,
+    shown_sessions,
 )
 from deadheat.model.promises import ChildrenPromise, CreatePromise, DeletePromise
 
@@ -289,13 +290,8 @@ def _is(op: Operation, result: type[Deleted | Absent]) -> bool:
 
 
 def _shows(op: Operation, session: str) -> bool:
-    match op.outcome:
-        case Ok(Listed() | Offspring() as listed):
-            return session in listed.sessions
-        case Ok(Found() | Renamed()):
-            return op.invocation.session == session
-        case _:
-            return False
+    told_by_a_create = isinstance(op.result, Created | Exists)
+    return not told_by_a_create and session in shown_sessions(op)
 
 
 def _lacks(op: Operation, session: str) -> bool:
