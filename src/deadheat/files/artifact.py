@@ -15,7 +15,7 @@ import json
 import os
 import platform
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum, StrEnum
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
@@ -39,7 +39,7 @@ from deadheat.model.grounds import (
     announcements_named,
     calls_named,
 )
-from deadheat.model.history import Created, History, Invocation, Ok
+from deadheat.model.history import Created, History, Invocation
 from deadheat.model.program import Create, Program, Recreate, Var, makes, problems
 
 # Not for typing only: cattrs reads these annotations when the program runs.
@@ -131,16 +131,11 @@ class Explanation:
 
 def explanation_of(divergence: Divergence) -> Explanation:
     """The explanation that a divergence carries."""
-    return Explanation(
-        divergence.proof,
-        divergence.counterfactual,
-        divergence.also_fits,
-        divergence.first_impossible,
-        divergence.strongest_promise_held,
-        divergence.slack_ns,
-        divergence.lists,
-        divergence.heard,
-    )
+    return Explanation(**_explained_by(divergence))
+
+
+def _explained_by(said: Divergence | Explanation) -> dict[str, Any]:
+    return {field.name: getattr(said, field.name) for field in fields(Explanation)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,11 +195,9 @@ def sessions_of(program: Program, history: History) -> dict[str, str]:
     others: list[tuple[str, str]] = []
     for place, call in program.placed():
         op = by_place.get(place)
-        if op is None or not isinstance(op.outcome, Ok):
+        if op is None or not isinstance(op.result, Created):
             continue
-        if not isinstance(op.outcome.result, Created):
-            continue
-        session, made = op.outcome.result.session, makes(call)
+        session, made = op.result.session, makes(call)
         if made is not None:
             names[made.name] = session
         elif isinstance(call, Recreate):
@@ -243,14 +236,7 @@ def divergence_of(artifact: Artifact) -> Divergence:
         sessions=artifact.about,
         reason=artifact.reason,
         transient=artifact.transient,
-        proof=artifact.explanation.proof,
-        counterfactual=artifact.explanation.counterfactual,
-        also_fits=artifact.explanation.also_fits,
-        first_impossible=artifact.explanation.first_impossible,
-        strongest_promise_held=artifact.explanation.strongest_promise_held,
-        slack_ns=artifact.explanation.slack_ns,
-        lists=artifact.explanation.lists,
-        heard=artifact.explanation.heard,
+        **_explained_by(artifact.explanation),
     )
 
 
