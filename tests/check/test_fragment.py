@@ -16,6 +16,7 @@ from deadheat.check.fragment import (
     Unsupported,
     decider_of,
     fragment_of,
+    lives_fit,
     row_of,
     traits_of,
 )
@@ -121,6 +122,23 @@ def test_who_decides() -> None:
     assert decider_of(mixed, Promises()) is None
     assert isinstance(fragment_of(mixed, Promises()), Unsupported)
     assert isinstance(fragment_of(ARCHIVED, Promises(), meant=False), Unsupported)
+
+
+KNOWN = {Kind.CREATE, Kind.RECREATE, Kind.DELETE, Kind.GET, Kind.LIST, Kind.RENAME}
+
+
+@pytest.mark.parametrize("kind", sorted(set(Kind) - KNOWN - {Kind.OWN}))
+def test_a_kind_that_the_lives_do_not_know_is_the_searchs(kind: Kind) -> None:
+    history = added((Invocation(kind, "x"), Absent()))
+    assert decider_of(history, Promises()) is Decider.SEARCH
+    assert not lives_fit(history, Promises())
+
+
+@pytest.mark.parametrize("kind", sorted(KNOWN))
+def test_a_kind_that_the_lives_know_is_theirs(kind: Kind) -> None:
+    history = added((Invocation(kind, "x"), Info(Unknown.TIMEOUT)))
+    assert decider_of(history, Promises()) is Decider.LIVES
+    assert lives_fit(history, Promises())
 
 
 def test_what_can_be_said_of_an_impossible_one() -> None:
