@@ -42,7 +42,7 @@ from deadheat.cli.screen import CampaignView
 from deadheat.errors import BadArtifact, BadFile, StartFailed
 from deadheat.files import artifact as artifacts
 from deadheat.files.artifact import Artifact, Expectation
-from deadheat.files.results import CampaignFinding, CampaignRecord, Example, Standing
+from deadheat.files.results import CampaignFinding, CampaignRecord, Finding, Standing
 from deadheat.files.toml_file import load
 from deadheat.model.grounds import NoPlace, Rejected, Told, UnknownTitle, WouldAnswer
 from deadheat.model.history import (
@@ -274,7 +274,7 @@ def test_the_curl_lines_run_nothing_of_the_artifacts(folder: Path) -> None:
 
 def job_of(text: str) -> Any:
     artifact = replace(artifacts.from_json(nasty_example(text), "x"), rate=example().rate)
-    found = Example(artifact, Path("x.json"), 3, finished=True)
+    found = Finding(artifact, Path("x.json"), 3, finished=True)
     red = replace(
         regression(Standing.CAME_BACK), artifact=artifact, target=text, name=text, why=text
     )

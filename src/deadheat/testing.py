@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     import pytest
 
     from deadheat.drive.target import Target
-    from deadheat.files.results import Example, JobResult
+    from deadheat.files.results import Finding, JobResult
     from deadheat.model.program import Program
 
 __all__ = [
@@ -295,7 +295,7 @@ def _at(url: str, options: Options, root: Path, *, exclusive: bool) -> Target:
     return profile.target(profile.name, base_url=url, exclusive=exclusive)
 
 
-def _finding(example: Example, *, reachable: bool) -> str:
+def _finding(example: Finding, *, reachable: bool) -> str:
     path = example.path
     lines = [finding_text(example.artifact, path)]
     if not reachable:

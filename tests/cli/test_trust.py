@@ -19,7 +19,7 @@ from deadheat.cli.trust import what_runs
 from deadheat.drive.journal import FOLDER
 from deadheat.files import artifact as artifacts
 from deadheat.files.regressions import group_of, label_of
-from deadheat.files.results import Example
+from deadheat.files.results import Finding
 from deadheat.report.finding import finding_text
 from deadheat.report.words import replay_line
 from deadheat.run.search import folder_name
@@ -205,7 +205,7 @@ def test_the_printed_command_names_a_profile_of_an_address(folder: Path) -> None
     assert words_of(line)[2:] == ["--profile", "evil.toml"]
     assert resolve("http://127.0.0.1:9", profile="opencode").again == ()
     assert resolve("demo").again == ()
-    assert Example(found, folder, 1, finished=True).kept is False
+    assert Finding(found, folder, 1, finished=True).kept is False
 
 
 def test_a_strangers_name_leads_to_no_other_folder() -> None:

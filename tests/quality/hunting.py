@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from deadheat.drive.executor import Execution
     from deadheat.drive.target import Target
     from deadheat.files.artifact import Artifact
-    from deadheat.files.results import Example, Summary
+    from deadheat.files.results import Finding, Summary
     from deadheat.model.program import Program
     from deadheat.model.verdict import Verdict
 
@@ -53,7 +53,7 @@ class Hunt:
         return None if example is None else example.artifact
 
     @property
-    def example(self) -> Example | None:
+    def example(self) -> Finding | None:
         """The same, with its file."""
         proven = [one for one in self.summary.findings if one.artifact.proven_minimal]
         return next(iter((*proven, *self.summary.findings)), None)

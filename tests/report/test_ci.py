@@ -14,7 +14,7 @@ from tests.examples import example, ghost
 
 from deadheat.errors import NothingExercised
 from deadheat.files.artifact import Expectation
-from deadheat.files.results import Example, JobResult, Regression, Replayed, Standing, Summary
+from deadheat.files.results import Finding, JobResult, Regression, Replayed, Standing, Summary
 from deadheat.model.grounds import Told
 from deadheat.report import github
 from deadheat.report.cases import Ended, cases_of, last_line, one_of, power_text
@@ -27,7 +27,7 @@ XSD = xmlschema.XMLSchema(Path(__file__).with_name("junit.xsd"))
 PATH = Path("fuzz/regressions/demo/ghost-1.json")
 
 
-def summary(*findings: Example, programs: int = 1_204, undecided: int = 0) -> Summary:
+def summary(*findings: Finding, programs: int = 1_204, undecided: int = 0) -> Summary:
     return Summary(
         *(
             "demo",
@@ -80,7 +80,7 @@ def result(*regressions: Regression, of: Summary | None = None, error: bool = Fa
 
 EVERY = result(
     *(regression(standing, "no network" if "avail" in standing else "") for standing in Standing),
-    of=summary(Example(example(), Path("x.json"), 3, finished=False)),
+    of=summary(Finding(example(), Path("x.json"), 3, finished=False)),
 )
 
 
@@ -153,7 +153,7 @@ def test_the_page_shows_the_diagram_in_a_block_that_holds() -> None:
     assert page.count("```text") == 3
     assert "┌ delete(" in page
     odd = replace(example(), reason=Told("```\n# no heading"))
-    page = github.summary_markdown(result(of=summary(Example(odd, Path("x"), 1, finished=True))))
+    page = github.summary_markdown(result(of=summary(Finding(odd, Path("x"), 1, finished=True))))
     assert "````text" in page
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.examples import example, ghost
 
 from deadheat.errors import ExitCode
-from deadheat.files.results import Example, Replayed, Summary
+from deadheat.files.results import Finding, Replayed, Summary
 from deadheat.model.release import Release, Via
 from deadheat.report.finding import finding_text
 from deadheat.report.run import machine_line, replay_text, run_text
@@ -20,7 +20,7 @@ CLEAN = Summary(
     *("demo", "p", 1, 100, 100, 900, 50, 0, 0, 0, 12.0, "time", {"delete": 9}, {"delete": 9}, ()),
     raced=100,
 )
-FOUND = replace(CLEAN, findings=(Example(example(), Path("x/y.json"), 3, True),))
+FOUND = replace(CLEAN, findings=(Finding(example(), Path("x/y.json"), 3, True),))
 
 
 def machine(summary: Summary | None, code: int) -> dict[str, object]:

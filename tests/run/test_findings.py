@@ -15,8 +15,7 @@ from deadheat.files import artifact as artifacts
 from deadheat.files.artifact import RateRecord, is_better
 from deadheat.model.program import Create, Delete, structure
 from deadheat.model.promises import Promises
-from deadheat.run.findings import Shelf
-from deadheat.run.measured import Measured
+from deadheat.run.findings import Measured, Shelf
 from deadheat.run.plan import Plan
 from deadheat.trials.stats import rate
 
@@ -33,16 +32,16 @@ def shelf(folder: Path) -> Shelf:
 def test_first_sight_writes_and_later_ones_only_count(tmp_path: Path) -> None:
     kept = shelf(tmp_path)
     _, divergence = ghost()
-    assert kept.waiting() is None
+    assert kept.waiting() == ()
     first = kept.note(TWO_DELETES, divergence, 4)
     assert first is not None
     assert artifacts.read(first.path) == first.artifact
     assert first.artifact.origin.programs == 4
     assert first.artifact.rate is None
     assert kept.note(TWO_DELETES, divergence, 9) is None
-    (example,) = kept.examples()
+    (example,) = kept.findings()
     assert (example.seen, example.finished) == (2, False)
-    assert kept.waiting() is not None
+    assert kept.waiting() == (divergence.signature,)
 
 
 def test_measured_it_is_finished_and_keeps_one_file(tmp_path: Path) -> None:
@@ -55,7 +54,7 @@ def test_measured_it_is_finished_and_keeps_one_file(tmp_path: Path) -> None:
     done = kept.measured(divergence.signature, measured, often)
     assert done.finished
     assert done.artifact.most_reliable == structure(TWO_DELETES)
-    assert kept.waiting() is None
+    assert kept.waiting() == ()
     assert list(tmp_path.iterdir()) == [done.path]
     alike = kept.measured(
         divergence.signature, measured, Measured(TWO_DELETES, divergence, rate(12, 100))

@@ -27,7 +27,7 @@ from deadheat.errors import (
     UserError,
     VersionsDiffer,
 )
-from deadheat.files.artifact import divergence_of, from_json
+from deadheat.files.artifact import from_json, signature_of
 from deadheat.model.program import structure
 from deadheat.run import events
 from deadheat.run.event_lines import event_name
@@ -361,7 +361,7 @@ class Coordinator:
         )
         if finding is not None:
             self._broadcast(self._catalogue.know(finding))
-            signature = divergence_of(artifact).signature
+            signature = signature_of(artifact)
             calls = len(artifact.program.calls())
             self._say(
                 events.Found(finding.key, signature, finding.first_program, calls, finding.path)
@@ -372,7 +372,7 @@ class Coordinator:
             before = self._catalogue.get(said.key)
             after = self._catalogue.better(said)
             if before is not None and after is not None and after is not before:
-                signature = divergence_of(after.artifact).signature
+                signature = signature_of(after.artifact)
                 calls = len(after.artifact.program.calls())
                 self._say(events.Shrunk(said.key, signature, calls, None))
             return

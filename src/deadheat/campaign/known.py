@@ -57,8 +57,10 @@ class Catalogue:
 
     def found(self, artifact: Artifact, at_s: float, program: int) -> CampaignFinding | None:
         """A worker thinks that this is new. The finding, saved, if it is."""
-        signature = artifacts.divergence_of(artifact).signature
-        same = [f for f in self._findings.values() if _signature(f) == signature]
+        signature = artifacts.signature_of(artifact)
+        same = [
+            f for f in self._findings.values() if artifacts.signature_of(f.artifact) == signature
+        ]
         if any(not f.settled for f in same):
             return None  # its minimum is not known yet: nobody can say that this is another one
         fitting = [f for f in same if can_show(artifact.program, race_shape(f.artifact.program))]
@@ -192,7 +194,10 @@ class Catalogue:
                 continue
             theirs = other.artifact.program
             alike = can_show(program, race_shape(theirs)) or can_show(theirs, race_shape(program))
-            if _signature(other) == _signature(settled) and alike:
+            if (
+                artifacts.signature_of(other.artifact) == artifacts.signature_of(settled.artifact)
+                and alike
+            ):
                 return other
         return None
 
@@ -204,10 +209,6 @@ class Catalogue:
         """What a worker is told of it."""
         whole = artifacts.to_json(finding.artifact)
         return protocol.Know(finding.key, whole, finding.settled, finding.programs, finding.hits)
-
-
-def _signature(finding: CampaignFinding) -> object:
-    return artifacts.divergence_of(finding.artifact).signature
 
 
 def _replaces(new: Artifact, old: Artifact) -> bool:

@@ -214,7 +214,7 @@ class Store:
                 artifact = artifacts.read(path)
             except BadArtifact:
                 continue
-            key = str(artifacts.divergence_of(artifact).signature)
+            key = str(artifacts.signature_of(artifact))
             if key in keys:  # the smaller example that was to replace it, or the one replaced
                 path.unlink(missing_ok=True)
                 continue

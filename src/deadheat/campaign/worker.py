@@ -180,7 +180,7 @@ class Worker:
         path = self._folder / f"before-{artifact.filename}"
         with self._counting.pursuing(order.key, engine):
             await engine.shrink_again(artifact, path)
-        self._counting.pursued(order.key, engine, artifacts.divergence_of(artifact).signature)
+        self._counting.pursued(order.key, engine, artifacts.signature_of(artifact))
 
     async def _look_after_the_server(self) -> None:
         begin = self._begin

@@ -47,19 +47,13 @@ _SUMS = (
 )
 
 
-@dataclass(slots=True)
-class _Finding:
+@dataclass(slots=True, kw_only=True)
+class _KnownHere(Known):
+    """With the example that the coordinator has, and when this worker sent one last."""
+
     artifact: Artifact
     signature: Signature
-    minimum: tuple[str, ...]
-    settled: bool
-    programs: int
-    hits: int
     sighted_s: float = float("-inf")
-
-    def known(self) -> Known:
-        """Unsettled, its minimum is not known yet, and nothing can be left out for it."""
-        return Known(self.minimum if self.settled else (), self.programs, self.hits)
 
 
 class Recounting:
@@ -80,7 +74,7 @@ class Recounting:
         self._environment = artifacts.environment()
         self._coverage = Coverage()
         self._corpus = Corpus(offsets_us)
-        self._findings: dict[str, _Finding] = {}
+        self._findings: dict[str, _KnownHere] = {}
         self._share = self.position = self._drawn_here = 0
         self._seen: Counter[str] = Counter()
         self._silence: dict[str, tuple[int, int]] = {}
@@ -99,13 +93,13 @@ class Recounting:
 
     def know(self, order: protocol.Know, artifact: Artifact) -> None:
         """A finding as the coordinator has it."""
-        self._findings[order.key] = _Finding(
-            artifact,
-            artifacts.divergence_of(artifact).signature,
-            race_shape(artifact.program),
-            order.settled,
-            order.programs,
-            order.hits,
+        self._findings[order.key] = _KnownHere(
+            artifact=artifact,
+            signature=artifacts.signature_of(artifact),
+            minimum=race_shape(artifact.program),
+            settled=order.settled,
+            programs=order.programs,
+            hits=order.hits,
         )
 
     def forget(self, key: str) -> None:
@@ -122,7 +116,7 @@ class Recounting:
 
     def worth_running(self, program: Program, rng: random.Random) -> bool:
         """See ``trials.corpus.worth_running``; what is left out is counted."""
-        worth = worth_running(program, (f.known() for f in self._findings.values()), rng)
+        worth = worth_running(program, self._findings.values(), rng)
         self._skipped += not worth
         return worth
 
@@ -182,7 +176,7 @@ class Recounting:
             self._look_at_shape(program, divergence)
 
     def _sighted(
-        self, key: str, finding: _Finding, program: Program, divergence: Divergence
+        self, key: str, finding: _KnownHere, program: Program, divergence: Divergence
     ) -> None:
         smaller = len(program.calls()) < len(finding.artifact.program.calls())
         if finding.settled and smaller:
@@ -233,7 +227,7 @@ class Recounting:
 
     def _better(self, key: str, engine: Engine, signature: Signature, *, finished: bool) -> None:
         for example in engine.summary().findings:
-            if artifacts.divergence_of(example.artifact).signature == signature:
+            if artifacts.signature_of(example.artifact) == signature:
                 whole = artifacts.to_json(example.artifact)
                 picture = tuple((us, t.diverged, t.decided) for us, t in engine.picture)
                 self._say(

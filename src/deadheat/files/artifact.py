@@ -45,7 +45,7 @@ from deadheat.model.program import Create, Program, Recreate, Var, makes, proble
 # Not for typing only: cattrs reads these annotations when the program runs.
 from deadheat.model.promises import Promises
 from deadheat.model.release import Via
-from deadheat.model.verdict import Anomaly, Diverged, Divergence, ListDiff
+from deadheat.model.verdict import Anomaly, Diverged, Divergence, ListDiff, Signature
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -238,6 +238,11 @@ def divergence_of(artifact: Artifact) -> Divergence:
         transient=artifact.transient,
         **_explained_by(artifact.explanation),
     )
+
+
+def signature_of(artifact: Artifact) -> Signature:
+    """What it is filed under."""
+    return divergence_of(artifact).signature
 
 
 def _converter() -> cattrs.Converter:
@@ -448,13 +453,9 @@ def is_better(one: Artifact, other: Artifact) -> bool:
     What is proven to be minimal goes before what is not, then fewer calls, then the rate that it
     has at least: a higher one and a better measured one are both more use.
     """
-    if (one.target.name, one.target.profile, one.target.promises) != (
-        other.target.name,
-        other.target.profile,
-        other.target.promises,
-    ):
-        return True
-    return _worth(one) > _worth(other)
+    its, old = one.target, other.target
+    same = (its.name, its.profile, its.promises) == (old.name, old.profile, old.promises)
+    return not same or _worth(one) > _worth(other)
 
 
 def _worth(artifact: Artifact) -> tuple[bool, int, float]:

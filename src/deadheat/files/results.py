@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from deadheat.files.artifact import divergence_of
+from deadheat.files.artifact import divergence_of, signature_of
 from deadheat.model.program import sort_key
 from deadheat.model.release import Via
 from deadheat.trials.corpus import can_show, race_shape
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
     from deadheat.errors import DeadheatError
     from deadheat.files.artifact import Artifact, Expectation
-    from deadheat.model.verdict import Anomaly, Divergence
+    from deadheat.model.verdict import Anomaly, Divergence, Signature
     from deadheat.trials.coverage import Overlap, Pairing, Silence
     from deadheat.trials.evidence import Evidence
     from deadheat.trials.stats import Rate
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """One distinct divergence of a run: its best example, and how many trials showed it.
+class Finding:
+    """One distinct divergence of a run: its best example so far, and how many trials showed it.
 
-    ``finished``: shrinking and measuring came to their end. ``kept``: the file at ``path`` holds
-    an earlier run's example of the same, which is better.
+    ``pursued``: its turn has come; ``finished``: shrinking and measuring came to their end.
+    ``kept``: the file at ``path`` holds an earlier run's example of the same, which is better.
     """
 
     artifact: Artifact
@@ -36,6 +36,17 @@ class Example:
     seen: int
     finished: bool
     kept: bool = False
+    pursued: bool = False
+
+    @property
+    def divergence(self) -> Divergence:
+        """As it was observed, of just this example's program."""
+        return divergence_of(self.artifact)
+
+    @property
+    def signature(self) -> Signature:
+        """What it is filed under."""
+        return self.divergence.signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +75,7 @@ class Summary:
     ended: str
     drawn: dict[str, int]
     answered: dict[str, int]
-    findings: tuple[Example, ...]
+    findings: tuple[Finding, ...]
     rounds: int = 0
     missed_rounds: int = 0
     via: Via = Via.TCP
@@ -211,7 +222,7 @@ def _may_be(one: CampaignFinding, head: CampaignFinding) -> bool:
 
 def _fault(one: CampaignFinding) -> Anomaly:
     """What it is filed under: a ghost that somebody saw gone is still one."""
-    return divergence_of(one.artifact).signature.anomaly
+    return signature_of(one.artifact).anomaly
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from deadheat.trials.evidence import rate_refuted
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from deadheat.files.results import Example, JobResult, Regression, Summary
+    from deadheat.files.results import Finding, JobResult, Regression, Summary
 
 # A race seen in one of so many; the figures on either side are as good, so two digits will do.
 _DIGITS = 2
@@ -158,12 +158,12 @@ def search_case(result: JobResult) -> Case:
     return Case(name, Ended.PASSED, power_text(summary), power_text(summary), seconds)
 
 
-def finding_line(example: Example) -> str:
+def finding_line(example: Finding) -> str:
     """``ghost (create, delete, read)``."""
     return signature_text(example.artifact)
 
 
-def finding_story(example: Example, again: tuple[str, ...] = ()) -> str:
+def finding_story(example: Finding, again: tuple[str, ...] = ()) -> str:
     """The whole finding, and whether it is finished."""
     story = finding_text(example.artifact, example.path, again, kept=example.kept)
     return story if example.finished else f"{story}\n{UNFINISHED}"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from deadheat.drive.event_loop import alarm
 from deadheat.errors import BadArtifact, DeadheatError, ExitCode, StartFailed
-from deadheat.files.artifact import Expectation, divergence_of
+from deadheat.files.artifact import Expectation, signature_of
 from deadheat.files.regressions import committed, expected_of, group_of, label_of
 from deadheat.files.results import (
     PROVES_NOTHING,
@@ -319,9 +319,7 @@ def _proves_nothing(target: Target, summary: Summary | None) -> DeadheatError | 
 
 def _known(due: tuple[_Due, ...]) -> tuple[Signature, ...]:
     return tuple(
-        divergence_of(case.artifact).signature
-        for case in due
-        if case.expected is Expectation.DIVERGES
+        signature_of(case.artifact) for case in due if case.expected is Expectation.DIVERGES
     )
 
 

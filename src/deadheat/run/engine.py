@@ -19,14 +19,13 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from deadheat.files.results import Summary
+from deadheat.files.results import Finding, Summary
 from deadheat.model.program import Program, canonical, kind_of, structure
 from deadheat.model.verdict import Diverged, Divergence, Signature, Undecided, Verdict
 from deadheat.run import events
 from deadheat.run.counts import Counts
-from deadheat.run.findings import Finding, Shelf
+from deadheat.run.findings import Measured, Shelf
 from deadheat.run.judge import only_late
-from deadheat.run.measured import Measured
 from deadheat.run.trial import Trial, once
 from deadheat.trials.amplify import Widener
 from deadheat.trials.evidence import Came, counts_for_rate
@@ -130,7 +129,7 @@ class Engine:
             ended=self._ended,
             drawn=dict(counts.drawn),
             answered=dict(counts.answered),
-            findings=self._shelf.examples(),
+            findings=self._shelf.findings(),
             rounds=counts.rounds,
             missed_rounds=counts.missed_rounds,
             via=self._live.target.via,
@@ -156,7 +155,7 @@ class Engine:
 
     def _turn_left_s(self) -> float:
         """Seconds left for the finding at hand: all there are, unless another one waits."""
-        if self._shelf.waiting() is None or self._plan.exit_first:
+        if not self._shelf.waiting() or self._plan.exit_first:
             return self._left_s()
         return min(self._turn_ends_s - self._elapsed_s(), self._left_s())
 
@@ -200,8 +199,10 @@ class Engine:
         self._patient = True  # as it may be needed
         self._listen = finding.signature.heard
         for_widening = round(trials * _PART_FOR_WIDENING)
-        tuned = await self._tune(finding.program, finding.divergence, trials - for_widening)
-        program, divergence = tuned or (finding.program, finding.divergence)
+        tuned = await self._tune(
+            finding.artifact.program, finding.divergence, trials - for_widening
+        )
+        program, divergence = tuned or (finding.artifact.program, finding.divergence)
         measured = await self._measure(program, divergence, finding.signature)
         saved = self._shelf.measured(finding.signature, measured, None)
         self._tell(events.Saved(str(finding.signature), saved.artifact, saved.path, saved.kept))
@@ -290,7 +291,7 @@ class Engine:
     async def _shrink(self, finding: Finding) -> Shrunk:
         self._enter(events.Phase.SHRINKING)
         shrinker = Shrinker(
-            finding.program,
+            finding.artifact.program,
             finding.divergence,
             rng=random.Random(f"{self._plan.seed} {finding.signature}"),
             budget=self._plan.shrink_trials,
@@ -331,10 +332,10 @@ class Engine:
 
     def _commoner_than(self, mine: Signature, before: dict[Signature, int]) -> Signature | None:
         """A waiting finding that has shown much more often since then."""
-        if mine in self._put_back or self._shelf.waiting() is None:
+        if mine in self._put_back or not self._shelf.waiting():
             return None
         since = {one: seen - before.get(one, 0) for one, seen in self._shelf.seen().items()}
-        waits = {one.signature for one in self._shelf.findings() if not one.pursued}
+        waits = self._shelf.waiting()
         enough = max(_OFTEN, _COMMONER * since[mine])
         often = [one for one in since if one in waits and since[one] >= enough]
         return max(often, key=lambda one: since[one], default=None)

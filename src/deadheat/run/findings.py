@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from deadheat.errors import BadArtifact
 from deadheat.files import artifact as artifacts
 from deadheat.files.artifact import Artifact, Environment, Origin, RateRecord, TargetRecord
-from deadheat.files.results import Example
+from deadheat.files.results import Finding
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,31 +24,21 @@ if TYPE_CHECKING:
     from deadheat.model.program import Program
     from deadheat.model.promises import Promises
     from deadheat.model.verdict import Divergence, Signature
-    from deadheat.run.measured import Measured
     from deadheat.run.plan import Plan
     from deadheat.trials.shrunk import Shrunk
     from deadheat.trials.stats import Rate
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One distinct divergence.
+class Measured:
+    """A program with the rate that fresh trials gave it; None: there were too few.
 
-    ``program`` and ``divergence`` are the best example so far; ``seen`` counts
-    the trials that showed it. ``pursued``: its turn has come; ``finished``: and
-    gone, with a measured rate. ``kept``: the file at ``path`` is an earlier run's, and better.
+    ``divergence`` was observed of exactly this program.
     """
 
-    signature: Signature
     program: Program
     divergence: Divergence
-    first_program: int
-    seen: int
-    pursued: bool
-    finished: bool
-    artifact: Artifact
-    path: Path
-    kept: bool = False
+    rate: Rate | None
 
 
 class Shelf:
@@ -66,22 +56,17 @@ class Shelf:
         """In the order in which they were first seen."""
         return tuple(self._findings.values())
 
-    def examples(self) -> tuple[Example, ...]:
-        """The findings as a run's results."""
-        return tuple(
-            Example(f.artifact, f.path, f.seen, f.finished, f.kept) for f in self.findings()
-        )
-
-    def waiting(self) -> Finding | None:
-        """The first finding that nobody has pursued yet."""
-        return next((f for f in self._findings.values() if not f.pursued), None)
+    def waiting(self) -> tuple[Signature, ...]:
+        """Those whose turn has not come yet."""
+        return tuple(one for one, found in self._findings.items() if not found.pursued)
 
     def take(self, wanted: Signature | None = None) -> Finding | None:
         """The same, or the ``wanted`` one; from now on it counts as pursued."""
-        found = self.waiting() if wanted is None else self._findings[wanted]
-        if found is not None:
-            self._findings[found.signature] = replace(found, pursued=True)
-        return found
+        signature = next(iter(self.waiting()), None) if wanted is None else wanted
+        if signature is None:
+            return None
+        self._findings[signature] = replace(self._findings[signature], pursued=True)
+        return self._findings[signature]
 
     def put_back(self, signature: Signature) -> None:
         """Its turn is over for now: it waits again, as small as it has become."""
@@ -101,26 +86,12 @@ class Shelf:
             return None
         artifact = self._artifact(program, divergence, Origin(self._plan.seed, programs, 0))
         path, kept = self._save(artifact)
-        finding = Finding(
-            signature, program, divergence, programs, 1, False, False, artifact, path, kept
-        )
-        self._findings[signature] = finding
-        return finding
+        self._findings[signature] = Finding(artifact, path, 1, finished=False, kept=kept)
+        return self._findings[signature]
 
     def recall(self, artifact: Artifact, path: Path) -> Finding:
         """A finding of an earlier run. Its file is the user's, and stays as it is."""
-        divergence = artifacts.divergence_of(artifact)
-        finding = Finding(
-            signature=divergence.signature,
-            program=artifact.program,
-            divergence=divergence,
-            first_program=artifact.origin.programs,
-            seen=1,
-            pursued=True,
-            finished=False,
-            artifact=artifact,
-            path=path,
-        )
+        finding = Finding(artifact, path, 1, finished=False, pursued=True)
         self._findings[finding.signature] = finding
         return finding
 
@@ -132,13 +103,13 @@ class Shelf:
             self._artifact(
                 shrunk.smallest,
                 shrunk.smallest_divergence,
-                Origin(self._plan.seed, finding.first_program, shrunk.trials),
+                Origin(self._plan.seed, finding.artifact.origin.programs, shrunk.trials),
             ),
             proven_minimal=shrunk.proven_minimal,
             needs_race=not shrunk.sequential,
             most_reliable=shrunk.most_reliable if differs else None,
         )
-        return self._replace(finding, artifact, shrunk.smallest, shrunk.smallest_divergence)
+        return self._replace(signature, artifact)
 
     def measured(
         self, signature: Signature, measured: Measured, reliable: Measured | None
@@ -154,27 +125,17 @@ class Shelf:
             most_reliable=reliable.program if reliable is not None and better else None,
             most_reliable_rate=_record(reliable.rate) if reliable is not None and better else None,
         )
-        updated = self._replace(finding, artifact, measured.program, measured.divergence)
+        updated = self._replace(signature, artifact)
         self._findings[signature] = replace(updated, finished=measured.rate is not None)
         return self._findings[signature]
 
-    def _replace(
-        self, finding: Finding, artifact: Artifact, program: Program, divergence: Divergence
-    ) -> Finding:
+    def _replace(self, signature: Signature, artifact: Artifact) -> Finding:
+        before = self._findings[signature]
         path, kept = self._save(artifact)
-        if path != finding.path and finding.path in self._written:
-            finding.path.unlink(missing_ok=True)
-        current = self._findings[finding.signature]
-        updated = replace(
-            current,
-            program=program,
-            divergence=divergence,
-            artifact=artifact,
-            path=path,
-            kept=kept,
-        )
-        self._findings[finding.signature] = updated
-        return updated
+        if path != before.path and before.path in self._written:
+            before.path.unlink(missing_ok=True)
+        self._findings[signature] = replace(before, artifact=artifact, path=path, kept=kept)
+        return self._findings[signature]
 
     def _save(self, artifact: Artifact) -> tuple[Path, bool]:
         """Where it is on disk now, and whether what is there is an earlier run's, and better."""

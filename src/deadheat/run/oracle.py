@@ -102,7 +102,7 @@ class SavedProgram:
             trial = await once(live, program)
             if isinstance(trial.verdict, Diverged):
                 shelf.note(program, trial.verdict.divergence, 0)
-                (example,) = shelf.examples()
+                (example,) = shelf.findings()
                 return Evidence(program, finding_text(example.artifact, example.path))
             undecided = isinstance(trial.verdict, Undecided)
             until.feed(Came.UNDECIDED if undecided else Came.QUIET, trial.unraced)

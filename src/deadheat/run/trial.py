@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deadheat.files.artifact import divergence_of
+from deadheat.files.artifact import signature_of
 from deadheat.model.history import makespan_ns
 from deadheat.model.verdict import Diverged, Divergence, Undecided
 from deadheat.run.judge import judge
@@ -87,7 +87,7 @@ async def once(
 
 async def look(live: LiveTarget, artifact: Artifact) -> Look:
     """Runs the artifact's program once. Raises ``TargetError``."""
-    wanted = divergence_of(artifact).signature
+    wanted = signature_of(artifact)
     trial = await once(live, artifact.program, listen=wanted.heard)
     shown = trial.shows(wanted)
     if shown is None and isinstance(trial.verdict, Diverged):

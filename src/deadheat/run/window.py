@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deadheat.files.artifact import divergence_of
+from deadheat.files.artifact import signature_of
 from deadheat.run.trial import once
 from deadheat.trials.tuning import Tuner
 
@@ -30,4 +30,4 @@ async def look_around(live: LiveTarget, tuner: Tuner, tell: Callable[[int], None
 
 def tuner_of(artifact: Artifact, trials: int, rng: Random) -> Tuner:
     """Looks for the recorded divergence around the recorded program."""
-    return Tuner(artifact.program, divergence_of(artifact).signature, rng=rng, trials=trials)
+    return Tuner(artifact.program, signature_of(artifact), rng=rng, trials=trials)

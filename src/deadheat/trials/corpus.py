@@ -153,16 +153,18 @@ def can_show(program: Program, minimum: tuple[str, ...]) -> bool:
     return all(have[kind] >= count for kind, count in Counter(minimum).items())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Known:
     """A divergence that is known: what races in its minimum, and how loud it is.
 
-    ``hits`` of the ``programs`` that could show it did.
+    ``hits`` of the ``programs`` that could show it did. Not ``settled``, its minimum is not known
+    yet, and nothing can be left out for it.
     """
 
     minimum: tuple[str, ...]
     programs: int = 0
     hits: int = 0
+    settled: bool = True
 
     def share_kept(self) -> float:
         """Of the programs that can show it, how many are worth running.
@@ -170,7 +172,7 @@ class Known:
         1 for a divergence that shows in few of them, 0.15 for one that shows in half: the time
         goes where the trial is not spoilt in advance.
         """
-        if self.programs < _ENOUGH_TO_KNOW or not self.minimum:
+        if self.programs < _ENOUGH_TO_KNOW or not self.minimum or not self.settled:
             return 1.0
         return max(_FEWEST_KEPT, 1 - 2 * self.hits / self.programs)
 
