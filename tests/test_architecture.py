@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import grimp
@@ -175,6 +176,26 @@ def test_modules_are_short_and_say_what_they_are_for(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert text.count("\n") <= LONGEST
     assert ast.get_docstring(ast.parse(text))
+
+
+def test_every_module_has_a_test_file_or_an_entry_that_says_where_else() -> None:
+    """``tests/`` mirrors the house; ``elsewhere.toml`` has what is tested with something else."""
+    tests = ROOT / "tests"
+    elsewhere = tomllib.loads((tests / "elsewhere.toml").read_text(encoding="utf-8"))
+    modules = {
+        str(path.relative_to(SRC).with_suffix(""))
+        for path in MODULES
+        if path.name not in ("__init__.py", "__main__.py")
+    }
+    mirrored = {
+        module
+        for module in modules
+        if (tests / module).parent.joinpath(f"test_{Path(module).name}.py").exists()
+    }
+    assert set(elsewhere) == modules - mirrored, "correct tests/elsewhere.toml"
+    named = {file for files in elsewhere.values() for file in files}
+    assert [file for file in sorted(named) if not (tests / file).exists()] == []
+    assert all(elsewhere.values())
 
 
 def test_the_checks_themselves_bite() -> None:
