@@ -111,11 +111,7 @@ class _Look:
         self.cascade = promises.children is ChildrenPromise.CASCADE
         self.alone = promises.children is ChildrenPromise.ORPHAN
         self.parents = parents_of(self.ops)
-        self.made = {
-            op.outcome.result.session: op
-            for op in self.ops
-            if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Created)
-        }
+        self.made = {op.result.session: op for op in self.ops if isinstance(op.result, Created)}
 
     # -- what is to be announced ------------------------------------------------------------
 
@@ -123,7 +119,9 @@ class _Look:
         """Each change that certainly happened, with the call that answered for it."""
         for session, op in self.made.items():
             yield (Change.CREATED, session, None), op
-        deletes = [op for op in self.ops if _is(op, Deleted) and op.kind is Kind.DELETE]
+        deletes = [
+            op for op in self.ops if isinstance(op.result, Deleted) and op.kind is Kind.DELETE
+        ]
         for session, made in self.made.items():
             taker = next((op for op in deletes if op.invocation.session == session), None)
             if taker is None and self.cascade:
@@ -132,7 +130,7 @@ class _Look:
                 yield (Change.DELETED, session, None), taker
         for op in self.ops if self.titles else ():
             session = op.invocation.session or ""
-            if _is(op, Renamed) and session in self.made:
+            if isinstance(op.result, Renamed) and session in self.made:
                 yield (Change.UPDATED, session, op.invocation.title), op
 
     def _cascade_that_took(
@@ -189,10 +187,10 @@ class _Look:
                 asked, makers = (made,), (made,)
             case Change.DELETED:
                 asked = self._deletes(one.session)
-                makers = tuple(op for op in asked if not _is(op, Absent))
+                makers = tuple(op for op in asked if not isinstance(op.result, Absent))
             case Change.UPDATED:
                 asked = self._writers(one)
-                makers = tuple(op for op in asked if not _is(op, Absent))
+                makers = tuple(op for op in asked if not isinstance(op.result, Absent))
                 if not asked:  # a title that the server chose
                     return
         calls = _once(made, *(makers or asked))
@@ -275,7 +273,7 @@ class _Look:
         made = self.made[session]
         makers: tuple[Operation, ...] = ()
         if change is Change.DELETED:
-            makers = tuple(op for op in self._deletes(session) if not _is(op, Absent))
+            makers = tuple(op for op in self._deletes(session) if not isinstance(op.result, Absent))
         proof = AnnouncedTwice(places[0], places[1])
         return _Fault(Anomaly.DUPLICATE_EVENT, session, _once(made, *makers), places, proof)
 
@@ -312,10 +310,6 @@ def _title_in(read: Operation, session: str) -> str | None:
             return next((entry.title for entry in entries if entry.session == session), None)
         case _:
             return None
-
-
-def _is(op: Operation, result: type[Absent | Deleted | Renamed]) -> bool:
-    return isinstance(op.outcome, Ok) and isinstance(op.outcome.result, result)
 
 
 def _once(*ops: Operation) -> tuple[Operation, ...]:

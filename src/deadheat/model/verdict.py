@@ -17,7 +17,6 @@ from deadheat.model.history import (
     Deleted,
     Info,
     Kind,
-    Ok,
     may_change,
     went_on_unanswered,
 )
@@ -256,7 +255,7 @@ def _acts_and_looks(witness: list[Operation]) -> set[str]:
     kinds: set[str] = set()
     deleted: set[str | None] = set()
     for op in witness:
-        result = op.outcome.result if isinstance(op.outcome, Ok) else None
+        result = op.result
         looked = not may_change(op) or isinstance(result, Absent) or result == FORBIDDEN
         if isinstance(result, Deleted):
             looked = op.invocation.session in deleted  # it was there again, or still

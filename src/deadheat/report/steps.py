@@ -256,7 +256,7 @@ class Words:
 
     def _would(self, it: Operation, would: WouldAnswer) -> str:
         got, sessions = self.answer(it), would.sessions
-        result = it.outcome.result if isinstance(it.outcome, Ok) else None
+        result = it.result
         if would.word:
             return f"answer {would.word}, and it answered {got}"
         if sessions is None:

@@ -84,7 +84,7 @@ def seen_titles(lives: Lives, sessions: set[str]) -> dict[str, set[str]]:
     for op in lives.operations:
         if not isinstance(op.outcome, Ok):
             continue
-        result = op.outcome.result
+        result = op.result
         if isinstance(result, Listed):
             for entry in result.entries:
                 if entry.session in found and entry.title is not None:

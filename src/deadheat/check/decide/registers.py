@@ -85,7 +85,7 @@ def _titled(lives: Lives, wanted: dict[str, Life]) -> dict[str, list[tuple[str, 
     for op in lives.operations:
         if not isinstance(op.outcome, Ok) or op.return_ns is None:
             continue
-        result = op.outcome.result
+        result = op.result
         if isinstance(result, Listed):
             for entry in result.entries:
                 if entry.title is not None and entry.session in found:

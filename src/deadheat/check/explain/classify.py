@@ -265,7 +265,7 @@ def story_of(history: History, session: str) -> Story:
     for op in sorted(history.operations, key=lambda op: (op.call_ns, op.index)):
         if not isinstance(op.outcome, Ok):
             continue
-        result = op.outcome.result
+        result = op.result
         if isinstance(result, Created):
             born_by = (op.return_ns or op.call_ns) if result.session == session else born_by
             continue
@@ -284,11 +284,7 @@ def story_of(history: History, session: str) -> Story:
 def _ranking(
     history: History, sessions: tuple[str, ...], promises: Promises
 ) -> tuple[Anomaly, ...]:
-    creators = [
-        op.outcome.result.session
-        for op in history.operations
-        if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Created)
-    ]
+    creators = [op.result.session for op in history.operations if isinstance(op.result, Created)]
     twice = len(set(creators)) < len(creators)
     if (twice and promises.one_life) or set(creators) & history.existing:
         return (Anomaly.DUPLICATE_ID,)
@@ -416,19 +412,14 @@ def _about_titles(history: History, core: History) -> tuple[Anomaly, ...]:
     core_shows = ((op.index, session) for op in core.operations for session, _ in shown_titles(op))
     if not torn.isdisjoint(core_shows):
         return (Anomaly.TORN_READ, Anomaly.STALE_READ, Anomaly.LOST_UPDATE)
-    shown = {
-        title
-        for op in history.operations
-        if isinstance(op.outcome, Ok)
-        for title in _titles(op.outcome.result)
-    }
+    shown = {title for op in history.operations for title in _titles(op.result)}
     renames = [op for op in core.operations if is_result(op, Renamed)]
     if any(op.invocation.title not in shown for op in renames):
         return (Anomaly.LOST_UPDATE, Anomaly.LATE, Anomaly.STALE_READ)
     return (Anomaly.STALE_READ, Anomaly.LATE, Anomaly.LOST_UPDATE)
 
 
-def _titles(result: Result) -> tuple[str | None, ...]:
+def _titles(result: Result | None) -> tuple[str | None, ...]:
     match result:
         case Found(title):
             return (title,)
@@ -443,10 +434,10 @@ def _without_titles(history: History) -> History | None:
     operations: list[Operation] = []
     looked = False
     for op in history.operations:
-        if isinstance(op.outcome, Ok) and any(t is not None for t in _titles(op.outcome.result)):
+        if any(t is not None for t in _titles(op.result)):
             looked = True
-            if isinstance(op.outcome.result, Listed):
-                blank: Result = Listed(tuple(Seen(e.session) for e in op.outcome.result.entries))
+            if isinstance(op.result, Listed):
+                blank: Result = Listed(tuple(Seen(e.session) for e in op.result.entries))
             else:
                 blank = Found()
             operations.append(replace(op, outcome=Ok(blank)))

@@ -170,7 +170,7 @@ class Facts:
             for i, op in enumerate(self.ops)
             if op.kind is Kind.DELETE
             and op.invocation.session in above
-            and (isinstance(op.outcome, Info) or _is(op, Deleted))
+            and (isinstance(op.outcome, Info) or isinstance(op.result, Deleted))
         ]
 
     def _cascades(self, session: str, creates: list[int], show: list[int]) -> None:
@@ -282,11 +282,7 @@ def _created(op: Operation) -> str:
 
 
 def _of(op: Operation, session: str, result: type[Deleted | Absent]) -> bool:
-    return op.invocation.session == session and _is(op, result)
-
-
-def _is(op: Operation, result: type[Deleted | Absent]) -> bool:
-    return isinstance(op.outcome, Ok) and isinstance(op.outcome.result, result)
+    return op.invocation.session == session and isinstance(op.result, result)
 
 
 def _shows(op: Operation, session: str) -> bool:

@@ -160,11 +160,7 @@ def _fewest_sessions(
         )
         return frozenset(found)
     narrowed = _lists_near(history, hint, impossible)
-    shown = [
-        op.outcome.result.sessions
-        for op in narrowed.operations
-        if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Listed)
-    ]
+    shown = [op.result.sessions for op in narrowed.operations if isinstance(op.result, Listed)]
     everywhere = frozenset.intersection(*shown) if shown else frozenset()
     ids = frozenset().union(narrowed.existing, *map(touched_sessions, narrowed.operations))
     # Those that some lists show and others do not are likely; those in all of them are not.
@@ -257,7 +253,7 @@ def _fewest_renames(history: History, impossible: Callable[[History], bool]) -> 
     """
     titles = _titles_shown(history)
     for op in history.operations:
-        answered = isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Renamed)
+        answered = isinstance(op.result, Renamed)
         if answered and op.invocation.title not in (None, *titles):
             rest = tuple(other for other in history.operations if other is not op)
             if impossible(replace(history, operations=rest)):
@@ -272,8 +268,8 @@ def _without_a_say(history: History) -> frozenset[int]:
     titles = _titles_shown(history)
     for op in history.operations:
         shown |= shown_sessions(op)
-        if isinstance(op.outcome, Ok) and isinstance(op.outcome.result, Created):
-            made.add(op.outcome.result.session)
+        if isinstance(op.result, Created):
+            made.add(op.result.session)
     return frozenset(
         op.index
         for op in history.operations
@@ -293,7 +289,7 @@ def _titles_shown(history: History) -> frozenset[str]:
     titles: set[str] = set()
     for op in history.operations:
         if isinstance(op.outcome, Ok):
-            match op.outcome.result:
+            match op.result:
                 case Listed(entries) | Offspring(entries):
                     titles.update(e.title for e in entries if e.title is not None)
                 case Found(str() as title):

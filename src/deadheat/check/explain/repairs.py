@@ -263,7 +263,7 @@ def unwritten(history: History) -> frozenset[tuple[int, str]]:
         if op.kind in MAKING and isinstance(op.outcome, Info)
     }
     for op in history.operations:
-        result = op.outcome.result if isinstance(op.outcome, Ok) else None
+        result = op.result
         session = result.session if isinstance(result, Created) else op.invocation.session
         if session is not None and op.kind in (*NAMING, Kind.RENAME, Kind.FORK):
             named = op.kind is not Kind.FORK
@@ -280,9 +280,7 @@ def unwritten(history: History) -> frozenset[tuple[int, str]]:
 
 def _blank(op: Operation, torn: frozenset[tuple[int, str]]) -> Operation:
     """The same, and nobody looked at the titles that nothing wrote."""
-    if not isinstance(op.outcome, Ok):
-        return op
-    match op.outcome.result:
+    match op.result:
         case Found() if (op.index, op.invocation.session) in torn:
             return replace(op, outcome=Ok(Found()))
         case Listed(entries) | Offspring(entries) as listed:
@@ -315,9 +313,9 @@ def _not_below(op: Operation, made: Operation) -> Operation:
     outcome = op.outcome
     if not isinstance(outcome, Ok) or not isinstance(outcome.result, Offspring):
         return op
-    if not isinstance(made.outcome, Ok) or not isinstance(made.outcome.result, Created):
+    if not isinstance(made.result, Created):
         return op
-    session = made.outcome.result.session
+    session = made.result.session
     entries = tuple(e for e in outcome.result.entries if e.session != session)
     return replace(op, outcome=Ok(Offspring(entries)))
 
@@ -329,11 +327,11 @@ def _imagined(n: int, kind: Kind, session: str | None, call_ns: int) -> Operatio
 
 def is_result(op: Operation, result: object) -> bool:
     """Was it answered with a result of this type?"""
-    return isinstance(op.outcome, Ok) and isinstance(op.outcome.result, result)  # type: ignore[arg-type]
+    return isinstance(op.result, result)  # type: ignore[arg-type]
 
 
 def repeats(op: Operation) -> bool:
     """Does the list show an entry twice?"""
-    if not isinstance(op.outcome, Ok) or not isinstance(op.outcome.result, Listed):
+    if not isinstance(op.result, Listed):
         return False
-    return len(op.outcome.result.sessions) < len(op.outcome.result.entries)
+    return len(op.result.sessions) < len(op.result.entries)
