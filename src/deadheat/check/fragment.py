@@ -166,13 +166,12 @@ def has_families(history: History) -> bool:
 
     This runs on every trial, and on every part of a history that is asked about.
     """
-    create, get, list_, delete = _CREATE, _GET, _LIST, _DELETE
     for op in history.operations:
         asked = op.invocation
         kind = asked.kind
-        if kind is get or kind is list_ or kind is delete:
+        if kind is _GET or kind is _DELETE or kind is _LIST:
             continue
-        if asked.parent is not None or (kind is not create and kind in _OF_FAMILIES):
+        if asked.parent is not None or (kind is not _CREATE and kind in _OF_FAMILIES):
             return True
     return False
 

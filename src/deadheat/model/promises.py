@@ -150,8 +150,9 @@ class Promises:
     @property
     def snapshot(self) -> bool:
         """Does a list show the collection as it was at one instant?"""
-        late = self.reads in (Shows.SETTLED, Shows.EVENTUAL)  # each change may show at its own time
-        return self.list is ListPromise.SNAPSHOT and not late
+        if self.reads is Shows.SETTLED or self.reads is Shows.EVENTUAL:
+            return False  # each change may show at its own time
+        return self.list is ListPromise.SNAPSHOT
 
     @property
     def sometime(self) -> bool:

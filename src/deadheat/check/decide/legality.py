@@ -102,9 +102,7 @@ def surroundings(end: DeadEnd, promises: Promises, budget: int) -> Impossible | 
 
 
 def decided(history: History, promises: Promises, budget: int) -> Legality:
-    """The same of a history that is ``weakened``, where the straight way does not lead through."""
-    if not lives_fit(history, promises):
-        return searched(history, promises, budget)
+    """The same, where ``lives_fit`` and the straight way does not lead through."""
     return _fitting(history, promises, budget) or searched(history, promises, budget)
 
 
