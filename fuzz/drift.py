@@ -33,7 +33,7 @@ from deadheat.model.history import makespan_ns
 from deadheat.report.words import percent
 from deadheat.run.trial import look
 from deadheat.targets.catalog import resolve
-from deadheat.trials.evidence import SLOWER, Came
+from deadheat.trials.evidence import SLOWER, TrialResult
 from deadheat.trials.stats import rate
 
 if TYPE_CHECKING:
@@ -95,8 +95,8 @@ async def _measured(artifact: Artifact, given: argparse.Namespace) -> list[Block
                         seen = await look(live, artifact)
                         if seen.unraced is not None:
                             counts[2] += 1
-                        elif seen.came is not Came.UNDECIDED:
-                            counts[0] += seen.came is Came.SHOWN
+                        elif seen.result is not TrialResult.UNDECIDED:
+                            counts[0] += seen.result is TrialResult.SHOWN
                             counts[1] += 1
                             took_ns.append(seen.took_ns)
                 took_ms = median(took_ns) / 1e6

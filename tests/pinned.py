@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from tests import pinned_doors
 from tests.report.sentences import sentences
 
-from deadheat.check.explain.levels import Rung
+from deadheat.check.explain.levels import Level
 from deadheat.files import artifact as artifacts
 from deadheat.files.artifact import FORMAT_VERSION, divergence_of, to_json
 from deadheat.files.fingerprint import canonical_text, fingerprint_of
@@ -148,7 +148,7 @@ def keys() -> Iterator[str]:
         for answered in Sequence:
             pairing = Pairing("delete", "pay", relation)
             yield f"{pairing}  {Overlap(pairing, answered, Sequence.KEPT)}"
-    for kind in (Anomaly, Kind, Rung, Sequence):
+    for kind in (Anomaly, Kind, Level, Sequence):
         yield ""
         yield f"{kind.__name__}: {'; '.join(kind)}"
 

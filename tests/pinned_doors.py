@@ -27,9 +27,9 @@ from tests.run.test_engine import Run as EngineRun
 from deadheat import errors
 from deadheat.campaign import protocol, worker
 from deadheat.campaign.store import Store
-from deadheat.cli.commands import Later
+from deadheat.cli.commands import LazyCommand
 from deadheat.cli.main import cli
-from deadheat.files.results import Presence, Row, Standing, Summary
+from deadheat.files.results import Presence, RegressionStatus, Summary, VersionRow
 from deadheat.model.hiccups import Hiccup
 from deadheat.model.history import Kind
 from deadheat.report.ci import job_machine_line
@@ -55,12 +55,12 @@ SNAPSHOT = events.Snapshot(
 EVENTS: tuple[events.Event, ...] = (
     events.Started("demo", "none", 7, met=(Hiccup(Kind.LIST, 429, "busy"),)),
     events.Progress(events.Phase.SEARCHING, 1, 2, 3, 4, 5, 6, 7.12345, "of 8"),
-    events.Found(KEY, SIGNATURE, 3, 4, PATH),
+    events.DivergenceFound(KEY, SIGNATURE, 3, 4, PATH),
     events.Shrunk(KEY, SIGNATURE, 4, 20),
     events.Saved(KEY, example(), PATH, kept=True),
     events.MoreReliable(KEY, example(), PATH),
-    events.Restarted(1, "last\nwords"),
-    events.Checked(PATH, "demo", Standing.GONE, 2, 180),
+    events.TargetRestarted(1, "last\nwords"),
+    events.Checked(PATH, "demo", RegressionStatus.GONE, 2, 180),
     events.Opened("demo", 7, PATH),
     events.GivenUp(KEY),
     events.Known(KEY),
@@ -89,14 +89,14 @@ def _campaign(folder: Path) -> list[events.Event]:
     """What a campaign tells in which everything happens that can."""
     key = ""
 
-    def answer(crew: FakeCrew, name: str, order: protocol.Order) -> None:
+    def answer(crew: FakeCrew, name: str, order: protocol.WorkerOrder) -> None:
         nonlocal key
         match order:
             case protocol.Share(number=0) if not key:
                 crew.say(name, did(order, 1))
                 crew.say(name, found(LARGE))
-                crew.say(name, protocol.Restarted(True, "last\nwords"))
-                crew.say(name, protocol.Restarted(False, ""))
+                crew.say(name, protocol.ServerRestarted(True, "last\nwords"))
+                crew.say(name, protocol.ServerRestarted(False, ""))
             case protocol.Pursue() if not key:
                 key = order.key
                 crew.say(name, better(key, RAW, finished=False))
@@ -143,8 +143,10 @@ def results() -> Iterator[str]:
     yield job_machine_line(EVERY)
     yield ""
     rows = (
-        Row("demo", Presence.PRESENT, 9, 3, rate=rate(3, 9), why="why", unraced=1, undecided=2),
-        *(Row("demo", standing) for standing in Presence),
+        VersionRow(
+            "demo", Presence.PRESENT, 9, 3, rate=rate(3, 9), why="why", unraced=1, undecided=2
+        ),
+        *(VersionRow("demo", standing) for standing in Presence),
     )
     yield json.dumps(versions_json(example(), rows))
 
@@ -154,7 +156,7 @@ def command_line() -> Iterator[str]:
     for name in sorted(cli.commands):
         command = cli.commands[name]
         yield f"deadheat {name}"
-        real = command.real() if isinstance(command, Later) else command
+        real = command.real() if isinstance(command, LazyCommand) else command
         yield from sorted(f"  {_parameter(one)}" for one in real.params)
     yield ""
     yield from (f"{code.value} {code.name.lower()}" for code in errors.ExitCode)

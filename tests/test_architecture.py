@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import defaultdict
 from pathlib import Path
 
 import grimp
@@ -217,3 +218,30 @@ def test_the_checks_themselves_bite() -> None:
     assert [one.partition(":")[0] for one in upward(graph, layers)] == [
         *("deadheat.check -> deadheat.trials", "deadheat.model -> deadheat.trials"),
     ]
+
+
+# Public names of classes that stand in two modules, each with the reason.
+SAME_NAME: dict[str, str] = {}
+
+
+def classes_of(path: Path) -> list[str]:
+    """The classes and type aliases of a module, by name, without a leading underscore."""
+    found: list[str] = []
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        match node:
+            case ast.ClassDef(name=name):
+                found.append(name)
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Name(id="TypeAlias")):
+                found.append(name)
+    return [name.lstrip("_") for name in found]
+
+
+def test_a_class_has_a_name_of_its_own() -> None:
+    """So that one who searches for a name finds one thing."""
+    places = defaultdict(list)
+    for path in MODULES:
+        for name in classes_of(path):
+            places[name].append(path.relative_to(SRC).as_posix())
+    twice = {name: paths for name, paths in places.items() if len(paths) > 1}
+    assert {name: paths for name, paths in twice.items() if name not in SAME_NAME} == {}
+    assert set(SAME_NAME) <= set(twice), "no exception is needed for these any more"

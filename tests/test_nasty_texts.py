@@ -42,7 +42,7 @@ from deadheat.cli.screen import CampaignView
 from deadheat.errors import BadArtifact, BadFile, StartFailed
 from deadheat.files import artifact as artifacts
 from deadheat.files.artifact import Artifact, Expectation
-from deadheat.files.results import CampaignFinding, CampaignRecord, Finding, Standing
+from deadheat.files.results import CampaignFinding, CampaignRecord, Finding, RegressionStatus
 from deadheat.files.toml_file import load
 from deadheat.model.grounds import NoPlace, Rejected, Told, UnknownTitle, WouldAnswer
 from deadheat.model.history import (
@@ -276,9 +276,9 @@ def job_of(text: str) -> Any:
     artifact = replace(artifacts.from_json(nasty_example(text), "x"), rate=example().rate)
     found = Finding(artifact, Path("x.json"), 3, finished=True)
     red = replace(
-        regression(Standing.CAME_BACK), artifact=artifact, target=text, name=text, why=text
+        regression(RegressionStatus.CAME_BACK), artifact=artifact, target=text, name=text, why=text
     )
-    broken = replace(red, standing=Standing.UNAVAILABLE, replayed=None)
+    broken = replace(red, standing=RegressionStatus.UNAVAILABLE, replayed=None)
     whole = result(red, broken, of=replace(summary(found), target=text, promises=text))
     return replace(whole, target=text, error=StartFailed(text, text))
 
@@ -332,12 +332,12 @@ def test_what_is_told_while_it_works(text: str) -> None:
     told = (
         events.Progress(events.Phase.SEARCHING, 1, 1, 1, 0, 0, 0, 1.0, text),
         events.Started(text, text, 7),
-        events.Found(text, signature, 3, 4, Path("x.json")),
+        events.DivergenceFound(text, signature, 3, 4, Path("x.json")),
         events.Shrunk(text, signature, 3, 9),
         events.Saved(text, artifact, Path("x.json")),
         events.MoreReliable(text, artifact, Path("x.json")),
-        events.Restarted(1, text),
-        events.Checked(Path("x.json"), text, Standing.KNOWN, 1, 2),
+        events.TargetRestarted(1, text),
+        events.Checked(Path("x.json"), text, RegressionStatus.KNOWN, 1, 2),
         events.Opened(text, 7, Path(text.replace("\0", ""))),
         events.GivenUp(text),
         events.Known(text),

@@ -14,7 +14,7 @@ from tests.examples import on_any_machine
 
 from deadheat.files import artifact as artifacts
 from deadheat.files.artifact import RateRecord
-from deadheat.generate.database import Evidence, RaceFound, falsify
+from deadheat.generate.database import FoundProgram, RaceFound, falsify
 
 if TYPE_CHECKING:
     from deadheat.model.program import Program
@@ -58,14 +58,14 @@ class Remembered:
     def __init__(self, program: Program) -> None:
         self._program = program
 
-    def replay(self, program: Program) -> Evidence | None:
+    def replay(self, program: Program) -> FoundProgram | None:
         """Nothing is known of it."""
         raise AssertionError(f"{program} was remembered before")
 
-    def search(self, programs: int) -> Evidence | None:
+    def search(self, programs: int) -> FoundProgram | None:
         """The program, at once."""
         del programs
-        return Evidence(self._program, "it diverged")
+        return FoundProgram(self._program, "it diverged")
 
 
 def remember_instead(suite: pytest.Pytester, node: str) -> None:

@@ -36,8 +36,8 @@ from hypothesis.stateful import (
 
 from deadheat.errors import ExitCode, NothingExercised, UserError
 from deadheat.files.duration import seconds_of
-from deadheat.files.results import PROVES_NOTHING, RED, Standing
-from deadheat.generate.database import Evidence, RaceFound, falsify
+from deadheat.files.results import PROVES_NOTHING, RED, RegressionStatus
+from deadheat.generate.database import FoundProgram, RaceFound, falsify
 from deadheat.generate.machine import ProgramMachine
 from deadheat.model.program import Children, Create, Delete, Fork, Get, List, Rename
 from deadheat.report.cases import (
@@ -151,7 +151,7 @@ def race(request: pytest.FixtureRequest, target: Any, options: Options) -> None:
     root = request.config.rootpath
     with _target(target, options, root) as searched:
         found = replace(searched, max_rps=options.max_rps or searched.max_rps)
-        oracle = _Oracle(request, found, options, began_s)
+        oracle = _JobOracle(request, found, options, began_s)
         try:
             falsify(oracle, name=request.node.nodeid, test=request.node.name)
         except RuntimeError as exc:
@@ -165,7 +165,7 @@ def race(request: pytest.FixtureRequest, target: Any, options: Options) -> None:
     request.node.user_properties.append(("deadheat", oracle.said))
 
 
-class _Oracle:
+class _JobOracle:
     """Implements ``generate.database.Oracle`` by whole jobs, each within the budget."""
 
     def __init__(
@@ -182,7 +182,7 @@ class _Oracle:
         self._ends_s = began_s + seconds_of(budget)
         self.said = ""
 
-    def replay(self, program: Program) -> Evidence | None:
+    def replay(self, program: Program) -> FoundProgram | None:
         """What Hypothesis's database has kept, run live."""
         live = SavedProgram(
             self._target,
@@ -194,9 +194,9 @@ class _Oracle:
         if evidence is None:
             return None
         came_back = f"it diverged before, and again in trial {live.trials}"
-        return Evidence(evidence.program, f"{evidence.text}\n\n{came_back}\n{self._again()}")
+        return FoundProgram(evidence.program, f"{evidence.text}\n\n{came_back}\n{self._again()}")
 
-    def search(self, programs: int) -> Evidence | None:
+    def search(self, programs: int) -> FoundProgram | None:
         """The committed regressions, then the search, within the budget (not ``programs``).
 
         Raises ``RaceFound`` itself for what is no new example.
@@ -221,14 +221,14 @@ class _Oracle:
             story = self._story(result)
             if not found:
                 raise RaceFound(story)
-            return Evidence(found[0].artifact.program, story)
+            return FoundProgram(found[0].artifact.program, story)
         if result.error is not None:
             raise result.error
         for one in result.regressions:
             if one.standing in PROVES_NOTHING:
                 raise NothingExercised(regression_case(one).message)
         assert result.summary is not None
-        gone = [one for one in result.regressions if one.standing is Standing.GONE]
+        gone = [one for one in result.regressions if one.standing is RegressionStatus.GONE]
         words = [power_text(result.summary), *(regression_case(one).message for one in gone)]
         self.said = "; ".join(words)
         return None

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from deadheat.campaign import protocol
 from deadheat.campaign.coordinator import Coordinator
-from deadheat.campaign.local_workers import Said
-from deadheat.campaign.worker_count import Pace
+from deadheat.campaign.local_workers import WorkerLine
+from deadheat.campaign.worker_count import WorkerCount
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 class FakeCrew:
     """Each worker answers an order at once, as ``answer`` says."""
 
-    answer: Callable[[FakeCrew, str, protocol.Order], None]
-    said: queue.Queue[Said] = field(default_factory=queue.Queue)
+    answer: Callable[[FakeCrew, str, protocol.WorkerOrder], None]
+    said: queue.Queue[WorkerLine] = field(default_factory=queue.Queue)
     most: int = 1
     started: list[str] = field(default_factory=list)
-    orders: list[tuple[str, protocol.Order]] = field(default_factory=list)
+    orders: list[tuple[str, protocol.WorkerOrder]] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
     greeting: dict[str, str] = field(default_factory=protocol.versions)
     begun: protocol.Message = field(
@@ -43,12 +43,12 @@ class FakeCrew:
         return name
 
     def say(self, name: str, message: protocol.Message) -> None:
-        self.said.put(Said(name, protocol.to_line(message)))
+        self.said.put(WorkerLine(name, protocol.to_line(message)))
 
     def die(self, name: str, words: str = "") -> None:
-        self.said.put(Said(name, None, words))
+        self.said.put(WorkerLine(name, None, words))
 
-    def send(self, worker: str, order: protocol.Order) -> None:
+    def send(self, worker: str, order: protocol.WorkerOrder) -> None:
         self.orders.append((worker, order))
         match order:
             case protocol.Begin():
@@ -56,7 +56,7 @@ class FakeCrew:
                 if isinstance(self.begun, protocol.Failed):
                     self.die(worker)
             case protocol.Stop():
-                self.say(worker, protocol.Ended())
+                self.say(worker, protocol.WorkerEnded())
                 self.die(worker)
             case _:
                 self.answer(self, worker, order)
@@ -69,7 +69,7 @@ class FakeCrew:
     def close(self) -> None:
         pass
 
-    def of(self, kind: type[protocol.Order]) -> list[protocol.Order]:
+    def of(self, kind: type[protocol.WorkerOrder]) -> list[protocol.WorkerOrder]:
         return [order for _, order in self.orders if isinstance(order, kind)]
 
 
@@ -91,7 +91,7 @@ def coordinator(
     return Coordinator(
         store,
         crew,
-        Pace(crew.most, crew.most),
+        WorkerCount(crew.most, crew.most),
         clock or Clock(),
         lambda event, _at_s: told.append(event),
         lambda: None,
@@ -99,12 +99,12 @@ def coordinator(
     )
 
 
-def did(share: protocol.Share, position: int, **more: object) -> protocol.Did:
+def did(share: protocol.Share, position: int, **more: object) -> protocol.WorkDone:
     counts = {"programs": 1, "trials": 1, "requests": 5}
-    return protocol.Did(share.number, position, share.skip + position, counts, {}, {}, **more)  # type: ignore[arg-type]
+    return protocol.WorkDone(share.number, position, share.skip + position, counts, {}, {}, **more)  # type: ignore[arg-type]
 
 
-def works(crew: FakeCrew, worker: str, order: protocol.Order) -> None:
+def works(crew: FakeCrew, worker: str, order: protocol.WorkerOrder) -> None:
     """Runs every share to its end, and finds nothing."""
     if isinstance(order, protocol.Share):
         for n in range(order.programs):

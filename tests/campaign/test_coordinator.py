@@ -15,7 +15,7 @@ from deadheat.campaign import protocol
 from deadheat.campaign.known import Catalogue
 from deadheat.campaign.shares import Dealer, Failures
 from deadheat.campaign.store import OpenShare, Store
-from deadheat.campaign.worker_count import Pace
+from deadheat.campaign.worker_count import WorkerCount
 from deadheat.errors import ExitCode, StartFailed, UserError, VersionsDiffer
 from deadheat.files import artifact as artifacts
 from deadheat.files.artifact import RateRecord
@@ -47,12 +47,14 @@ OTHER_SHAPE = replace(
 )
 
 
-def found(artifact: Artifact) -> protocol.Found:
-    return protocol.Found(artifacts.to_json(artifact), race_shape(artifact.program))
+def found(artifact: Artifact) -> protocol.NewDivergence:
+    return protocol.NewDivergence(artifacts.to_json(artifact), race_shape(artifact.program))
 
 
-def better(key: str, artifact: Artifact, *, finished: bool = True) -> protocol.Better:
-    return protocol.Better(key, artifacts.to_json(artifact), finished, artifact.rate is not None)
+def better(key: str, artifact: Artifact, *, finished: bool = True) -> protocol.BetterExample:
+    return protocol.BetterExample(
+        key, artifacts.to_json(artifact), finished, artifact.rate is not None
+    )
 
 
 KEY = str(artifacts.divergence_of(RAW).signature)
@@ -72,7 +74,7 @@ def test_shares_are_dealt_until_the_budget_is_run(tmp_path: Path) -> None:
 def test_a_finding_is_on_disk_before_it_is_told_and_one_worker_pursues_it(tmp_path: Path) -> None:
     told: list[events.Event] = []
 
-    def answer(crew: FakeCrew, worker: str, order: protocol.Order) -> None:
+    def answer(crew: FakeCrew, worker: str, order: protocol.WorkerOrder) -> None:
         match order:
             case protocol.Share(number=0):
                 crew.say(worker, did(order, 1))
@@ -89,7 +91,7 @@ def test_a_finding_is_on_disk_before_it_is_told_and_one_worker_pursues_it(tmp_pa
     with Store(tmp_path, BOUNDED) as store:
 
         def tell(event: events.Event, _at_s: float) -> None:
-            if isinstance(event, events.Found):
+            if isinstance(event, events.DivergenceFound):
                 (on_disk,) = store.findings()
                 assert on_disk.artifact == LARGE
             told.append(event)
@@ -103,15 +105,19 @@ def test_a_finding_is_on_disk_before_it_is_told_and_one_worker_pursues_it(tmp_pa
     assert saved.artifact == example()
     assert [path.name for path in (tmp_path / "found").iterdir()] == [saved.path.name]
     assert len(crew.of(protocol.Pursue)) == 1
-    about_it = [one for one in told if isinstance(one, events.Found | events.Shrunk | events.Saved)]
-    assert [type(one) for one in about_it] == [events.Found, events.Shrunk, events.Saved]
+    about_it = [
+        one
+        for one in told
+        if isinstance(one, events.DivergenceFound | events.Shrunk | events.Saved)
+    ]
+    assert [type(one) for one in about_it] == [events.DivergenceFound, events.Shrunk, events.Saved]
     assert {one.key for one in about_it} == {KEY}
 
 
 def test_a_lost_worker_loses_the_program_in_flight(tmp_path: Path) -> None:
     """What it had done counts; the rest of its shares and its finding go to the next one."""
 
-    def answer(crew: FakeCrew, worker: str, order: protocol.Order) -> None:
+    def answer(crew: FakeCrew, worker: str, order: protocol.WorkerOrder) -> None:
         if worker != "w1":
             if isinstance(order, protocol.Pursue):
                 crew.say(worker, better(order.key, example()))
@@ -145,13 +151,13 @@ def test_a_resumed_campaign_goes_on_where_it_stopped(tmp_path: Path) -> None:
         store.save(Catalogue(store).found(RAW, 1.0, 3) or pytest.fail("not new"))
         store.tick(
             {"programs": 230, "next_share": 2, "elapsed_s": 40.0, "hits": 1},
-            coordinator(store, crew, [])._standing.coverage,
+            coordinator(store, crew, [])._totals.coverage,
             [OpenShare(1, 300, 200)],
             (),
             None,
         )
 
-    def answer(crew: FakeCrew, worker: str, order: protocol.Order) -> None:
+    def answer(crew: FakeCrew, worker: str, order: protocol.WorkerOrder) -> None:
         if isinstance(order, protocol.Pursue):
             crew.say(worker, better(order.key, example()))
         works(crew, worker, order)
@@ -165,7 +171,7 @@ def test_a_resumed_campaign_goes_on_where_it_stopped(tmp_path: Path) -> None:
         assert store.findings()[0].settled
     shares = crew.of(protocol.Share)
     assert shares == [protocol.Share(1, 300, 200), protocol.Share(2, 470, 0)]
-    assert len(crew.of(protocol.Know)) >= 1  # it is no news to the new worker
+    assert len(crew.of(protocol.CountFinding)) >= 1  # it is no news to the new worker
 
 
 def test_time_ends_it_and_the_workers_are_stopped(tmp_path: Path) -> None:
@@ -181,7 +187,7 @@ def test_an_interrupt_keeps_everything(tmp_path: Path) -> None:
     with Store(tmp_path, SETTINGS) as store:
         work = coordinator(store, crew, [])
 
-        def answer(crew: FakeCrew, worker: str, order: protocol.Order) -> None:
+        def answer(crew: FakeCrew, worker: str, order: protocol.WorkerOrder) -> None:
             if isinstance(order, protocol.Share):
                 crew.say(worker, did(order, 1))
                 work.interrupt()
@@ -193,7 +199,7 @@ def test_an_interrupt_keeps_everything(tmp_path: Path) -> None:
 
 
 def test_a_target_that_keeps_dying_ends_it_with_the_evidence(tmp_path: Path) -> None:
-    def answer(crew: FakeCrew, worker: str, order: protocol.Order) -> None:
+    def answer(crew: FakeCrew, worker: str, order: protocol.WorkerOrder) -> None:
         if isinstance(order, protocol.Share):
             crew.say(worker, protocol.Failed("TargetDied", "it died.", 3, "last words"))
             crew.die(worker)
@@ -220,7 +226,7 @@ def test_a_target_that_never_came_up_is_said_at_once(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_hangs_is_ended_and_replaced(tmp_path: Path) -> None:
-    def answer(crew: FakeCrew, worker: str, order: protocol.Order) -> None:
+    def answer(crew: FakeCrew, worker: str, order: protocol.WorkerOrder) -> None:
         if worker != "w1":
             works(crew, worker, order)
 
@@ -234,7 +240,7 @@ def test_a_worker_that_hangs_is_ended_and_replaced(tmp_path: Path) -> None:
 
 
 def test_a_users_mistake_in_a_worker_stays_one(tmp_path: Path) -> None:
-    def answer(crew: FakeCrew, worker: str, order: protocol.Order) -> None:
+    def answer(crew: FakeCrew, worker: str, order: protocol.WorkerOrder) -> None:
         if isinstance(order, protocol.Share):
             crew.say(worker, protocol.Failed("UnknownTarget", "no such target.", 2, ""))
             crew.die(worker)
@@ -371,7 +377,9 @@ def test_failures_wait_longer_each_time_and_are_forgotten_by_work() -> None:
     assert failures.not_before_s == 0
 
 
-def turns(pace: Pace, speeds: dict[int, float], hits: dict[int, float]) -> tuple[int, list[str]]:
+def turns(
+    pace: WorkerCount, speeds: dict[int, float], hits: dict[int, float]
+) -> tuple[int, list[str]]:
     """Feed a pace with programs at these speeds, by the number of workers."""
     now_s = programs = shown = 0.0
     said: list[str] = []
@@ -387,17 +395,17 @@ def turns(pace: Pace, speeds: dict[int, float], hits: dict[int, float]) -> tuple
 
 def test_workers_are_added_while_they_help() -> None:
     even = dict.fromkeys(range(1, 9), 0.0)
-    assert turns(Pace(4), {1: 50, 2: 95, 3: 130, 4: 160}, even)[0] == 4
-    assert turns(Pace(4), {1: 50, 2: 95, 3: 98, 4: 99}, even)[0] == 2
-    assert turns(Pace(4), {1: 50, 2: 52, 3: 98, 4: 99}, even)[0] == 1
-    assert turns(Pace(1), {1: 50}, even)[0] == 1
+    assert turns(WorkerCount(4), {1: 50, 2: 95, 3: 130, 4: 160}, even)[0] == 4
+    assert turns(WorkerCount(4), {1: 50, 2: 95, 3: 98, 4: 99}, even)[0] == 2
+    assert turns(WorkerCount(4), {1: 50, 2: 52, 3: 98, 4: 99}, even)[0] == 1
+    assert turns(WorkerCount(1), {1: 50}, even)[0] == 1
 
 
 def test_workers_that_lower_the_hit_rate_are_taken_away_and_it_is_said() -> None:
-    workers, said = turns(Pace(4), {1: 50, 2: 95}, {1: 0.3, 2: 0.1})
+    workers, said = turns(WorkerCount(4), {1: 50, 2: 95}, {1: 0.3, 2: 0.1})
     assert workers == 1
     assert "show less often" in said[-1]
 
 
 def test_the_users_number_is_used_as_it_is() -> None:
-    assert Pace(8, 3).wanted(0, 0, 0) == (3, "")
+    assert WorkerCount(8, 3).wanted(0, 0, 0) == (3, "")

@@ -36,7 +36,7 @@ class Run:
         self.folder = folder
         self.live = SimulatedTarget(random.Random(1), rate)
         self.said: list[protocol.Message] = []
-        self.inbox: queue.SimpleQueue[protocol.Order] = queue.SimpleQueue()
+        self.inbox: queue.SimpleQueue[protocol.WorkerOrder] = queue.SimpleQueue()
         self.worker = Worker(
             BEGIN,
             self.live.as_live(),
@@ -50,10 +50,10 @@ class Run:
 
     def hear(self, message: protocol.Message) -> None:
         self.said.append(message)
-        if isinstance(message, protocol.Did) and message.position >= self.share.programs:
+        if isinstance(message, protocol.WorkDone) and message.position >= self.share.programs:
             self.inbox.put(protocol.Stop())
 
-    async def run(self, *orders: protocol.Order) -> Run:
+    async def run(self, *orders: protocol.WorkerOrder) -> Run:
         for order in (*orders, self.share):
             self.inbox.put(order)
         with anyio.fail_after(60):
@@ -74,33 +74,33 @@ def anyio_backend() -> str:
 
 async def test_it_tells_after_every_program(tmp_path: Path) -> None:
     run = await Run(tmp_path, 0.0, cycle((QUIET,))).run()
-    told = run.of(protocol.Did)
+    told = run.of(protocol.WorkDone)
     assert [did.position for did in told] == list(range(1, 41))
     assert sum(did.counts["programs"] for did in told) == 40
     assert sum(did.counts["requests"] for did in told) == run.live.requests
     silence = [did.silence["delete/get/same"] for did in told if "delete/get/same" in did.silence]
     assert len(silence) >= 30  # the others are mutations
     assert set(silence) == {(1, 0)}
-    assert not run.of(protocol.Found)
+    assert not run.of(protocol.NewDivergence)
 
 
 async def test_a_new_divergence_is_reported_once_and_not_pursued(tmp_path: Path) -> None:
     run = await Run(tmp_path, 1.0, cycle((LARGE,))).run()
-    (found,) = run.of(protocol.Found)
+    (found,) = run.of(protocol.NewDivergence)
     assert artifacts.from_json(found.artifact, "x").program == LARGE
-    assert not run.of(protocol.Better)
-    assert sum(did.counts["trials"] for did in run.of(protocol.Did)) == 40
+    assert not run.of(protocol.BetterExample)
+    assert sum(did.counts["trials"] for did in run.of(protocol.WorkDone)) == 40
     assert run.left() == []
 
 
-def know(*, settled: bool) -> protocol.Know:
-    return protocol.Know("ghost", artifacts.to_json(example()), settled, 0, 0)
+def know(*, settled: bool) -> protocol.CountFinding:
+    return protocol.CountFinding("ghost", artifacts.to_json(example()), settled, 0, 0)
 
 
 async def test_what_is_known_is_counted_and_seen_now_and_then(tmp_path: Path) -> None:
     run = await Run(tmp_path, 0.5, cycle((LARGE,))).run(know(settled=True))
-    assert not run.of(protocol.Found)
-    hits = [pair for did in run.of(protocol.Did) for pair in did.hits.values()]
+    assert not run.of(protocol.NewDivergence)
+    hits = [pair for did in run.of(protocol.WorkDone) for pair in did.hits.values()]
     assert 30 <= sum(programs for programs, _ in hits) <= 40  # a mutation may have lost a delete
     assert 5 <= sum(shown for _, shown in hits) <= 32  # 15 to 20 expected, 4 standard deviations
     assert len(run.of(protocol.Sighting)) == 1
@@ -111,7 +111,7 @@ async def test_an_order_to_pursue_comes_before_the_search(tmp_path: Path) -> Non
     run = await Run(tmp_path, 0.5, cycle((LARGE,))).run(
         know(settled=False), protocol.Pursue("ghost", raw, 900.0)
     )
-    finished = [better for better in run.of(protocol.Better) if better.finished]
+    finished = [better for better in run.of(protocol.BetterExample) if better.finished]
     (better,) = finished
     smallest = artifacts.from_json(better.artifact, "x")
     assert smallest.proven_minimal
@@ -119,7 +119,7 @@ async def test_an_order_to_pursue_comes_before_the_search(tmp_path: Path) -> Non
     assert race_shape(smallest.program) == ("delete", "delete")
     assert structure(smallest.program) == structure(example().program)
     place = run.said.index(better)
-    assert not any(isinstance(m, protocol.Did) and m.position for m in run.said[:place])
+    assert not any(isinstance(m, protocol.WorkDone) and m.position for m in run.said[:place])
 
 
 async def test_a_share_goes_on_after_what_was_done(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ async def test_a_share_goes_on_after_what_was_done(tmp_path: Path) -> None:
     run.share = protocol.Share(3, 5, 10)
     await run.run()
     assert QUIET not in run.live.ran
-    assert run.of(protocol.Did)[-1].drawn_here >= 11
+    assert run.of(protocol.WorkDone)[-1].drawn_here >= 11
 
 
 async def test_the_server_is_recycled(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ async def test_the_server_is_recycled(tmp_path: Path) -> None:
     run.worker._begin = protocol.Begin("simulated", None, False, 7, 15, 0)
     await run.run()
     assert run.live.recycled == 2
-    assert [message.died for message in run.of(protocol.Restarted)] == [False, False]
+    assert [message.died for message in run.of(protocol.ServerRestarted)] == [False, False]
 
 
 async def test_the_server_is_recycled_when_it_is_too_large(tmp_path: Path) -> None:
@@ -151,5 +151,7 @@ async def test_another_shape_of_a_known_divergence_is_reported(tmp_path: Path) -
     race = (*example().program.rounds[2], (Delete(A, 50),))
     three = Program((*example().program.rounds[:2], race))
     known = artifacts.to_json(replace(example(), program=three))
-    run = await Run(tmp_path, 1.0, cycle((LARGE,))).run(protocol.Know("ghost", known, True, 0, 0))
-    assert run.of(protocol.Found)
+    run = await Run(tmp_path, 1.0, cycle((LARGE,))).run(
+        protocol.CountFinding("ghost", known, True, 0, 0)
+    )
+    assert run.of(protocol.NewDivergence)

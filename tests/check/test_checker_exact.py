@@ -19,7 +19,7 @@ from deadheat.check.checker import check
 from deadheat.check.decide.greedy import DeadEnd, sweep
 from deadheat.check.decide.legality import Impossible, decided, legal, searched, surroundings
 from deadheat.check.decide.lifetimes import read_lives
-from deadheat.check.decide.lives import Unfit
+from deadheat.check.decide.lives import NeedsSearch
 from deadheat.check.decide.registers import read_values
 from deadheat.check.decide.wing_gong import Order, OutOfBudget
 from deadheat.model.history import Kind
@@ -62,7 +62,7 @@ def _is_generic(history: History, promises: Promises) -> bool:
                 strict_delete=promises.delete is DeletePromise.EXACTLY_ONCE,
             )
         )
-    except Unfit:
+    except NeedsSearch:
         return True
     except Exception:  # noqa: BLE001 - a conflict is a decision
         return False

@@ -19,7 +19,7 @@ from deadheat.drive.target import Target
 from deadheat.model.history import Created, Deleted, Kind, Ok
 from deadheat.model.program import Create, Delete, Get, List, Program
 from deadheat.model.promises import Promises
-from deadheat.model.raced import Why
+from deadheat.model.raced import UnracedReason
 from deadheat.model.verdict import Linearizable
 
 pytestmark = [pytest.mark.live, pytest.mark.anyio]
@@ -65,7 +65,7 @@ async def test_a_program_becomes_a_history() -> None:
     (releases,) = done.history.releases
     assert [(r.lane, r.wanted_ns) for r in releases] == [(0, 0), (1, 700_000)]
     assert all(r.achieved_ns >= r.wanted_ns for r in releases)
-    assert done.unraced is None or done.unraced.why is Why.OFF_TIME
+    assert done.unraced is None or done.unraced.why is UnracedReason.OFF_TIME
     assert done.requests == running.requests - 1  # the look around; nothing was left to clean
 
 
@@ -91,7 +91,7 @@ async def test_calls_on_a_session_that_was_never_made_are_left_out_and_said_so()
         async with executor(server) as running:
             done = await running.run(TWO_DELETES)
     assert done.unraced is not None
-    assert done.unraced.why is not Why.OFF_TIME
+    assert done.unraced.why is not UnracedReason.OFF_TIME
     assert sorted(in_program(done)) == [((0, 0, 0), "create"), ((1, 0, 0), "create")]
 
 

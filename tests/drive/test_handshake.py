@@ -18,7 +18,7 @@ from trio.testing import MockClock
 
 from deadheat.drive.checkup import dry_run
 from deadheat.drive.draft import Draft, Sent
-from deadheat.drive.handshake import Ids, Looked, judge_ids, look_for_ids
+from deadheat.drive.handshake import IdLooks, IdReuse, judge_ids, look_for_ids
 from deadheat.drive.live import open_target
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.probe import probe
@@ -37,29 +37,32 @@ def numbers(*ids: int) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("looked", "ids"),
     [
-        (Looked(("7",), 0), None),
-        (Looked(numbers(7, 8), 1), None),
-        (Looked(numbers(7, 8, 9, 10, 11, 12), 2), None),  # somebody else was busy in one of them
-        (Looked(numbers(7, 8, 9, 10, 11, 12), 3), Ids.ONCE),
-        (Looked(("cart-9", "cart-10", "cart-99", "cart-100"), 3), Ids.ONCE),
-        (Looked(numbers(7, 7), 1), Ids.AGAIN),
-        (Looked(numbers(7, 8, 9, 7), 1), Ids.AGAIN),
-        (Looked(numbers(7, 8), 1, came_back=True), Ids.AGAIN),
-        (Looked(numbers(8271, 1840, 5533, 9072, 4100, 6621), 3), Ids.UNKNOWN),  # four digits drawn
-        (Looked(("ses_0af3b2c41d", "ses_9ce07712ab"), 0), Ids.ONCE),
+        (IdLooks(("7",), 0), None),
+        (IdLooks(numbers(7, 8), 1), None),
+        (IdLooks(numbers(7, 8, 9, 10, 11, 12), 2), None),  # somebody else was busy in one of them
+        (IdLooks(numbers(7, 8, 9, 10, 11, 12), 3), IdReuse.ONCE),
+        (IdLooks(("cart-9", "cart-10", "cart-99", "cart-100"), 3), IdReuse.ONCE),
+        (IdLooks(numbers(7, 7), 1), IdReuse.AGAIN),
+        (IdLooks(numbers(7, 8, 9, 7), 1), IdReuse.AGAIN),
+        (IdLooks(numbers(7, 8), 1, came_back=True), IdReuse.AGAIN),
         (
-            Looked(
+            IdLooks(numbers(8271, 1840, 5533, 9072, 4100, 6621), 3),
+            IdReuse.UNKNOWN,
+        ),  # four digits drawn
+        (IdLooks(("ses_0af3b2c41d", "ses_9ce07712ab"), 0), IdReuse.ONCE),
+        (
+            IdLooks(
                 (
                     "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
                     "7c9e6679-7425-40de-944b-e07fc1f90ae7",
                 ),
                 0,
             ),
-            Ids.ONCE,
+            IdReuse.ONCE,
         ),
     ],
 )
-def test_what_ids_show(looked: Looked, ids: Ids | None) -> None:
+def test_what_ids_show(looked: IdLooks, ids: IdReuse | None) -> None:
     assert judge_ids(looked) is ids
 
 
@@ -417,7 +420,7 @@ def test_two_that_look_at_once_in_step_each_get_their_look() -> None:
     """Two workers with one limit of requests: neither's look is quiet while both go on."""
     random.seed(0)
     crowd = Crowd(random.Random(0))
-    seen: list[Ids] = []
+    seen: list[IdReuse] = []
 
     async def works(run: str, begins_s: float) -> None:
         ownership = Ownership(run)
@@ -441,6 +444,6 @@ def test_two_that_look_at_once_in_step_each_get_their_look() -> None:
             tasks.start_soon(works, "cd34ef", 0.02)
 
     trio.run(both, clock=MockClock(autojump_threshold=0))
-    assert seen == [Ids.ONCE, Ids.ONCE]
+    assert seen == [IdReuse.ONCE, IdReuse.ONCE]
     assert crowd.hurt == []
     assert set(crowd.stored) == set(crowd.foreign)

@@ -44,7 +44,7 @@ from deadheat.model.history import (
 )
 from deadheat.model.program import Create, Delete, List, Program, Rename
 from deadheat.model.promises import IdPromise, Promises
-from deadheat.model.raced import Why
+from deadheat.model.raced import UnracedReason
 from deadheat.model.verdict import Linearizable
 from deadheat.targets.profile.pages import DeclaredPages, PagesTable
 
@@ -347,7 +347,7 @@ async def test_a_create_whose_answer_was_lost_is_cleaned_away_by_its_tag() -> No
     assert crowd.made == 2
     assert set(crowd.stored) == set(crowd.foreign)
     assert done.unraced is not None
-    assert done.unraced.why is Why.UNANSWERED
+    assert done.unraced.why is UnracedReason.UNANSWERED
     assert any(isinstance(op.outcome, Info) for op in done.history.operations)
 
 
@@ -407,7 +407,7 @@ async def test_what_may_be_somebody_elses_is_left_out_of_a_trial() -> None:
             await running.look_around()
             for _ in range(25):
                 found = (await running.run(next(supply))).unraced
-                left_out += found is not None and found.why is Why.UNBOUND
+                left_out += found is not None and found.why is UnracedReason.UNBOUND
     assert crowd.hurt == []
     assert left_out
     assert len(crowd.deleted) > 10
@@ -449,7 +449,7 @@ async def test_a_session_that_a_create_names_is_read_before_it_is_changed(progra
             crowd.refuses = latest(crowd)
             execution, _ = await live.execute(program)
     assert crowd.hurt == []
-    assert execution.unraced is None or execution.unraced.why is Why.UNBOUND
+    assert execution.unraced is None or execution.unraced.why is UnracedReason.UNBOUND
     assert not [title for title in crowd.stored.values() if title.startswith("deadheat ")]
 
 

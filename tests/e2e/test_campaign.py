@@ -151,7 +151,7 @@ def test_a_worker_whose_coordinator_is_gone_ends(busy: bool) -> None:
         tell(process.stdin, protocol.Begin("demo:correct", None, False, 1, 0, 0))
         if busy:
             tell(process.stdin, protocol.Share(0, 100_000, 0))
-        wanted = protocol.Did if busy else protocol.Ready
+        wanted = protocol.WorkDone if busy else protocol.Ready
         while not isinstance(messages.get(timeout=300), wanted):
             pass
         process.stdin.close()

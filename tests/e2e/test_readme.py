@@ -24,7 +24,7 @@ from tests.running import start
 from deadheat.drive.server.process import Launch, ServerProcess, free_port
 from deadheat.errors import ExitCode
 from deadheat.files import artifact as artifacts
-from deadheat.model.raced import Unraced, Why
+from deadheat.model.raced import Unraced, UnracedReason
 from deadheat.report.words import unproven_text
 from deadheat.targets.demo import server as demo_server
 from deadheat.trials.evidence import Unproven
@@ -178,7 +178,7 @@ def _for_want_of_the_machine(done: subprocess.CompletedProcess[str]) -> bool:
 
 
 def _off_time(trials: int) -> tuple[tuple[Unraced, int], ...]:
-    return ((Unraced(Why.OFF_TIME), trials),) if trials > 0 else ()
+    return ((Unraced(UnracedReason.OFF_TIME), trials),) if trials > 0 else ()
 
 
 def _shown(path: Path) -> float:
@@ -203,33 +203,46 @@ def _example(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("missing", "excused"),
     [
-        (Unproven(6, 459, 60, unraced=((Unraced(Why.OFF_TIME), 54),)), True),
+        (Unproven(6, 459, 60, unraced=((Unraced(UnracedReason.OFF_TIME), 54),)), True),
         (Unproven(60, 1_459, 60), True),
         (Unproven(6, 459, 60, slower=4.2), True),
-        (Unproven(6, 459, 60, unraced=((Unraced(Why.REFUSED, "create", 409), 54),)), False),
+        (
+            Unproven(6, 459, 60, unraced=((Unraced(UnracedReason.REFUSED, "create", 409), 54),)),
+            False,
+        ),
         (
             Unproven(
                 6,
                 459,
                 60,
-                unraced=((Unraced(Why.OFF_TIME), 53), (Unraced(Why.UNANSWERED, "get"), 1)),
+                unraced=(
+                    (Unraced(UnracedReason.OFF_TIME), 53),
+                    (Unraced(UnracedReason.UNANSWERED, "get"), 1),
+                ),
             ),
             False,
         ),
         (Unproven(6, 459, 60, undecided=54), False),
-        (Unproven(0, 17, 200, unraced=((Unraced(Why.OFF_TIME), 197),), baseline=True), True),
-        (Unproven(3, 17, 1_200, unraced=((Unraced(Why.OFF_TIME), 1_181),), baseline=True), True),
+        (
+            Unproven(0, 17, 200, unraced=((Unraced(UnracedReason.OFF_TIME), 197),), baseline=True),
+            True,
+        ),
+        (
+            Unproven(
+                3, 17, 1_200, unraced=((Unraced(UnracedReason.OFF_TIME), 1_181),), baseline=True
+            ),
+            True,
+        ),
         (Unproven(3, 17, 20_000, baseline=True), False),  # every pair raced: it is not there
         (Unproven(0, 17, 20, undecided=20, baseline=True), False),
         (
             Unproven(
-                0, 17, 200, undecided=5, unraced=((Unraced(Why.OFF_TIME), 195),), baseline=True
-            ),
-            False,
-        ),
-        (
-            Unproven(
-                0, 17, 200, unraced=((Unraced(Why.REFUSED, "create", 409), 200),), baseline=True
+                0,
+                17,
+                200,
+                undecided=5,
+                unraced=((Unraced(UnracedReason.OFF_TIME), 195),),
+                baseline=True,
             ),
             False,
         ),
@@ -238,12 +251,28 @@ def _example(folder: Path) -> Path:
                 0,
                 17,
                 200,
-                unraced=((Unraced(Why.OFF_TIME), 190), (Unraced(Why.UNSENT, "get"), 10)),
+                unraced=((Unraced(UnracedReason.REFUSED, "create", 409), 200),),
                 baseline=True,
             ),
             False,
         ),
-        (Unproven(17, 17, 200, unraced=((Unraced(Why.OFF_TIME), 183),), baseline=True), False),
+        (
+            Unproven(
+                0,
+                17,
+                200,
+                unraced=(
+                    (Unraced(UnracedReason.OFF_TIME), 190),
+                    (Unraced(UnracedReason.UNSENT, "get"), 10),
+                ),
+                baseline=True,
+            ),
+            False,
+        ),
+        (
+            Unproven(17, 17, 200, unraced=((Unraced(UnracedReason.OFF_TIME), 183),), baseline=True),
+            False,
+        ),
         (Unproven(459, 459, 459), False),
         (Unproven(other_promises="it promises less"), False),
     ],

@@ -42,7 +42,10 @@ from deadheat.targets.opencode.releases import profile_of
 if TYPE_CHECKING:
     from random import Random
 
-    from deadheat.model.program import Call, Place
+    from deadheat.model.history import Place
+    from deadheat.model.program import (
+        Call,
+    )
     from deadheat.model.promises import Promises
     from deadheat.model.verdict import Divergence
 

@@ -10,7 +10,7 @@ from hypothesis.database import InMemoryExampleDatabase
 from tests.quality.native_oracle import Oracle
 from tests.quality.simulated import MINIMUM
 
-from deadheat.generate.database import Evidence, RaceFound, falsify
+from deadheat.generate.database import FoundProgram, RaceFound, falsify
 from deadheat.model.program import structure
 
 
@@ -59,7 +59,7 @@ def test_hypothesis_shrinks_without_a_request() -> None:
     spent: list[int] = []
     search = oracle.search
 
-    def counted(programs: int) -> Evidence | None:
+    def counted(programs: int) -> FoundProgram | None:
         found = search(programs)
         spent.append(oracle.server.runs)
         return found

@@ -24,11 +24,11 @@ from deadheat.model.history import (
     Unknown,
 )
 from deadheat.model.program import Create, Delete, Get, List, Program
-from deadheat.model.raced import Unraced, Why, answered_race, unraced
+from deadheat.model.raced import Unraced, UnracedReason, answered_race, unraced
 from deadheat.model.release import Release
 
 if TYPE_CHECKING:
-    from deadheat.model.program import Place
+    from deadheat.model.history import Place
 
 
 def history(program: Program = TWO_DELETES) -> History:
@@ -61,14 +61,18 @@ def test_a_trial_whose_calls_were_all_answered_on_time_has_raced() -> None:
 @pytest.mark.parametrize(
     ("outcome", "status", "why"),
     [
-        (Fail(REFUSED), 409, Unraced(Why.REFUSED, "delete", 409)),
-        (Fail("ConnectError"), None, Unraced(Why.UNSENT, "delete")),
-        (Info(Unknown.TIMEOUT), None, Unraced(Why.UNANSWERED, "delete")),
-        (Info(Unknown.SERVER_ERROR), 500, Unraced(Why.UNANSWERED, "delete", 500)),
+        (Fail(REFUSED), 409, Unraced(UnracedReason.REFUSED, "delete", 409)),
+        (Fail("ConnectError"), None, Unraced(UnracedReason.UNSENT, "delete")),
+        (Info(Unknown.TIMEOUT), None, Unraced(UnracedReason.UNANSWERED, "delete")),
+        (Info(Unknown.SERVER_ERROR), 500, Unraced(UnracedReason.UNANSWERED, "delete", 500)),
         (Ok(Absent()), 404, None),  # how a loser is told
         (Ok(Undeclared(418)), 418, None),  # an answer, and a wrong one
-        (Ok(Undeclared(429)), 429, Unraced(Why.REFUSED, "delete", 429)),  # it has not looked
-        (Ok(Undeclared(401)), 401, Unraced(Why.REFUSED, "delete", 401)),
+        (
+            Ok(Undeclared(429)),
+            429,
+            Unraced(UnracedReason.REFUSED, "delete", 429),
+        ),  # it has not looked
+        (Ok(Undeclared(401)), 401, Unraced(UnracedReason.REFUSED, "delete", 401)),
     ],
 )
 def test_what_is_an_answer(outcome: Outcome, status: int | None, why: Unraced | None) -> None:
@@ -78,10 +82,14 @@ def test_what_is_an_answer(outcome: Outcome, status: int | None, why: Unraced | 
 @pytest.mark.parametrize(
     ("outcome", "status", "why"),
     [
-        (Fail(REFUSED), 429, Unraced(Why.REFUSED, "list", 429)),
-        (Info(Unknown.GARBLED), 200, Unraced(Why.UNANSWERED, "list", 200)),  # a page to log in
-        (Info(Unknown.TIMEOUT), None, Unraced(Why.UNANSWERED, "list")),
-        (Ok(Undeclared(401)), 401, Unraced(Why.REFUSED, "list", 401)),
+        (Fail(REFUSED), 429, Unraced(UnracedReason.REFUSED, "list", 429)),
+        (
+            Info(Unknown.GARBLED),
+            200,
+            Unraced(UnracedReason.UNANSWERED, "list", 200),
+        ),  # a page to log in
+        (Info(Unknown.TIMEOUT), None, Unraced(UnracedReason.UNANSWERED, "list")),
+        (Ok(Undeclared(401)), 401, Unraced(UnracedReason.REFUSED, "list", 401)),
     ],
 )
 def test_where_nobody_could_look_at_what_came_of_it_nothing_was_silent(
@@ -114,15 +122,17 @@ def test_where_nobody_could_look_at_what_came_of_it_nothing_was_silent(
 
 def test_the_first_cause_is_named() -> None:
     refused = answered((1, 0, 0), Fail(REFUSED), 409, without((2, 1, 0), history()))
-    assert unraced(TWO_DELETES, refused) == Unraced(Why.REFUSED, "create", 409)
-    assert unraced(TWO_DELETES, without((2, 1, 0), history())) == Unraced(Why.UNBOUND, "delete")
+    assert unraced(TWO_DELETES, refused) == Unraced(UnracedReason.REFUSED, "create", 409)
+    assert unraced(TWO_DELETES, without((2, 1, 0), history())) == Unraced(
+        UnracedReason.UNBOUND, "delete"
+    )
 
 
 def test_offsets_that_were_missed() -> None:
-    assert unraced(TWO_DELETES, released(2_000)) == Unraced(Why.OFF_TIME)
+    assert unraced(TWO_DELETES, released(2_000)) == Unraced(UnracedReason.OFF_TIME)
     # What the server did is said before what the sender missed.
     both = answered((2, 1, 0), Fail(REFUSED), 409, released(2_000))
-    assert unraced(TWO_DELETES, both) == Unraced(Why.REFUSED, "delete", 409)
+    assert unraced(TWO_DELETES, both) == Unraced(UnracedReason.REFUSED, "delete", 409)
 
 
 def test_a_call_that_hangs_has_raced_and_one_of_a_slow_machine_has_not() -> None:

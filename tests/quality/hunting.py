@@ -113,7 +113,7 @@ def hunt(
             def tell(event: events.Event) -> None:
                 now_s = time.monotonic() - began_s
                 match event:
-                    case events.Found():
+                    case events.DivergenceFound():
                         times.setdefault("found", now_s)
                         if not shrink:
                             scope.cancel()

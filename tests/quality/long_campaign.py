@@ -30,12 +30,12 @@ import anyio
 
 from deadheat.campaign import protocol
 from deadheat.campaign.coordinator import Coordinator
-from deadheat.campaign.local_workers import Said, start_process, tell
+from deadheat.campaign.local_workers import WorkerLine, start_process, tell
 from deadheat.campaign.rows import Settings
 from deadheat.campaign.run import REPORT, resident_bytes
 from deadheat.campaign.store import Store
 from deadheat.campaign.worker import Worker
-from deadheat.campaign.worker_count import Pace
+from deadheat.campaign.worker_count import WorkerCount
 from deadheat.generate.source import ProgramSource
 from deadheat.report.html import campaign_page
 from deadheat.run.events import Snapshot
@@ -63,7 +63,7 @@ def work() -> None:
 
     say(protocol.Hello(protocol.versions(), os.getpid(), "here"))
     begin = protocol.from_line(sys.stdin.readline())
-    inbox: queue.SimpleQueue[protocol.Order] = queue.SimpleQueue()
+    inbox: queue.SimpleQueue[protocol.WorkerOrder] = queue.SimpleQueue()
 
     def listen() -> None:
         for line in sys.stdin:
@@ -81,14 +81,14 @@ def work() -> None:
 
         worker = Worker(begin, live.as_live(), inbox, say, Path(folder), live.clock, again)  # type: ignore[arg-type]
         anyio.run(worker.run)
-    say(protocol.Ended())
+    say(protocol.WorkerEnded())
 
 
 class OneWorker:
     """A crew of one, whose process is this file with ``--worker``."""
 
     def __init__(self) -> None:
-        self.said: queue.Queue[Said] = queue.Queue(maxsize=10_000)
+        self.said: queue.Queue[WorkerLine] = queue.Queue(maxsize=10_000)
         self._process: subprocess.Popen[str] | None = None
 
     def places(self) -> int:
@@ -99,11 +99,11 @@ class OneWorker:
             return None
         command = [sys.executable, __file__, "--worker"]
         self._process = start_process(
-            lambda line, words: self.said.put(Said("w1", line, words)), command
+            lambda line, words: self.said.put(WorkerLine("w1", line, words)), command
         )
         return "w1"
 
-    def send(self, _worker: str, order: protocol.Order) -> None:
+    def send(self, _worker: str, order: protocol.WorkerOrder) -> None:
         if self._process is not None and self._process.stdin is not None:
             tell(self._process.stdin, order)
 
@@ -158,7 +158,7 @@ def main() -> None:
             error = Coordinator(
                 store,
                 OneWorker(),
-                Pace(1, 1),
+                WorkerCount(1, 1),
                 time.monotonic,
                 show,
                 lambda: void(store.write_text(REPORT, campaign_page(store.record()))),

@@ -6,7 +6,7 @@ from random import Random
 
 from tests.quality.simulated import GHOST, Simulated, random_program
 
-from deadheat.generate.database import Evidence
+from deadheat.generate.database import FoundProgram
 from deadheat.model.program import Program, canonical
 from deadheat.model.verdict import Diverged
 from deadheat.trials.shrinker import Shrinker
@@ -24,13 +24,13 @@ class Oracle:
         self.found: list[Program] = []
         self.searches = 0
 
-    def replay(self, program: Program) -> Evidence | None:
+    def replay(self, program: Program) -> FoundProgram | None:
         self.replayed.append(program)
         enough = trials_to_see(self.p / 4, 0.999)
         shown = any(isinstance(self.server.trial(program), Diverged) for _ in range(enough))
-        return Evidence(program, "the ghost, again") if shown else None
+        return FoundProgram(program, "the ghost, again") if shown else None
 
-    def search(self, programs: int) -> Evidence | None:
+    def search(self, programs: int) -> FoundProgram | None:
         self.searches += 1
         for _ in range(programs):
             program = random_program(self.rng, self.rng.randint(4, 12))
@@ -40,5 +40,5 @@ class Oracle:
                 while (candidate := shrinker.next()) is not None:
                     shrinker.feed(self.server.trial(candidate.program))
                 self.found.append(canonical(shrinker.result().smallest))
-                return Evidence(shrinker.result().smallest, "the ghost")
+                return FoundProgram(shrinker.result().smallest, "the ghost")
         return None

@@ -26,6 +26,7 @@ from deadheat.model.history import (
     Listed,
     Ok,
     Operation,
+    Place,
     Result,
     Seen,
 )
@@ -36,7 +37,6 @@ from deadheat.model.program import (
     Get,
     Lane,
     List,
-    Place,
     Program,
     Round,
     Var,

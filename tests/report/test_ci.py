@@ -14,13 +14,20 @@ from tests.examples import example, ghost
 
 from deadheat.errors import NothingExercised
 from deadheat.files.artifact import Expectation
-from deadheat.files.results import Finding, JobResult, Regression, Replayed, Standing, Summary
+from deadheat.files.results import (
+    Finding,
+    JobResult,
+    Regression,
+    RegressionStatus,
+    Replayed,
+    Summary,
+)
 from deadheat.model.grounds import Told
 from deadheat.report import github
-from deadheat.report.cases import Ended, cases_of, last_line, one_of, power_text
+from deadheat.report.cases import CaseStatus, cases_of, last_line, one_of, power_text
 from deadheat.report.ci import job_text
 from deadheat.report.junit import junit_xml
-from deadheat.trials.evidence import Absent, Present
+from deadheat.trials.evidence import AbsentBelow, Present
 from deadheat.trials.stats import rarest_seen, rate, rate_until_first
 
 XSD = xmlschema.XMLSchema(Path(__file__).with_name("junit.xsd"))
@@ -47,19 +54,19 @@ def summary(*findings: Finding, programs: int = 1_204, undecided: int = 0) -> Su
     )
 
 
-def regression(standing: Standing, why: str = "") -> Regression:
+def regression(standing: RegressionStatus, why: str = "") -> Regression:
     _, divergence = ghost()
-    shown = standing in (Standing.CAME_BACK, Standing.KNOWN)
+    shown = standing in (RegressionStatus.CAME_BACK, RegressionStatus.KNOWN)
     replayed = Replayed(
         divergence if shown else None,
-        divergence if standing is Standing.OTHER else None,
+        divergence if standing is RegressionStatus.OTHER else None,
         rate_until_first(4) if shown else rate(0, 183),
-        Present() if shown else Absent(0.02),
+        Present() if shown else AbsentBelow(0.02),
         183,
         until_first=shown,
         promises="delete exactly-once",
     )
-    known = standing in (Standing.KNOWN, Standing.GONE, Standing.QUIET)
+    known = standing in (RegressionStatus.KNOWN, RegressionStatus.GONE, RegressionStatus.QUIET)
     return Regression(
         PATH,
         example(),
@@ -79,32 +86,35 @@ def result(*regressions: Regression, of: Summary | None = None, error: bool = Fa
 
 
 EVERY = result(
-    *(regression(standing, "no network" if "avail" in standing else "") for standing in Standing),
+    *(
+        regression(standing, "no network" if "avail" in standing else "")
+        for standing in RegressionStatus
+    ),
     of=summary(Finding(example(), Path("x.json"), 3, finished=False)),
 )
 
 
 # -x: a red regression, and no search.
-FIRST = replace(result(regression(Standing.CAME_BACK)), summary=None)
+FIRST = replace(result(regression(RegressionStatus.CAME_BACK)), summary=None)
 
 
 def test_each_regression_and_the_search_is_a_case() -> None:
     cases = cases_of(EVERY)
     assert [case.ended for case in cases] == [
-        Ended.PASSED,  # silent
-        Ended.FAILED,  # came back
-        Ended.FAILED,  # another one
-        Ended.PASSED,  # known
-        Ended.PASSED,  # gone
-        Ended.PASSED,  # quiet
-        Ended.ERROR,  # not comparable
-        Ended.ERROR,  # unfinished
-        Ended.ERROR,  # unavailable
-        Ended.FAILED,  # the search
+        CaseStatus.PASSED,  # silent
+        CaseStatus.FAILED,  # came back
+        CaseStatus.FAILED,  # another one
+        CaseStatus.PASSED,  # known
+        CaseStatus.PASSED,  # gone
+        CaseStatus.PASSED,  # quiet
+        CaseStatus.ERROR,  # not comparable
+        CaseStatus.ERROR,  # unfinished
+        CaseStatus.ERROR,  # unavailable
+        CaseStatus.FAILED,  # the search
     ]
     for case in cases:
         assert "\n" not in case.message
-        assert ("┌ delete(" in case.details) == (case.ended is Ended.FAILED)
+        assert ("┌ delete(" in case.details) == (case.ended is CaseStatus.FAILED)
     assert "server's timing is not" in cases[-1].details
     assert "unfinished" in cases[-1].details
     assert "fixed or lucky? 0 of 183 trials that raced" in cases[4].message
@@ -112,19 +122,19 @@ def test_each_regression_and_the_search_is_a_case() -> None:
 
 
 @pytest.mark.parametrize(
-    "job", [EVERY, result(), result(regression(Standing.SILENT)), result(error=True), FIRST]
+    "job", [EVERY, result(), result(regression(RegressionStatus.SILENT)), result(error=True), FIRST]
 )
 def test_the_junit_file_is_one_that_jenkins_and_gitlab_read(job: JobResult) -> None:
     text = junit_xml(job)
     XSD.validate(text)
     suite = ElementTree.fromstring(text)[0]
     assert int(suite.get("tests", "")) == len(cases_of(job))
-    failed = [case for case in cases_of(job) if case.ended is Ended.FAILED]
+    failed = [case for case in cases_of(job) if case.ended is CaseStatus.FAILED]
     assert [failure.text for failure in suite.iter("failure")] == [c.details for c in failed]
 
 
 def test_a_search_that_a_red_regression_made_needless_is_skipped() -> None:
-    assert [case.ended for case in cases_of(FIRST)] == [Ended.FAILED, Ended.SKIPPED]
+    assert [case.ended for case in cases_of(FIRST)] == [CaseStatus.FAILED, CaseStatus.SKIPPED]
     assert len(github.workflow_commands(FIRST).split("\n")) == 1
     assert "search" not in last_line(FIRST)
 
@@ -139,7 +149,7 @@ def test_the_schema_bites() -> None:
 
 @given(st.text(max_size=30))
 def test_whatever_a_message_holds_the_outputs_stay_whole(said: str) -> None:
-    job = result(regression(Standing.UNAVAILABLE, said or "x"))
+    job = result(regression(RegressionStatus.UNAVAILABLE, said or "x"))
     XSD.validate(junit_xml(job))
     commands = github.workflow_commands(job).split("\n")
     assert len(commands) == 1

@@ -8,8 +8,8 @@ import pytest
 from tests.examples import example, ghost
 
 from deadheat.errors import UnknownTarget
-from deadheat.files.results import Bisected, Presence, Row, Verified
-from deadheat.model.raced import Unraced, Why
+from deadheat.files.results import Bisected, Presence, Verified, VersionRow
+from deadheat.model.raced import Unraced, UnracedReason
 from deadheat.report.comparison import (
     bisected_text,
     verified_text,
@@ -19,14 +19,14 @@ from deadheat.report.comparison import (
 from deadheat.report.explanation import explanation_text
 from deadheat.targets.catalog import several
 from deadheat.targets.opencode.npm import released
-from deadheat.trials.evidence import Absent, Present, Unproven
+from deadheat.trials.evidence import AbsentBelow, Present, Unproven
 from deadheat.trials.stats import rate
 
 ROWS = (
-    Row("opencode@1.0.152", Presence.PRESENT, 200, 20, rate=rate(20, 200)),
-    Row("opencode@1.2.1", Presence.NOT_SEEN, 383, 0, rate=rate(0, 383), below=0.012),
-    Row("opencode@9.9.9", Presence.NOT_COMPARABLE, why="npm has no such version"),
-    Row("demo", Presence.DIFFERENT, 90, 0, rate=rate(0, 90), why="wrong-status (list 404)"),
+    VersionRow("opencode@1.0.152", Presence.PRESENT, 200, 20, rate=rate(20, 200)),
+    VersionRow("opencode@1.2.1", Presence.NOT_SEEN, 383, 0, rate=rate(0, 383), below=0.012),
+    VersionRow("opencode@9.9.9", Presence.NOT_COMPARABLE, why="npm has no such version"),
+    VersionRow("demo", Presence.DIFFERENT, 90, 0, rate=rate(0, 90), why="wrong-status (list 404)"),
 )
 
 
@@ -54,7 +54,7 @@ def test_the_release_named_is_the_first_good_or_the_first_bad_one() -> None:
 
 def test_fixed_says_what_would_have_been_seen_and_only_then() -> None:
     _, divergence = ghost()
-    quiet = Verified("demo:correct", Absent(0.02), 0.99, None, "", "", (0, 264), (0, 0))
+    quiet = Verified("demo:correct", AbsentBelow(0.02), 0.99, None, "", "", (0, 264), (0, 0))
     text = verified_text(example(), "x.json", quiet)
     assert text.startswith("fixed  x.json on demo:correct (99 %)")
     assert "a race showing in 2 % of trials or more would have been seen" in text
@@ -62,9 +62,11 @@ def test_fixed_says_what_would_have_been_seen_and_only_then() -> None:
     assert verified_text(example(), "x.json", shown).startswith("not fixed  x.json diverges")
     other = replace(quiet, seen=divergence)
     assert "but another divergence shows there: ghost" in verified_text(example(), "x", other)
-    beside = replace(quiet, evidence=Absent(None), baseline="demo", old=(17, 264), pears="slow")
+    beside = replace(
+        quiet, evidence=AbsentBelow(None), baseline="demo", old=(17, 264), incomparable="slow"
+    )
     assert "17 of 264 on demo in between" in verified_text(example(), "x", beside)
-    refused = Unraced(Why.REFUSED, "create", 409)
+    refused = Unraced(UnracedReason.REFUSED, "create", 409)
     lost = replace(quiet, evidence=Unproven(1, 98, 65, unraced=((refused, 64),)))
     text = verified_text(example(), "x", lost)
     assert text.startswith("not comparable  x on demo:correct: 1 of 65 trials raced")

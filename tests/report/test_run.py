@@ -13,7 +13,7 @@ from deadheat.files.results import Finding, Replayed, Summary
 from deadheat.model.release import Release, Via
 from deadheat.report.finding import finding_text
 from deadheat.report.run import machine_line, replay_text, run_text
-from deadheat.trials.evidence import Absent, Present, Unproven
+from deadheat.trials.evidence import AbsentBelow, Present, Unproven
 from deadheat.trials.stats import rate
 
 CLEAN = Summary(
@@ -75,7 +75,7 @@ def test_replays() -> None:
     assert "diverges again on demo" in shown
     assert "trial 3" in shown
     assert "recorded on demo: diverges in 11.5 %" in shown
-    quiet = Replayed(None, None, rate(0, 60), Absent(0.1), 62, until_first=False)
+    quiet = Replayed(None, None, rate(0, 60), AbsentBelow(0.1), 62, until_first=False)
     shown = replay_text(example(), path, quiet, "other")
     assert "did not show on other in 62 trials" in shown
     assert "60 of them raced: its rate there is below 7.4 % (99 %)" in shown

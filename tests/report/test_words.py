@@ -11,7 +11,7 @@ from tests.programs import TWO_DELETES, A, one
 from deadheat.export.markdown import EXPECTED
 from deadheat.files.artifact import RateRecord
 from deadheat.model.program import Create, List
-from deadheat.model.raced import Unraced, Why
+from deadheat.model.raced import Unraced, UnracedReason
 from deadheat.model.verdict import Anomaly
 from deadheat.report.reasons import MEANING
 from deadheat.report.words import (
@@ -100,7 +100,7 @@ def test_a_bug_report_has_a_sentence_for_each_name() -> None:
 def test_what_was_refused_is_advised_by_what_it_can_mean(
     call: str, status: int, advised: str
 ) -> None:
-    refused = Unraced(Why.REFUSED, call, status)
+    refused = Unraced(UnracedReason.REFUSED, call, status)
     said = unproven_text(Unproven(0, 98, 40, unraced=((refused, 40),)))
     assert [word for word in ("`exists`", "`absent`", "--max-rps", "[auth]") if word in said] == [
         advised

@@ -21,9 +21,17 @@ from deadheat.model.history import (
     Ok,
     Operation,
     Outcome,
+    Place,
     Seen,
 )
-from deadheat.model.program import Call, Create, Delete, Get, Place, Program, Var
+from deadheat.model.program import (
+    Call,
+    Create,
+    Delete,
+    Get,
+    Program,
+    Var,
+)
 from deadheat.model.promises import Promises
 from deadheat.model.release import Release
 

@@ -144,7 +144,12 @@ async def test_a_known_signature_is_counted_and_not_pursued_again(tmp_path: Path
     summary = await run.engine.run()
     assert summary.ended == "programs"
     assert summary.programs == 300
-    assert len(summary.findings) == len(run.of(events.Found)) == len(run.of(events.Saved)) == 1
+    assert (
+        len(summary.findings)
+        == len(run.of(events.DivergenceFound))
+        == len(run.of(events.Saved))
+        == 1
+    )
     assert summary.findings[0].seen > 200
     searching = [e for e in run.of(events.Progress) if e.phase is events.Phase.SEARCHING]
     assert len(searching) > 290

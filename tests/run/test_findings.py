@@ -15,7 +15,7 @@ from deadheat.files import artifact as artifacts
 from deadheat.files.artifact import RateRecord, is_better
 from deadheat.model.program import Create, Delete, structure
 from deadheat.model.promises import Promises
-from deadheat.run.findings import Measured, Shelf
+from deadheat.run.findings import Measured, RunFindings
 from deadheat.run.plan import Plan
 from deadheat.trials.stats import rate
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from deadheat.trials.stats import Rate
 
 
-def shelf(folder: Path) -> Shelf:
-    return Shelf(Target("x", opencode.WIRE), Promises(), Plan(1, folder))
+def shelf(folder: Path) -> RunFindings:
+    return RunFindings(Target("x", opencode.WIRE), Promises(), Plan(1, folder))
 
 
 def test_first_sight_writes_and_later_ones_only_count(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_measured_it_is_finished_and_keeps_one_file(tmp_path: Path) -> None:
 
 def found_with(folder: Path, of: Rate | None, target: str = "x") -> tuple[Path, bool]:
     """A run that finds the ghost and measures it so."""
-    one = Shelf(Target(target, opencode.WIRE), Promises(), Plan(1, folder))
+    one = RunFindings(Target(target, opencode.WIRE), Promises(), Plan(1, folder))
     _, divergence = ghost()
     assert one.note(TWO_DELETES, divergence, 1) is not None
     done = one.measured(divergence.signature, Measured(TWO_DELETES, divergence, of), None)

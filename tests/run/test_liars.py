@@ -22,7 +22,7 @@ from deadheat.cli.verify import table_code, verified_code
 from deadheat.errors import ExitCode, NotComparable, TargetDied
 from deadheat.files import artifact as artifacts
 from deadheat.files.artifact import RateRecord
-from deadheat.files.results import Presence, Standing
+from deadheat.files.results import Presence, RegressionStatus
 from deadheat.model.history import (
     REFUSED,
     Fail,
@@ -37,13 +37,13 @@ from deadheat.model.history import (
     Unknown,
 )
 from deadheat.model.promises import DeletePromise, Promises
-from deadheat.model.raced import Unraced, Why
+from deadheat.model.raced import Unraced, UnracedReason
 from deadheat.run import ci as job
 from deadheat.run import compare as comparison
 from deadheat.run import limits
 from deadheat.run import search as session
 from deadheat.run.plan import Plan
-from deadheat.trials.evidence import Absent, Unproven
+from deadheat.trials.evidence import AbsentBelow, Unproven
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -146,31 +146,31 @@ REFUSES = Fail(REFUSED)
 LIARS = (
     Liar(
         "create refused",
-        Unraced(Why.REFUSED, "create", 409),
+        Unraced(UnracedReason.REFUSED, "create", 409),
         lying(lambda one: changed(one, (1, 0), REFUSES, 409)),
     ),
     Liar(
         "delete refused in the race",
-        Unraced(Why.REFUSED, "delete", 423),
+        Unraced(UnracedReason.REFUSED, "delete", 423),
         lying(lambda one: changed(one, (2, 1), REFUSES, 423)),
     ),
     Liar(
         "call not bound",  # nobody told the id
-        Unraced(Why.UNBOUND, "delete"),
+        Unraced(UnracedReason.UNBOUND, "delete"),
         lying(lambda one: changed(one, (2, 1), None, None)),
     ),
     Liar(
         "call reached nobody",
-        Unraced(Why.UNSENT, "delete"),
+        Unraced(UnracedReason.UNSENT, "delete"),
         lying(lambda one: changed(one, (2, 0), Fail("ConnectError"), None)),
     ),
     Liar(
         "no answer",
-        Unraced(Why.UNANSWERED, "delete"),
+        Unraced(UnracedReason.UNANSWERED, "delete"),
         lying(lambda one: changed(one, (2, 0), Info(Unknown.TIMEOUT), None)),
     ),
-    Liar("reads at rest refused", Unraced(Why.REFUSED, "list", 429), lying(blind)),
-    Liar("offsets missed", Unraced(Why.OFF_TIME), late),
+    Liar("reads at rest refused", Unraced(UnracedReason.REFUSED, "list", 429), lying(blind)),
+    Liar("offsets missed", Unraced(UnracedReason.OFF_TIME), late),
     Liar("nobody answers", None, lying(silent)),
     Liar("server gone", None, gone),
     Liar("other promises", None, settling),
@@ -250,7 +250,7 @@ def test_replay(liar: Liar, servers: Servers) -> None:
         assert says_why(liar, done.replayed.evidence)
     assert honest.exit_code is ExitCode.CLEAN
     assert honest.replayed is not None
-    assert isinstance(honest.replayed.evidence, Absent)
+    assert isinstance(honest.replayed.evidence, AbsentBelow)
 
 
 @by_liar
@@ -286,7 +286,7 @@ def test_verify(liar: Liar, beside: bool, servers: Servers) -> None:
         assert says_why(liar, found.evidence)
         assert verified_code(found) is ExitCode.TARGET
     quiet = verify(servers.up("honest", 0.0))
-    assert isinstance(quiet.evidence, Absent)
+    assert isinstance(quiet.evidence, AbsentBelow)
     assert verified_code(quiet) is ExitCode.CLEAN
 
 
@@ -318,7 +318,7 @@ def test_ci(liar: Liar, servers: Servers, tmp_path: Path, monkeypatch: pytest.Mo
     artifacts.write(committed, tmp_path / "regressions" / "liar")
     artifacts.write(committed, tmp_path / "regressions" / "honest")
 
-    def run(word: str) -> tuple[Standing, int]:
+    def run(word: str) -> tuple[RegressionStatus, int]:
         order = job.JobOrder(
             find=servers.find,
             target=word,
@@ -331,14 +331,18 @@ def test_ci(liar: Liar, servers: Servers, tmp_path: Path, monkeypatch: pytest.Mo
         with View() as view:
             result = job.run(order, view)
         (one,) = result.regressions
-        assert one.standing is Standing.SILENT or one.why
+        assert one.standing is RegressionStatus.SILENT or one.why
         return one.standing, result.exit_code
 
     servers.up("liar", 0.0, liar)
     servers.up("honest", 0.0)
-    wanted = Standing.UNFINISHED if liar.name == "server gone" else Standing.NOT_COMPARABLE
+    wanted = (
+        RegressionStatus.UNFINISHED
+        if liar.name == "server gone"
+        else RegressionStatus.NOT_COMPARABLE
+    )
     assert run("liar") == (wanted, ExitCode.TARGET)
-    assert run("honest")[0] is Standing.SILENT
+    assert run("honest")[0] is RegressionStatus.SILENT
 
 
 def test_silence_under_a_weaker_promise_is_none_of_what_was_recorded(servers: Servers) -> None:
@@ -354,4 +358,4 @@ def test_silence_under_a_weaker_promise_is_none_of_what_was_recorded(servers: Se
             assert isinstance(evidence, Unproven)
             assert "delete idempotent" in evidence.other_promises
         else:
-            assert isinstance(evidence, Absent)
+            assert isinstance(evidence, AbsentBelow)

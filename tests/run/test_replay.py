@@ -11,7 +11,7 @@ from tests.run.simulated import SimulatedTarget
 
 from deadheat.model.verdict import Anomaly
 from deadheat.run.replay import replay, trials_wanted
-from deadheat.trials.evidence import Absent, quiet_needed
+from deadheat.trials.evidence import AbsentBelow, quiet_needed
 from deadheat.trials.tally import Tally
 
 pytestmark = pytest.mark.anyio
@@ -43,7 +43,7 @@ async def test_quiet_after_enough_trials() -> None:
     done = await replay(live.as_live(), example(), None, lambda *_: None)
     assert (done.divergence, done.other) == (None, None)
     assert done.rate.trials == done.trials == trials_wanted(example())
-    assert isinstance(done.evidence, Absent)
+    assert isinstance(done.evidence, AbsentBelow)
 
 
 async def test_a_number_of_trials_is_run_to_its_end() -> None:

@@ -11,7 +11,7 @@ from collections import defaultdict
 
 from tests.servers.writes import LONG_WINDOW_S, WINDOW_S
 
-from deadheat.targets.demo.session_http import Collection, Missing, Session
+from deadheat.targets.demo.session_http import Missing, Session, SessionCollection
 
 # For ever, next to any bound.
 _AGES_S = 3_600.0
@@ -19,7 +19,7 @@ _AGES_S = 3_600.0
 _SLOW_S = 0.1
 
 
-class SaidTwice(Collection):
+class SaidTwice(SessionCollection):
     """duplicate-event: two deletes that find the session both announce that it is gone."""
 
     announces = True
@@ -38,7 +38,7 @@ class SaidTwice(Collection):
         raise Missing(sid)
 
 
-class SaidTooSoon(Collection):
+class SaidTooSoon(SessionCollection):
     """early-event: a delete is announced when it begins."""
 
     announces = True
@@ -63,7 +63,7 @@ class SaidTooSoon(Collection):
             self.stored.pop(sid)
 
 
-class SaidLast(Collection):
+class SaidLast(SessionCollection):
     """missing-event: what is to be announced waits in one place, for the next one to take."""
 
     announces = True
@@ -85,7 +85,7 @@ class SaidLast(Collection):
             self.announce("deleted", self._waiting.pop(0))
 
 
-class CrossedLocks(Collection):
+class CrossedLocks(SessionCollection):
     """deadlock: a delete locks its own session first, then all others."""
 
     def __init__(self, correct: bool) -> None:
@@ -113,7 +113,7 @@ class CrossedLocks(Collection):
                 lock.release()
 
 
-class StandsStill(Collection):
+class StandsStill(SessionCollection):
     """stall: two creates at once stop the whole server; the twin is slow, and answers in time."""
 
     def __init__(self, correct: bool) -> None:

@@ -31,7 +31,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from deadheat.targets.demo import server as demo_server
-from deadheat.targets.demo.session_http import Client, Session, answer
+from deadheat.targets.demo.session_http import Connection, Session, answer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 demo_server.GAP_US = 3_000
 
 
-class Timed(demo_server.Sessions):
+class Timed(demo_server.DemoSessions):
     """The demo's sessions, and one that is always there and tells the time."""
 
     async def get(self, sid: str) -> Session:
@@ -99,7 +99,7 @@ async def main() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
 
     def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Awaitable[None]:
-        return Client(sessions, reader, writer).serve()
+        return Connection(sessions, reader, writer).serve()
 
     if given.way == "http2":
         config = Config()

@@ -6,10 +6,10 @@ import asyncio
 
 from tests.servers.writes import WINDOW_S
 
-from deadheat.targets.demo.session_http import Collection, Missing, Session
+from deadheat.targets.demo.session_http import Missing, Session, SessionCollection
 
 
-class LateChild(Collection):
+class LateChild(SessionCollection):
     """orphan: a delete takes the children that it found when it began."""
 
     async def delete(self, sid: str) -> None:
@@ -28,7 +28,7 @@ class LateChild(Collection):
         self.stored.pop(sid)
 
 
-class OneByOne(Collection):
+class OneByOne(SessionCollection):
     """partial-cascade: children go one by one; one that has gone already ends it with 404.
 
     The twin's deletes wait for each other: of two, the one that is told 404 has taken nothing.
@@ -60,7 +60,7 @@ class OneByOne(Collection):
         self.take(sid)  # with what was made below it meanwhile
 
 
-class RenameBack(Collection):
+class RenameBack(SessionCollection):
     """rename-back: a rename writes its session back, deleted meanwhile or not."""
 
     async def rename(self, sid: str, title: str | None) -> Session:
@@ -73,7 +73,7 @@ class RenameBack(Collection):
         return self.stored[sid]
 
 
-class AllTitles(Collection):
+class AllTitles(SessionCollection):
     """lost-rename: a rename reads every title, and writes them all."""
 
     async def rename(self, sid: str, title: str | None) -> Session:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
-from deadheat.targets.demo.session_http import Collection, Missing, Session
+from deadheat.targets.demo.session_http import Missing, Session, SessionCollection
 
 # Longer than any offset that is drawn without having seen the server.
 SLOW_S = 0.008
@@ -15,7 +15,7 @@ SLOWER_S = 0.012
 NARROW_S = 0.0005
 
 
-class EndOfDelete(Collection):
+class EndOfDelete(SessionCollection):
     """end-of-delete: a delete takes a while; a get in the moment before its end answers 500."""
 
     def __init__(self, correct: bool) -> None:
@@ -41,7 +41,7 @@ class EndOfDelete(Collection):
         return await super().get(sid)
 
 
-class EndOfList(Collection):
+class EndOfList(SessionCollection):
     """end-of-list: what changes in the moment before a list's end makes it answer 500."""
 
     async def list(self) -> list[Session]:

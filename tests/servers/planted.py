@@ -18,9 +18,9 @@ from tests.servers import announcing, families, narrow, reads, writes
 from deadheat.targets.demo.session_http import options, serve
 
 if TYPE_CHECKING:
-    from deadheat.targets.demo.session_http import Collection
+    from deadheat.targets.demo.session_http import SessionCollection
 
-STORES: dict[str, type[Collection]] = {
+STORES: dict[str, type[SessionCollection]] = {
     "duplicate-id": writes.CheckThenAct,
     "lost-create": writes.WholeFile,
     "resurrection": writes.TouchOnRead,

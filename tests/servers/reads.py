@@ -7,12 +7,12 @@ from typing import TypeAlias
 
 from tests.servers.writes import LONG_WINDOW_S, WINDOW_S
 
-from deadheat.targets.demo.session_http import Collection, Missing, Session
+from deadheat.targets.demo.session_http import Missing, Session, SessionCollection
 
 Sessions: TypeAlias = list[Session]  # inside a class, ``list`` is the call
 
 
-class CachedList(Collection):
+class CachedList(SessionCollection):
     """stale-list: a list fills the cache with what it read before the last change."""
 
     def __init__(self, correct: bool) -> None:
@@ -50,7 +50,7 @@ class CachedList(Collection):
         return listed
 
 
-class JoinedList(Collection):
+class JoinedList(SessionCollection):
     """joined-list: a list that finds another one at work takes that one's (older) answer."""
 
     def __init__(self, correct: bool) -> None:
@@ -74,7 +74,7 @@ class JoinedList(Collection):
         return listed
 
 
-class FragileList(Collection):
+class FragileList(SessionCollection):
     """list-fails: a list answers 404 when a session that it is about to read goes."""
 
     async def list(self) -> Sessions:
@@ -86,7 +86,7 @@ class FragileList(Collection):
         return [await self.get(sid) for sid in ids]
 
 
-class PagedList(Collection):
+class PagedList(SessionCollection):
     """torn-list: a list reads the sessions that were there when it began, if they still are."""
 
     async def list(self) -> Sessions:
@@ -98,7 +98,7 @@ class PagedList(Collection):
         return [self.stored[sid] for sid in ids if sid in self.stored]
 
 
-class FragileGet(Collection):
+class FragileGet(SessionCollection):
     """get-fails: a get answers 500 when its session goes while it is read."""
 
     async def get(self, sid: str) -> Session:

@@ -1,7 +1,7 @@
 """Planted races of create, delete and the write that hides in a get; with ``correct``, none.
 
 Rules
-- One race a class; the rest of the class is ``Collection``, which is correct.
+- One race a class; the rest of the class is ``SessionCollection``, which is correct.
 - A window is an await, so that it does not depend on how busy the machine is;
   the correct twin waits just as long.
 """
@@ -14,7 +14,7 @@ import os
 import tempfile
 from typing import Any
 
-from deadheat.targets.demo.session_http import Collection, Missing, Session, new_session
+from deadheat.targets.demo.session_http import Missing, Session, SessionCollection, new_session
 
 # The generator starts lanes up to 3 ms apart, so most pairs of calls meet in here.
 WINDOW_S = 0.003
@@ -25,7 +25,7 @@ LONG_WINDOW_S = 0.010
 LATE_S = 0.020
 
 
-class CheckThenAct(Collection):
+class CheckThenAct(SessionCollection):
     """duplicate-id: the next number is looked up, and taken a moment later."""
 
     def __init__(self, correct: bool) -> None:
@@ -44,7 +44,7 @@ class CheckThenAct(Collection):
         return self.stored[sid]
 
 
-class WholeFile(Collection):
+class WholeFile(SessionCollection):
     """lost-create: a create reads the file, adds its session and writes the whole file.
 
     A delete waits until no create is under way, so only creates lose each other's work.
@@ -110,7 +110,7 @@ class WholeFile(Collection):
             self._write(stored)
 
 
-class TouchOnRead(Collection):
+class TouchOnRead(SessionCollection):
     """resurrection: a get writes the session back with ``seen``, deleted meanwhile or not."""
 
     async def get(self, sid: str) -> Session:
@@ -123,7 +123,7 @@ class TouchOnRead(Collection):
         return touched
 
 
-class LateTouch(Collection):
+class LateTouch(SessionCollection):
     """late-write: a get that saw its session deleted writes it back, long after it answered."""
 
     def __init__(self, correct: bool) -> None:
@@ -145,7 +145,7 @@ class LateTouch(Collection):
         self.stored[session["id"]] = session
 
 
-class Acknowledged(Collection):
+class Acknowledged(SessionCollection):
     """late-delete: while another delete is at work, a delete is promised and done later."""
 
     def __init__(self, correct: bool) -> None:
@@ -171,7 +171,7 @@ class Acknowledged(Collection):
         del self.stored[sid], self._going[sid]
 
 
-class SplitDelete(Collection):
+class SplitDelete(SessionCollection):
     """split-delete: a delete takes the record at once, and the list's entry a moment later."""
 
     def __init__(self, correct: bool) -> None:
@@ -197,7 +197,7 @@ class SplitDelete(Collection):
         self._index.pop(sid, None)
 
 
-class FreedId(Collection):
+class FreedId(SessionCollection):
     """id-reuse: until a delete is answered, its id counts as free."""
 
     def __init__(self, correct: bool) -> None:
@@ -218,7 +218,7 @@ class FreedId(Collection):
             self._free.remove(sid)
 
 
-class BothDeleted(Collection):
+class BothDeleted(SessionCollection):
     """double-delete: two that find the session both say that they deleted it."""
 
     async def delete(self, sid: str) -> None:
@@ -230,7 +230,7 @@ class BothDeleted(Collection):
             raise Missing(sid)
 
 
-class Draft(Collection):
+class Draft(SessionCollection):
     """phantom: a session is listed under a draft's id before it gets its own."""
 
     async def create(self, title: str | None) -> Session:
@@ -243,7 +243,7 @@ class Draft(Collection):
         return await super().create(title)
 
 
-class Fatal(Collection):
+class Fatal(SessionCollection):
     """crash: two creates at once end the process."""
 
     def __init__(self, correct: bool) -> None:

@@ -6,7 +6,15 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from deadheat.trials.baseline import BesideBaseline, Side
-from deadheat.trials.evidence import DRIFT, Absent, Came, Evidence, Present, Unproven, UntilProven
+from deadheat.trials.evidence import (
+    DRIFT,
+    AbsentBelow,
+    Evidence,
+    Present,
+    TrialResult,
+    Unproven,
+    UntilProven,
+)
 from deadheat.trials.tally import Tally
 
 if TYPE_CHECKING:
@@ -38,7 +46,7 @@ def simulate(
         left = truth * (1 / DRIFT if n % 2 else rng.uniform(1 / DRIFT, 1))
         for new in (0.0, left):
             match _verify(design, truth, new, confidence, rng):
-                case Absent() if new:
+                case AbsentBelow() if new:
                     told[Wrong.MISSED] += 1
                 case Present() if not new:
                     told[Wrong.ALARM] += 1
@@ -56,12 +64,12 @@ def _verify(design: str, truth: float, new: float, confidence: float, rng: Rando
             if beside.pairs % 50 == 0:  # the load of the machine changes, for both
                 drift = rng.uniform(1 / DRIFT, 1)
             rate = drift * (truth if side is Side.OLD else new)
-            beside.feed(Came.SHOWN if rng.random() < rate else Came.QUIET)
+            beside.feed(TrialResult.SHOWN if rng.random() < rate else TrialResult.QUIET)
         assert beside.conclusion is not None
         return beside.conclusion
     shown = sum(rng.random() < truth for _ in range(200))
     # What never showed again has no rate: it is looked for at 1 %, and that is what is promised.
     until = UntilProven(Tally(200, shown) if shown else None, confidence)
     while until.next():
-        until.feed(Came.SHOWN if rng.random() < new else Came.QUIET)
+        until.feed(TrialResult.SHOWN if rng.random() < new else TrialResult.QUIET)
     return until.evidence

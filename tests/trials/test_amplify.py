@@ -21,9 +21,9 @@ from deadheat.model.program import (
     problems,
     structure,
 )
-from deadheat.model.raced import Unraced, Why
+from deadheat.model.raced import Unraced, UnracedReason
 from deadheat.model.verdict import Linearizable, Verdict
-from deadheat.trials.amplify import MORE_SESSIONS, Widener, widened
+from deadheat.trials.amplify import MORE_SESSIONS, Amplifier, widened
 
 A, B, C, D = (Var(n) for n in range(4))
 
@@ -87,7 +87,7 @@ def test_a_copied_child_is_below_the_same_parent() -> None:
 def test_nothing_to_widen_without_concurrency() -> None:
     alone = sequential(MINIMUM)
     assert widened(alone) == ()
-    assert Widener(alone, GHOST, rng=Random(1)).next() is None
+    assert Amplifier(alone, GHOST, rng=Random(1)).next() is None
 
 
 @dataclass(slots=True)
@@ -104,7 +104,7 @@ class Crowdable:
         return Simulated(p, self.rng).trial(program)
 
 
-def contest(server: Crowdable, widener: Widener) -> Widener:
+def contest(server: Crowdable, widener: Amplifier) -> Amplifier:
     while (program := widener.next()) is not None:
         widener.feed(server.trial(program))
     return widener
@@ -113,7 +113,7 @@ def contest(server: Crowdable, widener: Widener) -> Widener:
 @pytest.mark.parametrize("seed", range(6))
 def test_finds_a_program_that_shows_more_often(seed: int) -> None:
     server = Crowdable(Random(seed))
-    best = contest(server, Widener(TUNED, GHOST, rng=Random(seed), trials=300)).best
+    best = contest(server, Amplifier(TUNED, GHOST, rng=Random(seed), trials=300)).best
     assert server.runs == 300
     # Ten creates show in 53 %, the given program in 5 %: the chance that six seeds end with one
     # that shows in less than 20 % (five creates of more) is far below 1e-6.
@@ -121,7 +121,7 @@ def test_finds_a_program_that_shows_more_often(seed: int) -> None:
 
 
 def test_where_nothing_helps_the_given_one_wins_all_ties() -> None:
-    assert contest(Nothing(Random(2)), Widener(TUNED, GHOST, rng=Random(2))).best == TUNED
+    assert contest(Nothing(Random(2)), Amplifier(TUNED, GHOST, rng=Random(2))).best == TUNED
 
 
 class Nothing(Crowdable):
@@ -134,7 +134,7 @@ class Nothing(Crowdable):
 def test_a_longer_program_must_earn_its_length() -> None:
     """All show alike, whatever luck says: 20 more sessions are worth nothing here."""
     same = Simulated(0.4, Random(8))
-    widener = Widener(TUNED, GHOST, rng=Random(8), trials=600)
+    widener = Amplifier(TUNED, GHOST, rng=Random(8), trials=600)
     while widener.next() is not None:
         widener.feed(same.trial(TUNED))
     assert len(widener.best.calls()) <= len(TUNED.calls()) + MORE_SESSIONS[0]
@@ -143,7 +143,7 @@ def test_a_longer_program_must_earn_its_length() -> None:
 def test_what_was_met_before_competes() -> None:
     other = canonical(Program((*MINIMUM.rounds, ((List(),),))))
     seen: list[Program] = []
-    widener = Widener(TUNED, GHOST, rng=Random(3), also=(other,), trials=120)
+    widener = Amplifier(TUNED, GHOST, rng=Random(3), also=(other,), trials=120)
     while (program := widener.next()) is not None:
         seen.append(program)
         widener.feed(Simulated(0.9 if program == other else 0.0, Random(4)).trial(program))
@@ -153,17 +153,17 @@ def test_what_was_met_before_competes() -> None:
 
 
 def test_late_rounds_are_spent_and_count_for_none() -> None:
-    widener = Widener(TUNED, GHOST, rng=Random(5), trials=60)
+    widener = Amplifier(TUNED, GHOST, rng=Random(5), trials=60)
     tried: set[Program] = set()
     while (program := widener.next()) is not None:
         tried.add(program)
-        widener.feed(Simulated(1.0, Random(6)).trial(program), Unraced(Why.OFF_TIME))
+        widener.feed(Simulated(1.0, Random(6)).trial(program), Unraced(UnracedReason.OFF_TIME))
     assert widener.best == TUNED
     assert len(tried) > 10  # a program that is late is not asked again and again
 
 
 def test_next_waits_for_feed_and_feed_for_next() -> None:
-    widener = Widener(TUNED, GHOST, rng=Random(7))
+    widener = Amplifier(TUNED, GHOST, rng=Random(7))
     with pytest.raises(RuntimeError, match=r"call next\(\)"):
         widener.feed(Linearizable(()))
     assert widener.next() is widener.next()

@@ -8,7 +8,7 @@ import pytest
 from tests.quality.simulated import MINIMUM
 
 from deadheat.model.program import Create, Delete, Program, Var
-from deadheat.model.raced import Unraced, Why
+from deadheat.model.raced import Unraced, UnracedReason
 from deadheat.model.verdict import Linearizable
 from deadheat.trials.bandit import SWEEP_SHARE, Bandit
 
@@ -21,7 +21,7 @@ PROGRAMS = tuple(
 def test_one_that_always_misses_its_offsets_takes_no_more_than_its_turns_of_the_sweep() -> None:
     bandit = Bandit(PROGRAMS, None, rng=Random(1), trials=90)
     while bandit.sweeping and (program := bandit.next()) is not None:
-        late = Unraced(Why.OFF_TIME) if program == bandit.arms[0].program else None
+        late = Unraced(UnracedReason.OFF_TIME) if program == bandit.arms[0].program else None
         bandit.feed(Linearizable(()), late)
     assert bandit.trials == 90 * SWEEP_SHARE
     assert [arm.tried for arm in bandit.arms] == [10, 10, 10]

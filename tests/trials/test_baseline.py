@@ -7,12 +7,12 @@ from random import Random
 import pytest
 from tests.trials.fixes import DESIGNS, Wrong, simulate
 
-from deadheat.model.raced import Unraced, Why
+from deadheat.model.raced import Unraced, UnracedReason
 from deadheat.trials.baseline import BesideBaseline, Side
-from deadheat.trials.evidence import Absent, Came, Present, Unproven
+from deadheat.trials.evidence import AbsentBelow, Present, TrialResult, Unproven
 from deadheat.trials.stats import rate
 
-REFUSED = Unraced(Why.REFUSED, "create", 409)
+REFUSED = Unraced(UnracedReason.REFUSED, "create", 409)
 
 
 def test_pairs_alternate_and_an_undecided_trial_takes_its_pair_along() -> None:
@@ -22,32 +22,38 @@ def test_pairs_alternate_and_an_undecided_trial_takes_its_pair_along() -> None:
         side = pairs.next()
         assert side is not None
         sides.append(side.value)
-        pairs.feed(Came.UNDECIDED if n == 3 else Came.SHOWN if side is Side.OLD else Came.QUIET)
+        pairs.feed(
+            TrialResult.UNDECIDED
+            if n == 3
+            else TrialResult.SHOWN
+            if side is Side.OLD
+            else TrialResult.QUIET
+        )
     assert sides == ["old", "new", "new", "old"] * 2
     assert (pairs.pairs, pairs.shown_old, pairs.undecided) == (4, 3, 1)
     while pairs.next() is not None:
-        pairs.feed(Came.QUIET)
+        pairs.feed(TrialResult.QUIET)
     assert isinstance(pairs.conclusion, Unproven)
     with pytest.raises(RuntimeError, match="conclusion"):
-        pairs.feed(Came.QUIET)
+        pairs.feed(TrialResult.QUIET)
 
 
 def test_a_divergence_of_the_new_one_ends_it_within_the_pair() -> None:
     pairs = BesideBaseline(0.99)
-    pairs.feed(Came.SHOWN)
-    pairs.feed(Came.SHOWN)
+    pairs.feed(TrialResult.SHOWN)
+    pairs.feed(TrialResult.SHOWN)
     assert pairs.conclusion == Present()
 
 
 @pytest.mark.parametrize("side", Side)
-@pytest.mark.parametrize("why", [REFUSED, Unraced(Why.OFF_TIME)])
+@pytest.mark.parametrize("why", [REFUSED, Unraced(UnracedReason.OFF_TIME)])
 def test_a_pair_counts_only_if_both_raced(side: Side, why: Unraced) -> None:
     pairs = BesideBaseline(0.99, most_pairs=40)
     while (now := pairs.next()) is not None:
-        came = Came.SHOWN if now is Side.OLD else Came.QUIET
+        came = TrialResult.SHOWN if now is Side.OLD else TrialResult.QUIET
         pairs.feed(came, why if now is side else None)
     if side is Side.OLD and why is REFUSED:  # it showed it all the same
-        assert pairs.conclusion == Absent(None)
+        assert pairs.conclusion == AbsentBelow(None)
         return
     assert isinstance(pairs.conclusion, Unproven)
     assert pairs.conclusion.unraced == ((why, pairs.pairs),)

@@ -7,12 +7,12 @@ from random import Random
 import pytest
 
 from deadheat.trials.baseline import BesideBaseline, Side
-from deadheat.trials.bisect import Bisection, Change, most_tests
-from deadheat.trials.evidence import DRIFT, Came, Present
+from deadheat.trials.bisect import Bisection, ChangeBetween, most_tests
+from deadheat.trials.evidence import DRIFT, Present, TrialResult
 from deadheat.trials.stats import rate
 
 
-def run(bisection: Bisection, present: list[bool | None]) -> tuple[Change | None, list[int]]:
+def run(bisection: Bisection, present: list[bool | None]) -> tuple[ChangeBetween | None, list[int]]:
     tried: list[int] = []
     while (asked := bisection.next()) is not None:
         tried.append(asked)
@@ -26,7 +26,7 @@ def test_every_place_of_the_change_is_found(count: int, present_first: bool) -> 
     for first in range(1, count):
         truth: list[bool | None] = [(i < first) is present_first for i in range(count)]
         change, tried = run(Bisection(count, present_first=present_first), truth)
-        assert change == Change(first - 1, first)
+        assert change == ChangeBetween(first - 1, first)
         assert len(tried) == len(set(tried))
         assert sum(truth[i] is False for i in tried) <= most_tests(count)
 
@@ -34,11 +34,11 @@ def test_every_place_of_the_change_is_found(count: int, present_first: bool) -> 
 def test_what_cannot_be_tried_is_skipped_and_told() -> None:
     truth: list[bool | None] = [True, True, None, None, False, False]
     change, tried = run(Bisection(6, present_first=True), truth)
-    assert change == Change(1, 4, (2, 3))
+    assert change == ChangeBetween(1, 4, (2, 3))
     assert len(tried) == 5
     bounded: list[bool | None] = [True, *[None] * 30, False]
     change, _ = run(Bisection(32, present_first=True), bounded)
-    assert change == Change(0, 31, tuple(range(1, 31)))
+    assert change == ChangeBetween(0, 31, tuple(range(1, 31)))
 
 
 @pytest.mark.parametrize(("found", "wrong"), [(True, 5), (None, 0)])
@@ -57,7 +57,7 @@ def test_each_is_tried_beside_the_nearest_that_has_it() -> None:
         tried.append((asked, bisection.beside))
         bisection.feed(asked >= 3)
     assert tried == [(0, 8), (4, 8), (2, 4), (3, 4)]
-    assert bisection.change == Change(2, 3)
+    assert bisection.change == ChangeBetween(2, 3)
 
 
 def test_feed_needs_a_question() -> None:
@@ -84,7 +84,7 @@ def test_it_is_wrong_no_more_often_than_stated(shows: float, confidence: float) 
             pairs = BesideBaseline(1 - (1 - confidence) / bisection.tests)
             rates = {Side.OLD: shows, Side.NEW: shows / DRIFT if asked < first else 0.0}
             while (side := pairs.next()) is not None:
-                pairs.feed(Came.SHOWN if rng.random() < rates[side] else Came.QUIET)
+                pairs.feed(TrialResult.SHOWN if rng.random() < rates[side] else TrialResult.QUIET)
             bisection.feed(isinstance(pairs.conclusion, Present))
-        wrong += bisection.change != Change(first - 1, first)
+        wrong += bisection.change != ChangeBetween(first - 1, first)
     assert rate(wrong, 150, 0.9998).low <= 1 - confidence

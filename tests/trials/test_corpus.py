@@ -18,7 +18,14 @@ from deadheat.model.program import (
     overlapping_pairs,
     problems,
 )
-from deadheat.trials.corpus import Corpus, Known, can_show, mutated, race_shape, worth_running
+from deadheat.trials.corpus import (
+    Corpus,
+    KnownFinding,
+    can_show,
+    mutated,
+    race_shape,
+    worth_running,
+)
 
 OFFSETS = (0, 100, 700)
 
@@ -69,12 +76,12 @@ def test_what_can_show_a_minimum() -> None:
 
 def test_the_loud_are_drawn_less_and_never_not_at_all() -> None:
     minimum = race_shape(TWO_DELETES)
-    assert Known(minimum, 10, 10).share_kept() == 1  # too early to tell
-    assert Known(minimum, 1_000, 0).share_kept() == 1
-    assert Known(minimum, 1_000, 20).share_kept() == 0.96
-    assert Known(minimum, 1_000, 600).share_kept() == 0.15
+    assert KnownFinding(minimum, 10, 10).share_kept() == 1  # too early to tell
+    assert KnownFinding(minimum, 1_000, 0).share_kept() == 1
+    assert KnownFinding(minimum, 1_000, 20).share_kept() == 0.96
+    assert KnownFinding(minimum, 1_000, 600).share_kept() == 0.15
     rng = random.Random(3)
-    loud = (Known(minimum, 1_000, 600),)
+    loud = (KnownFinding(minimum, 1_000, 600),)
     run = sum(worth_running(TWO_DELETES, loud, rng) for _ in range(1_000))
     assert 100 <= run <= 200  # 150 expected, 4.4 standard deviations
     quiet = Program((((Create(A),),), ((Delete(A),), (Get(A),))))

@@ -17,12 +17,11 @@ from tests.quality.simulated import (
 )
 
 from deadheat.check.checker import check
-from deadheat.model.history import Info, Kind, Unknown, went_on_unanswered
+from deadheat.model.history import Info, Kind, Place, Unknown, went_on_unanswered
 from deadheat.model.program import (
     Create,
     Delete,
     List,
-    Place,
     Program,
     Var,
     canonical,
@@ -32,7 +31,7 @@ from deadheat.model.program import (
     structure,
 )
 from deadheat.model.promises import Promises
-from deadheat.model.raced import Unraced, Why
+from deadheat.model.raced import Unraced, UnracedReason
 from deadheat.model.verdict import (
     Anomaly,
     Diverged,
@@ -49,7 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from deadheat.model.history import History
-    from deadheat.trials.shrunk import Shrunk
+    from deadheat.trials.shrunk import ShrinkResult
 
 A, B = Var(0), Var(1)
 QUIET = Linearizable(())
@@ -100,7 +99,9 @@ class LouderWithList(Simulated):
             self.p = quiet
 
 
-def shrink(shrinker: Shrinker, trial: Callable[[Program], Verdict], most: int = 100_000) -> Shrunk:
+def shrink(
+    shrinker: Shrinker, trial: Callable[[Program], Verdict], most: int = 100_000
+) -> ShrinkResult:
     for _ in range(most):
         candidate = shrinker.next()
         if candidate is None:
@@ -305,7 +306,9 @@ def test_a_trial_that_missed_its_offsets_makes_none_rounder() -> None:
         rounding = candidate.phase == "offsets"
         if rounding:
             odd.add(shrinker.best)
-        shrinker.feed(server.trial(candidate.program), Unraced(Why.OFF_TIME) if rounding else None)
+        shrinker.feed(
+            server.trial(candidate.program), Unraced(UnracedReason.OFF_TIME) if rounding else None
+        )
     assert len(odd) == 1  # some trials were spent, and nothing was learnt from them
     assert shrinker.best in odd
     assert any(lane[0].offset_us for lane in shrinker.best.rounds[2])

@@ -10,7 +10,7 @@ from tests.programs import sequential
 from tests.quality.simulated import GHOST, MINIMUM, Simulated
 
 from deadheat.model.program import Create, Delete, Program, Var, structure
-from deadheat.model.raced import Unraced, Why
+from deadheat.model.raced import Unraced, UnracedReason
 from deadheat.model.verdict import Anomaly, Linearizable, Signature
 from deadheat.trials.tally import Tally
 from deadheat.trials.tuning import Tuner
@@ -96,7 +96,7 @@ def test_a_trial_that_missed_its_offsets_is_spent_and_counts_for_none() -> None:
         late += not on_time
         tuner.feed(
             server.trial(program) if on_time else shows,
-            None if on_time else Unraced(Why.OFF_TIME),
+            None if on_time else Unraced(UnracedReason.OFF_TIME),
         )
     assert tuner.trials == 200
     assert late > 20

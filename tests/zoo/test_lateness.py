@@ -18,7 +18,7 @@ from deadheat.drive.lateness import advised
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from deadheat.drive.checkup import Step
+    from deadheat.drive.checkup import CheckedCall
 
 
 @pytest.mark.live
@@ -30,7 +30,7 @@ def test_the_settle_time_that_it_says_leads_to_silence(name: str, tmp_path: Path
     unsaid = replace(kept, declares=calls)
     with raw_served([name], tmp_path) as urls:
 
-        async def steps(settle: str | None) -> tuple[Step, ...]:
+        async def steps(settle: str | None) -> tuple[CheckedCall, ...]:
             animal = (
                 unsaid if settle is None else replace(kept, declares={**calls, "settle": settle})
             )

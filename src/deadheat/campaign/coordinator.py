@@ -17,7 +17,7 @@ from deadheat.campaign import protocol
 from deadheat.campaign.known import Catalogue
 from deadheat.campaign.local_workers import STOPPING_S
 from deadheat.campaign.shares import Dealer, Failures
-from deadheat.campaign.totals import Standing
+from deadheat.campaign.totals import CampaignTotals
 from deadheat.errors import (
     CannotSave,
     DeadheatError,
@@ -36,9 +36,9 @@ from deadheat.run.event_text import event_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deadheat.campaign.local_workers import Crew, Said
+    from deadheat.campaign.local_workers import Crew, WorkerLine
     from deadheat.campaign.store import Store
-    from deadheat.campaign.worker_count import Pace
+    from deadheat.campaign.worker_count import WorkerCount
     from deadheat.files.results import CampaignFinding
 
 _TICK_S = 1.0
@@ -60,7 +60,7 @@ _MOST_LEARNED = 64
 
 
 @dataclass(slots=True)
-class _Hand:
+class _CrewMember:
     """One worker, as the coordinator sees it."""
 
     name: str
@@ -84,34 +84,34 @@ class Coordinator:
         self,
         store: Store,
         crew: Crew,
-        pace: Pace,
+        worker_count: WorkerCount,
         clock: Callable[[], float],
         tell: Callable[[events.Event, float], None],
         report: Callable[[], None],
         resident_bytes: Callable[[], int],
     ) -> None:
-        self._store, self._crew, self._pace = store, crew, pace
+        self._store, self._crew, self._worker_count = store, crew, worker_count
         self._clock, self._tell = clock, tell
         self._report, self._resident_bytes = report, resident_bytes
         self._settings = store.settings
-        self._standing = Standing(store)
+        self._totals = CampaignTotals(store)
         self._catalogue = Catalogue(store)
         self._learned: list[int] = list(store.fact("learned") or ())
         left = None
         if self._settings.programs is not None:
-            left = max(self._settings.programs - self._standing.total("programs"), 0)
-        self._dealer = Dealer(self._standing.total("next_share"), left, store.shares())
+            left = max(self._settings.programs - self._totals.total("programs"), 0)
+        self._dealer = Dealer(self._totals.total("next_share"), left, store.shares())
         self._failures = Failures()
-        self._hands: dict[str, _Hand] = {}
+        self._members: dict[str, _CrewMember] = {}
         self._anyone_ready = False
         self._error: DeadheatError | None = None
         self._interrupted = False
         self._began_s = clock()
-        self._before_s = self._standing.totals.get("elapsed_s", 0.0)
+        self._before_s = self._totals.totals.get("elapsed_s", 0.0)
         self._ticked_s = self._reported_s = self._began_s
         self._sampled_s = float("-inf")
         self._plateau = False
-        self._histories = self._standing.total("histories")
+        self._histories = self._totals.total("histories")
 
     # --- time --------------------------------------------------------------------
 
@@ -178,7 +178,7 @@ class Coordinator:
         if now_s - self._ticked_s < _TICK_S:
             return
         self._ticked_s = now_s
-        self._standing.look(now_s)
+        self._totals.look(now_s)
         self._tick()
         self._say_plateau()
         self._say(self.snapshot())
@@ -191,14 +191,14 @@ class Coordinator:
         self._tick()
 
     def _tick(self) -> None:
-        totals, coverage = self._standing.totals, self._standing.coverage
+        totals, coverage = self._totals.totals, self._totals.coverage
         totals["elapsed_s"] = self.elapsed_s()
         totals["next_share"] = self._dealer.number
         totals["histories"] = self._histories
         sample = None
         if self.elapsed_s() - self._sampled_s >= _SAMPLE_S:
             self._sampled_s = self.elapsed_s()
-            sample = self._standing.sample(
+            sample = self._totals.sample(
                 self.elapsed_s(), len(self._catalogue), self._workers(), self._resident_bytes()
             )
         changed = self._catalogue.changed()
@@ -209,43 +209,43 @@ class Coordinator:
     def _staff(self) -> None:
         """As many workers as wanted, unless the target has to be left alone for a while."""
         now_s = self._clock()
-        shown = self._standing.total("hits")
-        wanted, why = self._pace.wanted(now_s, self._standing.total("programs"), shown)
+        shown = self._totals.total("hits")
+        wanted, why = self._worker_count.wanted(now_s, self._totals.total("programs"), shown)
         if why:
             self._say(events.Workers(wanted, why))
         wanted = min(wanted, self._crew.places())
-        while len(self._hands) < wanted and now_s >= self._failures.not_before_s:
+        while len(self._members) < wanted and now_s >= self._failures.not_before_s:
             name = self._crew.start()
             if name is None:
                 break
-            self._hands[name] = _Hand(name, heard_s=now_s)
-        for hand in tuple(self._hands.values()):
-            if now_s - hand.heard_s > _SILENT_S:
-                hand.heard_s = now_s
-                self._crew.stop(hand.name)  # that it has gone arrives as any other loss
-        surplus = [h for h in self._hands.values() if not h.told_to_stop][wanted:]
-        for hand in surplus:
-            if not self._catalogue.busy(hand.name):
-                self._stop(hand)
+            self._members[name] = _CrewMember(name, heard_s=now_s)
+        for member in tuple(self._members.values()):
+            if now_s - member.heard_s > _SILENT_S:
+                member.heard_s = now_s
+                self._crew.stop(member.name)  # that it has gone arrives as any other loss
+        surplus = [h for h in self._members.values() if not h.told_to_stop][wanted:]
+        for member in surplus:
+            if not self._catalogue.busy(member.name):
+                self._stop(member)
 
-    def _stop(self, hand: _Hand) -> None:
-        hand.told_to_stop = True
-        self._crew.send(hand.name, protocol.Stop())
+    def _stop(self, member: _CrewMember) -> None:
+        member.told_to_stop = True
+        self._crew.send(member.name, protocol.Stop())
 
-    def _gone(self, hand: _Hand, last_words: str) -> None:
-        del self._hands[hand.name]
-        self._dealer.give_back(hand.shares)
-        for finding in self._catalogue.lost(hand.name):
+    def _gone(self, member: _CrewMember, last_words: str) -> None:
+        del self._members[member.name]
+        self._dealer.give_back(member.shares)
+        for finding in self._catalogue.lost(member.name):
             self._say(events.GivenUp(finding.key))
-        self._crew.stop(hand.name)
-        if hand.told_to_stop:
+        self._crew.stop(member.name)
+        if member.told_to_stop:
             return
-        self._standing.add("lost_workers", 1)
+        self._totals.add("lost_workers", 1)
         self._failures.failed(self._clock())
-        failed = hand.failed
+        failed = member.failed
         words = last_words if failed is None else f"{failed.message}\n{failed.log_tail}"
         first = words.strip().splitlines()[:1] or ["it was killed"]
-        self._say(events.WorkerLost(hand.name, first[0]))
+        self._say(events.WorkerLost(member.name, first[0]))
         self._store.write_text("last-words.txt", words.strip() + "\n")
         self._judge_failure(failed, words)
 
@@ -269,47 +269,47 @@ class Coordinator:
 
     # --- what workers say -------------------------------------------------------------------
 
-    def _hear(self, said: Said) -> None:
-        hand = self._hands.get(said.worker)
-        if hand is None:
+    def _hear(self, said: WorkerLine) -> None:
+        member = self._members.get(said.worker)
+        if member is None:
             return
         if said.line is None:
-            self._gone(hand, said.last_words)
+            self._gone(member, said.last_words)
             return
-        hand.heard_s = self._clock()
+        member.heard_s = self._clock()
         message: protocol.Message = protocol.from_line(said.line)
         match message:
             case protocol.Hello():
-                self._greet(hand, message)
+                self._greet(member, message)
             case protocol.Ready():
-                self._ready(hand, message)
-            case protocol.Did():
-                self._count(hand, message)
-            case protocol.Found(artifact=artifact):
+                self._ready(member, message)
+            case protocol.WorkDone():
+                self._count(member, message)
+            case protocol.NewDivergence(artifact=artifact):
                 self._found(artifact)
             case protocol.Sighting(artifact=artifact):
                 self._store.keep_history(artifact, self._histories)
                 self._histories += 1
-            case protocol.Better():
+            case protocol.BetterExample():
                 self._better(message)
-            case protocol.Doing(phase, detail):
-                hand.phase, hand.detail = phase, detail
-            case protocol.Restarted():
-                self._restarted(hand, message)
+            case protocol.Activity(phase, detail):
+                member.phase, member.detail = phase, detail
+            case protocol.ServerRestarted():
+                self._restarted(member, message)
             case protocol.Failed():
-                hand.failed = message
-            case protocol.Ended():
-                hand.told_to_stop = True
+                member.failed = message
+            case protocol.WorkerEnded():
+                member.told_to_stop = True
             case _:
                 assert_never(message)
 
-    def _greet(self, hand: _Hand, hello: protocol.Hello) -> None:
+    def _greet(self, member: _CrewMember, hello: protocol.Hello) -> None:
         refusal = protocol.refusal(hello)
         if refusal:
             raise VersionsDiffer(refusal)
         settings = self._settings
         self._crew.send(
-            hand.name,
+            member.name,
             protocol.Begin(
                 settings.word,
                 settings.profile,
@@ -324,50 +324,53 @@ class Coordinator:
             ),
         )
 
-    def _ready(self, hand: _Hand, ready: protocol.Ready) -> None:
+    def _ready(self, member: _CrewMember, ready: protocol.Ready) -> None:
         if not self._anyone_ready:
             self._anyone_ready = True
-            self._standing.kinds, self._standing.families = ready.kinds, ready.families
+            self._totals.kinds, self._totals.families = ready.kinds, ready.families
             self._store.note("promises", ready.promises)
             self._store.note("kinds", ready.kinds)
             self._store.note("families", ready.families)
-        hand.ready, hand.phase = True, "searching"
+        member.ready, member.phase = True, "searching"
         for finding in self._catalogue.findings():
-            self._crew.send(hand.name, self._catalogue.know(finding))
+            self._crew.send(member.name, self._catalogue.know(finding))
         self._crew.send(
-            hand.name, protocol.Seen(tuple(str(o) for o in self._standing.coverage.seen))
+            member.name, protocol.SeenElsewhere(tuple(str(o) for o in self._totals.coverage.seen))
         )
-        self._say(events.WorkerStarted(hand.name, ready.promises))
+        self._say(events.WorkerStarted(member.name, ready.promises))
 
-    def _count(self, hand: _Hand, did: protocol.Did) -> None:
-        hand.programs += did.counts.get("programs", 0)
-        hand.server_bytes = did.server_bytes
+    def _count(self, member: _CrewMember, did: protocol.WorkDone) -> None:
+        member.programs += did.counts.get("programs", 0)
+        member.server_bytes = did.server_bytes
         if did.counts.get("programs"):
             self._failures.worked()
-        new = self._standing.count(did)
+        new = self._totals.count(did)
         if new:
-            news = protocol.Seen(tuple(str(overlap) for overlap in new))
-            for other in self._hands.values():
-                if other is not hand and other.ready:
+            news = protocol.SeenElsewhere(tuple(str(overlap) for overlap in new))
+            for other in self._members.values():
+                if other is not member and other.ready:
                     self._crew.send(other.name, news)
         self._catalogue.hit(did.hits.items(), self.elapsed_s())
-        if self._dealer.moved(did.share, did.position, did.drawn_here) and did.share in hand.shares:
-            hand.shares.remove(did.share)
+        if (
+            self._dealer.moved(did.share, did.position, did.drawn_here)
+            and did.share in member.shares
+        ):
+            member.shares.remove(did.share)
 
     def _found(self, text: str) -> None:
         artifact = from_json(text, "a worker's finding")
-        finding = self._catalogue.found(
-            artifact, self.elapsed_s(), self._standing.total("programs")
-        )
+        finding = self._catalogue.found(artifact, self.elapsed_s(), self._totals.total("programs"))
         if finding is not None:
             self._broadcast(self._catalogue.know(finding))
             signature = signature_of(artifact)
             calls = len(artifact.program.calls())
             self._say(
-                events.Found(finding.key, signature, finding.first_program, calls, finding.path)
+                events.DivergenceFound(
+                    finding.key, signature, finding.first_program, calls, finding.path
+                )
             )
 
-    def _better(self, said: protocol.Better) -> None:
+    def _better(self, said: protocol.BetterExample) -> None:
         if not said.finished:
             before = self._catalogue.get(said.key)
             after = self._catalogue.better(said)
@@ -379,7 +382,7 @@ class Coordinator:
         settled, known = self._catalogue.settle(said)
         if settled is None:
             for finding in known:
-                self._broadcast(protocol.Forget(finding.key))
+                self._broadcast(protocol.ForgetFinding(finding.key))
                 self._say(events.Known(finding.key))
             return
         self._learn(settled)
@@ -393,59 +396,61 @@ class Coordinator:
             self._learned = [*self._learned, *offsets][-_MOST_LEARNED:]
             self._store.note("learned", self._learned)
 
-    def _broadcast(self, order: protocol.Order) -> None:
-        for hand in self._hands.values():
-            if hand.ready:
-                self._crew.send(hand.name, order)
+    def _broadcast(self, order: protocol.WorkerOrder) -> None:
+        for member in self._members.values():
+            if member.ready:
+                self._crew.send(member.name, order)
 
-    def _restarted(self, hand: _Hand, said: protocol.Restarted) -> None:
+    def _restarted(self, member: _CrewMember, said: protocol.ServerRestarted) -> None:
         if said.died:
-            self._standing.add("restarts", 1)
-            restarts = self._standing.total("restarts")
-            self._say(events.Restarted(restarts, said.log_tail, hand.name))
+            self._totals.add("restarts", 1)
+            restarts = self._totals.total("restarts")
+            self._say(events.TargetRestarted(restarts, said.log_tail, member.name))
         else:
-            self._standing.add("recycled", 1)
-            self._say(events.Recycled(hand.name))
+            self._totals.add("recycled", 1)
+            self._say(events.Recycled(member.name))
 
     # --- dealing ----------------------------------------------------------------------------
 
     def _deal(self) -> None:
-        for hand in self._hands.values():
-            if not hand.ready or hand.told_to_stop:
+        for member in self._members.values():
+            if not member.ready or member.told_to_stop:
                 continue
-            if not self._catalogue.busy(hand.name):
-                self._hand_a_finding(hand)
-            while len(hand.shares) < _SHARES_AHEAD and (share := self._dealer.deal()) is not None:
-                hand.shares.append(share.number)
-                self._crew.send(hand.name, protocol.Share(share.number, share.programs, share.skip))
+            if not self._catalogue.busy(member.name):
+                self._give_a_finding(member)
+            while len(member.shares) < _SHARES_AHEAD and (share := self._dealer.deal()) is not None:
+                member.shares.append(share.number)
+                self._crew.send(
+                    member.name, protocol.Share(share.number, share.programs, share.skip)
+                )
 
-    def _hand_a_finding(self, hand: _Hand) -> None:
+    def _give_a_finding(self, member: _CrewMember) -> None:
         now_s = self._clock()
-        if hand.pursuing_since_s is not None:  # the one before has come to its end
-            took_s = now_s - hand.pursuing_since_s
-            hand.pursuing_since_s, hand.searches_until_s = None, now_s + took_s * _SEARCH_AFTER
+        if member.pursuing_since_s is not None:  # the one before has come to its end
+            took_s = now_s - member.pursuing_since_s
+            member.pursuing_since_s, member.searches_until_s = None, now_s + took_s * _SEARCH_AFTER
         waiting = self._catalogue.waiting()
-        if not waiting or (now_s < hand.searches_until_s and not self._dealer.done()):
+        if not waiting or (now_s < member.searches_until_s and not self._dealer.done()):
             return
-        at_once = max(1, sum(h.ready for h in self._hands.values()))
+        at_once = max(1, sum(h.ready for h in self._members.values()))
         turns = max(1.0, len(waiting) / at_once)
         seconds = min(_LONGEST_PURSUIT_S, self._left_s() * _PART_FOR_PURSUITS / turns)
         if seconds < _SHORTEST_PURSUIT_S:
             return
         finding = waiting[0]
-        hand.pursuing_since_s = now_s
-        self._catalogue.assign(finding.key, hand.name)
+        member.pursuing_since_s = now_s
+        self._catalogue.assign(finding.key, member.name)
         know = self._catalogue.know(finding)
-        self._crew.send(hand.name, protocol.Pursue(finding.key, know.artifact, seconds))
+        self._crew.send(member.name, protocol.Pursue(finding.key, know.artifact, seconds))
 
     # --- the end ----------------------------------------------------------------------------
 
     def _wind_up(self, ended: str) -> None:
         """Workers gone, everything written. An error of writing is kept, and stops nothing."""
-        for hand in self._hands.values():
-            self._stop(hand)
+        for member in self._members.values():
+            self._stop(member)
         until_s = self._clock() + STOPPING_S
-        while self._hands and self._clock() < until_s:
+        while self._members and self._clock() < until_s:
             self._kept(lambda: self._take_in(_LOOK_S))
         self._crew.close()
         self._kept(self._last_tick)
@@ -468,18 +473,18 @@ class Coordinator:
         self._tell(event, at_s)
 
     def _say_plateau(self) -> None:
-        plateau = self._standing.plateau
+        plateau = self._totals.plateau
         if plateau and not self._plateau:
-            since = self._standing.total("last_new")
-            self._say(events.Plateau(since, len(self._standing.coverage)))
+            since = self._totals.total("last_new")
+            self._say(events.Plateau(since, len(self._totals.coverage)))
         self._plateau = plateau
 
     def _workers(self) -> tuple[events.WorkerState, ...]:
         return tuple(
             events.WorkerState(h.name, f"{h.phase} {h.detail}".strip(), h.programs, h.server_bytes)
-            for h in self._hands.values()
+            for h in self._members.values()
         )
 
     def snapshot(self) -> events.Snapshot:
         """The campaign as it stands."""
-        return self._standing.snapshot(self.elapsed_s(), self._catalogue, self._workers())
+        return self._totals.snapshot(self.elapsed_s(), self._catalogue, self._workers())

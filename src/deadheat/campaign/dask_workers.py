@@ -21,7 +21,7 @@ import time
 from typing import Any
 
 from deadheat.campaign import protocol
-from deadheat.campaign.local_workers import Said, end_process, start_process, tell
+from deadheat.campaign.local_workers import WorkerLine, end_process, start_process, tell
 from deadheat.errors import StartFailed, UserError
 
 # How long a line may wait for others that go with it.
@@ -43,7 +43,7 @@ class ClusterCrew:
     """
 
     def __init__(self, address: str, workers: int | None) -> None:
-        self.said: queue.Queue[Said] = queue.Queue()
+        self.said: queue.Queue[WorkerLine] = queue.Queue()
         distributed = _distributed()
         self._cluster: Any = None
         if address == "local":
@@ -105,7 +105,7 @@ class ClusterCrew:
         )
         return name
 
-    def send(self, worker: str, order: protocol.Order) -> None:
+    def send(self, worker: str, order: protocol.WorkerOrder) -> None:
         """See ``Crew``."""
         orders = self._orders.get(worker)
         if orders is not None:
@@ -150,7 +150,7 @@ class ClusterCrew:
             for name, line, last_words in batch:
                 self._heard_s[name] = time.monotonic()
                 if line != _ALIVE:
-                    self.said.put(Said(name, line, last_words))
+                    self.said.put(WorkerLine(name, line, last_words))
 
     def _watch(self) -> None:
         """Dask workers that have come, and those that have gone, with the workers on them."""
@@ -169,7 +169,7 @@ class ClusterCrew:
                 else:
                     continue
                 self._where.pop(name, None)
-                self.said.put(Said(name, None, f"{address}: {why}"))
+                self.said.put(WorkerLine(name, None, f"{address}: {why}"))
             self._beat(now_s)
 
     def _beat(self, now_s: float) -> None:

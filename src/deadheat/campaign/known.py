@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from deadheat.campaign import protocol
 from deadheat.files import artifact as artifacts
-from deadheat.files.results import CampaignFinding, kindred
+from deadheat.files.results import CampaignFinding, grouped
 from deadheat.model.program import sort_key, structure
 from deadheat.trials.corpus import can_show, race_shape
 
@@ -109,7 +109,7 @@ class Catalogue:
 
     def waiting(self) -> tuple[CampaignFinding, ...]:
         """Not settled, and nobody is at it. What may be more of the same comes last."""
-        heads = {kin.head.key for kin in kindred(self._findings.values())}
+        heads = {group.head.key for group in grouped(self._findings.values())}
         open_ = [f for f in self._findings.values() if not f.settled]
         return tuple(
             sorted(
@@ -141,7 +141,7 @@ class Catalogue:
                 given_up.append(self._findings[key])
         return tuple(given_up)
 
-    def better(self, said: protocol.Better) -> CampaignFinding | None:
+    def better(self, said: protocol.BetterExample) -> CampaignFinding | None:
         """A smaller example on the way; it is saved when it is one. The finding as it stands."""
         finding = self._findings.get(said.key)
         if finding is None:
@@ -153,7 +153,7 @@ class Catalogue:
         return self._findings[said.key]
 
     def settle(
-        self, said: protocol.Better
+        self, said: protocol.BetterExample
     ) -> tuple[CampaignFinding | None, tuple[CampaignFinding, ...]]:
         """The end of a pursuit: the finding, settled, and those that it turns out to be.
 
@@ -205,10 +205,12 @@ class Catalogue:
         self._findings[finding.key] = finding
         self._changed.add(finding.key)
 
-    def know(self, finding: CampaignFinding) -> protocol.Know:
+    def know(self, finding: CampaignFinding) -> protocol.CountFinding:
         """What a worker is told of it."""
         whole = artifacts.to_json(finding.artifact)
-        return protocol.Know(finding.key, whole, finding.settled, finding.programs, finding.hits)
+        return protocol.CountFinding(
+            finding.key, whole, finding.settled, finding.programs, finding.hits
+        )
 
 
 def _replaces(new: Artifact, old: Artifact) -> bool:

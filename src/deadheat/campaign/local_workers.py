@@ -31,7 +31,7 @@ _TAIL_LINES = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class WorkerLine:
     """A line of worker ``worker``; ``line`` None: it has gone, with these last words."""
 
     worker: str
@@ -42,13 +42,13 @@ class Said:
 class Crew(Protocol):
     """Where workers run. Names of workers are never used twice."""
 
-    said: queue.Queue[Said]
+    said: queue.Queue[WorkerLine]
 
     def start(self) -> str | None:
         """One more worker; None when there is no place for it now."""
         ...
 
-    def send(self, worker: str, order: protocol.Order) -> None:
+    def send(self, worker: str, order: protocol.WorkerOrder) -> None:
         """Harmless when it has gone."""
         ...
 
@@ -74,7 +74,7 @@ class LocalCrew:
     """Processes on this machine."""
 
     def __init__(self, most: int) -> None:
-        self.said: queue.Queue[Said] = queue.Queue()
+        self.said: queue.Queue[WorkerLine] = queue.Queue()
         self._most = most
         self._number = 0
         self._processes: dict[str, subprocess.Popen[str]] = {}
@@ -89,12 +89,12 @@ class LocalCrew:
         name = f"w{self._number}"
 
         def said(line: str | None, last_words: str) -> None:
-            self.said.put(Said(name, line, last_words))
+            self.said.put(WorkerLine(name, line, last_words))
 
         self._processes[name] = start_process(said)
         return name
 
-    def send(self, worker: str, order: protocol.Order) -> None:
+    def send(self, worker: str, order: protocol.WorkerOrder) -> None:
         """See ``Crew``."""
         process = self._processes.get(worker)
         if process is not None and process.stdin is not None:
@@ -160,7 +160,7 @@ def start_process(
     return process
 
 
-def tell(stdin: IO[str], order: protocol.Order) -> None:
+def tell(stdin: IO[str], order: protocol.WorkerOrder) -> None:
     """One order; a worker that has gone says so itself."""
     with contextlib.suppress(BrokenPipeError, ValueError):
         stdin.write(protocol.to_line(order) + "\n")

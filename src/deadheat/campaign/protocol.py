@@ -2,8 +2,8 @@
 
 Rules
 - Plain values only (numbers, texts, lists of them): a line means the same on every machine.
-- An ``Order`` goes to a worker, a ``Message`` comes from it. Programs and failing examples travel
-  in the text form that they have on disk.
+- A ``WorkerOrder`` goes to a worker, a ``Message`` comes from it. Programs and failing examples
+  travel in the text form that they have on disk.
 - ``PROTOCOL`` grows with every change here; both sides must have the same one.
 """
 
@@ -62,7 +62,7 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Know:
+class CountFinding:
     """A finding, as it stands: count it, do not report it. ``hits`` of ``programs`` showed it."""
 
     key: str
@@ -73,14 +73,14 @@ class Know:
 
 
 @dataclass(frozen=True, slots=True)
-class Forget:
+class ForgetFinding:
     """This finding has turned out to be another one."""
 
     key: str
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenElsewhere:
     """Overlaps that others have seen: they are no news any more."""
 
     overlaps: tuple[str, ...]
@@ -100,7 +100,9 @@ class Stop:
     """Stop the server and end."""
 
 
-Order: TypeAlias = Begin | Share | Know | Forget | Seen | Pursue | Stop
+WorkerOrder: TypeAlias = (
+    Begin | Share | CountFinding | ForgetFinding | SeenElsewhere | Pursue | Stop
+)
 
 
 # --- from a worker ------------------------------------------------------------------------------
@@ -125,7 +127,7 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
-class Did:
+class WorkDone:
     """What has been done since the last such message.
 
     ``share`` and ``position``: how many programs of it were run; ``drawn_here``: how many of the
@@ -148,7 +150,7 @@ class Did:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class NewDivergence:
     """A divergence that this worker does not know, or knows only with another shape."""
 
     artifact: str
@@ -164,7 +166,7 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
-class Better:
+class BetterExample:
     """A smaller, or a measured, example of a finding that is being pursued.
 
     ``picture``: offset in microseconds, diverged, decided trials; only when ``finished``.
@@ -178,7 +180,7 @@ class Better:
 
 
 @dataclass(frozen=True, slots=True)
-class Doing:
+class Activity:
     """What the worker is at."""
 
     phase: str
@@ -186,7 +188,7 @@ class Doing:
 
 
 @dataclass(frozen=True, slots=True)
-class Restarted:
+class ServerRestarted:
     """The server was started again; ``died``: not by us."""
 
     died: bool
@@ -204,12 +206,21 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class WorkerEnded:
     """The server is stopped, and the worker ends as it was told to."""
 
 
 Message: TypeAlias = (
-    Hello | Ready | Did | Found | Sighting | Better | Doing | Restarted | Failed | Ended
+    Hello
+    | Ready
+    | WorkDone
+    | NewDivergence
+    | Sighting
+    | BetterExample
+    | Activity
+    | ServerRestarted
+    | Failed
+    | WorkerEnded
 )
 
 
@@ -231,13 +242,24 @@ def refusal(hello: Hello) -> str:
 _KINDS: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
-        *(Begin, Share, Know, Forget, Seen, Pursue, Stop),
-        *(Hello, Ready, Did, Found, Sighting, Better, Doing, Restarted, Failed, Ended),
+        *(Begin, Share, CountFinding, ForgetFinding, SeenElsewhere, Pursue, Stop),
+        *(
+            Hello,
+            Ready,
+            WorkDone,
+            NewDivergence,
+            Sighting,
+            BetterExample,
+            Activity,
+            ServerRestarted,
+            Failed,
+            WorkerEnded,
+        ),
     )
 }
 
 
-def to_line(said: Order | Message) -> str:
+def to_line(said: WorkerOrder | Message) -> str:
     """One line, without its end."""
     body = {"say": type(said).__name__, **asdict(said)}
     return json.dumps(body, separators=(",", ":"))  # ASCII: lone surrogates, too

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from deadheat.campaign.coordinator import Coordinator
 from deadheat.campaign.local_workers import LocalCrew
 from deadheat.campaign.store import Store
-from deadheat.campaign.worker_count import Pace
+from deadheat.campaign.worker_count import WorkerCount
 from deadheat.errors import ExitCode
 from deadheat.report.html import campaign_page
 from deadheat.run.exercised import nothing_exercised, of_campaign
@@ -72,26 +72,28 @@ def run_campaign(order: CampaignOrder, tell: Callable[[Event, float], None]) -> 
         changes = {"seconds": order.seconds, "programs": order.programs}
         if order.settings is None and any(value is not None for value in changes.values()):
             store.change(**{n: value for n, value in changes.items() if value is not None})
-        crew, pace = _crew(order)
+        crew, worker_count = _crew(order)
 
         def report() -> None:
             store.write_text(REPORT, campaign_page(store.record()))
 
-        coordinator = Coordinator(store, crew, pace, time.monotonic, tell, report, resident_bytes)
+        coordinator = Coordinator(
+            store, crew, worker_count, time.monotonic, tell, report, resident_bytes
+        )
         with _signals(coordinator.interrupt):
             error = coordinator.run()
         record = store.record()
     return _result(record, error, order.folder / REPORT)
 
 
-def _crew(order: CampaignOrder) -> tuple[Crew, Pace]:
+def _crew(order: CampaignOrder) -> tuple[Crew, WorkerCount]:
     if order.cluster is not None:
         from deadheat.campaign.dask_workers import ClusterCrew  # the extra need not be installed
 
         crew = ClusterCrew(order.cluster, order.workers)
-        return crew, Pace(crew.places(), order.workers or crew.most)
+        return crew, WorkerCount(crew.places(), order.workers or crew.most)
     most = order.workers or os.cpu_count() or 1
-    return LocalCrew(most), Pace(most, order.workers)
+    return LocalCrew(most), WorkerCount(most, order.workers)
 
 
 def _result(record: CampaignRecord, error: DeadheatError | None, report: Path) -> CampaignResult:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _SPEED_SAMPLES = 11
 
 
-class Standing:
+class CampaignTotals:
     """The sums of one campaign, over all resumes."""
 
     def __init__(self, store: Store) -> None:
@@ -44,7 +44,7 @@ class Standing:
         """To one sum."""
         self.totals[name] = self.totals.get(name, 0) + more
 
-    def count(self, did: protocol.Did) -> tuple[Overlap, ...]:
+    def count(self, did: protocol.WorkDone) -> tuple[Overlap, ...]:
         """What a worker has done; the overlaps that are new."""
         for name, more in did.counts.items():
             self.add(name, more)

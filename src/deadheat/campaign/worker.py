@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, TextIO, assert_never
 
 from deadheat.campaign import protocol
 from deadheat.campaign.scratch import scratch
-from deadheat.campaign.worker_counts import Recounting
+from deadheat.campaign.worker_counts import TrialCounter
 from deadheat.drive.event_loop import run_until
 from deadheat.errors import DeadheatError, ExitCode
 from deadheat.files import artifact as artifacts
@@ -65,7 +65,7 @@ class Worker:
         self,
         begin: protocol.Begin,
         live: LiveTarget,
-        inbox: queue.SimpleQueue[protocol.Order],
+        inbox: queue.SimpleQueue[protocol.WorkerOrder],
         say: Callable[[protocol.Message], None],
         folder: Path,
         clock: Callable[[], float] = time.monotonic,
@@ -83,7 +83,7 @@ class Worker:
         self._stopped = False
         self._pursuits: list[protocol.Pursue] = []
         self._shares: list[protocol.Share] = []
-        self._counting = Recounting(live, say, begin.seed, (*OFFSETS_US, *begin.learned))
+        self._counting = TrialCounter(live, say, begin.seed, (*OFFSETS_US, *begin.learned))
         self._engine = self._new_engine(None)
 
     def _new_engine(self, seconds: float | None) -> Engine:
@@ -115,17 +115,17 @@ class Worker:
         except queue.Empty:
             return
 
-    def _obey(self, order: protocol.Order) -> None:
+    def _obey(self, order: protocol.WorkerOrder) -> None:
         match order:
             case protocol.Share():
                 self._shares.append(order)
             case protocol.Pursue():
                 self._pursuits.append(order)
-            case protocol.Know():
+            case protocol.CountFinding():
                 self._know(order)
-            case protocol.Forget(key):
+            case protocol.ForgetFinding(key):
                 self._counting.forget(key)
-            case protocol.Seen(overlaps):
+            case protocol.SeenElsewhere(overlaps):
                 self._counting.no_news(overlaps)
             case protocol.Stop():
                 self._stopped = True
@@ -134,7 +134,7 @@ class Worker:
             case _:
                 assert_never(order)
 
-    def _know(self, order: protocol.Know) -> None:
+    def _know(self, order: protocol.CountFinding) -> None:
         artifact = artifacts.from_json(order.artifact, order.key)
         self._engine.know(artifact, self._folder / f"known-{artifact.filename}")
         self._counting.know(order, artifact)
@@ -192,7 +192,7 @@ class Worker:
             before = self._live.recycled
             await self._live.recycle()
             if self._live.recycled > before:
-                self._say(protocol.Restarted(died=False, log_tail=""))
+                self._say(protocol.ServerRestarted(died=False, log_tail=""))
             self._counting.since_start = 0
 
     def _tell(self, event: events.Event) -> None:
@@ -201,15 +201,15 @@ class Worker:
                 now_s = self._clock()
                 if now_s - self._told_s >= _DOING_EVERY_S:
                     self._told_s = now_s
-                    self._say(protocol.Doing(phase.value, detail))
-            case events.Found(path=path):
+                    self._say(protocol.Activity(phase.value, detail))
+            case events.DivergenceFound(path=path):
                 self._counting.found(artifacts.read(path))
                 path.unlink(missing_ok=True)  # the coordinator's store has it now
             case events.Shrunk(signature=signature):
                 self._counting.shrunk(signature)
-            case events.Restarted(log_tail=log_tail):
+            case events.TargetRestarted(log_tail=log_tail):
                 self._counting.since_start = 0
-                self._say(protocol.Restarted(died=True, log_tail=log_tail))
+                self._say(protocol.ServerRestarted(died=True, log_tail=log_tail))
             case _:  # what is saved is told at the end of its pursuit
                 pass
 
@@ -236,7 +236,7 @@ def main() -> None:
     if not first.strip():
         return
     begin = protocol.from_line(first)
-    inbox: queue.SimpleQueue[protocol.Order] = queue.SimpleQueue()
+    inbox: queue.SimpleQueue[protocol.WorkerOrder] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin, inbox), daemon=True).start()
 
     async def work() -> None:
@@ -257,7 +257,7 @@ def main() -> None:
 
     error = _worked(work)
     if error is None:
-        say(protocol.Ended())
+        say(protocol.WorkerEnded())
         return
     tail = getattr(error, "log_tail", "")
     say(protocol.Failed(type(error).__name__, str(error), int(error.exit_code), tail))
@@ -272,7 +272,7 @@ def _worked(work: Callable[[], object]) -> DeadheatError | None:
     return error
 
 
-def _listen(stdin: TextIO, inbox: queue.SimpleQueue[protocol.Order]) -> None:
+def _listen(stdin: TextIO, inbox: queue.SimpleQueue[protocol.WorkerOrder]) -> None:
     """Stop at once, also in the middle of a pursuit: ``run_until`` turns the signal into an end."""
     for line in stdin:
         order = protocol.from_line(line)

@@ -35,7 +35,7 @@ class Turn:
         return self.programs / self.seconds if self.seconds else 0.0
 
 
-class Pace:
+class WorkerCount:
     """Asked again and again how many workers there should be. ``fixed``: the user's number."""
 
     def __init__(self, most: int, fixed: int | None = None) -> None:

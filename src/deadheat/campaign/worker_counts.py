@@ -21,7 +21,7 @@ from deadheat.files import artifact as artifacts
 from deadheat.files.artifact import Origin
 from deadheat.model.verdict import Diverged, Divergence, Signature, Undecided, Verdict
 from deadheat.run.findings import fresh_artifact
-from deadheat.trials.corpus import Corpus, Known, can_show, race_shape, worth_running
+from deadheat.trials.corpus import Corpus, KnownFinding, can_show, race_shape, worth_running
 from deadheat.trials.coverage import Coverage, overlaps_of, parse
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ _SUMS = (
 
 
 @dataclass(slots=True, kw_only=True)
-class _KnownHere(Known):
+class _KnownHere(KnownFinding):
     """With the example that the coordinator has, and when this worker sent one last."""
 
     artifact: Artifact
@@ -56,7 +56,7 @@ class _KnownHere(Known):
     sighted_s: float = float("-inf")
 
 
-class Recounting:
+class TrialCounter:
     """Listens to every trial of a worker."""
 
     def __init__(
@@ -91,7 +91,7 @@ class Recounting:
 
     # --- what is known ----------------------------------------------------------------------
 
-    def know(self, order: protocol.Know, artifact: Artifact) -> None:
+    def know(self, order: protocol.CountFinding, artifact: Artifact) -> None:
         """A finding as the coordinator has it."""
         self._findings[order.key] = _KnownHere(
             artifact=artifact,
@@ -200,7 +200,7 @@ class Recounting:
     def found(self, artifact: Artifact) -> None:
         """A divergence that the coordinator should look at."""
         whole = artifacts.to_json(artifact)
-        self._say(protocol.Found(whole, race_shape(artifact.program)))
+        self._say(protocol.NewDivergence(whole, race_shape(artifact.program)))
 
     # --- a pursuit --------------------------------------------------------------------------
 
@@ -231,7 +231,7 @@ class Recounting:
                 whole = artifacts.to_json(example.artifact)
                 picture = tuple((us, t.diverged, t.decided) for us, t in engine.picture)
                 self._say(
-                    protocol.Better(
+                    protocol.BetterExample(
                         key, whole, finished, example.finished, picture if finished else ()
                     )
                 )
@@ -257,7 +257,7 @@ class Recounting:
         counts["skipped"] = self._skipped
         self._requests_before, self._skipped = requests, 0
         self._say(
-            protocol.Did(
+            protocol.WorkDone(
                 self._share,
                 self.position,
                 self._drawn_here,

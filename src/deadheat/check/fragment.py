@@ -74,7 +74,7 @@ class Unsupported:
     why: Obstacle
 
 
-class Row(NamedTuple):
+class FragmentRow(NamedTuple):
     """``where``: the traits asked about; the others may be either."""
 
     where: dict[str, bool]
@@ -84,34 +84,34 @@ class Row(NamedTuple):
 _LIVES, _SEARCH, _CUSTOM = Decider.LIVES, Decider.SEARCH, Decider.CUSTOM
 
 TABLE = (
-    Row(
+    FragmentRow(
         {"custom": True, "meant": False},
         Unsupported(Obstacle.MEANING),
     ),
-    Row(
+    FragmentRow(
         {"custom": True, "families": True},
         Unsupported(Obstacle.FAMILIES),
     ),
-    Row(
+    FragmentRow(
         {"custom": True, "again": True}, Fragment(_CUSTOM, Proof.PLACES, places=False, events=False)
     ),
-    Row({"custom": True}, Fragment(_CUSTOM, Proof.PLACES, places=False, events=True)),
-    Row(
+    FragmentRow({"custom": True}, Fragment(_CUSTOM, Proof.PLACES, places=False, events=True)),
+    FragmentRow(
         {"again": True, "real_time": False},
         Fragment(_SEARCH, Proof.NONE, places=False, events=False),
     ),
-    Row({"again": True}, Fragment(_SEARCH, Proof.CLAIMS, places=True, events=False)),
-    Row(
+    FragmentRow({"again": True}, Fragment(_SEARCH, Proof.CLAIMS, places=True, events=False)),
+    FragmentRow(
         {"families": True, "real_time": False},
         Fragment(_SEARCH, Proof.NONE, places=False, events=True),
     ),
-    Row({"families": True}, Fragment(_SEARCH, Proof.CONSTRAINTS, places=True, events=True)),
-    Row({"real_time": False}, Fragment(_LIVES, Proof.NONE, places=False, events=True)),
-    Row({}, Fragment(_LIVES, Proof.CONSTRAINTS, places=True, events=True)),
+    FragmentRow({"families": True}, Fragment(_SEARCH, Proof.CONSTRAINTS, places=True, events=True)),
+    FragmentRow({"real_time": False}, Fragment(_LIVES, Proof.NONE, places=False, events=True)),
+    FragmentRow({}, Fragment(_LIVES, Proof.CONSTRAINTS, places=True, events=True)),
 )
 
 
-def row_of(traits: Traits) -> Row:
+def row_of(traits: Traits) -> FragmentRow:
     """The first row that fits."""
     said = traits._asdict()
     return next(row for row in TABLE if row.where.items() <= said.items())

@@ -116,7 +116,7 @@ class _Looks:
             call_ns = min([back_ns, *since])
             yield part if part.call_ns == call_ns else replace(part, call_ns=call_ns)
 
-    def _concerns(self, change: _Change, look: Operation) -> bool:
+    def _concerns(self, change: _SessionChange, look: Operation) -> bool:
         asked = look.invocation
         session = asked.parent if asked.kind is Kind.CREATE else asked.session
         if session is None or change.session == session:
@@ -150,12 +150,12 @@ class _Looks:
             for change in self.changes
         )
 
-    def _change(self, op: Operation) -> _Change:
+    def _change(self, op: Operation) -> _SessionChange:
         made = op.result
         session = made.session if isinstance(made, Created) else op.invocation.session
         if op.kind is Kind.FORK and made is None:
             session = None  # the source's id, and nobody knows its own
-        return _Change(
+        return _SessionChange(
             session,
             op.call_ns,
             op.return_ns,
@@ -165,7 +165,7 @@ class _Looks:
 
 
 @dataclass(frozen=True, slots=True)
-class _Change:
+class _SessionChange:
     """A call that changed, or may change, one session; None: it made one that nobody knows."""
 
     session: str | None

@@ -12,7 +12,7 @@ from deadheat.cli.common import find
 from deadheat.cli.console import View
 from deadheat.cli.options import HANG_AFTER, HTTP2, PROFILE, REMOTE
 from deadheat.cli.output import say, tell
-from deadheat.drive.checkup import Step, dry_run, server_of
+from deadheat.drive.checkup import CheckedCall, dry_run, server_of
 from deadheat.drive.event_loop import run_until
 from deadheat.errors import ExitCode
 
@@ -46,7 +46,7 @@ def check(target: str, profile: str | None, allow_remote: bool) -> None:
     """
     with View() as view:
         found = find(target, profile, allow_remote, view)
-    steps: list[Step] = []
+    steps: list[CheckedCall] = []
 
     async def work() -> None:
         async with server_of(found) as base_url:
@@ -63,7 +63,7 @@ def check(target: str, profile: str | None, allow_remote: bool) -> None:
     sys.exit(_verdict(found, steps))
 
 
-def _say(step: Step) -> None:
+def _say(step: CheckedCall) -> None:
     mark = click.style("✗", fg="red") if step.wrong else click.style("✓", fg="green")
     status = "–" if step.status is None else str(step.status)
     say(f"{step.doing:20} {step.request:32} {status}  {step.said}", mark=mark)
@@ -78,7 +78,7 @@ def _ended(sentence: str) -> str:
     return sentence if sentence.endswith((".", "?")) else f"{sentence}."
 
 
-def _verdict(target: Target, steps: list[Step]) -> ExitCode:
+def _verdict(target: Target, steps: list[CheckedCall]) -> ExitCode:
     wrong = sum(1 for step in steps if step.wrong)
     if steps and all(step.status is None for step in steps):
         say(f"\nno answer from {target.name}. Start the server, then check again.")

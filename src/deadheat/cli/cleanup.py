@@ -13,7 +13,7 @@ from deadheat.cli.console import View
 from deadheat.cli.options import HANG_AFTER, PROFILE, REMOTE
 from deadheat.cli.output import ask, say, tell
 from deadheat.cli.trust import TRUST, must_be_trusted, trust_given
-from deadheat.drive.cleanup import Cleaned, Fate, clean
+from deadheat.drive.cleanup import Cleaned, CleanupStatus, clean
 from deadheat.drive.event_loop import run_until
 from deadheat.drive.journal import LeftBehind, left_behind
 from deadheat.errors import ExitCode, UserError
@@ -36,7 +36,7 @@ Exit codes:
   130  interrupted
 """
 # What the notes are kept for, as somebody has yet to do something about it.
-_LEFT = (Fate.THERE, Fate.CLAIMED)
+_LEFT = (CleanupStatus.THERE, CleanupStatus.CLAIMED)
 # The calls of a cleanup.
 _CALLS = (Kind.LIST, Kind.GET, Kind.DELETE)
 _ID = "deadheat"  # an id that a path takes as it is
@@ -83,7 +83,7 @@ def cleanup(
             )
             done.update({(left.path, one.session): one for one in cleaned})
             mine = (one for (path, _), one in done.items() if path == left.path)
-            if not dry_run and all(one.fate not in _LEFT for one in mine):
+            if not dry_run and all(one.status not in _LEFT for one in mine):
                 left.path.unlink(missing_ok=True)
 
     trusted = trust_given()
@@ -100,7 +100,7 @@ def cleanup(
         sys.exit(error.exit_code)
     if interrupted:
         sys.exit(ExitCode.INTERRUPTED)
-    stays = any(one.fate in _LEFT for one in done.values())
+    stays = any(one.status in _LEFT for one in done.values())
     sys.exit(ExitCode.TARGET if stays and not dry_run else ExitCode.CLEAN)
 
 
@@ -109,12 +109,12 @@ def _claimed(done: Mapping[tuple[Path, str], Cleaned], left: LeftBehind) -> tupl
     return tuple(
         session
         for (path, session), one in done.items()
-        if path == left.path and one.fate is Fate.CLAIMED
+        if path == left.path and one.status is CleanupStatus.CLAIMED
     )
 
 
 def _question(done: Mapping[tuple[Path, str], Cleaned]) -> str:
-    claims = [path for (path, _), one in done.items() if one.fate is Fate.CLAIMED]
+    claims = [path for (path, _), one in done.items() if one.status is CleanupStatus.CLAIMED]
     paths = " and ".join(sorted({str(path) for path in claims}))
     return f"Only {paths} says that a run made {len(claims)} of these. Delete them?"
 
@@ -167,23 +167,26 @@ def _must_be_agreed(target: Target, file: str, option: str, left: LeftBehind, vi
 
 def _say(one: Cleaned) -> None:
     said = f"  {one.said}" if one.said else ""
-    say(f"{one.session}  {one.fate}{said}")
+    say(f"{one.session}  {one.status}{said}")
 
 
 def _sum(done: list[Cleaned], *, dry: bool) -> str:
     if not done:
         return "nothing was left behind."
-    count = {fate: sum(one.fate is fate for one in done) for fate in Fate}
+    count = {status: sum(one.status is status for one in done) for status in CleanupStatus}
     if dry:
-        text = f"{count[Fate.FOUND]} would be deleted, {count[Fate.GONE]} are gone already"
-        if count[Fate.CLAIMED]:
-            text += f", {count[Fate.CLAIMED]} would be with --trust"
+        gone = f"{count[CleanupStatus.GONE]} are gone already"
+        text = f"{count[CleanupStatus.FOUND]} would be deleted, {gone}"
+        if count[CleanupStatus.CLAIMED]:
+            text += f", {count[CleanupStatus.CLAIMED]} would be with --trust"
         return f"{text}."
-    text = f"{count[Fate.DELETED]} deleted, {count[Fate.GONE]} gone already"
-    if count[Fate.OTHERS]:
-        text += f", {count[Fate.OTHERS]} left alone"
-    if count[Fate.CLAIMED]:
-        text += f", {count[Fate.CLAIMED]} would be with --trust"
-    if count[Fate.THERE]:
-        text += f", {count[Fate.THERE]} still there: look at the server, then clean up again"
+    text = f"{count[CleanupStatus.DELETED]} deleted, {count[CleanupStatus.GONE]} gone already"
+    if count[CleanupStatus.OTHERS]:
+        text += f", {count[CleanupStatus.OTHERS]} left alone"
+    if count[CleanupStatus.CLAIMED]:
+        text += f", {count[CleanupStatus.CLAIMED]} would be with --trust"
+    if count[CleanupStatus.THERE]:
+        text += (
+            f", {count[CleanupStatus.THERE]} still there: look at the server, then clean up again"
+        )
     return f"{text}."

@@ -61,7 +61,7 @@ _WHERE = {
 }
 
 
-class Later(click.Command):
+class LazyCommand(click.Command):
     """A command that is imported once it is called, or asked for its own help or completion."""
 
     def __init__(self, module: str, name: str, says: str) -> None:
@@ -85,8 +85,8 @@ class Later(click.Command):
         return self.real().make_context(info_name, args, parent, **extra)
 
 
-def commands() -> Iterator[Later]:
+def commands() -> Iterator[LazyCommand]:
     """All of them."""
     for module, names in _WHERE.items():
         for name, says in names.items():
-            yield Later(module, name, says)
+            yield LazyCommand(module, name, says)

@@ -70,7 +70,7 @@ class Config(Table):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundConfig:
     """A configuration and the file it is from; None: there is none, all is default."""
 
     config: Config
@@ -83,7 +83,7 @@ class Found:
         return Path(os.path.relpath(self.file.parent / written))
 
 
-def read_config(file: Path | None) -> Found:
+def read_config(file: Path | None) -> FoundConfig:
     """The file named, else the nearest; defaults where there is none. Raises ``BadFile``."""
     if file is not None:
         table = _TABLE if file.name == PYPROJECT else ()
@@ -94,12 +94,12 @@ def read_config(file: Path | None) -> Found:
         project = folder / PYPROJECT
         if project.is_file() and (config := load(project, Config, _TABLE)) is not None:
             return _placed(config, project)
-    return Found(Config(), None)
+    return FoundConfig(Config(), None)
 
 
-def _placed(config: Config, file: Path) -> Found:
+def _placed(config: Config, file: Path) -> FoundConfig:
     """The same with every path that it names taken from the file's own folder."""
-    found = Found(config, file)
+    found = FoundConfig(config, file)
     placed: dict[str, str] = {
         name: str(found.path(value))
         for name in ("target", "profile", "regressions", "into", "junit", "report", "events")
@@ -107,7 +107,7 @@ def _placed(config: Config, file: Path) -> Found:
         and isinstance(value := getattr(config, name), str)
         and _is_path(name, value)
     }
-    return Found(config.model_copy(update=placed), file)
+    return FoundConfig(config.model_copy(update=placed), file)
 
 
 def _is_path(name: str, value: str) -> bool:

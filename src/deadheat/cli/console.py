@@ -133,7 +133,7 @@ class View:
             case events.Started(via=via, met=met):
                 self.remark(via_text(via))
                 self.remark(hiccups_text(met))
-            case events.Restarted(log_tail=log_tail):
+            case events.TargetRestarted(log_tail=log_tail):
                 for row in log_tail.splitlines()[-_TAIL_LINES:]:
                     self.note(f"  its log: {row}")
             case _:

@@ -22,12 +22,12 @@ from deadheat.run.replay import trials_wanted
 from deadheat.targets.catalog import profile_of
 
 if TYPE_CHECKING:
-    from deadheat.export.recipe import Reads, Request
+    from deadheat.export.recipe import Reads, RequestTemplate
     from deadheat.model.history import Operation
     from deadheat.targets.profile.profile import Profile
 
 
-class Form(StrEnum):
+class ExportFormat(StrEnum):
     """What can be made of an example."""
 
     SCRIPT = "script"
@@ -42,7 +42,7 @@ class Form(StrEnum):
 @click.option(
     "--as",
     "form",
-    type=click.Choice([form.value for form in Form]),
+    type=click.Choice([form.value for form in ExportFormat]),
     required=True,
     help="script: one Python file that reproduces by itself. pytest: a test for the target's own "
     "repository. curl: lines for a shell. markdown: a bug report. har: the recorded trial.",
@@ -82,10 +82,10 @@ def export(
       deadheat export ghost-1a2b3c4d.json --as pytest -o test_ghost.py
       deadheat export double-create-1a2b3c4d.json --as curl --profile carts.toml
     """
-    kind = Form(form)
-    if stdlib and kind is not Form.SCRIPT:
+    kind = ExportFormat(form)
+    if stdlib and kind is not ExportFormat.SCRIPT:
         raise UserError("--stdlib goes with --as script. Leave it out.")
-    if table is not None and kind is not Form.MARKDOWN:
+    if table is not None and kind is not ExportFormat.MARKDOWN:
         raise UserError("--table goes with --as markdown. Leave it out.")
     artifact = artifacts.read(file)
     spoken = profile_of(
@@ -109,17 +109,17 @@ def export(
     )
     name = "repro.py" if output is None else output.name
     match kind:
-        case Form.SCRIPT:
+        case ExportFormat.SCRIPT:
             text = script(recipe, name, stdlib=stdlib)
-        case Form.PYTEST:
+        case ExportFormat.PYTEST:
             text = pytest_file(recipe, "test_repro.py" if output is None else name)
-        case Form.CURL:
+        case ExportFormat.CURL:
             text = curl_lines(recipe, "repro.sh" if output is None else name)
-        case Form.MARKDOWN:
+        case ExportFormat.MARKDOWN:
             text = markdown(recipe, "repro.py", with_script=True)
-        case Form.HAR:
+        case ExportFormat.HAR:
 
-            def request_of(op: Operation) -> Request:
+            def request_of(op: Operation) -> RequestTemplate:
                 return sent_of(wire, op)
 
             text = har(recipe, request_of)
@@ -135,19 +135,19 @@ def export(
             f"{output} cannot be written ({exc.strerror}). Name another file with --output."
         ) from exc
     how = {
-        Form.SCRIPT: f"`python {output} --help` says how to run it",
-        Form.PYTEST: f"pytest {output}",
-        Form.CURL: f"bash {output}",
+        ExportFormat.SCRIPT: f"`python {output} --help` says how to run it",
+        ExportFormat.PYTEST: f"pytest {output}",
+        ExportFormat.CURL: f"bash {output}",
     }
     say(f"written to {output}" + (f": {how[kind]}" if kind in how else ""), err=True)
 
 
-def _reads(profile: Profile, kind: Form) -> tuple[tuple[str, Reads], ...]:
+def _reads(profile: Profile, kind: ExportFormat) -> tuple[tuple[str, Reads], ...]:
     """For what runs by itself; a report does without a script where there cannot be one."""
     try:
         return reads_of(profile)
     except CannotExport:
-        if kind in (Form.SCRIPT, Form.PYTEST):
+        if kind in (ExportFormat.SCRIPT, ExportFormat.PYTEST):
             raise
         return ()
 

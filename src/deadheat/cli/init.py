@@ -15,12 +15,17 @@ from deadheat.cli.options import ALLOW_REMOTE
 from deadheat.cli.output import say
 from deadheat.drive.event_loop import run_until
 from deadheat.drive.openapi_lookup import find_document
-from deadheat.drive.probe import Row, probe
+from deadheat.drive.probe import ProbeRow, probe
 from deadheat.drive.server.process import Launch, ServerProcess
 from deadheat.errors import BadFile, CannotSave, ExitCode, UserError
 from deadheat.files import media
 from deadheat.targets.catalog import checked_url
-from deadheat.targets.openapi.collections import Collection, base_path, collections, read_document
+from deadheat.targets.openapi.collections import (
+    ApiCollection,
+    base_path,
+    collections,
+    read_document,
+)
 from deadheat.targets.openapi.draft import draft_of, profile_text
 
 if TYPE_CHECKING:
@@ -92,7 +97,7 @@ def init(
     file = output if output is not None else Path(f"{found.name}.toml")
     if file.exists() and not force:
         raise UserError(f"{file} is there already. Name another with -o, or add --force.")
-    rows: tuple[Row, ...] = ()
+    rows: tuple[ProbeRow, ...] = ()
     command = None if start is None else tuple(shlex.split(start))
     base = None if url is None else _base(url)
     if not no_probe and (base is not None or command is not None):
@@ -123,7 +128,7 @@ def _base(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-def _chosen(found: tuple[Collection, ...], wanted: str | None, shown: str) -> Collection:
+def _chosen(found: tuple[ApiCollection, ...], wanted: str | None, shown: str) -> ApiCollection:
     if not found:
         raise UserError(
             f"{shown} has no collection: a path with GET and POST, and one of a single "
@@ -143,8 +148,8 @@ def _chosen(found: tuple[Collection, ...], wanted: str | None, shown: str) -> Co
 
 def _probed(
     draft: Draft, base: str | None, command: tuple[str, ...] | None
-) -> tuple[Draft, tuple[Row, ...]]:
-    async def work() -> tuple[Draft, tuple[Row, ...]]:
+) -> tuple[Draft, tuple[ProbeRow, ...]]:
+    async def work() -> tuple[Draft, tuple[ProbeRow, ...]]:
         run = secrets.token_hex(3)
         if base is not None:
             return await probe(base, draft, run, _TIMEOUT_S)

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _STYLE: dict[type, str] = {
-    events.Found: "bold red",
+    events.DivergenceFound: "bold red",
     events.Saved: "bold",
     events.WorkerLost: "yellow",
-    events.Restarted: "yellow",
+    events.TargetRestarted: "yellow",
     events.Plateau: "cyan",
 }
 # On a screen these would scroll past what matters; the state below shows them.

@@ -24,7 +24,7 @@ from deadheat.trials.evidence import Present, Unproven
 
 if TYPE_CHECKING:
     from deadheat.drive.target import Target
-    from deadheat.files.results import Row, Verified
+    from deadheat.files.results import Verified, VersionRow
 
 
 class Confidence(click.ParamType):  # type: ignore[type-arg]
@@ -84,7 +84,7 @@ def compare(
     return table_code(found.rows)
 
 
-def table_code(rows: list[Row]) -> ExitCode:
+def table_code(rows: list[VersionRow]) -> ExitCode:
     """Diverged anywhere: 1. Nothing could be compared: 3."""
     standings = {row.standing for row in rows}
     if standings & {Presence.PRESENT, Presence.DIFFERENT}:
@@ -92,7 +92,7 @@ def table_code(rows: list[Row]) -> ExitCode:
     return ExitCode.CLEAN if Presence.NOT_SEEN in standings else ExitCode.TARGET
 
 
-def save_table(artifact: artifacts.Artifact, rows: list[Row], path: Path) -> None:
+def save_table(artifact: artifacts.Artifact, rows: list[VersionRow], path: Path) -> None:
     """The table as JSON. Raises ``CannotSave``."""
     text = media.json_text(report.versions_json(artifact, rows), indent=2) + "\n"
     try:

@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 _PARTS = (1 / 16, 1 / 4, 1)
 
 
-class Exchange(Protocol):
+class TrialSender(Protocol):
     """The part of the executor that a trial needs."""
 
     observer: LaneClient
@@ -86,7 +86,7 @@ class TrialRun:
 
     def __init__(
         self,
-        executor: Exchange,
+        executor: TrialSender,
         program: Program,
         number: int,
         ownership: Ownership,

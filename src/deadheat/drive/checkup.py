@@ -21,7 +21,7 @@ import httpx
 
 from deadheat.drive.checkup_advice import advice, in_words, keys_of
 from deadheat.drive.handshake import (
-    Ids,
+    IdReuse,
     allowed,
     given_again,
     look_for_ids,
@@ -80,7 +80,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class CheckedCall:
     """One call of the dry run: what was sent, what came, and what to change if that is wrong.
 
     ``status``: None when no answer came. ``wrong`` empty: as declared. ``hint``: it is as declared,
@@ -115,7 +115,7 @@ async def server_of(target: Target) -> AsyncIterator[str]:
             await process.stop()
 
 
-async def dry_run(target: Target, base_url: str, run: str) -> tuple[Step, ...]:
+async def dry_run(target: Target, base_url: str, run: str) -> tuple[CheckedCall, ...]:
     """Each call that the target says it has, once. ``run``: as in ``open_target``."""
     client = LaneClient(base_url, target.timeout_s, headers=target.headers)
     walk = _Walk(target, base_url, client, run)
@@ -144,7 +144,7 @@ class _Walk:
         )
         self._patience = Patience()
         self._late_s: dict[int, float] = {}  # how long it took, by the step that did not show it
-        self.steps: list[Step] = []
+        self.steps: list[CheckedCall] = []
 
     async def go(self) -> None:
         """Every call once; a session is made, looked at, changed, and deleted."""
@@ -209,10 +209,10 @@ class _Walk:
         if target.exclusive or target.chosen_ids or target.unique_ids:
             return True
 
-        ids = Ids.AGAIN
+        ids = IdReuse.AGAIN
         if target.promises.ids is not IdPromise.REUSED:
             ids = await look_for_ids(self._outcome, ownership, target.settle_ms / 1_000)
-        if ids is Ids.ONCE:
+        if ids is IdReuse.ONCE:
             ownership.ids_stay()
             return True
         why = given_again("this server", ids, ownership.came_back)
@@ -468,7 +468,7 @@ class _Walk:
         for word, session in (("{id}", invocation.session), ("{parent}", invocation.parent)):
             if session is not None:
                 path = path.replace(quote(session, safe=""), word)
-        self.steps.append(Step(doing, f"{request.method} {path}", status, said, wrong, hint))
+        self.steps.append(CheckedCall(doing, f"{request.method} {path}", status, said, wrong, hint))
 
     def _correct(self, wrong: str) -> None:
         """The last answer was of the declared form, and yet not what it had to be."""

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from deadheat.drive.wire.api import WireRequest
 
 
-class Fate(StrEnum):
+class CleanupStatus(StrEnum):
     """What became of a session that had been left behind."""
 
     DELETED = "deleted"
@@ -57,7 +57,7 @@ class Cleaned:
     """One session; ``said``: what the server answered last, where it is still there."""
 
     session: str
-    fate: Fate
+    status: CleanupStatus
     said: str = ""
 
 
@@ -128,7 +128,7 @@ class _Cleaning:
         outcome = await self._ask(Invocation(Kind.GET, session))
         found = outcome.result if isinstance(outcome, Ok) else None
         if isinstance(found, Absent):
-            return Cleaned(session, Fate.GONE)
+            return Cleaned(session, CleanupStatus.GONE)
         title = found.title if isinstance(found, Found) else None
         delete = Invocation(Kind.DELETE, session)
         if title is None and self._ownership.named(session):
@@ -136,20 +136,22 @@ class _Cleaning:
         if title is None and self._unique and not self._ownership.may(delete):
             if not self._believed:
                 why = f"it has no title, and only {self._left.path} says that a run made it"
-                return Cleaned(session, Fate.CLAIMED, why)
+                return Cleaned(session, CleanupStatus.CLAIMED, why)
             self._ownership.adopt(session)
         if not self._ownership.may(delete):
             why = "its id may have been given to another session, and no title tells"
             if title is not None:
                 why = "it has a title that this run did not write"
-            return Cleaned(session, Fate.OTHERS, why)
+            return Cleaned(session, CleanupStatus.OTHERS, why)
         if dry:
-            return Cleaned(session, Fate.FOUND)
+            return Cleaned(session, CleanupStatus.FOUND)
         deleted = await self._ask(delete)
         outcome = await self._ask(Invocation(Kind.GET, session))
         if isinstance(outcome, Ok) and isinstance(outcome.result, Absent):
-            return Cleaned(session, Fate.DELETED)
-        return Cleaned(session, Fate.THERE, f"its delete was answered: {in_words(deleted)}")
+            return Cleaned(session, CleanupStatus.DELETED)
+        return Cleaned(
+            session, CleanupStatus.THERE, f"its delete was answered: {in_words(deleted)}"
+        )
 
     async def _ask(self, invocation: Invocation) -> Outcome:
         with self._ownership.sending(invocation, self._client):

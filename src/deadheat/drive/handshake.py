@@ -71,7 +71,7 @@ _MOST_LOOKS = 30
 _LONGEST_SHOWN = 60
 
 
-class Ids(StrEnum):
+class IdReuse(StrEnum):
     """Does a server give an id again, once its session is gone?"""
 
     ONCE = "once"
@@ -80,7 +80,7 @@ class Ids(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class IdLooks:
     """The ids that creates answered, in order, and in how many looks nobody else interfered."""
 
     ids: tuple[str, ...]
@@ -88,16 +88,16 @@ class Looked:
     came_back: bool = False
 
 
-def judge_ids(looked: Looked) -> Ids | None:
+def judge_ids(looked: IdLooks) -> IdReuse | None:
     """What the looks so far say; None: look once more."""
     if looked.came_back or len(set(looked.ids)) < len(looked.ids):
-        return Ids.AGAIN
+        return IdReuse.AGAIN
     if hold_chance(looked.ids):
-        return Ids.ONCE
+        return IdReuse.ONCE
     if looked.quiet < _LOOKS:
         return None
     rising = all(map(_rises, looked.ids, looked.ids[1:]))
-    return Ids.ONCE if rising else Ids.UNKNOWN
+    return IdReuse.ONCE if rising else IdReuse.UNKNOWN
 
 
 def _rises(one: str, other: str) -> bool:
@@ -115,9 +115,9 @@ def _follows(one: str, other: str) -> bool:
     return first[1] == second[1] and int(first[2]) + 1 == int(second[2])
 
 
-async def look_for_ids(ask: Ask, ownership: Ownership, settle_s: float = 0.0) -> Ids:
+async def look_for_ids(ask: Ask, ownership: Ownership, settle_s: float = 0.0) -> IdReuse:
     """Does the server give ids again? What it makes for that it deletes."""
-    looked = Looked((), 0)
+    looked = IdLooks((), 0)
     for _ in range(_MOST_LOOKS):
         began_s, before = anyio.current_time(), looked
         looked = await _look(ask, ownership, settle_s, before)
@@ -127,10 +127,10 @@ async def look_for_ids(ask: Ask, ownership: Ownership, settle_s: float = 0.0) ->
             # Another worker of ours, say, in step with this one: let it have its look.
             took_s = anyio.current_time() - began_s
             await anyio.sleep(random.uniform(0, 2 * took_s))
-    return Ids.UNKNOWN
+    return IdReuse.UNKNOWN
 
 
-async def _look(ask: Ask, ownership: Ownership, settle_s: float, before: Looked) -> Looked:
+async def _look(ask: Ask, ownership: Ownership, settle_s: float, before: IdLooks) -> IdLooks:
     """One more look; what is known then. The closer the lists, the less others do between."""
     one = await _made(ask, ownership)
     there = await _listed(ask)  # it reads ``one``, too
@@ -153,7 +153,7 @@ async def _look(ask: Ask, ownership: Ownership, settle_s: float, before: Looked)
         alone = there is not None and now.sessions - {other} <= there.sessions - gone
         quiet = alone or (_follows(one, other) and one not in now.sessions)
     back = theirs or ownership.came_back is not None
-    return Looked((*before.ids, *made), before.quiet + quiet, back)
+    return IdLooks((*before.ids, *made), before.quiet + quiet, back)
 
 
 async def comes_back_at_once(ask: Ask, ownership: Ownership, gone: str) -> bool:
@@ -225,7 +225,7 @@ async def remove(ask: Ask, ownership: Ownership, session: str) -> bool:
     return True
 
 
-def given_again(name: str, ids: Ids, session: str | None = None) -> str:
+def given_again(name: str, ids: IdReuse, session: str | None = None) -> str:
     """Why nothing is changed on that server, and what to do."""
     which = "" if session is None else f" ({session!r:.{_LONGEST_SHOWN}})"
     start = (
@@ -233,7 +233,7 @@ def given_again(name: str, ids: Ids, session: str | None = None) -> str:
         "nobody else uses this one, write exclusive = true at the top of the profile."
     )
     danger = "and others may use it: a call that arrives late could change a session of theirs."
-    if ids is Ids.AGAIN:
+    if ids is IdReuse.AGAIN:
         return f"{name} gives an id again once its session is gone{which}, {danger} {start}"
     return (
         f"nobody can tell whether {name} gives an id again once its session is gone{which}, "

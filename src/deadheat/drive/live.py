@@ -21,7 +21,7 @@ import anyio
 
 from deadheat.drive.executor import Execution, Executor
 from deadheat.drive.handshake import (
-    Ids,
+    IdReuse,
     given_again,
 )
 from deadheat.drive.ownership import Ownership
@@ -118,7 +118,7 @@ class LiveTarget:
         self.base_url = base_url
         self._executor = Executor(base_url, self.target, self._ownership, self._tasks)
         if self._ownership.again and not self._ownership.alone and not self.target.chosen_ids:
-            raise NotThisApi(given_again(self.target.name, Ids.AGAIN))
+            raise NotThisApi(given_again(self.target.name, IdReuse.AGAIN))
         rehearsal = Rehearsal(
             self.target, self._executor, self._ownership, self._patience, self.promises
         )
@@ -141,7 +141,7 @@ class LiveTarget:
             raise TargetDied("The target is not connected. Open it first.")
         execution = await self._executor.run(program, patient=patient, listen=listen)
         if (again := self._ownership.came_back) is not None:
-            raise NotThisApi(given_again(self.target.name, Ids.AGAIN, again))
+            raise NotThisApi(given_again(self.target.name, IdReuse.AGAIN, again))
         if what := too_large_at_rest(execution.history):
             raise TooLarge(
                 f"{self.target.name} answered its list with {what}: that cannot be judged. "

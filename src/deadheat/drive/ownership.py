@@ -58,7 +58,7 @@ _ENOUGH_IDS = 4
 _UNDER_WAY = (Unknown.TIMEOUT, Unknown.RESET)
 
 
-class Noted(Protocol):
+class OwnershipListener(Protocol):
     """Hears of what becomes ours, and of what is ours no more as it is gone."""
 
     def made(self, session: str) -> None:
@@ -70,7 +70,7 @@ class Noted(Protocol):
         ...
 
 
-class Reaches(Protocol):
+class LatestRequest(Protocol):
     """The client, as far as it is looked at."""
 
     @property
@@ -92,7 +92,7 @@ class Ownership:
         run: str,
         *,
         chooses: bool = False,
-        notes: Noted | None = None,
+        notes: OwnershipListener | None = None,
         alone: bool = False,
         again: bool = False,
         unique: bool = False,
@@ -364,7 +364,7 @@ class Ownership:
         return invocation.kind is not Kind.DELETE or not self._open[about] or self._lasting(about)
 
     @contextmanager
-    def sending(self, invocation: Invocation, client: Reaches) -> Iterator[None]:
+    def sending(self, invocation: Invocation, client: LatestRequest) -> Iterator[None]:
         """The call is sent within. One that is cut off there may be done all the same.
 
         Raises ``ForeignSession`` unless it may be sent.

@@ -46,7 +46,7 @@ _PAUSES_S = (0.1, 0.4, 1.0)
 _LONGEST_S = 5.0
 
 
-class Asked(Protocol):
+class LatestAnswer(Protocol):
     """The client, as far as it is looked at."""
 
     @property
@@ -65,7 +65,7 @@ class Patience:
         self.tries = 0  # of the latest call
 
     async def ask(
-        self, client: Asked, invocation: Invocation, send: Callable[[], Awaitable[Outcome]]
+        self, client: LatestAnswer, invocation: Invocation, send: Callable[[], Awaitable[Outcome]]
     ) -> Outcome:
         """The outcome of ``invocation``, which ``send`` sends through ``client``."""
         unsure, self.tries = False, 1
@@ -93,7 +93,7 @@ class Patience:
 
 async def patiently(
     patience: Patience,
-    client: Asked,
+    client: LatestAnswer,
     ownership: Ownership,
     invocation: Invocation,
     once: Callable[[Invocation], Awaitable[Outcome]],

@@ -27,7 +27,7 @@ from deadheat.drive.draft import (
     places_of,
     scalars,
 )
-from deadheat.drive.handshake import Ids, allowed, look_for_ids
+from deadheat.drive.handshake import IdReuse, allowed, look_for_ids
 from deadheat.drive.leaving import leave_nothing
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.patience import Patience, patiently
@@ -50,7 +50,7 @@ _Got: TypeAlias = "tuple[int, Any, str | None] | httpx.RequestError"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ProbeRow:
     """One probe: what was asked and answered, and what was written because of it."""
 
     asked: str
@@ -60,7 +60,7 @@ class Row:
 
 async def probe(
     base_url: str, draft: Draft, run: str, timeout_s: float, *, alone: bool = False
-) -> tuple[Draft, tuple[Row, ...]]:
+) -> tuple[Draft, tuple[ProbeRow, ...]]:
     """Try ``draft`` at a server. ``run``: the token of this run's titles; ``alone``: nobody else
     uses it.
 
@@ -88,7 +88,7 @@ class _Probing:
     ) -> None:
         self._base_url = base_url
         self.draft = draft
-        self.rows: list[Row] = []
+        self.rows: list[ProbeRow] = []
         self._client = client
         self._ownership = ownership
         self._made: list[str] = []
@@ -135,18 +135,18 @@ class _Probing:
         again = await self._create("create another", "2")
         if again is None:
             return False
-        ids = Ids.AGAIN if again == first else Ids.ONCE
-        if ids is Ids.ONCE and not self._ownership.alone:
+        ids = IdReuse.AGAIN if again == first else IdReuse.ONCE
+        if ids is IdReuse.ONCE and not self._ownership.alone:
             ids = await look_for_ids(self._ask, self._ownership)
         match ids:
-            case Ids.ONCE:
+            case IdReuse.ONCE:
                 self._ownership.ids_stay()
-            case Ids.AGAIN:  # the highest one and 1, say, or the lowest that is free
+            case IdReuse.AGAIN:  # the highest one and 1, say, or the lowest that is free
                 self.draft = replace(self.draft, reused=True)
                 self.rows[-1] = replace(self.rows[-1], written='ids = "reused"')
-            case Ids.UNKNOWN:
+            case IdReuse.UNKNOWN:
                 self._unsure("create", 'may an id come back? If never: promises.ids = "unique"')
-        return ids is Ids.ONCE
+        return ids is IdReuse.ONCE
 
     async def _ask(self, invocation: Invocation) -> Outcome:
         """The same as a call whose answer is only looked at for what it says of sessions."""
@@ -289,7 +289,7 @@ class _Probing:
         said = f"{status or 'no answer'} {_shape(answer)}".strip()
         if self._patience.tries > 1:
             said += f", when asked {self._patience.tries} times"
-        self.rows.append(Row(doing, said, written))
+        self.rows.append(ProbeRow(doing, said, written))
 
     def _title(self, number: str) -> str:
         return self._ownership.title(0, f"init {number}")

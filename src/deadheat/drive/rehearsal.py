@@ -17,7 +17,7 @@ import anyio
 
 from deadheat.drive.handshake import (
     CREATED,
-    Ids,
+    IdReuse,
     allowed,
     comes_back_at_once,
     given_again,
@@ -109,7 +109,7 @@ class Rehearsal:
             await ask(Kind.GET, session)  # its title may say that it is ours all the same
         if self._ownership.owns(session) and self._ownership.came_back == session:
             await remove(send, self._ownership, session)
-            raise NotThisApi(given_again(self._target.name, Ids.AGAIN, session))
+            raise NotThisApi(given_again(self._target.name, IdReuse.AGAIN, session))
         if not self._ownership.owns(session):
             raise NotThisApi(
                 f"creating a session at {self._target.name} answered the id of one that was there "
@@ -135,7 +135,7 @@ class Rehearsal:
             if not _is(outcome, wanted) and not (wanted is Absent and self._unsaid(outcome)):
                 theirs = outcome if kind is Kind.GET else await ask(Kind.GET, session)
                 if self._is_others(theirs):
-                    raise NotThisApi(given_again(self._target.name, Ids.AGAIN, session))
+                    raise NotThisApi(given_again(self._target.name, IdReuse.AGAIN, session))
                 await remove(send, self._ownership, session)
                 raise self._refused(doing, outcome, _is_past(outcome, wanted))
         if not self._target.exclusive:
@@ -189,7 +189,7 @@ class Rehearsal:
         if ownership.unique or target.chosen_ids:  # seen before, or said
             return
         ids = await look_for_ids(ask, ownership, target.settle_ms / 1_000)
-        if ids is not Ids.ONCE:
+        if ids is not IdReuse.ONCE:
             raise NotThisApi(given_again(target.name, ids, ownership.came_back or gone))
         ownership.ids_stay()
 

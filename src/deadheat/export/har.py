@@ -19,7 +19,7 @@ from deadheat.report.calls import answer_text, call_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deadheat.export.recipe import Recipe, Request
+    from deadheat.export.recipe import Recipe, RequestTemplate
     from deadheat.model.history import Operation
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -27,7 +27,7 @@ _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _BASE = "http://server.invalid"
 
 
-def har(recipe: Recipe, request_of: Callable[[Operation], Request]) -> str:
+def har(recipe: Recipe, request_of: Callable[[Operation], RequestTemplate]) -> str:
     """The archive's JSON text. ``request_of``: the request that an operation sent."""
     artifact = recipe.artifact
     names = artifact.names
@@ -49,7 +49,7 @@ def har(recipe: Recipe, request_of: Callable[[Operation], Request]) -> str:
     return media.json_text({"log": log}, indent=2) + "\n"
 
 
-def _entry(op: Operation, request: Request, names: dict[str, str]) -> dict[str, object]:
+def _entry(op: Operation, request: RequestTemplate, names: dict[str, str]) -> dict[str, object]:
     took_ms = 0.0 if op.return_ns is None else (op.return_ns - op.call_ns) / 1e6
     status = op.status or 0
     comment = f"{call_text(op, names)}: {answer_text(op, names)}"
@@ -84,7 +84,7 @@ def _entry(op: Operation, request: Request, names: dict[str, str]) -> dict[str, 
 _STATUSES = frozenset(status.value for status in HTTPStatus)
 
 
-def _request(request: Request) -> dict[str, object]:
+def _request(request: RequestTemplate) -> dict[str, object]:
     body = request.body
     query = request.path.partition("?")[2]
     told: dict[str, object] = {

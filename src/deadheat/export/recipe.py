@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deadheat.files.artifact import Artifact
-    from deadheat.model.program import Call, Place
+    from deadheat.model.history import Place
+    from deadheat.model.program import (
+        Call,
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RequestTemplate:
     """One HTTP request with its blanks; ``body``: JSON text or None."""
 
     method: str
@@ -24,12 +27,12 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ProgramStep:
     """One call of the program."""
 
     place: Place
     call: Call
-    request: Request
+    request: RequestTemplate
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +94,10 @@ class Recipe:
     """
 
     artifact: Artifact
-    steps: tuple[Step, ...]
-    list_all: Request
-    get: Request
-    delete: Request
+    steps: tuple[ProgramStep, ...]
+    list_all: RequestTemplate
+    get: RequestTemplate
+    delete: RequestTemplate
     start: Start | None
     trials: int
     file: str

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from deadheat.errors import CannotExport
-from deadheat.export.recipe import Reads, Request, Start, Step
+from deadheat.export.recipe import ProgramStep, Reads, RequestTemplate, Start
 from deadheat.model.history import Invocation, Kind
 from deadheat.model.program import Recreate, invocation_of, needs
 from deadheat.targets.opencode import releases as opencode
@@ -31,16 +31,18 @@ _TITLE = "{title}"
 _PLAIN_PATH = re.compile(r"\$(\.[A-Za-z_][A-Za-z0-9_]*)+")
 
 
-def steps_of(artifact: Artifact, wire: Wire) -> tuple[Step, ...]:
+def steps_of(artifact: Artifact, wire: Wire) -> tuple[ProgramStep, ...]:
     """Every call of the program. Raises ``CannotExport`` when a session's id is not known."""
     ids = _blanks(artifact, wire)
     return tuple(
-        Step(place, call, _request(wire, _invocation(call, ids), ids))
+        ProgramStep(place, call, _request(wire, _invocation(call, ids), ids))
         for place, call in artifact.program.placed()
     )
 
 
-def reading(artifact: Artifact, wire: Wire) -> tuple[Request, Request, Request]:
+def reading(
+    artifact: Artifact, wire: Wire
+) -> tuple[RequestTemplate, RequestTemplate, RequestTemplate]:
     """List, get and delete; the session is the blank ``{a}``. Raises ``CannotExport``."""
     some = next(iter(_blanks(artifact, wire).values()), None)
     if some is None:
@@ -55,7 +57,7 @@ def reading(artifact: Artifact, wire: Wire) -> tuple[Request, Request, Request]:
     )
 
 
-def sent_of(wire: Wire, op: Operation) -> Request:
+def sent_of(wire: Wire, op: Operation) -> RequestTemplate:
     """The request of a recorded operation, without blanks."""
     return _request(wire, op.invocation, {})
 
@@ -123,7 +125,7 @@ def _blanks(artifact: Artifact, wire: Wire) -> dict[str, str]:
     return blanks
 
 
-def _request(wire: Wire, invocation: Invocation, ids: Mapping[str, str]) -> Request:
+def _request(wire: Wire, invocation: Invocation, ids: Mapping[str, str]) -> RequestTemplate:
     try:
         sent = wire.encode(invocation)
     except ValueError as exc:  # an id that its create has to choose
@@ -137,7 +139,7 @@ def _request(wire: Wire, invocation: Invocation, ids: Mapping[str, str]) -> Requ
         spelt = quote(session, safe="", errors="replace")  # one that no address holds is in none
         path = path.replace(spelt, blank).replace(session, blank)
         body = body and body.replace(session, blank)
-    return Request(sent.method, path, body)
+    return RequestTemplate(sent.method, path, body)
 
 
 def _invocation(call: Call, ids: Mapping[str, str]) -> Invocation:

@@ -30,7 +30,7 @@ from deadheat.report.words import rate_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from deadheat.export.recipe import Recipe, Request, Step
+    from deadheat.export.recipe import ProgramStep, Recipe, RequestTemplate
     from deadheat.files.artifact import Artifact
 
 
@@ -171,7 +171,7 @@ def environment() -> Environment:
     return made
 
 
-def _rounds(recipe: Recipe, spelt: Callable[[Step], str]) -> list[list[list[str]]]:
+def _rounds(recipe: Recipe, spelt: Callable[[ProgramStep], str]) -> list[list[list[str]]]:
     by_place = {step.place: step for step in recipe.steps}
     return [
         [[spelt(by_place[r, l, i]) for i in range(len(lane))] for l, lane in enumerate(lanes)]
@@ -179,7 +179,7 @@ def _rounds(recipe: Recipe, spelt: Callable[[Step], str]) -> list[list[list[str]
     ]
 
 
-def _call(step: Step) -> str:
+def _call(step: ProgramStep) -> str:
     """The arguments of a ``Call`` in the script."""
     call, request = step.call, step.request
     var, needed = var_of(call), needs(call) if makes(call) is not None else None
@@ -214,7 +214,7 @@ def _reads(reads: Reads) -> str:
     return ", ".join(media.python_literal(getattr(reads, name)) for name in Reads.__slots__)
 
 
-def _curl(step: Step) -> str:
+def _curl(step: ProgramStep) -> str:
     """One line; what it makes goes into a shell variable, as the lane's own process allows."""
     line = _curl_line(step.request, {}, title=f"deadheat {{RUN}} {described(step.call)}")
     made = makes(step.call)
@@ -269,7 +269,7 @@ def _id_sed(recipe: Recipe) -> str:
     return f's/.*"{literal}" *: *"\\{{0,1\\}}\\([^",}}]*\\).*/\\1/p'
 
 
-def _curl_line(request: Request, names: dict[str, str], title: str = "") -> str:
+def _curl_line(request: RequestTemplate, names: dict[str, str], title: str = "") -> str:
     def filled(part: str) -> str:
         # A session's name becomes a variable of the shell, outside of the single quotes.
         pieces = re.split(r"\{(RUN|[a-z][0-9]*)\}", part.replace("{title}", title))

@@ -68,7 +68,7 @@ def spellings(secrets: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda one: (-len(one), one)))
 
 
-class _Known:
+class _KnownSecrets:
     """All that was given to ``hide``, and the expression that finds it."""
 
     def __init__(self) -> None:
@@ -92,7 +92,7 @@ class _Known:
         self.wanted = None
 
 
-_KNOWN = _Known()
+_KNOWN = _KnownSecrets()
 
 
 def hide(secret: str) -> None:

@@ -104,7 +104,7 @@ class Replayed:
     promises: str = ""
 
 
-class Standing(StrEnum):
+class RegressionStatus(StrEnum):
     """What a committed regression came to on one target."""
 
     SILENT = "still clean"
@@ -118,8 +118,10 @@ class Standing(StrEnum):
     UNAVAILABLE = "its target is not available"
 
 
-RED = frozenset({Standing.CAME_BACK, Standing.OTHER})
-PROVES_NOTHING = frozenset({Standing.NOT_COMPARABLE, Standing.UNFINISHED, Standing.UNAVAILABLE})
+RED = frozenset({RegressionStatus.CAME_BACK, RegressionStatus.OTHER})
+PROVES_NOTHING = frozenset(
+    {RegressionStatus.NOT_COMPARABLE, RegressionStatus.UNFINISHED, RegressionStatus.UNAVAILABLE}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ class Regression:
     target: str
     name: str
     expected: Expectation
-    standing: Standing
+    standing: RegressionStatus
     replayed: Replayed | None
     seconds: float
     why: str = ""
@@ -184,14 +186,14 @@ class CampaignFinding:
 
 
 @dataclass(frozen=True, slots=True)
-class Kin:
+class FindingGroup:
     """A divergence and what is probably more of the same: its ``variants``."""
 
     head: CampaignFinding
     variants: tuple[CampaignFinding, ...] = ()
 
 
-def kindred(findings: Iterable[CampaignFinding]) -> tuple[Kin, ...]:
+def grouped(findings: Iterable[CampaignFinding]) -> tuple[FindingGroup, ...]:
     """The findings by what they probably are, in the order in which each was first seen.
 
     A variant has the same fault as a settled finding that is smaller, and in its program races
@@ -207,7 +209,7 @@ def kindred(findings: Iterable[CampaignFinding]) -> tuple[Kin, ...]:
         else:
             variants.setdefault(head.key, []).append(one)
     heads.sort(key=lambda head: head.first_s)
-    return tuple(Kin(head, tuple(variants.get(head.key, ()))) for head in heads)
+    return tuple(FindingGroup(head, tuple(variants.get(head.key, ()))) for head in heads)
 
 
 def _may_be(one: CampaignFinding, head: CampaignFinding) -> bool:
@@ -277,7 +279,7 @@ class Presence(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class VersionRow:
     """A saved example on one target. ``trials`` and ``diverged``: those that count for ``rate``.
 
     ``below``: the rate that its silence refutes (99 %). ``unraced`` of all trials did not race,
@@ -318,7 +320,7 @@ class Verified:
     """``evidence``: what the trials prove. ``seen``: what the new target showed, if anything.
 
     ``baseline``: the target that was measured beside it, "" when the recorded rate was used;
-    ``pears``: why that could not be. ``old`` and ``new``: diverged, trials that count.
+    ``incomparable``: why that could not be. ``old`` and ``new``: diverged, trials that count.
     """
 
     target: str
@@ -326,6 +328,6 @@ class Verified:
     confidence: float
     seen: Divergence | None
     baseline: str
-    pears: str
+    incomparable: str
     new: tuple[int, int]
     old: tuple[int, int]

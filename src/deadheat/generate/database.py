@@ -21,7 +21,7 @@ from unittest import SkipTest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.database import ExampleDatabase, InMemoryExampleDatabase, choices_to_bytes
 
-from deadheat.generate.grammar import Written, spelled, written
+from deadheat.generate.grammar import DrawnProgram, spelled, written
 from deadheat.model.program import Program, canonical
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class RaceFound(AssertionError):
     """A program whose answers no order of its calls explains; the message is the finding."""
 
 
-class Evidence(NamedTuple):
+class FoundProgram(NamedTuple):
     """A program that was observed to diverge, and the finding in words."""
 
     program: Program
@@ -44,10 +44,10 @@ class Evidence(NamedTuple):
 class Oracle(Protocol):
     """Whoever runs programs against the server."""
 
-    def replay(self, program: Program) -> Evidence | None:
+    def replay(self, program: Program) -> FoundProgram | None:
         """Run it live, as often as its rate needs; None if it stayed quiet."""
 
-    def search(self, programs: int) -> Evidence | None:
+    def search(self, programs: int) -> FoundProgram | None:
         """Run ``programs`` drawn programs at most; shrink the first that diverges.
 
         The smallest program that was observed to diverge, or None.
@@ -66,9 +66,9 @@ def falsify(
     ``test``: what the falsifying example calls the test.
     """
     using = settings() if using is None else using
-    ledger: dict[Program, Evidence | None] = {}
+    ledger: dict[Program, FoundProgram | None] = {}
 
-    def replayed(program: Program) -> Evidence | None:
+    def replayed(program: Program) -> FoundProgram | None:
         whole = canonical(program)
         if any(ledger.values()):
             return ledger.get(whole)  # shrinking: nothing but what was observed
@@ -87,7 +87,7 @@ def falsify(
         return
     minimum = canonical(found.program)
 
-    def observed(program: Program) -> Evidence | None:
+    def observed(program: Program) -> FoundProgram | None:
         return found if canonical(program) == minimum else None
 
     saved = _Named(using.database or InMemoryExampleDatabase(), name, spelled(minimum))
@@ -97,12 +97,12 @@ def falsify(
 
 
 def _run(
-    verdict: Callable[[Program], Evidence | None],
+    verdict: Callable[[Program], FoundProgram | None],
     using: settings,
     database: ExampleDatabase,
     test: str,
 ) -> None:
-    def property_(program: Written) -> None:
+    def property_(program: DrawnProgram) -> None:
         evidence = verdict(program.program)
         if evidence is not None:
             raise RaceFound(evidence.text)

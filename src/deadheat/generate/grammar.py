@@ -41,7 +41,7 @@ _MOST_DIGITS = 7  # of an offset: up to 10 s
 _KINDS = tuple(KINDS)  # their order is that of the choices in Hypothesis's databases
 
 
-class Written:
+class DrawnProgram:
     """A drawn program; its ``repr`` is what the falsifying example shows."""
 
     def __init__(self, program: Program) -> None:
@@ -52,9 +52,9 @@ class Written:
 
 
 @st.composite
-def written(draw: st.DrawFn) -> Written:
+def written(draw: st.DrawFn) -> DrawnProgram:
     """Any valid program, call by call."""
-    return Written(_read(lambda low, high: draw(st.integers(low, high))))
+    return DrawnProgram(_read(lambda low, high: draw(st.integers(low, high))))
 
 
 def spelled(program: Program) -> tuple[int, ...]:

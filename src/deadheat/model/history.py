@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # Not for typing only: cattrs reads these annotations when the program runs.
 from deadheat.model.release import Release  # noqa: TC001
 
-Place: TypeAlias = tuple[int, int, int]  # round, lane, position: as in ``model.program``
+Place: TypeAlias = tuple[int, int, int]  # of a call in a program: round, lane, position in it
 
 
 class Kind(StrEnum):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 # Not for typing only: cattrs reads these annotations when the program runs.
-from deadheat.model.history import Invocation, Kind, Own
+from deadheat.model.history import Invocation, Kind, Own, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -113,7 +113,6 @@ class OwnCall:
 Call: TypeAlias = Create | Delete | Get | List | Rename | Children | Fork | Recreate | OwnCall
 Lane: TypeAlias = tuple[Call, ...]
 Round: TypeAlias = tuple[Lane, ...]
-Place: TypeAlias = tuple[int, int, int]  # round, lane, position in the lane
 
 
 @dataclass(frozen=True, slots=True)

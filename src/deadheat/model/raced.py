@@ -27,14 +27,16 @@ from deadheat.model.program import kind_of
 from deadheat.model.release import missed
 
 if TYPE_CHECKING:
-    from deadheat.model.history import History
-    from deadheat.model.program import Place, Program
+    from deadheat.model.history import History, Place
+    from deadheat.model.program import (
+        Program,
+    )
 
 # Who are you (401, 407)? Too slow, too early, too many (408, 425, 429): RFC 9110, 8470, 6585.
 NOT_LOOKED = frozenset({401, 407, 408, 425, 429})
 
 
-class Why(StrEnum):
+class UnracedReason(StrEnum):
     """What kept a trial from racing."""
 
     UNBOUND = "unbound"  # a call was not sent: its session is not known to be ours
@@ -52,7 +54,7 @@ class Unraced:
     was answered (None: nothing). Of ``OFF_TIME`` none is.
     """
 
-    why: Why
+    why: UnracedReason
     call: str = ""
     status: int | None = None
 
@@ -65,7 +67,7 @@ def unraced(program: Program, history: History) -> Unraced | None:
         op = sent.get(place)
         if op is None:
             # A hang ends its trial: what was to follow it is not missed.
-            return None if hung else Unraced(Why.UNBOUND, _kind(program, place))
+            return None if hung else Unraced(UnracedReason.UNBOUND, _kind(program, place))
         found = None if op.index in hung else _unanswered(op)
         if found is not None:
             return found
@@ -74,7 +76,7 @@ def unraced(program: Program, history: History) -> Unraced | None:
         if found is not None:
             return found
     if any(missed(releases) for releases in history.releases):
-        return Unraced(Why.OFF_TIME)
+        return Unraced(UnracedReason.OFF_TIME)
     return None
 
 
@@ -111,15 +113,15 @@ def _last_at_rest(history: History) -> tuple[Operation, ...]:
 def _unanswered(op: Operation) -> Unraced | None:
     match op.outcome:
         case Ok(Undeclared(status)) if status in NOT_LOOKED:
-            return Unraced(Why.REFUSED, op.called, status)
+            return Unraced(UnracedReason.REFUSED, op.called, status)
         case Ok():
             return None
         case Fail(reason) if reason == REFUSED:
-            return Unraced(Why.REFUSED, op.called, op.status)
+            return Unraced(UnracedReason.REFUSED, op.called, op.status)
         case Fail():
-            return Unraced(Why.UNSENT, op.called)
+            return Unraced(UnracedReason.UNSENT, op.called)
         case Info():
-            return Unraced(Why.UNANSWERED, op.called, op.status)
+            return Unraced(UnracedReason.UNANSWERED, op.called, op.status)
 
 
 def _places(program: Program) -> list[Place]:

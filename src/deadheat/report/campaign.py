@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deadheat.files import media
-from deadheat.files.results import kindred
+from deadheat.files.results import grouped
 from deadheat.report.finding import finding_text
 from deadheat.report.words import duration_text, names_a_file, percent
 from deadheat.trials.coverage import plateaued, possible_pairings
@@ -17,7 +17,7 @@ from deadheat.trials.evidence import rate_refuted
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from deadheat.files.results import CampaignFinding, CampaignRecord, Kin
+    from deadheat.files.results import CampaignFinding, CampaignRecord, FindingGroup
     from deadheat.trials.coverage import Pairing, Silence
 
 
@@ -25,9 +25,9 @@ def campaign_text(record: CampaignRecord, report: Path, *, proves: bool) -> str:
     """Every divergence, then what was exercised, then how to go on."""
     parts: list[str] = []
     if record.findings:
-        kins = kindred(record.findings)
-        parts.append(distinct_text(kins))
-        parts += [_kin_text(kin, record.again) for kin in kins]
+        groups = grouped(record.findings)
+        parts.append(distinct_text(groups))
+        parts += [_group_text(group, record.again) for group in groups]
     elif not (programs := record.totals.get("programs", 0)):
         parts.append("no program was run")
     elif proves:
@@ -49,19 +49,19 @@ def resume_line(record: CampaignRecord) -> str:
     return media.shell_line("deadheat", "campaign", "--resume", str(record.folder), *trust)
 
 
-def distinct_text(kins: tuple[Kin, ...]) -> str:
+def distinct_text(groups: tuple[FindingGroup, ...]) -> str:
     """How many there are, and how many more that are probably the same."""
-    variants = sum(len(kin.variants) for kin in kins)
-    distinct = f"{len(kins)} distinct divergence{'s' * (len(kins) != 1)}"
+    variants = sum(len(group.variants) for group in groups)
+    distinct = f"{len(groups)} distinct divergence{'s' * (len(groups) != 1)}"
     more = f", and {variants} variant{'s' * (variants != 1)} of them" if variants else ""
     return distinct + more
 
 
-def _kin_text(kin: Kin, again: tuple[str, ...]) -> str:
-    lines = [finding_text(kin.head.artifact, kin.head.path, again), seen_text(kin.head)]
-    if kin.variants:
+def _group_text(group: FindingGroup, again: tuple[str, ...]) -> str:
+    lines = [finding_text(group.head.artifact, group.head.path, again), seen_text(group.head)]
+    if group.variants:
         lines.append("variants (the same calls race in them, and more):")
-        lines += [f"  {variant_text(one)}: {one.path}" for one in kin.variants]
+        lines += [f"  {variant_text(one)}: {one.path}" for one in group.variants]
     return "\n".join(lines)
 
 

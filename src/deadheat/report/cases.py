@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from deadheat.files.artifact import sessions_of
-from deadheat.files.results import PROVES_NOTHING, RED, Standing
+from deadheat.files.results import PROVES_NOTHING, RED, RegressionStatus
 from deadheat.report.diagram import diagram_of_divergence, text
 from deadheat.report.finding import finding_text
 from deadheat.report.reasons import MEANING
@@ -34,7 +34,7 @@ UNFINISHED = (
 )
 
 
-class Ended(StrEnum):
+class CaseStatus(StrEnum):
     """How a case ended."""
 
     PASSED = "passed"
@@ -48,7 +48,7 @@ class Case:
     """``message``: one line. ``details``: the whole story, with the diagram."""
 
     name: str
-    ended: Ended
+    ended: CaseStatus
     message: str
     details: str
     seconds: float
@@ -63,11 +63,11 @@ def cases_of(result: JobResult) -> tuple[Case, ...]:
 def regression_case(one: Regression) -> Case:
     """One committed example on one target."""
     ended = (
-        Ended.FAILED
+        CaseStatus.FAILED
         if one.standing in RED
-        else Ended.ERROR
+        else CaseStatus.ERROR
         if one.standing in PROVES_NOTHING
-        else Ended.PASSED
+        else CaseStatus.PASSED
     )
     message = regression_line(one)
     return Case(
@@ -85,21 +85,25 @@ def regression_line(one: Regression) -> str:
     rate = None if one.replayed is None else one.replayed.rate
     head = f"{one.path.name} on {one.target}: {one.standing}"
     match one.standing:
-        case Standing.SILENT | Standing.QUIET:
+        case RegressionStatus.SILENT | RegressionStatus.QUIET:
             said = f", 0 of {_trials(one)} trials that raced"
-        case Standing.CAME_BACK | Standing.KNOWN:
+        case RegressionStatus.CAME_BACK | RegressionStatus.KNOWN:
             said = f", in trial {_trials(one)}" if rate and rate.diverged == 1 else ""
-        case Standing.GONE:
+        case RegressionStatus.GONE:
             chance = "" if rate is None else f" ({percent(rate_refuted(rate.trials))}, 99 %)"
             said = (
                 f" 0 of {_trials(one)} trials that raced, enough to refute its recorded rate"
                 f"{chance}. "
                 f"If it is fixed: deadheat fixed {one.path} --on {one.target}"
             )
-        case Standing.OTHER:
+        case RegressionStatus.OTHER:
             other = None if one.replayed is None else one.replayed.other
             said = f": {other.anomaly}" if other is not None else ""
-        case Standing.NOT_COMPARABLE | Standing.UNFINISHED | Standing.UNAVAILABLE:
+        case (
+            RegressionStatus.NOT_COMPARABLE
+            | RegressionStatus.UNFINISHED
+            | RegressionStatus.UNAVAILABLE
+        ):
             said = f": {one.why}"
     return head + said
 
@@ -113,7 +117,7 @@ def regression_story(one: Regression, *, reachable: bool = True) -> str:
     if one.replayed is None:
         return ""
     shown = one.replayed.divergence or one.replayed.other
-    if shown is None or one.standing is Standing.KNOWN:
+    if shown is None or one.standing is RegressionStatus.KNOWN:
         return ""
     artifact = one.artifact
     sessions = sessions_of(artifact.program, shown.history)
@@ -144,18 +148,18 @@ def search_case(result: JobResult) -> Case:
         told = (finding_story(example, summary.again) for example in summary.findings)
         stories = "\n\n".join(told)
         details = f"{stories}\n\nseed {result.seed}. {SERVER_IS_NOT}"
-        return Case(name, Ended.FAILED, f"{said}: {found}", details, seconds)
+        return Case(name, CaseStatus.FAILED, f"{said}: {found}", details, seconds)
     if summary is None and result.error is None:
         if result.interrupted:
-            return Case(name, Ended.ERROR, "interrupted", "interrupted", seconds)
+            return Case(name, CaseStatus.ERROR, "interrupted", "interrupted", seconds)
         why = "not run: a regression was red first"
-        return Case(name, Ended.SKIPPED, why, why, seconds)
+        return Case(name, CaseStatus.SKIPPED, why, why, seconds)
     if result.error is not None:
-        return Case(name, Ended.ERROR, str(result.error), str(result.error), seconds)
+        return Case(name, CaseStatus.ERROR, str(result.error), str(result.error), seconds)
     assert summary is not None
     if result.interrupted:
-        return Case(name, Ended.ERROR, "interrupted", power_text(summary), seconds)
-    return Case(name, Ended.PASSED, power_text(summary), power_text(summary), seconds)
+        return Case(name, CaseStatus.ERROR, "interrupted", power_text(summary), seconds)
+    return Case(name, CaseStatus.PASSED, power_text(summary), power_text(summary), seconds)
 
 
 def finding_line(example: Finding) -> str:
@@ -191,8 +195,8 @@ def one_of(programs: int) -> int:
 
 def last_line(result: JobResult) -> str:
     """The verdict in one line."""
-    failed = [case for case in cases_of(result) if case.ended is Ended.FAILED]
-    broken = [case for case in cases_of(result) if case.ended is Ended.ERROR]
+    failed = [case for case in cases_of(result) if case.ended is CaseStatus.FAILED]
+    broken = [case for case in cases_of(result) if case.ended is CaseStatus.ERROR]
     if result.interrupted:
         return "interrupted: this is what was found until then"
     if failed:

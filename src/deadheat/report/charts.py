@@ -34,7 +34,7 @@ _MOST_POINTS = 250
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Curve:
     """A quantity over time. ``points`` as SVG wants them; ``now``: its last value."""
 
     title: str
@@ -43,24 +43,24 @@ class Line:
     top: str
     now: str
     end: str
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[Moment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Moment:
     """Something that happened at one moment."""
 
     left: float
     text: str
 
 
-def lines_of(record: CampaignRecord) -> tuple[Line, ...]:
+def lines_of(record: CampaignRecord) -> tuple[Curve, ...]:
     """What a campaign did over time, in the order in which a person asks."""
     samples = _thinned(record.samples)
     if len(samples) < 2:
         return ()
     found = tuple(
-        Mark(_x(f.first_s, samples), f"{f.key} after {duration_text(f.first_s)}")
+        Moment(_x(f.first_s, samples), f"{f.key} after {duration_text(f.first_s)}")
         for f in record.findings
     )
     return (
@@ -95,12 +95,12 @@ def _line(
     samples: Row[Sample],
     value: Callable[[Sample], float],
     text: Callable[[float], str],
-    marks: tuple[Mark, ...] = (),
-) -> Line:
+    marks: tuple[Moment, ...] = (),
+) -> Curve:
     return _drawn(title, [(s.at_s, float(value(s))) for s in samples], samples, text, marks)
 
 
-def _speed(title: str, samples: Row[Sample], value: Callable[[Sample], float]) -> Line:
+def _speed(title: str, samples: Row[Sample], value: Callable[[Sample], float]) -> Curve:
     """The slope between samples; a resume has no slope."""
     points = [
         (b.at_s, max(value(b) - value(a), 0.0) / (b.at_s - a.at_s))
@@ -115,15 +115,15 @@ def _drawn(
     points: Row[tuple[float, float]],
     samples: Row[Sample],
     text: Callable[[float], str],
-    marks: tuple[Mark, ...],
-) -> Line:
+    marks: tuple[Moment, ...],
+) -> Curve:
     top = max((value for _, value in points), default=0.0) or 1.0
     shown = [
         (_x(at, samples), round(HEIGHT - value / top * (HEIGHT - 6) - 2, 2)) for at, value in points
     ]
     drawn = " ".join(f"{x},{y}" for x, y in shown)
     first, last = (shown[0][0], shown[-1][0]) if shown else (0.0, 0.0)
-    return Line(
+    return Curve(
         title,
         drawn,
         f"{first},{HEIGHT} {drawn} {last},{HEIGHT}",

@@ -11,7 +11,7 @@ from deadheat.files.results import RED
 from deadheat.report.cases import (
     SERVER_IS_NOT,
     UNFINISHED,
-    Ended,
+    CaseStatus,
     last_line,
     regression_case,
     regression_line,
@@ -30,7 +30,7 @@ def job_text(result: JobResult) -> str:
         parts.append("\n".join(f"regression {regression_line(one)}" for one in result.regressions))
     for one in result.regressions:
         case = regression_case(one)
-        if case.ended is Ended.FAILED:
+        if case.ended is CaseStatus.FAILED:
             parts.append(f"{one.path.name}: {regression_story(one)}")
     summary = result.summary
     if summary is not None:

@@ -8,19 +8,19 @@ from deadheat.files.artifact import sessions_of
 from deadheat.files.results import Presence
 from deadheat.report.diagram import diagram_of_divergence, text
 from deadheat.report.words import percent, unproven_text
-from deadheat.trials.evidence import DRIFT, Absent, Present, Unproven
+from deadheat.trials.evidence import DRIFT, AbsentBelow, Present, Unproven
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from deadheat.files.artifact import Artifact
-    from deadheat.files.results import Bisected, Row, Verified
+    from deadheat.files.results import Bisected, Verified, VersionRow
     from deadheat.trials.stats import Rate
 
 _HEAD = ("version", "trials", "diverged", "rate (95 %)", "verdict")
 
 
-def versions_table(rows: Iterable[Row]) -> str:
+def versions_table(rows: Iterable[VersionRow]) -> str:
     """A row a version, columns aligned."""
     table = [_HEAD, *map(_cells, rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(_HEAD))]
@@ -35,7 +35,7 @@ def versions_table(rows: Iterable[Row]) -> str:
     return "\n".join(lines)
 
 
-def versions_json(artifact: Artifact, rows: Iterable[Row]) -> dict[str, object]:
+def versions_json(artifact: Artifact, rows: Iterable[VersionRow]) -> dict[str, object]:
     """Plain values, stable keys."""
     return {
         "anomaly": artifact.anomaly.value,
@@ -58,7 +58,7 @@ def versions_json(artifact: Artifact, rows: Iterable[Row]) -> dict[str, object]:
     }
 
 
-def verdict_text(row: Row) -> str:
+def verdict_text(row: VersionRow) -> str:
     """``not seen: below 1.2 % at 99 %``."""
     match row.standing:
         case Presence.PRESENT:
@@ -75,7 +75,7 @@ def verdict_text(row: Row) -> str:
             assert_never(row.standing)
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: VersionRow) -> tuple[str, ...]:
     measured = "-" if row.rate is None else _rate(row.rate)
     return (row.target, f"{row.trials:,}", f"{row.diverged:,}", measured, verdict_text(row))
 
@@ -108,14 +108,14 @@ def verified_text(artifact: Artifact, path: str, found: Verified) -> str:
     match found.evidence:
         case Present():
             head = [f"not fixed  {path} diverges on {found.target}"]
-        case Absent():
+        case AbsentBelow():
             head = [f"fixed  {path} on {found.target} ({sure})"]
         case Unproven() as missing:
             head = [f"not comparable  {path} on {found.target}: {unproven_text(missing)}"]
         case _:
             assert_never(found.evidence)
     lines = [*head, _counts(found)]
-    if isinstance(found.evidence, Absent):
+    if isinstance(found.evidence, AbsentBelow):
         lines.append(_would_have(found.evidence))
     if found.seen is not None:
         sessions = sessions_of(artifact.program, found.seen.history)
@@ -131,14 +131,18 @@ def _counts(found: Verified) -> str:
     if not found.baseline:
         return here
     old_diverged, old_trials = found.old
-    why = f" (the recorded rate says nothing here: {found.pears})" if found.pears else ""
+    why = (
+        f" (the recorded rate says nothing here: {found.incomparable})"
+        if found.incomparable
+        else ""
+    )
     return (
         f"{here}, {old_diverged:,} of {old_trials:,} on {found.baseline} in between, "
         f"trial by trial{why}"
     )
 
 
-def _would_have(fixed: Absent) -> str:
+def _would_have(fixed: AbsentBelow) -> str:
     if fixed.below is None:
         return f"a race at 1/{DRIFT} of the old version's rate or more would have been seen"
     return (

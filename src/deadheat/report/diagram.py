@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CallLine:
     """One call: ``bracket`` and ``call`` with its offset, what it ``answered``, and a ``note``."""
 
     call: str
@@ -43,12 +43,12 @@ class Line:
     note: str = ""
 
 
-def program_lines(program: Program) -> tuple[Line, ...]:
+def program_lines(program: Program) -> tuple[CallLine, ...]:
     """The program alone, before it has run."""
     return _lines(program, {}, {})
 
 
-def diagram_of(artifact: Artifact) -> tuple[Line, ...]:
+def diagram_of(artifact: Artifact) -> tuple[CallLine, ...]:
     """The artifact's program beside the answers of its recorded history."""
     names = artifact.names
     return history_lines(
@@ -64,7 +64,7 @@ def diagram_of(artifact: Artifact) -> tuple[Line, ...]:
 
 def diagram_of_divergence(
     program: Program, divergence: Divergence, sessions: Mapping[str, str]
-) -> tuple[Line, ...]:
+) -> tuple[CallLine, ...]:
     """The same for a divergence that is not an artifact yet."""
     names = names_of(sessions)
     return history_lines(
@@ -86,7 +86,7 @@ def history_lines(
     culprit: int,
     reason: str,
     heard: tuple[int, ...] = (),
-) -> tuple[Line, ...]:
+) -> tuple[CallLine, ...]:
     """The program's lines with answers, the announcements and the reads at rest that matter."""
     by_place = {op.place: op for op in history.operations if op.place is not None}
     answers = {place: answer_text(op, names) for place, op in by_place.items()}
@@ -97,21 +97,21 @@ def history_lines(
     for op in history.operations:
         if op.at_rest and (op.index in witness or op.index == culprit):
             note = f"✗ {reason}" if op.index == blamed else ""
-            lines.append(Line(call_text(op, names), "", answer_text(op, names), note))
+            lines.append(CallLine(call_text(op, names), "", answer_text(op, names), note))
     return tuple(lines)
 
 
 def _announced(
     history: History, heard: tuple[int, ...], names: Mapping[str, str], note: str
-) -> list[Line]:
+) -> list[CallLine]:
     """The event stream's lines; the note goes to the last one."""
     said = () if history.stream is None else history.stream.announcements
-    lines: list[Line] = []
+    lines: list[CallLine] = []
     for n in heard:
         one = said[n]
         told = f"announced: {names.get(one.session, one.session)} {one.change}"
         arrived = f"at {one.arrived_ns / 1e6:.1f} ms"
-        lines.append(Line(told, "", arrived, note if n == heard[-1] else ""))
+        lines.append(CallLine(told, "", arrived, note if n == heard[-1] else ""))
     return lines
 
 
@@ -119,8 +119,8 @@ def _lines(
     program: Program,
     answers: Mapping[tuple[int, int, int], str],
     notes: Mapping[tuple[int, int, int], str],
-) -> tuple[Line, ...]:
-    found: list[Line] = []
+) -> tuple[CallLine, ...]:
+    found: list[CallLine] = []
     for r, lanes in enumerate(program.rounds):
         for n, lane in enumerate(lanes):
             for i, call in enumerate(lane):
@@ -128,7 +128,7 @@ def _lines(
                 bracket = _bracket(n, i, len(lanes), len(lane))
                 offset = f"+{call.offset_us:,} µs" if call.offset_us else ""
                 found.append(
-                    Line(
+                    CallLine(
                         bracket + described(call),
                         offset,
                         answers.get(place, ""),
@@ -148,7 +148,7 @@ def _bracket(lane: int, position: int, lanes: int, length: int) -> str:
     return "┌ " if first else "└ " if last else "├ "
 
 
-def text(lines: tuple[Line, ...], indent: str = "    ") -> str:
+def text(lines: tuple[CallLine, ...], indent: str = "    ") -> str:
     """Columns aligned, no trailing spaces. What cannot be shown is as wide as it is written."""
     shown = [
         tuple(map(media.line, (line.call, line.offset, line.answered, line.note))) for line in lines

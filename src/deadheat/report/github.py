@@ -8,19 +8,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deadheat.files import media
-from deadheat.report.cases import SERVER_IS_NOT, Ended, cases_of, last_line
+from deadheat.report.cases import SERVER_IS_NOT, CaseStatus, cases_of, last_line
 
 if TYPE_CHECKING:
     from deadheat.files.results import JobResult
 
-_MARK = {Ended.PASSED: "✅", Ended.FAILED: "❌", Ended.ERROR: "⚠️", Ended.SKIPPED: "➖"}
+_MARK = {
+    CaseStatus.PASSED: "✅",
+    CaseStatus.FAILED: "❌",
+    CaseStatus.ERROR: "⚠️",
+    CaseStatus.SKIPPED: "➖",
+}
 
 
 def workflow_commands(result: JobResult) -> str:
     """One workflow command a case that is not green."""
     lines: list[str] = []
     for case in cases_of(result):
-        if case.ended in (Ended.PASSED, Ended.SKIPPED):
+        if case.ended in (CaseStatus.PASSED, CaseStatus.SKIPPED):
             continue
         where = (
             f"file={media.github_property(case.file.as_posix())}," if case.file is not None else ""
@@ -45,7 +50,7 @@ def summary_markdown(result: JobResult) -> str:
         name, said = media.markdown_line(case.name), media.markdown_line(case.message)
         lines.append(f"| {_MARK[case.ended]} | {name} | {said} | {case.seconds:.1f} |")
     for case in cases:
-        if case.ended is Ended.FAILED:
+        if case.ended is CaseStatus.FAILED:
             block = media.markdown_block(case.details)
             lines += ["", f"#### {media.markdown_line(case.name)}", "", block]
     lines += ["", f"Seed {result.seed}. {SERVER_IS_NOT}", ""]

@@ -20,7 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from deadheat.files import media
-from deadheat.files.results import kindred
+from deadheat.files.results import grouped
 from deadheat.report import charts
 from deadheat.report import timeline as lanes
 from deadheat.report.campaign import exercised, pairing_text, quiet_pairs, resume_line
@@ -38,7 +38,7 @@ from deadheat.trials.coverage import plateaued
 
 if TYPE_CHECKING:
     from deadheat.files.artifact import Artifact
-    from deadheat.files.results import CampaignFinding, CampaignRecord, Kin
+    from deadheat.files.results import CampaignFinding, CampaignRecord, FindingGroup
 
 # The policy forbids style attributes, so every place on a scale is a class.
 _POSITIONS = "".join(f".at{n}{{left:{n}%}}" for n in range(101))
@@ -58,11 +58,11 @@ class LinkedLine:
     """A line of the proof; ``rows``: the calls that it speaks of, by their rows in the drawing."""
 
     text: str
-    rows: tuple[lanes.Row, ...]
+    rows: tuple[lanes.CallRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ExampleView:
     """One failing example, ready to be drawn."""
 
     anchor: str
@@ -98,19 +98,19 @@ def example_page(artifact: Artifact, path: Path) -> str:
 def campaign_page(record: CampaignRecord) -> str:
     """A campaign, also while it runs; then the page loads itself again now and then."""
     quiet = sorted(quiet_pairs(record), key=lambda pair: pair[1].trials)
-    totals, kins = record.totals, kindred(record.findings)
+    totals, groups = record.totals, grouped(record.findings)
     return _page(
         "campaign.html.j2",
         title=f"deadheat campaign on {record.target}",
         record=record,
         running=not record.ended,
-        tiles=_tiles(record, kins),
-        kins=[
+        tiles=_tiles(record, groups),
+        groups=[
             (
-                _shown_in_campaign(kin.head, record),
-                [_shown_in_campaign(one, record) for one in kin.variants],
+                _shown_in_campaign(group.head, record),
+                [_shown_in_campaign(one, record) for one in group.variants],
             )
-            for kin in kins
+            for group in groups
         ],
         exercised=exercised(record),
         plateau=plateaued(totals.get("programs", 0), record.last_new),
@@ -123,11 +123,11 @@ def campaign_page(record: CampaignRecord) -> str:
     )
 
 
-def _tiles(record: CampaignRecord, kins: tuple[Kin, ...]) -> tuple[Tile, ...]:
+def _tiles(record: CampaignRecord, groups: tuple[FindingGroup, ...]) -> tuple[Tile, ...]:
     totals = record.totals
     elapsed_s = record.elapsed_s or 1.0
     return (
-        Tile(str(len(kins)), "distinct divergences"),
+        Tile(str(len(groups)), "distinct divergences"),
         Tile(duration_text(record.elapsed_s), "at work"),
         Tile(f"{totals.get('programs', 0):,}", "programs"),
         Tile(f"{totals.get('requests', 0):,}", "requests"),
@@ -140,7 +140,7 @@ def _tiles(record: CampaignRecord, kins: tuple[Kin, ...]) -> tuple[Tile, ...]:
 
 def shown_of(
     artifact: Artifact, path: Path, anchor: str, key: str = "", again: tuple[str, ...] = ()
-) -> Shown:
+) -> ExampleView:
     """Everything about one failing example that is drawn."""
     reasons, drawing = reasons_of(artifact), lanes.drawing_of(artifact)
     rows = {row.number: row for row in drawing.rows}
@@ -148,7 +148,7 @@ def shown_of(
     explained, settle_ms = artifact.explanation, artifact.target.settle_ms
     passing = f"it went away within the target's settle time ({settle_ms} ms)"
     environment = artifact.environment
-    return Shown(
+    return ExampleView(
         anchor=anchor,
         key=key or f"{artifact.anomaly} ({', '.join(artifact.signature)})",
         anomaly=artifact.anomaly.value,
@@ -177,7 +177,7 @@ def shown_of(
     )
 
 
-def _shown_in_campaign(finding: CampaignFinding, record: CampaignRecord) -> Shown:
+def _shown_in_campaign(finding: CampaignFinding, record: CampaignRecord) -> ExampleView:
     anchor = f"f-{finding.artifact.fingerprint}"
     shown = shown_of(finding.artifact, finding.path, anchor, finding.key, record.again)
     share = f" ({percent(finding.hits / finding.programs)})" if finding.programs else ""

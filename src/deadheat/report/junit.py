@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from deadheat.files import media
-from deadheat.report.cases import SERVER_IS_NOT, Ended, cases_of
+from deadheat.report.cases import SERVER_IS_NOT, CaseStatus, cases_of
 
 if TYPE_CHECKING:
     from deadheat.files.results import JobResult
@@ -28,17 +28,17 @@ def junit_xml(result: JobResult) -> str:
     for case in cases_of(result):
         shown = TestCase(_clean(case.name), classname="deadheat", time=round(case.seconds, 3))
         match case.ended:
-            case Ended.FAILED:
+            case CaseStatus.FAILED:
                 failure = Failure(_clean(case.message), "divergence")
                 failure.text = _clean(case.details)
                 shown.result = [failure]
-            case Ended.ERROR:
+            case CaseStatus.ERROR:
                 error = Error(_clean(case.message), "nothing-proven")
                 error.text = _clean(case.details)
                 shown.result = [error]
-            case Ended.SKIPPED:
+            case CaseStatus.SKIPPED:
                 shown.result = [Skipped(_clean(case.message))]
-            case Ended.PASSED:
+            case CaseStatus.PASSED:
                 shown.system_out = _clean(case.details)
         suite.add_testcase(shown)
     xml = JUnitXml("deadheat")

@@ -49,7 +49,7 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CallRow:
     """One call. ``lane`` empty: at rest. ``effect``: where it takes effect in the order shown.
 
     ``step``: its place in that order. ``starts_round``: a line is drawn above it.
@@ -74,7 +74,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class IdleGap:
     """An idle stretch, drawn short."""
 
     left: float
@@ -98,8 +98,8 @@ class Drawing:
     that do not matter.
     """
 
-    rows: tuple[Row, ...]
-    cuts: tuple[Cut, ...]
+    rows: tuple[CallRow, ...]
+    cuts: tuple[IdleGap, ...]
     ticks: tuple[Tick, ...]
     order: tuple[str, ...]
     whole_order: bool
@@ -125,7 +125,7 @@ def drawing_of(artifact: Artifact) -> Drawing:
         for op in artifact.history.operations
     }
     releases = _releases(artifact)
-    rows: list[Row] = []
+    rows: list[CallRow] = []
     last_round: int | None = None
     for op in shown:
         r = -1 if op.place is None else op.place[0]
@@ -135,7 +135,7 @@ def drawing_of(artifact: Artifact) -> Drawing:
         effect_ns = instants.get(op.index)
         release = releases.get((op.place[0], op.place[1])) if op.place is not None else None
         rows.append(
-            Row(
+            CallRow(
                 number=op.index,
                 call=spoken[op.index],
                 lane="" if op.place is None else f"client {op.place[1] + 1}",
@@ -296,13 +296,13 @@ class _Scale:
             left += length
         return WIDTH
 
-    def cuts(self) -> tuple[Cut, ...]:
+    def cuts(self) -> tuple[IdleGap, ...]:
         """The idle stretches that are drawn short."""
-        found: list[Cut] = []
+        found: list[IdleGap] = []
         for start, end, length, cut in self._pieces:
             if cut:
                 text = f"{(end - start) / 1e6:.1f} ms without a call"
-                found.append(Cut(self.at(start), round(length * self._factor, 1), text))
+                found.append(IdleGap(self.at(start), round(length * self._factor, 1), text))
         return tuple(found)
 
     def ticks(self) -> tuple[Tick, ...]:

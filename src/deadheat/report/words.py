@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from deadheat.files import media
 from deadheat.model.history import NAMING, READING
-from deadheat.model.raced import NOT_LOOKED, Unraced, Why
+from deadheat.model.raced import NOT_LOOKED, Unraced, UnracedReason
 from deadheat.model.release import Via
 from deadheat.model.verdict import Anomaly
 from deadheat.trials.evidence import CONFIDENCE, DRIFT, MOST_TRIALS, quiet_needed
@@ -97,9 +97,9 @@ def unproven_text(missing: Unproven) -> str:
     parts += [f"{number:,} did not race: {unraced_text(one)}" for one, number in missing.unraced]
     text = "; ".join(parts)
     most = max(missing.unraced, key=lambda each: each[1], default=None)
-    if most is not None and most[0].why is Why.OFF_TIME:
+    if most is not None and most[0].why is UnracedReason.OFF_TIME:
         return f"{text}. Try again when this machine has less to do"
-    refused = next((one for one, _ in missing.unraced if one.why is Why.REFUSED), None)
+    refused = next((one for one, _ in missing.unraced if one.why is UnracedReason.REFUSED), None)
     return text if refused is None else f"{text}. {_of_refused(refused)}"
 
 
@@ -124,17 +124,17 @@ def _of_refused(refused: Unraced) -> str:
 def unraced_text(one: Unraced) -> str:
     """``create was refused with 409``."""
     match one.why:
-        case Why.UNBOUND:
+        case UnracedReason.UNBOUND:
             return f"{one.call} was not sent, as its session is not known to be ours"
-        case Why.UNSENT:
+        case UnracedReason.UNSENT:
             return f"{one.call} did not reach the server"
-        case Why.REFUSED:
+        case UnracedReason.REFUSED:
             return f"{one.call} was refused with {one.status}"
-        case Why.UNANSWERED if one.status is None:
+        case UnracedReason.UNANSWERED if one.status is None:
             return f"{one.call} got no answer"
-        case Why.UNANSWERED:
+        case UnracedReason.UNANSWERED:
             return f"{one.call} was answered {one.status}, which does not say what it did"
-        case Why.OFF_TIME:
+        case UnracedReason.OFF_TIME:
             return "this machine missed their offsets"
         case _:
             assert_never(one.why)

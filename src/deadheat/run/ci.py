@@ -24,8 +24,8 @@ from deadheat.files.results import (
     RED,
     JobResult,
     Regression,
+    RegressionStatus,
     Replayed,
-    Standing,
     Summary,
 )
 from deadheat.generate.machine import ProgramMachine
@@ -37,7 +37,7 @@ from deadheat.run.limits import STOPPING_S, opened, until_done
 from deadheat.run.plan import Plan
 from deadheat.run.replay import replay
 from deadheat.run.search import searching
-from deadheat.trials.evidence import Absent, Unproven
+from deadheat.trials.evidence import AbsentBelow, Unproven
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +76,7 @@ class JobOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class _Due:
+class _DueCheck:
     """A regression that is to be checked on one target."""
 
     path: Path
@@ -153,11 +153,11 @@ class _Job:
         except DeadheatError as error:
             return error
 
-    def _due(self, target: Target) -> dict[str, tuple[_Due, ...]]:
+    def _due(self, target: Target) -> dict[str, tuple[_DueCheck, ...]]:
         """What to check, by the label of the target to check it on."""
         order = self._order
         own = label_of(target.name, target.wire.name)
-        due: dict[str, list[_Due]] = {own: []}
+        due: dict[str, list[_DueCheck]] = {own: []}
         group = group_of(target.name, target.wire.name)
         for path, artifact in committed(order.regressions, group):
             if artifact.target.profile != target.wire.name:
@@ -168,7 +168,7 @@ class _Job:
             others = artifact.expect if order.others else ()
             for label in dict.fromkeys((own, *others)):
                 expected = expected_of(artifact, label)
-                due.setdefault(label, []).append(_Due(path, artifact, expected))
+                due.setdefault(label, []).append(_DueCheck(path, artifact, expected))
         return {
             label: tuple(sorted(cases, key=lambda case: case.expected is Expectation.DIVERGES))
             for label, cases in due.items()
@@ -177,7 +177,7 @@ class _Job:
     # -- doing it ----------------------------------------------------------------------------
 
     async def _elsewhere(
-        self, label: str, target: Target | DeadheatError, due: tuple[_Due, ...]
+        self, label: str, target: Target | DeadheatError, due: tuple[_DueCheck, ...]
     ) -> None:
         """On another target than the job's own: its errors are those of its regressions."""
         error = target if isinstance(target, DeadheatError) else None
@@ -190,9 +190,9 @@ class _Job:
                 error = caught
         if error is not None:
             for case in self._missing(label, due):
-                self._note(case, label, Standing.UNAVAILABLE, None, 0.0, str(error))
+                self._note(case, label, RegressionStatus.UNAVAILABLE, None, 0.0, str(error))
 
-    async def _check(self, live: LiveTarget, due: tuple[_Due, ...]) -> None:
+    async def _check(self, live: LiveTarget, due: tuple[_DueCheck, ...]) -> None:
         label = label_of(live.target.name, live.target.wire.name)
         for case in due:
             began_s = time.monotonic()
@@ -209,7 +209,7 @@ class _Job:
     def _out_of_time(self, kept_s: float) -> Callable[[], bool]:
         return lambda: self._left_s() <= kept_s
 
-    def _moving(self, case: _Due) -> Callable[[int, int, int], None]:
+    def _moving(self, case: _DueCheck) -> Callable[[int, int, int], None]:
         def tell(number: int, wanted: int, _diverged: int) -> None:
             self._view.moving(f"regression {case.path.name}: {number:,} of {wanted:,} trials")
 
@@ -245,9 +245,9 @@ class _Job:
 
     def _note(
         self,
-        case: _Due,
+        case: _DueCheck,
         label: str,
-        standing: Standing,
+        standing: RegressionStatus,
         replayed: Replayed | None,
         seconds: float,
         why: str,
@@ -269,15 +269,15 @@ class _Job:
         trials = replayed.rate.trials if replayed is not None else 0
         self._tell(events.Checked(case.path, label, standing, diverged, trials))
 
-    def _missing(self, label: str, due: tuple[_Due, ...]) -> tuple[_Due, ...]:
+    def _missing(self, label: str, due: tuple[_DueCheck, ...]) -> tuple[_DueCheck, ...]:
         done = {(one.path, one.target) for one in self._results}
         return tuple(case for case in due if (case.path, label) not in done)
 
-    def _rest_is_unfinished(self, due: dict[str, tuple[_Due, ...]], why: str) -> None:
+    def _rest_is_unfinished(self, due: dict[str, tuple[_DueCheck, ...]], why: str) -> None:
         for label, cases in due.items():
             for case in self._missing(label, cases):
                 said = why or "the budget was over before its turn came. Give it a larger --budget."
-                self._note(case, label, Standing.UNFINISHED, None, 0.0, said)
+                self._note(case, label, RegressionStatus.UNFINISHED, None, 0.0, said)
 
     def _result(self, target: Target, interrupted: bool, error: DeadheatError | None) -> JobResult:
         summary: Summary | None = self._engine.summary() if self._engine is not None else None
@@ -317,39 +317,39 @@ def _proves_nothing(target: Target, summary: Summary | None) -> DeadheatError | 
     return nothing_exercised(of_run(summary))
 
 
-def _known(due: tuple[_Due, ...]) -> tuple[Signature, ...]:
+def _known(due: tuple[_DueCheck, ...]) -> tuple[Signature, ...]:
     return tuple(
         signature_of(case.artifact) for case in due if case.expected is Expectation.DIVERGES
     )
 
 
-def _standing(expected: Expectation, replayed: Replayed, *, out_of_time: bool) -> Standing:
+def _standing(expected: Expectation, replayed: Replayed, *, out_of_time: bool) -> RegressionStatus:
     match replayed.evidence:
         case Unproven() if not out_of_time and replayed.other is None:
-            return Standing.NOT_COMPARABLE
+            return RegressionStatus.NOT_COMPARABLE
         case _:
             pass
-    enough = isinstance(replayed.evidence, Absent)
+    enough = isinstance(replayed.evidence, AbsentBelow)
     match expected:
         case Expectation.CLEAN if replayed.divergence is not None:
-            return Standing.CAME_BACK
+            return RegressionStatus.CAME_BACK
         case Expectation.CLEAN if replayed.other is not None:
-            return Standing.OTHER
+            return RegressionStatus.OTHER
         case Expectation.CLEAN:
-            return Standing.SILENT if enough else Standing.UNFINISHED
+            return RegressionStatus.SILENT if enough else RegressionStatus.UNFINISHED
         case Expectation.DIVERGES if replayed.divergence is not None:
-            return Standing.KNOWN
+            return RegressionStatus.KNOWN
         case Expectation.DIVERGES:
-            return Standing.GONE if enough else Standing.QUIET
+            return RegressionStatus.GONE if enough else RegressionStatus.QUIET
 
 
-def _why(standing: Standing, replayed: Replayed) -> str:
+def _why(standing: RegressionStatus, replayed: Replayed) -> str:
     if not isinstance(replayed.evidence, Unproven):
         return ""
     match standing:
-        case Standing.NOT_COMPARABLE:
+        case RegressionStatus.NOT_COMPARABLE:
             return unproven_text(replayed.evidence)
-        case Standing.UNFINISHED:
+        case RegressionStatus.UNFINISHED:
             return f"{unproven_text(replayed.evidence)}. Give it a larger --budget."
         case _:
             return ""

@@ -14,18 +14,18 @@ from math import ceil
 from typing import TYPE_CHECKING, Protocol
 
 from deadheat.errors import DeadheatError, NotComparable
-from deadheat.files.results import Bisected, Presence, Row, Verified
+from deadheat.files.results import Bisected, Presence, Verified, VersionRow
 from deadheat.model.history import makespan_ns
 from deadheat.report.words import percent, unproven_text
 from deadheat.run import presence as versions
 from deadheat.run import verify as verifying
-from deadheat.run.limits import Ended, opened, until_done, with_target
+from deadheat.run.limits import Ending, opened, until_done, with_target
 from deadheat.run.promised import other_promises
 from deadheat.run.replay import recorded
 from deadheat.run.window import look_around, tuner_of
 from deadheat.trials.baseline import BesideBaseline
 from deadheat.trials.bisect import Bisection
-from deadheat.trials.evidence import Absent, Present, UntilProven, rate_to_refute, shown_needed
+from deadheat.trials.evidence import AbsentBelow, Present, UntilProven, rate_to_refute, shown_needed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -38,29 +38,29 @@ if TYPE_CHECKING:
     from deadheat.trials.tally import Tally
 
 
-class Find(Protocol):
+class FindTarget(Protocol):
     """From a word to a target that the example fits; may download. Raises ``DeadheatError``."""
 
     def __call__(self, word: str) -> Target: ...
 
 
 @dataclass(slots=True)
-class Compared:
+class Comparison:
     """The rows so far, in order."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[VersionRow] = field(default_factory=list)
     interrupted: bool = False
 
 
 def compare(
-    artifact: Artifact, words: Sequence[str], find: Find, trials: int | None, view: Reporter
-) -> Compared:
+    artifact: Artifact, words: Sequence[str], find: FindTarget, trials: int | None, view: Reporter
+) -> Comparison:
     """The example on each target, one after the other. ``trials`` None: as its rate asks for."""
-    result = Compared()
+    result = Comparison()
     for word in words:
-        rows: list[Row] = []
+        rows: list[VersionRow] = []
 
-        async def work(live: LiveTarget, rows: list[Row] = rows) -> None:
+        async def work(live: LiveTarget, rows: list[VersionRow] = rows) -> None:
             def tell(done: int, of: int, diverged: int) -> None:
                 view.counting(f"{live.target.name}: {diverged} of {done} trials diverged, of {of}")
 
@@ -70,14 +70,14 @@ def compare(
             target = find(word)
             ended = _on(target, view, work)
         except KeyboardInterrupt:  # while it was being downloaded
-            ended = Ended(interrupted=True)
+            ended = Ending(interrupted=True)
         except DeadheatError as exc:
-            ended = Ended(error=exc)
+            ended = Ending(error=exc)
         if ended.interrupted:
             result.interrupted = True
             break
         if ended.error is not None:
-            rows = [Row(word, Presence.NOT_COMPARABLE, why=str(ended.error))]
+            rows = [VersionRow(word, Presence.NOT_COMPARABLE, why=str(ended.error))]
         result.rows += rows
         view.note(f"{result.rows[-1].target}: {result.rows[-1].standing}")
     return result
@@ -86,7 +86,7 @@ def compare(
 def bisect(
     artifact: Artifact,
     words: Sequence[str],
-    find: Find,
+    find: FindTarget,
     *,
     present_first: bool,
     confidence: float,
@@ -121,7 +121,7 @@ def bisect(
             case Present():
                 present: bool | None = True
                 said = "has it"
-            case Absent():
+            case AbsentBelow():
                 present = False
                 said = f"not seen in {pairs.counted:,} trials, {pairs.shown_old} times on {beside}"
             case _:
@@ -167,10 +167,10 @@ def verify(
     then beside ``baseline()``, None if there is none. Raises ``NotComparable``,
     ``KeyboardInterrupt`` on a signal, and ``TargetError``.
     """
-    pears = ""
+    incomparable = ""
     if not baseline_at_once:
         until, ended = _by_record(artifact, target, confidence, view)
-        if not isinstance(ended, verifying.Pears):
+        if not isinstance(ended, verifying.Incomparable):
             counted = until.counted
             return Verified(
                 target.name,
@@ -182,12 +182,12 @@ def verify(
                 (until.shown, counted.trials + (until.shown - counted.diverged)),
                 (0, 0),
             )
-        pears = ended.why
-        view.note(f"the recorded rate says nothing here: {pears}")
+        incomparable = ended.why
+        view.note(f"the recorded rate says nothing here: {incomparable}")
     old = baseline()
     if old is None:
         raise NotComparable(
-            f"the recorded rate says nothing here: {pears}. Name the version that has it "
+            f"the recorded rate says nothing here: {incomparable}. Name the version that has it "
             f"with --baseline, to measure both side by side."
         )
     view.note(f"measuring {target.name} beside {old.name}")
@@ -199,7 +199,7 @@ def verify(
         confidence,
         seen,
         old.name,
-        pears,
+        incomparable,
         (pairs.shown_new, pairs.counted + pairs.shown_new),
         (pairs.shown_old, pairs.counted),
     )
@@ -228,8 +228,8 @@ def window(
 
 def _by_record(
     artifact: Artifact, target: Target, confidence: float, view: Reporter
-) -> tuple[UntilProven, verifying.Pears | Divergence | None]:
-    ended: list[tuple[UntilProven, verifying.Pears | Divergence | None]] = []
+) -> tuple[UntilProven, verifying.Incomparable | Divergence | None]:
+    ended: list[tuple[UntilProven, verifying.Incomparable | Divergence | None]] = []
 
     async def work(live: LiveTarget) -> None:
         until = UntilProven(
@@ -276,6 +276,6 @@ def _beside(
     return ended[0]
 
 
-def _on(target: Target, view: Reporter, work: Callable[[LiveTarget], Awaitable[None]]) -> Ended:
+def _on(target: Target, view: Reporter, work: Callable[[LiveTarget], Awaitable[None]]) -> Ending:
     view.waiting(f"starting {target.name}")
     return with_target(target, work)

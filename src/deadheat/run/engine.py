@@ -24,11 +24,11 @@ from deadheat.model.program import Program, canonical, kind_of, structure
 from deadheat.model.verdict import Diverged, Divergence, Signature, Undecided, Verdict
 from deadheat.run import events
 from deadheat.run.counts import Counts
-from deadheat.run.findings import Measured, Shelf
+from deadheat.run.findings import Measured, RunFindings
 from deadheat.run.judge import only_late
 from deadheat.run.trial import Trial, once
-from deadheat.trials.amplify import Widener
-from deadheat.trials.evidence import Came, counts_for_rate
+from deadheat.trials.amplify import Amplifier
+from deadheat.trials.evidence import TrialResult, counts_for_rate
 from deadheat.trials.shrinker import Shrinker
 from deadheat.trials.stats import rate
 from deadheat.trials.tuning import Tuner
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from deadheat.drive.live import LiveTarget
     from deadheat.files.artifact import Artifact
     from deadheat.run.plan import Plan
-    from deadheat.trials.shrunk import Shrunk
+    from deadheat.trials.shrunk import ShrinkResult
     from deadheat.trials.tally import Tally
 
 # Of what is left of the budget when shrinking begins, this part is kept for the measuring:
@@ -106,7 +106,7 @@ class Engine:
         self._put_back: set[Signature] = set()  # findings that have waited for a commoner one
         self._commoner: Signature | None = None  # which that is
         self._last_words = ""  # of a server that has died and is not up again
-        self._shelf = Shelf(live.target, live.promises, plan)
+        self._findings = RunFindings(live.target, live.promises, plan)
         self._requests_before = live.requests  # a job's regressions went through the same target
 
     # -- what anyone may ask at any moment -------------------------------------------------
@@ -129,7 +129,7 @@ class Engine:
             ended=self._ended,
             drawn=dict(counts.drawn),
             answered=dict(counts.answered),
-            findings=self._shelf.findings(),
+            findings=self._findings.findings(),
             rounds=counts.rounds,
             missed_rounds=counts.missed_rounds,
             via=self._live.target.via,
@@ -155,7 +155,7 @@ class Engine:
 
     def _turn_left_s(self) -> float:
         """Seconds left for the finding at hand: all there are, unless another one waits."""
-        if not self._shelf.waiting() or self._plan.exit_first:
+        if not self._findings.waiting() or self._plan.exit_first:
             return self._left_s()
         return min(self._turn_ends_s - self._elapsed_s(), self._left_s())
 
@@ -165,7 +165,7 @@ class Engine:
         """Search until the plan ends; shrink and measure each new divergence on the way."""
         programs: Iterator[Program] = iter(self._programs)
         while True:
-            if self._left_s() > 0 and (finding := self._shelf.take()) is not None:
+            if self._left_s() > 0 and (finding := self._findings.take()) is not None:
                 await self._pursue(finding)
                 if self._plan.exit_first:
                     self._ended = "first divergence"
@@ -186,7 +186,7 @@ class Engine:
 
     async def shrink_again(self, artifact: Artifact, path: Path) -> Summary:
         """Go on shrinking the example saved at ``path``, then tune and measure it."""
-        finding = self._shelf.recall(artifact, path)
+        finding = self._findings.recall(artifact, path)
         self._only_late.add(finding.signature)  # it may be, and nobody knows any more
         self._put_back.add(finding.signature)  # it is the one that was asked for
         await self._pursue(finding)
@@ -195,7 +195,7 @@ class Engine:
 
     async def tune_again(self, artifact: Artifact, path: Path, trials: int) -> Summary:
         """Look for the offsets at which it shows most; measure the winner on fresh trials."""
-        finding = self._shelf.recall(artifact, path)
+        finding = self._findings.recall(artifact, path)
         self._patient = True  # as it may be needed
         self._listen = finding.signature.heard
         for_widening = round(trials * _PART_FOR_WIDENING)
@@ -204,7 +204,7 @@ class Engine:
         )
         program, divergence = tuned or (finding.artifact.program, finding.divergence)
         measured = await self._measure(program, divergence, finding.signature)
-        saved = self._shelf.measured(finding.signature, measured, None)
+        saved = self._findings.measured(finding.signature, measured, None)
         self._tell(events.Saved(str(finding.signature), saved.artifact, saved.path, saved.kept))
         also = (artifact.most_reliable,) if artifact.most_reliable is not None else ()
         await self._widen(measured, finding.signature, also, for_widening)
@@ -213,7 +213,7 @@ class Engine:
 
     def know(self, artifact: Artifact, path: Path) -> None:
         """From now on a divergence of this signature is no news: counted, not pursued."""
-        self._shelf.recall(artifact, path)
+        self._findings.recall(artifact, path)
 
     async def search(self, program: Program) -> None:
         """One trial of one program; a new divergence is told, and waits for its turn."""
@@ -235,7 +235,7 @@ class Engine:
         restarts = self._live.restarts
         trial = await once(self._live, program, patient=self._patient, listen=self._listen)
         if self._live.restarts > restarts:
-            self._tell(events.Restarted(self._live.restarts, self._last_words))
+            self._tell(events.TargetRestarted(self._live.restarts, self._last_words))
         self._last_words = "" if trial.death is None else trial.death.log_tail
         execution, verdict = trial.execution, trial.verdict
         self._counts.ran(execution, verdict)
@@ -250,12 +250,12 @@ class Engine:
         if divergence.signature in self._plan.known:
             self._counts.known += 1
             return
-        new = self._shelf.note(program, divergence, self._counts.programs)
+        new = self._findings.note(program, divergence, self._counts.programs)
         if new is not None:
             if only_late(execution, self._live.promises):
                 self._only_late.add(divergence.signature)
             self._tell(
-                events.Found(
+                events.DivergenceFound(
                     str(divergence.signature),
                     divergence.signature,
                     self._counts.programs,
@@ -270,11 +270,11 @@ class Engine:
         self._listen = finding.signature.heard
         self._turn_ends_s = self._elapsed_s() + self._left_s() * _PART_FOR_ONE
         shrunk = await self._shrink(finding)
-        self._shelf.shrunk(finding.signature, shrunk)
+        self._findings.shrunk(finding.signature, shrunk)
         commoner, self._commoner = self._commoner, None
         if commoner is not None:
-            self._shelf.put_back(finding.signature)
-            plainer = self._shelf.take(commoner)
+            self._findings.put_back(finding.signature)
+            plainer = self._findings.take(commoner)
             if plainer is not None:
                 await self._pursue(plainer)
             return
@@ -283,12 +283,12 @@ class Engine:
         if tuned is not None:
             program, divergence = tuned
         measured = await self._measure(program, divergence, finding.signature)
-        saved = self._shelf.measured(finding.signature, measured, None)
+        saved = self._findings.measured(finding.signature, measured, None)
         self._tell(events.Saved(str(finding.signature), saved.artifact, saved.path, saved.kept))
         also = (shrunk.most_reliable,) if _differs(shrunk.most_reliable, shrunk.smallest) else ()
         await self._widen(measured, finding.signature, also)
 
-    async def _shrink(self, finding: Finding) -> Shrunk:
+    async def _shrink(self, finding: Finding) -> ShrinkResult:
         self._enter(events.Phase.SHRINKING)
         shrinker = Shrinker(
             finding.artifact.program,
@@ -300,7 +300,7 @@ class Engine:
         )
         until_s = self._turn_left_s() * _KEPT_FOR_MEASURING
         best, shown = shrinker.best, False
-        before = self._shelf.seen()
+        before = self._findings.seen()
         while self._turn_left_s() > until_s or self._plan.seconds is None:
             candidate = shrinker.next()
             if candidate is None:
@@ -318,7 +318,7 @@ class Engine:
             if shrinker.best != best:
                 fewer = len(shrinker.best.calls()) < len(best.calls())
                 best = shrinker.best
-                self._shelf.shrunk(finding.signature, shrinker.result())
+                self._findings.shrunk(finding.signature, shrinker.result())
                 if fewer:
                     self._tell(
                         events.Shrunk(
@@ -332,10 +332,10 @@ class Engine:
 
     def _commoner_than(self, mine: Signature, before: dict[Signature, int]) -> Signature | None:
         """A waiting finding that has shown much more often since then."""
-        if mine in self._put_back or not self._shelf.waiting():
+        if mine in self._put_back or not self._findings.waiting():
             return None
-        since = {one: seen - before.get(one, 0) for one, seen in self._shelf.seen().items()}
-        waits = self._shelf.waiting()
+        since = {one: seen - before.get(one, 0) for one, seen in self._findings.seen().items()}
+        waits = self._findings.waiting()
         enough = max(_OFTEN, _COMMONER * since[mine])
         often = [one for one in since if one in waits and since[one] >= enough]
         return max(often, key=lambda one: since[one], default=None)
@@ -368,7 +368,7 @@ class Engine:
         if measured.program.concurrency < 2 or measured.rate is None or low > _RELIABLE:
             return
         self._enter(events.Phase.WIDENING)
-        widener = Widener(
+        widener = Amplifier(
             measured.program,
             wanted,
             rng=random.Random(f"{self._plan.seed} widen {wanted}"),
@@ -379,12 +379,12 @@ class Engine:
         if best is None or best[0] == measured.program:
             return
         reliable = await self._measure(*best, wanted, _PART_FOR_MOST_RELIABLE)
-        saved = self._shelf.measured(wanted, measured, reliable)
+        saved = self._findings.measured(wanted, measured, reliable)
         if saved.artifact.most_reliable is not None:
             self._tell(events.MoreReliable(str(wanted), saved.artifact, saved.path))
 
     async def _best_of(
-        self, contest: Tuner | Widener, wanted: Signature, trials: int
+        self, contest: Tuner | Amplifier, wanted: Signature, trials: int
     ) -> tuple[Program, Divergence] | None:
         """Run a contest of programs, in half of the time left; its winner, if it was seen to."""
         until_s = self._turn_left_s() / 2
@@ -396,7 +396,7 @@ class Engine:
             trial = await self._trial(candidate)
             contest.feed(trial.verdict, trial.unraced)
             found = trial.shows(wanted)
-            if found is not None and counts_for_rate(Came.SHOWN, trial.unraced):
+            if found is not None and counts_for_rate(TrialResult.SHOWN, trial.unraced):
                 observed[canonical(candidate)] = found
             self._detail = f"{contest.trials} of {trials} trials"
         best = canonical(contest.best)
@@ -418,7 +418,7 @@ class Engine:
             run += 1
             found = trial.shows(wanted)
             divergence = found or divergence
-            came = Came.QUIET if found is None else Came.SHOWN
+            came = TrialResult.QUIET if found is None else TrialResult.SHOWN
             if isinstance(trial.verdict, Undecided) or not counts_for_rate(came, trial.unraced):
                 continue
             trials += 1
@@ -441,7 +441,7 @@ class Engine:
                 trials=counts.trials,
                 requests=self._live.requests - self._requests_before,
                 overlaps=counts.overlaps,
-                divergences=len(self._shelf.findings()),
+                divergences=len(self._findings.findings()),
                 undecided=counts.undecided,
                 elapsed_s=self._elapsed_s(),
                 detail=self._detail,

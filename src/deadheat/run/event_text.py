@@ -28,7 +28,7 @@ def event_text(event: events.Event) -> str:
             )
         case events.Started(target, promises, seed):
             return f"fuzzing {target}, seed {seed}, promises: {promises}"
-        case events.Found(key, _, program, calls, path):
+        case events.DivergenceFound(key, _, program, calls, path):
             # Its folder: the file goes once a smaller example has replaced it.
             return f"found {key} in program {program:,} ({calls} calls): {path.parent}"
         case events.Shrunk(key, _, calls, trials):
@@ -40,7 +40,7 @@ def event_text(event: events.Event) -> str:
             return f"{done} {key} ({size}), {_how_often(artifact.rate)}: {path}"
         case events.MoreReliable(key, artifact):
             return f"  {key}: a larger program {_how_often(artifact.most_reliable_rate)}"
-        case events.Restarted(restarts, log_tail, worker):
+        case events.TargetRestarted(restarts, log_tail, worker):
             if not worker:
                 return f"the server died and was started again ({restarts})"
             last = "".join(f": {words}" for words in log_tail.strip().splitlines()[-1:])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from deadheat.files.artifact import Artifact
-    from deadheat.files.results import Standing
+    from deadheat.files.results import RegressionStatus
     from deadheat.model.hiccups import Hiccup
     from deadheat.model.verdict import Signature
 
@@ -64,7 +64,7 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class DivergenceFound:
     """A divergence that had not been seen before; it is on disk at ``path``."""
 
     key: str
@@ -122,7 +122,7 @@ class MoreReliable:
 
 
 @dataclass(frozen=True, slots=True)
-class Restarted:
+class TargetRestarted:
     """The server died, or was stopped, and is up again. ``worker``: whose, in a campaign."""
 
     restarts: int
@@ -136,7 +136,7 @@ class Checked:
 
     path: Path
     target: str
-    standing: Standing
+    standing: RegressionStatus
     diverged: int
     trials: int
 
@@ -274,7 +274,7 @@ class Ended:
 
 
 Event: TypeAlias = (
-    Progress | Started | Found | Shrunk | Saved | MoreReliable | Restarted | Checked
+    Progress | Started | DivergenceFound | Shrunk | Saved | MoreReliable | TargetRestarted | Checked
     | Opened | GivenUp | Known | Recycled | WorkerStarted | WorkerLost | Workers | Plateau
     | Snapshot | Ended
 )  # fmt: skip

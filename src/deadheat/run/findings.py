@@ -1,4 +1,4 @@
-"""The shelf of findings: one for each signature, each on disk from its first sight on.
+"""The findings of a run: one for each signature, each on disk from its first sight on.
 
 Rules
 - A finding has one file at a time. A smaller or measured example is written first, then the file
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from deadheat.model.promises import Promises
     from deadheat.model.verdict import Divergence, Signature
     from deadheat.run.plan import Plan
-    from deadheat.trials.shrunk import Shrunk
+    from deadheat.trials.shrunk import ShrinkResult
     from deadheat.trials.stats import Rate
 
 
@@ -41,7 +41,7 @@ class Measured:
     rate: Rate | None
 
 
-class Shelf:
+class RunFindings:
     """All findings of one run."""
 
     def __init__(self, target: Target, promises: Promises, plan: Plan) -> None:
@@ -95,7 +95,7 @@ class Shelf:
         self._findings[finding.signature] = finding
         return finding
 
-    def shrunk(self, signature: Signature, shrunk: Shrunk) -> Finding:
+    def shrunk(self, signature: Signature, shrunk: ShrinkResult) -> Finding:
         """A smaller example of a known finding."""
         finding = self._findings[signature]
         differs = shrunk.most_reliable != shrunk.smallest

@@ -27,7 +27,7 @@ STOPPING_S = 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class Ending:
     """How a piece of work ended: by a signal, in an error, or (neither) by itself."""
 
     interrupted: bool = False
@@ -48,12 +48,12 @@ def opened(
     return open_target(target, secrets.token_hex(3), ends_s=ends_s)
 
 
-def until_done(work: Callable[[], Awaitable[None]], limit_s: float | None = None) -> Ended:
+def until_done(work: Callable[[], Awaitable[None]], limit_s: float | None = None) -> Ending:
     """Runs ``work`` to its end, to ``limit_s``, or to a signal."""
-    return Ended(*run_until(work, limit_s))
+    return Ending(*run_until(work, limit_s))
 
 
-def with_target(target: Target, work: Callable[[LiveTarget], Awaitable[None]]) -> Ended:
+def with_target(target: Target, work: Callable[[LiveTarget], Awaitable[None]]) -> Ending:
     """Opens ``target``, runs ``work`` on it, closes it again."""
 
     async def whole() -> None:

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 from deadheat.errors import BadArtifact, NothingExercised
 from deadheat.files import artifact as artifacts
-from deadheat.generate.database import Evidence
+from deadheat.generate.database import FoundProgram
 from deadheat.model.program import Program, canonical
 from deadheat.model.verdict import Diverged, Undecided
 from deadheat.report.finding import finding_text
 from deadheat.report.words import unproven_text
-from deadheat.run.findings import Shelf
+from deadheat.run.findings import RunFindings
 from deadheat.run.limits import with_target
 from deadheat.run.plan import Plan
 from deadheat.run.replay import replay
 from deadheat.run.trial import once
-from deadheat.trials.evidence import Came, Unproven, UntilProven
+from deadheat.trials.evidence import TrialResult, Unproven, UntilProven
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,9 +56,9 @@ class SavedProgram:
         self._seed = seed
         self._out_of_time = out_of_time
 
-    def replay(self, program: Program) -> Evidence | None:
+    def replay(self, program: Program) -> FoundProgram | None:
         """Run it until it diverges, or until it should have."""
-        found: list[Evidence] = []
+        found: list[FoundProgram] = []
 
         async def work(live: LiveTarget) -> None:
             known = self._saved(program)
@@ -83,17 +83,17 @@ class SavedProgram:
                 return artifact, path
         return None
 
-    async def _again(self, live: LiveTarget, artifact: Artifact, path: Path) -> Evidence | None:
+    async def _again(self, live: LiveTarget, artifact: Artifact, path: Path) -> FoundProgram | None:
         replayed = await replay(live, artifact, None, lambda *_: None, self._out_of_time)
         self.trials += replayed.trials
         if replayed.divergence is None:
             if isinstance(replayed.evidence, Unproven):
                 raise _not_silent(replayed.evidence)
             return None
-        return Evidence(artifact.program, finding_text(artifact, path))
+        return FoundProgram(artifact.program, finding_text(artifact, path))
 
-    async def _unknown(self, live: LiveTarget, program: Program) -> Evidence | None:
-        shelf = Shelf(self._target, live.promises, Plan(self._seed, self._folder))
+    async def _unknown(self, live: LiveTarget, program: Program) -> FoundProgram | None:
+        findings = RunFindings(self._target, live.promises, Plan(self._seed, self._folder))
         until = UntilProven(None)
         while until.next():
             if self._out_of_time():
@@ -101,11 +101,11 @@ class SavedProgram:
             self.trials += 1
             trial = await once(live, program)
             if isinstance(trial.verdict, Diverged):
-                shelf.note(program, trial.verdict.divergence, 0)
-                (example,) = shelf.findings()
-                return Evidence(program, finding_text(example.artifact, example.path))
+                findings.note(program, trial.verdict.divergence, 0)
+                (example,) = findings.findings()
+                return FoundProgram(program, finding_text(example.artifact, example.path))
             undecided = isinstance(trial.verdict, Undecided)
-            until.feed(Came.UNDECIDED if undecided else Came.QUIET, trial.unraced)
+            until.feed(TrialResult.UNDECIDED if undecided else TrialResult.QUIET, trial.unraced)
         if isinstance(until.evidence, Unproven):
             raise _not_silent(until.evidence)
         return None

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from deadheat.files.results import Presence, Row
+from deadheat.files.results import Presence, VersionRow
 from deadheat.model.history import makespan_ns
 from deadheat.report.words import unproven_text
 from deadheat.run.promised import other_promises
 from deadheat.run.replay import recorded
 from deadheat.run.trial import look
-from deadheat.trials.evidence import Absent, Came, Present, Unproven, UntilProven
+from deadheat.trials.evidence import AbsentBelow, Present, TrialResult, Unproven, UntilProven
 from deadheat.trials.stats import rate
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ async def measure(
     artifact: Artifact,
     trials: int | None,
     tell: Callable[[int, int, int], None],
-) -> Row:
+) -> VersionRow:
     """As many trials that count as the recorded rate asks for; ``trials``: so many in all.
 
     ``tell(done, of, diverged)`` after each. Raises ``TargetError``.
@@ -47,10 +47,10 @@ async def measure(
     other: Divergence | None = None
     while until.next():
         seen = await look(live, artifact)
-        until.feed(seen.came, seen.unraced, seen.took_ns)
-        if seen.came is Came.SHOWN:
+        until.feed(seen.result, seen.unraced, seen.took_ns)
+        if seen.result is TrialResult.SHOWN:
             first = first or seen.divergence
-        elif seen.came is Came.OTHER:
+        elif seen.result is TrialResult.OTHER:
             other = other or seen.divergence
         tell(until.counted.trials, trials or until.needed, until.shown)
     below: float | None = None
@@ -59,14 +59,14 @@ async def measure(
             standing, why = Presence.PRESENT, ""
         case _ if other is not None:
             standing, why = Presence.DIFFERENT, str(other.signature)
-        case Absent():
+        case AbsentBelow():
             standing, why, below = Presence.NOT_SEEN, "", until.below
         case Unproven() as missing:
             standing, why = Presence.NOT_COMPARABLE, unproven_text(missing)
         case _ as never:
             assert_never(never)
     counted = until.counted
-    return Row(
+    return VersionRow(
         live.target.name,
         standing,
         counted.trials,

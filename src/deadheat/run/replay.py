@@ -17,7 +17,7 @@ from deadheat.files.results import Replayed
 from deadheat.model.history import makespan_ns
 from deadheat.run.promised import other_promises
 from deadheat.run.trial import look
-from deadheat.trials.evidence import Came, UntilProven, quiet_needed
+from deadheat.trials.evidence import TrialResult, UntilProven, quiet_needed
 from deadheat.trials.stats import rate, rate_until_first
 from deadheat.trials.tally import Tally
 
@@ -62,10 +62,10 @@ async def replay(
     other: Divergence | None = None
     while until.next() and not out_of_time():
         seen = await look(live, artifact)
-        until.feed(seen.came, seen.unraced, seen.took_ns)
-        if seen.came is Came.SHOWN:
+        until.feed(seen.result, seen.unraced, seen.took_ns)
+        if seen.result is TrialResult.SHOWN:
             found = found or seen.divergence
-        elif seen.came is Came.OTHER:
+        elif seen.result is TrialResult.OTHER:
             other = other or seen.divergence
         tell(until.counted.trials, trials or until.needed, until.shown)
     stopped = found is not None and trials is None

@@ -18,7 +18,7 @@ from deadheat.files.artifact import signature_of
 from deadheat.model.history import makespan_ns
 from deadheat.model.verdict import Diverged, Divergence, Undecided
 from deadheat.run.judge import judge
-from deadheat.trials.evidence import Came
+from deadheat.trials.evidence import TrialResult
 
 if TYPE_CHECKING:
     from deadheat.drive.executor import Execution
@@ -51,22 +51,22 @@ class Trial:
         """The divergence of this signature, if the trial showed it."""
         return matching(self.verdict, wanted)
 
-    def came(self, wanted: Signature) -> Came:
+    def result(self, wanted: Signature) -> TrialResult:
         """What it came to, for somebody who looks for a divergence of this signature."""
         match self.verdict:
             case Undecided():
-                return Came.UNDECIDED
+                return TrialResult.UNDECIDED
             case Diverged():
-                return Came.OTHER if self.shows(wanted) is None else Came.SHOWN
+                return TrialResult.OTHER if self.shows(wanted) is None else TrialResult.SHOWN
             case _:
-                return Came.QUIET
+                return TrialResult.QUIET
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class LookResult:
     """``divergence``: the one looked for, or another. ``unraced``, ``took_ns``: see ``Trial``."""
 
-    came: Came
+    result: TrialResult
     divergence: Divergence | None
     unraced: Unraced | None
     took_ns: int
@@ -85,14 +85,14 @@ async def once(
     return Trial(execution, death, verdict)
 
 
-async def look(live: LiveTarget, artifact: Artifact) -> Look:
+async def look(live: LiveTarget, artifact: Artifact) -> LookResult:
     """Runs the artifact's program once. Raises ``TargetError``."""
     wanted = signature_of(artifact)
     trial = await once(live, artifact.program, listen=wanted.heard)
     shown = trial.shows(wanted)
     if shown is None and isinstance(trial.verdict, Diverged):
         shown = trial.verdict.divergence
-    return Look(trial.came(wanted), shown, trial.unraced, trial.took_ns)
+    return LookResult(trial.result(wanted), shown, trial.unraced, trial.took_ns)
 
 
 def matching(verdict: Verdict, wanted: Signature) -> Divergence | None:

@@ -2,7 +2,7 @@
 
 Rules
 - By the recorded rate only on a machine like the one that recorded it: calls about as fast, as
-  many cores. Else ``Pears`` says what differs, and nothing is concluded.
+  many cores. Else ``Incomparable`` says what differs, and nothing is concluded.
 - Beside a baseline both targets are up at once, and each pair of trials is one after the other.
 """
 
@@ -15,7 +15,7 @@ from deadheat.files.artifact import environment
 from deadheat.report.words import unproven_text
 from deadheat.run.trial import look
 from deadheat.trials.baseline import Side
-from deadheat.trials.evidence import Came
+from deadheat.trials.evidence import TrialResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ _PILOT = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Pears:
+class Incomparable:
     """Why the recorded rate says nothing here."""
 
     why: str
@@ -39,7 +39,7 @@ class Pears:
 
 async def by_record(
     live: LiveTarget, artifact: Artifact, until: UntilProven, tell: Callable[[], None]
-) -> Pears | Divergence | None:
+) -> Incomparable | Divergence | None:
     """Trials until they prove something, or the machines cannot be compared.
 
     The divergence that was seen last, if any (the one looked for, or another). ``tell()``
@@ -48,24 +48,24 @@ async def by_record(
     seen_last: Divergence | None = None
     while until.next():
         seen = await look(live, artifact)
-        until.feed(seen.came, seen.unraced, seen.took_ns)
+        until.feed(seen.result, seen.unraced, seen.took_ns)
         seen_last = seen.divergence or seen_last
         tell()
         if until.shown == 0 and until.trials % _PILOT == 0:
-            pears = _differs(artifact, until)
-            if pears is not None:
-                return pears
+            incomparable = _differs(artifact, until)
+            if incomparable is not None:
+                return incomparable
     return seen_last
 
 
-def _differs(artifact: Artifact, until: UntilProven) -> Pears | None:
+def _differs(artifact: Artifact, until: UntilProven) -> Incomparable | None:
     here, there = environment(), artifact.environment
     if here.system != there.system or here.cores != there.cores:
-        return Pears(
+        return Incomparable(
             f"it was recorded on {there.system} with {there.cores} cores, "
             f"this is {here.system} with {here.cores}"
         )
-    return None if until.slower is None else Pears(unproven_text(until.so_far))
+    return None if until.slower is None else Incomparable(unproven_text(until.so_far))
 
 
 async def beside(
@@ -79,8 +79,8 @@ async def beside(
     seen_last: Divergence | None = None
     while (side := pairs.next()) is not None:
         seen = await look(new if side is Side.NEW else old, artifact)
-        pairs.feed(seen.came, seen.unraced)
-        if side is Side.NEW and seen.came in (Came.SHOWN, Came.OTHER):
+        pairs.feed(seen.result, seen.unraced)
+        if side is Side.NEW and seen.result in (TrialResult.SHOWN, TrialResult.OTHER):
             seen_last = seen.divergence
         tell()
     return seen_last

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 from deadheat.model.program import (
     Call,
     Create,
-    Place,
     Program,
     Var,
     canonical,
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from random import Random
 
+    from deadheat.model.history import Place
     from deadheat.model.raced import Unraced
     from deadheat.model.verdict import Signature, Verdict
 
@@ -126,7 +126,7 @@ def _closer(program: Program, factor: float) -> Program:
     return with_offsets(program, scaled)
 
 
-class Widener:
+class Amplifier:
     """Looks for a program that shows more often than ``program``, in ``trials`` trials.
 
     ``also``: other programs that showed it, such as larger ones met while shrinking.

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deadheat.model.program import Program, canonical
-from deadheat.model.raced import Why
+from deadheat.model.raced import UnracedReason
 from deadheat.model.verdict import Diverged, Signature, Undecided, Verdict
 from deadheat.trials.stats import posterior_quantile
 from deadheat.trials.tally import Tally
@@ -104,7 +104,7 @@ class Bandit:
         arm, self._pending = self._pending, None
         self.trials += 1
         arm.tried += 1
-        if unraced is not None and unraced.why is Why.OFF_TIME:
+        if unraced is not None and unraced.why is UnracedReason.OFF_TIME:
             return
         hit = isinstance(verdict, Diverged) and (
             self._signature is None or any(d.signature == self._signature for d in verdict.all)

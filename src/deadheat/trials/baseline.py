@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from deadheat.trials.evidence import (
     CONFIDENCE,
     MOST_TRIALS,
-    Absent,
-    Came,
+    AbsentBelow,
     Evidence,
     Present,
+    TrialResult,
     Unproven,
     counts_for_rate,
     hopeless,
@@ -55,7 +55,7 @@ class BesideBaseline:
         self.unraced: Counter[Unraced] = Counter()  # of the new one, or else of the old one
         self._most = most_pairs
         self.other_promises = ""  # see ``evidence.Unproven``; known once the new one is up
-        self._pair: list[tuple[Side, Came, Unraced | None]] = []
+        self._pair: list[tuple[Side, TrialResult, Unraced | None]] = []
 
     def next(self) -> Side | None:
         """Which target to run once; None: ``conclusion`` is there."""
@@ -64,23 +64,26 @@ class BesideBaseline:
         first, second = (Side.OLD, Side.NEW) if self.pairs % 2 == 0 else (Side.NEW, Side.OLD)
         return second if self._pair else first
 
-    def feed(self, came: Came, why: Unraced | None = None) -> None:
+    def feed(self, result: TrialResult, why: Unraced | None = None) -> None:
         """What the trial that ``next`` named came to, and why it did not race, if so."""
         side = self.next()
         if side is None:
             raise RuntimeError("feed() after the conclusion; start another verification")
-        self.shown_new += side is Side.NEW and came is Came.SHOWN
-        self.other += side is Side.NEW and came is Came.OTHER
-        self._pair.append((side, came, why))
+        self.shown_new += side is Side.NEW and result is TrialResult.SHOWN
+        self.other += side is Side.NEW and result is TrialResult.OTHER
+        self._pair.append((side, result, why))
         if len(self._pair) < 2:
             return
         self.pairs += 1
         pair, self._pair = {one[0]: one[1:] for one in self._pair}, []
-        if Came.UNDECIDED in (pair[Side.NEW][0], pair[Side.OLD][0]):  # of a pair, both or none
+        if TrialResult.UNDECIDED in (
+            pair[Side.NEW][0],
+            pair[Side.OLD][0],
+        ):  # of a pair, both or none
             self.undecided += 1
         elif counts_for_rate(*pair[Side.NEW]) and counts_for_rate(*pair[Side.OLD]):
             self.counted += 1
-            self.shown_old += pair[Side.OLD][0] is Came.SHOWN
+            self.shown_old += pair[Side.OLD][0] is TrialResult.SHOWN
         elif (found := pair[Side.NEW][1] or pair[Side.OLD][1]) is not None:
             self.unraced[found] += 1
 
@@ -90,7 +93,7 @@ class BesideBaseline:
         if self.shown_new:
             return Present()
         if self.shown_old >= self.wanted:
-            return Absent(None)
+            return AbsentBelow(None)
         over = (
             self.pairs >= self._most
             or hopeless(self.pairs, self.undecided, self.unraced)

@@ -24,7 +24,7 @@ from math import ceil, log2
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangeBetween:
     """Between ``before`` and ``after``, neighbours but for ``skipped`` (places in the list)."""
 
     before: int
@@ -94,12 +94,12 @@ class Bisection:
             self._quiet = asked
 
     @property
-    def change(self) -> Change | None:
+    def change(self) -> ChangeBetween | None:
         """Where it is, once that is known."""
         if not self._end_is_tried or self.wrong_end is not None or self._middle() is not None:
             return None
         low, high = self.between
-        return Change(low, high, tuple(i for i in sorted(self._skipped) if low < i < high))
+        return ChangeBetween(low, high, tuple(i for i in sorted(self._skipped) if low < i < high))
 
     def _middle(self) -> int | None:
         low, high = self.between

@@ -45,7 +45,7 @@ _ENOUGH_TO_KNOW = 40
 
 
 @dataclass(slots=True)
-class _Earner:
+class _Entry:
     program: Program
     repeats: int = _REPEATS
     mutations: int = _MUTATIONS
@@ -56,11 +56,11 @@ class Corpus:
 
     def __init__(self, offsets_us: Sequence[int]) -> None:
         self._offsets_us = tuple(offsets_us)
-        self._earners: deque[_Earner] = deque(maxlen=_LARGEST)
+        self._earners: deque[_Entry] = deque(maxlen=_LARGEST)
 
     def earned(self, program: Program) -> None:
         """It overlapped in a way that had not been seen."""
-        self._earners.append(_Earner(program))
+        self._earners.append(_Entry(program))
 
     def programs(self) -> tuple[Program, ...]:
         """Those with energy left, the oldest first."""
@@ -154,7 +154,7 @@ def can_show(program: Program, minimum: tuple[str, ...]) -> bool:
 
 
 @dataclass(slots=True)
-class Known:
+class KnownFinding:
     """A divergence that is known: what races in its minimum, and how loud it is.
 
     ``hits`` of the ``programs`` that could show it did. Not ``settled``, its minimum is not known
@@ -177,7 +177,7 @@ class Known:
         return max(_FEWEST_KEPT, 1 - 2 * self.hits / self.programs)
 
 
-def worth_running(program: Program, known: Iterable[Known], rng: Random) -> bool:
+def worth_running(program: Program, known: Iterable[KnownFinding], rng: Random) -> bool:
     """Drawn less, where it is bound to show what is known."""
     share = min((k.share_kept() for k in known if can_show(program, k.minimum)), default=1.0)
     return share >= 1 or rng.random() < share

@@ -24,7 +24,7 @@ from math import ceil, log
 from statistics import median
 from typing import TYPE_CHECKING, TypeAlias
 
-from deadheat.model.raced import Why
+from deadheat.model.raced import UnracedReason
 from deadheat.trials.stats import beta_quantile, rarest_seen, trials_to_see
 from deadheat.trials.tally import Tally
 
@@ -55,7 +55,7 @@ _TRIES = 10
 _PILOT, _HOPELESS = 20, 3 / 4
 
 
-class Came(StrEnum):
+class TrialResult(StrEnum):
     """What a trial came to, seen from the divergence that is looked for."""
 
     SHOWN = "shown"
@@ -70,7 +70,7 @@ class Present:
 
 
 @dataclass(frozen=True, slots=True)
-class Absent:
+class AbsentBelow:
     """A race at ``below`` or more would have been seen.
 
     ``below`` None: at ``1 / DRIFT`` of the rate of the target that was tried beside it.
@@ -97,7 +97,7 @@ class Unproven:
     baseline: bool = False  # ``quiet`` is how often that one showed it
 
 
-Evidence: TypeAlias = Present | Absent | Unproven
+Evidence: TypeAlias = Present | AbsentBelow | Unproven
 
 
 def lowest_rate(diverged: int, trials: int, confidence: float) -> float:
@@ -141,21 +141,21 @@ def shown_needed(confidence: float = CONFIDENCE) -> int:
     return ceil(log(1 - confidence) / log(DRIFT / (DRIFT + 1)) - 1e-9)
 
 
-def counts_for_rate(came: Came, why: Unraced | None) -> bool:
+def counts_for_rate(result: TrialResult, why: Unraced | None) -> bool:
     """Does a trial count for a rate? One that showed it does, unless it was off its offsets."""
-    match came:
-        case Came.UNDECIDED:
+    match result:
+        case TrialResult.UNDECIDED:
             return False
-        case Came.SHOWN:
-            return why is None or why.why is not Why.OFF_TIME
-        case Came.QUIET | Came.OTHER:
+        case TrialResult.SHOWN:
+            return why is None or why.why is not UnracedReason.OFF_TIME
+        case TrialResult.QUIET | TrialResult.OTHER:
             return why is None
 
 
 def hopeless(trials: int, undecided: int, unraced: Counter[Unraced]) -> bool:
     """Is it the server that keeps nearly all trials from racing?"""
     failing = undecided + sum(
-        number for one, number in unraced.items() if one.why is not Why.OFF_TIME
+        number for one, number in unraced.items() if one.why is not UnracedReason.OFF_TIME
     )
     return trials >= _PILOT and failing >= _HOPELESS * trials
 
@@ -207,17 +207,17 @@ class UntilProven:
             or (not self.shown and hopeless(self.trials, self.undecided, self.unraced))
         )
 
-    def feed(self, came: Came, why: Unraced | None = None, took_ns: int = 0) -> None:
+    def feed(self, result: TrialResult, why: Unraced | None = None, took_ns: int = 0) -> None:
         """What the trial came to, why it did not race, if so, and how long its calls took."""
         self.trials += 1
-        self.shown += came is Came.SHOWN
-        self.other += came is Came.OTHER
-        self.undecided += came is Came.UNDECIDED
-        if counts_for_rate(came, why):
-            self.counted += Tally(1, int(came is Came.SHOWN), 0)
-            self.quiet += came is not Came.SHOWN
+        self.shown += result is TrialResult.SHOWN
+        self.other += result is TrialResult.OTHER
+        self.undecided += result is TrialResult.UNDECIDED
+        if counts_for_rate(result, why):
+            self.counted += Tally(1, int(result is TrialResult.SHOWN), 0)
+            self.quiet += result is not TrialResult.SHOWN
             self._took_ns.append(took_ns)
-        elif why is not None and came is not Came.UNDECIDED:
+        elif why is not None and result is not TrialResult.UNDECIDED:
             self.unraced[why] += 1
 
     @property
@@ -239,7 +239,7 @@ class UntilProven:
         if self.shown:
             return Present()
         if self.quiet >= self.needed and self.slower is None:
-            return Absent(self.refutes)
+            return AbsentBelow(self.refutes)
         return self.so_far
 
     @property

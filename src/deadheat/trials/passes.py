@@ -11,13 +11,12 @@ from __future__ import annotations
 from itertools import combinations, permutations
 from typing import TYPE_CHECKING
 
-from deadheat.model.history import overlap
+from deadheat.model.history import Place, overlap
 from deadheat.model.program import (
     Call,
     Children,
     Create,
     List,
-    Place,
     Program,
     Recreate,
     Var,
@@ -83,8 +82,8 @@ def projections(observed: Observed) -> Iterator[Program]:
     choices.append(frozenset(place for place in calls if place[0] in rounds))
     choices += [core | set(pair) for pair in combinations(changing[:MOST_IN_PAIRS], 2)]
     choices += [core | {one} for one in racing if one not in changing]
-    kin = _kin(program, core)
-    choices = [one for chosen in choices for one in dict.fromkeys((chosen, chosen | kin))]
+    group = _kin(program, core)
+    choices = [one for chosen in choices for one in dict.fromkeys((chosen, chosen | group))]
     shapes = (
         shape
         for chosen in choices

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deadheat.model.program import (
-    Place,
     Program,
     canonical,
     problems,
@@ -28,11 +27,12 @@ from deadheat.trials.stats import keeps_rate
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from deadheat.model.history import Place
     from deadheat.trials.tally import Observed
 
 
 @dataclass(slots=True)
-class _Duel:
+class _PairedTrials:
     program: Program
     only_new: int = 0
     only_old: int = 0
@@ -48,7 +48,7 @@ class Rounding:
         self.best = program
         self._most_pairs = most_pairs
         self._steps: Iterator[Program] = offset_steps(program)
-        self._duel: _Duel | None = None
+        self._duel: _PairedTrials | None = None
 
     def next(self) -> Program | None:
         """The program to run once now; None when every step is decided."""
@@ -56,7 +56,7 @@ class Rounding:
             program = next(self._steps, None)
             if program is None:
                 return None
-            self._duel = _Duel(program)
+            self._duel = _PairedTrials(program)
         return self._duel.program if self._duel.new is None else self.best
 
     def feed(self, seen: Observed | None) -> Observed | None:

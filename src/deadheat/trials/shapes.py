@@ -14,9 +14,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from deadheat.model.history import Place
 from deadheat.model.program import (
     Call,
-    Place,
     Program,
     Var,
     canonical,

@@ -35,12 +35,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deadheat.model.program import Place, Program, canonical, sort_key, structure, with_offsets
-from deadheat.model.raced import Why
+from deadheat.model.program import (
+    Program,
+    canonical,
+    sort_key,
+    structure,
+    with_offsets,
+)
+from deadheat.model.raced import UnracedReason
 from deadheat.model.verdict import Diverged, Divergence, Signature, Undecided, Verdict, goes_on
 from deadheat.trials import passes
 from deadheat.trials.rounding import Rounding
-from deadheat.trials.shrunk import Candidate, Shrunk
+from deadheat.trials.shrunk import Candidate, ShrinkResult
 from deadheat.trials.stats import posterior_quantile, trials_to_see
 from deadheat.trials.tally import Ledger, Observed, Tally
 
@@ -48,6 +54,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from random import Random
 
+    from deadheat.model.history import Place
     from deadheat.model.raced import Unraced
 
 # Below 1 trial in 100 nobody replays a race; DESIGN §8: rejecting at 1 % takes 299 trials.
@@ -104,7 +111,7 @@ DONE = "done"
 
 
 @dataclass(slots=True)
-class _Arm:
+class _Attempt:
     """One structure under test, and the offsets at which to try it."""
 
     phase: str
@@ -169,11 +176,11 @@ class Shrinker:
         self._kept: list[Observed] = []  # all that were observed, for ``most_reliable``
         self._proof: Tally | None = None  # of the best program when nothing was left to try
         self._rounding: Rounding | None = None
-        self._pending: tuple[Candidate, _Arm | None] | None = None
+        self._pending: tuple[Candidate, _Attempt | None] | None = None
         first = Observed(program, divergence)
         self._chain = [_Accepted(first, canonical(program))]
         self._kept.append(first)
-        self._arms: dict[Program, _Arm] = {}
+        self._arms: dict[Program, _Attempt] = {}
         self._plan()
 
     # -- what anyone may ask at any moment ---------------------------------
@@ -203,11 +210,11 @@ class Shrinker:
             and posterior_quantile(0.5, fresh.diverged, fresh.decided) >= self._floor
         )
 
-    def result(self) -> Shrunk:
+    def result(self) -> ShrinkResult:
         """What has been found so far; may be asked at any moment."""
         best = self._chain[-1]
         reliable = self._most_reliable()
-        return Shrunk(
+        return ShrinkResult(
             smallest=best.observed.program,
             smallest_divergence=best.observed.divergence,
             most_reliable=reliable.program,
@@ -259,7 +266,7 @@ class Shrinker:
         self.trials += 1
         self.ledger.record(candidate.program, verdict)
         seen = self._wanted_in(candidate.program, verdict)
-        on_time = unraced is None or unraced.why is not Why.OFF_TIME
+        on_time = unraced is None or unraced.why is not UnracedReason.OFF_TIME
         undecided = (
             isinstance(verdict, Undecided)
             or self._raced_unasked(candidate.program, verdict)
@@ -334,8 +341,8 @@ class Shrinker:
         self._learn(passes.reductions(program, history), PASSES)
         self._learn(passes.reductions(program), PASSES)  # at the offsets it has
         flat = list(passes.sequential_orders(program, history))
-        self._sequential = _Arm(RACE_OR_LOGIC, structure(flat[0]), flat)
-        self._confirm = _Arm(CONFIRM, structure(best.program), [best.program])
+        self._sequential = _Attempt(RACE_OR_LOGIC, structure(flat[0]), flat)
+        self._confirm = _Attempt(CONFIRM, structure(best.program), [best.program])
 
     def _learn(self, found: Iterator[Program], phase: str) -> None:
         racing = self.best.concurrency > 1
@@ -346,18 +353,18 @@ class Shrinker:
                 continue  # without concurrency: ``_sequential`` stands for it
             if sort_key(whole) >= limit:
                 continue
-            arm = self._arms.setdefault(whole, _Arm(phase, whole, []))
+            arm = self._arms.setdefault(whole, _Attempt(phase, whole, []))
             if program not in arm.variants:
                 arm.variants.append(program)
         # What a later history suggests still goes before the blind passes.
         self._arms = dict(sorted(self._arms.items(), key=lambda item: item[1].phase != HISTORY))
 
-    def _choose(self) -> _Arm | None:
+    def _choose(self) -> _Attempt | None:
         """Whose turn it is: of the few first that are still open, by weight; None: all decided."""
         if self.best.concurrency > 1 and self.trials < len(self._sequential.variants):
             return self._sequential  # before anything else: is it a race at all?
         enough = trials_to_see(self._wanted(RARER), self._confidence)
-        turns: list[tuple[float, _Arm]] = []
+        turns: list[tuple[float, _Attempt]] = []
         enough_sequential = self._enough_sequential()
         if (
             self.best.concurrency > 1
@@ -379,7 +386,7 @@ class Shrinker:
         # Each in proportion to its weight; the first of equals.
         return min(turns, key=lambda turn: (turn[1].turns + 1) / turn[0], default=(0, None))[1]
 
-    def _variant(self, arm: _Arm) -> Program:
+    def _variant(self, arm: _Attempt) -> Program:
         turn, arm.turns = arm.turns, arm.turns + 1
         draw = turn % FRESH_OFFSETS_EVERY == FRESH_OFFSETS_EVERY - 1
         if arm.phase == CONFIRM:

@@ -22,7 +22,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Shrunk:
+class ShrinkResult:
     """What has been found so far.
 
     ``smallest`` and ``most_reliable`` each come with a divergence that was

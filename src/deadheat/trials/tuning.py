@@ -11,7 +11,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deadheat.model.program import Place, Program, canonical, with_offsets
+from deadheat.model.program import (
+    Program,
+    canonical,
+    with_offsets,
+)
 from deadheat.trials.bandit import SWEEP_SHARE, Arm, Bandit
 from deadheat.trials.tally import Tally
 
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
+    from deadheat.model.history import Place
     from deadheat.model.raced import Unraced
     from deadheat.model.verdict import Signature, Verdict
 

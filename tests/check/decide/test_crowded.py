@@ -10,12 +10,12 @@ from tests.check.reference import flaw_of
 from tests.quality.crowded import case_of, heap, knot
 
 from deadheat.check.checker import DEFAULT_BUDGET, check
-from deadheat.check.decide.greedy import DeadEnd, _Sweep, sweep
+from deadheat.check.decide.greedy import DeadEnd, _GreedyRun, sweep
 from deadheat.check.decide.legality import Impossible, decided, legal
 from deadheat.check.decide.lifetimes import read_lives
 from deadheat.check.decide.list_groups import place_nodes
 from deadheat.check.decide.list_nodes import Nodes, build_nodes
-from deadheat.check.decide.list_order import Deep, Placed, Stuck
+from deadheat.check.decide.list_order import Placed, Stuck, Unfinished
 from deadheat.check.decide.lives import Conflict
 from deadheat.check.decide.registers import read_values
 from deadheat.check.decide.wing_gong import Order
@@ -66,7 +66,7 @@ def test_both_ways_agree_where_two_entries_of_the_lists_are_wrong() -> None:
         except Conflict:
             continue
         found = place_nodes(nodes, DEFAULT_BUDGET)
-        assert not isinstance(found, Deep), seed
+        assert not isinstance(found, Unfinished), seed
         verdict = legal(history, Promises(), DEFAULT_BUDGET)
         assert isinstance(verdict, Order) is isinstance(found, Placed), seed
         impossible += isinstance(found, Stuck)
@@ -88,14 +88,14 @@ def test_lists_that_have_nothing_to_do_with_it_cost_no_power_of_two(
 def test_the_straight_way_ends_where_all_is_open_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """It turned choices without an end there: no answer lay on the way, so none was paid for."""
     ways = 0
-    follow = _Sweep._follow
+    follow = _GreedyRun._follow
 
-    def counted(self: _Sweep, first: int, c: int) -> None:
+    def counted(self: _GreedyRun, first: int, c: int) -> None:
         nonlocal ways
         ways += 1
         follow(self, first, c)
 
-    monkeypatch.setattr(_Sweep, "_follow", counted)
+    monkeypatch.setattr(_GreedyRun, "_follow", counted)
     ends = 0
     for seed in range(20):
         history = heap(Random(seed), 24, 30, 0.2)

@@ -9,7 +9,7 @@ import pytest
 from tests.check.histories import Build, random_history
 
 from deadheat.check.decide.lifetimes import judge_alone, judge_lists, read_lives
-from deadheat.check.decide.lives import Conflict, Unfit
+from deadheat.check.decide.lives import Conflict, NeedsSearch
 from deadheat.check.projections import only_sessions
 from deadheat.model.history import Absent, Created, Ok
 
@@ -32,7 +32,7 @@ def _without_others(history: History, session: str, *, strict: bool) -> tuple[st
         judge_lists(read_lives(only.operations, only.existing, strict_delete=strict))
     except Conflict as conflict:
         return conflict.sessions
-    except Unfit:
+    except NeedsSearch:
         return ()
     return ()
 

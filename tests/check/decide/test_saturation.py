@@ -15,9 +15,9 @@ from deadheat.check.decide.list_groups import place_nodes
 from deadheat.check.decide.list_nodes import Nodes, build_nodes
 from deadheat.check.decide.list_order import Placed, Stuck, search_orders
 from deadheat.check.decide.list_steps import Steps
-from deadheat.check.decide.lives import Conflict, Unfit
+from deadheat.check.decide.lives import Conflict, NeedsSearch
 from deadheat.check.decide.registers import read_values
-from deadheat.check.decide.saturation import Circle, forced
+from deadheat.check.decide.saturation import Cycle, forced
 from deadheat.check.decide.wing_gong import Order
 from deadheat.model.history import Absent, History, Kind
 from deadheat.model.promises import Promises
@@ -36,7 +36,7 @@ def nodes_of(history: History) -> Nodes | None:
         values = read_values(lives)
         judge_lists(lives)
         return build_nodes(lives, values)
-    except (Conflict, Unfit):
+    except (Conflict, NeedsSearch):
         return None
 
 
@@ -79,7 +79,7 @@ def test_a_circle_is_a_contradiction_and_no_legal_order_is_lost(many: int) -> No
         every = list(range(len(nodes.start)))
         try:
             order = forced(nodes, every)
-        except Circle:
+        except Cycle:
             assert not expected, seed
             circles += 1
             continue
@@ -104,7 +104,7 @@ def test_it_finds_what_the_clock_and_the_lives_force() -> None:
     assert nodes is not None
     shown = [sorted(str(token) for token in members) for members in nodes.members]
     x, none, y, both = (shown.index(what) for what in (["x"], [], ["y"], ["x", "y"]))
-    with pytest.raises(Circle):
+    with pytest.raises(Cycle):
         forced(nodes, [x, none, y, both])
     # x < none, as x lived before; none < y then, as x is dead and y not born.
     order = forced(nodes, [x, none, y])

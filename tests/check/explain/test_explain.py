@@ -14,7 +14,7 @@ from deadheat.check.decide.wing_gong import OutOfBudget
 from deadheat.check.explain import levels as ladder
 from deadheat.check.explain.explain import ASIDE
 from deadheat.check.explain.levels import (
-    Rung,
+    Level,
     session_guarantees_hold,
     smallest_slack_ns,
     strongest_held,
@@ -106,7 +106,7 @@ def test_a_torn_list_is_proved_by_a_circle() -> None:
     assert 5 not in found.witness  # the delete that was called after all was over
     assert any(isinstance(step, RuledOut) for step in found.proof)
     assert Follows(Constraint(2, 1, Missed(1, "s58"))) in found.proof
-    assert found.strongest_promise_held == Rung.PER_SESSION
+    assert found.strongest_promise_held == Level.PER_SESSION
 
 
 def test_the_first_impossible_answer_of_the_whole_may_come_before_the_witness_ends() -> None:
@@ -280,10 +280,10 @@ def test_what_the_steps_did_not_do_for_is_not_claimed(monkeypatch: pytest.Monkey
         return OutOfBudget(budget)
 
     two = Build().create("x", 0, 1).delete("x", 2, 3).list(4, 5, "x", rest=True).history
-    assert strongest_held(two, STRICT, 10_000) is Rung.SESSION
+    assert strongest_held(two, STRICT, 10_000) is Level.SESSION
     broken = replace(two, operations=tuple(replace(op, lane=0) for op in two.operations))
-    assert strongest_held(broken, STRICT, 10_000) is Rung.NONE
-    assert _found(broken).strongest_promise_held == Rung.NONE.value
+    assert strongest_held(broken, STRICT, 10_000) is Level.NONE
+    assert _found(broken).strongest_promise_held == Level.NONE.value
     monkeypatch.setattr(ladder, "legal", never)
     assert strongest_held(broken, STRICT, 10_000) is None
     assert smallest_slack_ns(broken, STRICT, 10_000) is None

@@ -16,23 +16,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from deadheat.targets.demo import server as demo_server
-from deadheat.targets.demo.server import Sessions
-from deadheat.targets.demo.session_http import Answer, answer
+from deadheat.targets.demo.server import DemoSessions
+from deadheat.targets.demo.session_http import HttpAnswer, answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def ask(sessions: Sessions, method: str, path: str, body: bytes = b"") -> Answer:
+def ask(sessions: DemoSessions, method: str, path: str, body: bytes = b"") -> HttpAnswer:
     return asyncio.run(answer(sessions, method, path, body))
 
 
 @pytest.fixture
-def sessions() -> Sessions:
-    return Sessions(correct=False, rng=random.Random(0))
+def sessions() -> DemoSessions:
+    return DemoSessions(correct=False, rng=random.Random(0))
 
 
-def test_a_session_is_created_read_renamed_listed_and_deleted(sessions: Sessions) -> None:
+def test_a_session_is_created_read_renamed_listed_and_deleted(sessions: DemoSessions) -> None:
     made = ask(sessions, "POST", "/session", b'{"title": "first"}')
     assert made.status == 200
     assert isinstance(made.body, dict)
@@ -45,15 +45,15 @@ def test_a_session_is_created_read_renamed_listed_and_deleted(sessions: Sessions
     }
     listed = ask(sessions, "GET", "/session?limit=-1").body
     assert [s["title"] for s in listed] == ["second"]  # type: ignore[union-attr,index]
-    assert ask(sessions, "DELETE", path) == Answer(200, True)
+    assert ask(sessions, "DELETE", path) == HttpAnswer(200, True)
     assert ask(sessions, "GET", path).status == 404
     assert ask(sessions, "PATCH", path, b"{}").status == 404
-    assert ask(sessions, "DELETE", path) == Answer(200, True)  # idempotent
+    assert ask(sessions, "DELETE", path) == HttpAnswer(200, True)  # idempotent
     assert ask(sessions, "GET", "/session").body == []
 
 
 @pytest.mark.parametrize("body", [b"{", b"\xff", b"[]", b'{"title": 3}'])
-def test_a_bad_body_is_refused_and_makes_nothing(sessions: Sessions, body: bytes) -> None:
+def test_a_bad_body_is_refused_and_makes_nothing(sessions: DemoSessions, body: bytes) -> None:
     assert ask(sessions, "POST", "/session", body).status == 400
     assert not sessions.stored
 
@@ -62,7 +62,7 @@ def test_a_bad_body_is_refused_and_makes_nothing(sessions: Sessions, body: bytes
     ("method", "path"),
     [("GET", "/"), ("HEAD", "/session"), ("PUT", "/session"), ("GET", "/session/a/b")],
 )
-def test_an_unknown_call_is_a_404(sessions: Sessions, method: str, path: str) -> None:
+def test_an_unknown_call_is_a_404(sessions: DemoSessions, method: str, path: str) -> None:
     assert ask(sessions, method, path).status == 404
 
 
@@ -71,7 +71,7 @@ def test_a_session_that_vanishes_inside_the_scan_makes_the_ghost(
     monkeypatch: pytest.MonkeyPatch, correct: bool, left: int
 ) -> None:
     """The schedule by hand: A's scan ends exactly between B's listing and B's reads."""
-    sessions = Sessions(correct, random.Random(0))
+    sessions = DemoSessions(correct, random.Random(0))
     a, b = (asyncio.run(sessions.create(None))["id"] for _ in range(2))
     gates: list[asyncio.Event] = []
 

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 from tests import opencode
 
-from deadheat.drive.events.listener import News
+from deadheat.drive.events.listener import EventReport
 from deadheat.model.history import Change
 from deadheat.model.promises import EventPromise
 from deadheat.targets.profile.profile import Profile
@@ -30,7 +30,9 @@ def profile(**events: Any) -> Profile:
 
 def test_opencode() -> None:
     said = {"type": "session.updated", "properties": {"info": {"id": "ses_1", "title": "t"}}}
-    assert opencode.EVENTS.news("message", json.dumps(said)) == News(Change.UPDATED, "ses_1", "t")
+    assert opencode.EVENTS.news("message", json.dumps(said)) == EventReport(
+        Change.UPDATED, "ses_1", "t"
+    )
     for other in (
         {"type": "server.connected", "properties": {}},
         {"type": "session.deleted", "properties": {}},
@@ -42,7 +44,7 @@ def test_opencode() -> None:
         assert opencode.EVENTS.news("message", json.dumps(other)) is None
     assert opencode.EVENTS.news("message", "no JSON") is None
     untitled = {"type": "session.deleted", "properties": {"info": {"id": "ses_1"}}}
-    assert opencode.EVENTS.news("", json.dumps(untitled)) == News(Change.DELETED, "ses_1")
+    assert opencode.EVENTS.news("", json.dumps(untitled)) == EventReport(Change.DELETED, "ses_1")
 
 
 def test_a_profile_declares_its_own() -> None:
@@ -50,7 +52,7 @@ def test_a_profile_declares_its_own() -> None:
     assert target.promises.events is EventPromise.LIVES
     assert target.events is not None
     assert target.events.path == "/api/news"
-    assert target.events.news("made", '{"cart": {"id": 7}}') == News(Change.CREATED, "7")
+    assert target.events.news("made", '{"cart": {"id": 7}}') == EventReport(Change.CREATED, "7")
     assert target.events.news("other", '{"cart": {"id": 7}}') is None
     whole = profile(updated="changed", name="what", title="cart.name")
     assert whole.target("x", base_url="http://127.0.0.1:1").promises.events is (
@@ -58,7 +60,7 @@ def test_a_profile_declares_its_own() -> None:
     )
     assert whole.events is not None
     told = '{"what": "changed", "cart": {"id": "a", "name": "t"}}'
-    assert whole.events.wire("").news("", told) == News(Change.UPDATED, "a", "t")
+    assert whole.events.wire("").news("", told) == EventReport(Change.UPDATED, "a", "t")
 
 
 def test_without_one_nobody_listens() -> None:

@@ -25,7 +25,7 @@ from heapq import heappop, heappush
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from deadheat.check.decide.greedy_state import AFTER_ALL, NONE, REFUSED, GiveUp, Reach
+from deadheat.check.decide.greedy_state import AFTER_ALL, NONE, REFUSED, GiveUp, GreedyState
 from deadheat.check.decide.lifetimes import judge_alone
 from deadheat.check.decide.lives import Conflict
 from deadheat.model.history import (
@@ -78,7 +78,7 @@ def sweep(
     which it ends is impossible by itself. Not ``snapshot``: what lists show need not have been
     there at one instant; that it ends at one proves nothing then.
     """
-    attempt = _Sweep(operations, existing, strict_delete=strict_delete)
+    attempt = _GreedyRun(operations, existing, strict_delete=strict_delete)
     try:
         return attempt.run(snapshot=snapshot)
     except GiveUp:
@@ -98,7 +98,7 @@ class DeadEnd:
     existing: frozenset[str] = frozenset()  # of those sessions
 
 
-class _Place(NamedTuple):
+class _SavedState(NamedTuple):
     """Where the sweep was once; ``end`` and ``call`` are the next events."""
 
     end: int
@@ -113,7 +113,7 @@ class _Place(NamedTuple):
     gets: dict[str, tuple[int, ...]]
 
 
-class _Sweep(Reach):
+class _GreedyRun(GreedyState):
     __slots__ = (
         "calls",
         "ends",
@@ -136,7 +136,7 @@ class _Sweep(Reach):
         self.reached = 0
         self.failed = -1  # the answer at which the farthest dead end lay
         self.there: frozenset[str] = frozenset()  # the sessions there
-        self.saved: list[_Place] = []
+        self.saved: list[_SavedState] = []
         # Sets of choices to make the other way, each behind what puts it in its turn.
         self.to_turn: list[tuple[int, float, int, frozenset[int]]] = []
         self.known: set[frozenset[int]] = set()  # those that are or were among them
@@ -248,7 +248,7 @@ class _Sweep(Reach):
                     doubt = sum([doubts[one] for one in other])
                     heappush(self.to_turn, (-reached, doubt, -len(known), other))
 
-    def _next_place(self) -> _Place | None:
+    def _next_place(self) -> _SavedState | None:
         """Turn the next set of choices: the last saved place that lies on the way to them."""
         while not self.to_turn:
             if not self._reach_back():
@@ -272,7 +272,7 @@ class _Sweep(Reach):
         self.since = older[-1]
         return True
 
-    def _go_back(self, place: _Place) -> tuple[int, int]:
+    def _go_back(self, place: _SavedState) -> tuple[int, int]:
         """As it was at this place."""
         for i in self.order[place.placed :]:
             self.done[i] = 0
@@ -295,7 +295,7 @@ class _Sweep(Reach):
         self.to_turn, self.known = [], set()
         self.straight = self.turned
         self.since = self.saved[-1].choices if self.saved else self.choices
-        place = _Place(
+        place = _SavedState(
             end, call, len(self.order), self.choices, self.turned,
             dict(self.live), len(self.gone), self.lost, dict(self.lists), gets,
         )  # fmt: skip

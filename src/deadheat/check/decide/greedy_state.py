@@ -51,7 +51,7 @@ class GiveUp(Exception):
         self.session = session
 
 
-class Reach:
+class GreedyState:
     """Open calls and waiting reads by position in ``ops``; see the module's rules."""
 
     __slots__ = (

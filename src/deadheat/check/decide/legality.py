@@ -8,7 +8,7 @@ Rules
 - The straight way (``greedy``) first: it ends nearly every legal history, and most others. Of
   long ones what surrounds its dead end is looked at next: it proves most of the rest.
 - Who decides says ``fragment``; where a title can be of several makers the specialised path
-  raises ``Unfit``, and the search over ``SessionModel`` decides.
+  raises ``NeedsSearch``, and the search over ``SessionModel`` decides.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from deadheat.check.decide.lifetimes import judge_lists, read_lives
 from deadheat.check.decide.linearization import order_of
 from deadheat.check.decide.list_groups import place_nodes
 from deadheat.check.decide.list_nodes import build_nodes
-from deadheat.check.decide.list_order import Deep, Placed
-from deadheat.check.decide.lives import Conflict, Unfit
+from deadheat.check.decide.list_order import Placed, Unfinished
+from deadheat.check.decide.lives import Conflict, NeedsSearch
 from deadheat.check.decide.registers import read_values
 from deadheat.check.decide.wing_gong import NoOrder, Order, OutOfBudget, find_order
 from deadheat.check.fragment import lives_fit
@@ -112,7 +112,7 @@ def _fitting(history: History, promises: Promises, budget: int) -> Legality | No
         return _specialised(history, promises, budget)
     except Conflict as conflict:
         return _impossible(conflict)
-    except Unfit:
+    except NeedsSearch:
         return None
 
 
@@ -171,7 +171,7 @@ def _specialised(history: History, promises: Promises, budget: int) -> Legality:
     found = place_nodes(nodes, budget)
     if isinstance(found, Placed):
         return Order(order_of(lives, values, nodes, found.nodes), found.steps)
-    if isinstance(found, Deep):
+    if isinstance(found, Unfinished):
         return OutOfBudget(found.steps)
     lists = [nodes.operation[j] for j in found.nodes]
     return Impossible((), tuple([op.index for op in lists if op is not None]), found.steps)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from deadheat.check.decide.lives import BEFORE, NEVER, Conflict, Life, Lives, Unfit
+from deadheat.check.decide.lives import BEFORE, NEVER, Conflict, Life, Lives, NeedsSearch
 from deadheat.check.decide.orphans import adopt
 from deadheat.model.history import Absent, Created, Deleted, Found, Info, Kind, Listed, Ok, Renamed
 
@@ -32,7 +32,7 @@ _SESSION, _CALL, _EARLY = attrgetter("session"), attrgetter("call_ns"), attrgett
 def read_lives(
     operations: tuple[Operation, ...], existing: frozenset[str], *, strict_delete: bool
 ) -> Lives:
-    """Every session's life. Raises ``Conflict`` when one alone is impossible, ``Unfit``."""
+    """Every session's life. Raises ``Conflict`` when one alone is impossible, ``NeedsSearch``."""
     lives = Lives(operations)
     _gather(lives, existing)
     claimed = [life for life in lives.by_id.values() if life.created is not None or life.existing]
@@ -110,7 +110,7 @@ def _gather(lives: Lives, existing: frozenset[str]) -> None:
                 life.seen(op, end)
                 life.renames.append(op)
             else:
-                raise Unfit
+                raise NeedsSearch
         elif type(outcome) is Info:
             _open(op, lives)
 
@@ -148,7 +148,7 @@ def _open(op: Operation, lives: Lives) -> None:
     elif kind is Kind.RENAME:
         (lives.by_id.get(session) or _new(lives.by_id, session)).loose_renames.append(op)
     elif kind is not Kind.GET and kind is not Kind.LIST:
-        raise Unfit
+        raise NeedsSearch
 
 
 def _settle_end(life: Life, *, strict_delete: bool) -> None:
@@ -166,7 +166,7 @@ def _settle_end(life: Life, *, strict_delete: bool) -> None:
         # A success before the creation says nothing, one after it ends the life: when it
         # may be either (the id was guessed), only the search knows.
         if life.d1 <= life.early and not life.existing:
-            raise Unfit
+            raise NeedsSearch
         life.deleted = first
         life.gone, life.killer = _end(first), first.index
         for op in life.loose_deletes:
@@ -235,7 +235,7 @@ def judge_alone(
         return  # by which create it was made, the others have a say in
     try:
         _settle_end(life, strict_delete=strict_delete)
-    except Unfit:
+    except NeedsSearch:
         return
     judge_life(life)
 

@@ -17,9 +17,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from deadheat.check.decide.list_nodes import NOTHING, Nodes
-from deadheat.check.decide.list_order import Deep, Placed, Stuck, search_orders
+from deadheat.check.decide.list_order import Placed, Stuck, Unfinished, search_orders
 from deadheat.check.decide.list_steps import Steps
-from deadheat.check.decide.saturation import Circle, forced
+from deadheat.check.decide.saturation import Cycle, forced
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -37,7 +37,7 @@ _ALL_OF_FEW = 500
 _TAKEN_IN = 2
 
 
-def place_nodes(nodes: Nodes, budget: int) -> Placed | Stuck | Deep:
+def place_nodes(nodes: Nodes, budget: int) -> Placed | Stuck | Unfinished:
     """Search for an order of ``nodes``, in about ``budget`` steps (see ``search_orders``)."""
     count = len(nodes.start)
     if not count:
@@ -50,27 +50,27 @@ def place_nodes(nodes: Nodes, budget: int) -> Placed | Stuck | Deep:
     if count <= _FEW:
         try:
             order = forced(nodes, every)
-        except Circle:
+        except Cycle:
             return Stuck(every, 0)
     easy = min(budget, _ALL_OF_FEW if count <= _FEW else _EACH * count + _ALL)
     found = search_orders(search, easy, order)
-    if not isinstance(found, Deep) or easy == budget:
+    if not isinstance(found, Unfinished) or easy == budget:
         return found
     if count > _FEW:
         near = every[max(0, found.low - _NEARBY) : found.low + _NEARBY]
         try:
             order = forced(nodes, near)
-        except Circle:
+        except Cycle:
             return Stuck(found.nodes, found.steps)
     few = _by_few(nodes, (budget - easy) // 2, found.nodes)
     spent = easy + few.steps
-    if not isinstance(few, Deep):
+    if not isinstance(few, Unfinished):
         return few._replace(steps=spent)
     again = search_orders(search, budget - spent, order)
     return again._replace(steps=spent + again.steps)
 
 
-def _by_few(nodes: Nodes, budget: int, near: tuple[int, ...]) -> Placed | Stuck | Deep:
+def _by_few(nodes: Nodes, budget: int, near: tuple[int, ...]) -> Placed | Stuck | Unfinished:
     """An order of ``nodes``, begun with the sessions on which the nodes ``near`` differ."""
     sessions = sorted({_session(token) for token in nodes.index})
     spent = 0
@@ -81,8 +81,8 @@ def _by_few(nodes: Nodes, budget: int, near: tuple[int, ...]) -> Placed | Stuck 
         spent += found.steps
         if isinstance(found, Stuck):
             return Stuck(tuple(kept[j] for j in found.nodes), spent)
-        if isinstance(found, Deep):
-            return Deep(spent, found.low, near)
+        if isinstance(found, Unfinished):
+            return Unfinished(spent, found.low, near)
         way = [kept[j] for j, _ in found.nodes if nodes.about[kept[j]] is None]
         unsuited: list[str] = []
         for session in sessions:
@@ -91,7 +91,7 @@ def _by_few(nodes: Nodes, budget: int, near: tuple[int, ...]) -> Placed | Stuck 
             suits = _follow(nodes, {session}, way, budget - spent)
             spent += suits.steps
             if spent > budget:
-                return Deep(spent, 0, near)
+                return Unfinished(spent, 0, near)
             if not isinstance(suits, Placed):
                 unsuited.append(session)
                 if len(unsuited) == _TAKEN_IN:
@@ -100,14 +100,16 @@ def _by_few(nodes: Nodes, budget: int, near: tuple[int, ...]) -> Placed | Stuck 
             whole = _follow(nodes, sessions, way, budget - spent)
             spent += whole.steps
             return (
-                whole._replace(steps=spent) if isinstance(whole, Placed) else Deep(spent, 0, near)
+                whole._replace(steps=spent)
+                if isinstance(whole, Placed)
+                else Unfinished(spent, 0, near)
             )
         chosen.update(unsuited)
 
 
 def _follow(
     nodes: Nodes, sessions: Collection[str], way: list[int], budget: int
-) -> Placed | Stuck | Deep:
+) -> Placed | Stuck | Unfinished:
     """Can these sessions live with the lists in this order?"""
     part, kept = only(nodes, sessions)
     number = {old: new for new, old in enumerate(kept)}

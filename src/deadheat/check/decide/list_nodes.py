@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from deadheat.model.history import Operation
 
 Token: TypeAlias = "str | tuple[str, str | None]"  # a session, or one title of one session
-Row: TypeAlias = (  # start, end, index, members, about, wild, operation: see ``Nodes``
+NodeRow: TypeAlias = (  # start, end, index, members, about, wild, operation: see ``Nodes``
     "tuple[int, int, int, frozenset[Token], str | None, frozenset[str], Operation | None]"
 )
 NOBODY: frozenset[str] = frozenset()
@@ -60,7 +60,7 @@ def build_nodes(lives: Lives, values: dict[str, list[Value]]) -> Nodes:
     """The nodes of a history. Raises ``Conflict`` when a list has no instant at all."""
     nodes = Nodes(lives)
     by_id = lives.by_id
-    rows: list[Row] = []
+    rows: list[NodeRow] = []
     known: dict[frozenset[Token], frozenset[Token]] = {NOTHING: NOTHING}
     listed: set[Token] = set()
     for op in lives.lists:
@@ -127,8 +127,8 @@ def _with_titles(
     return frozenset(tokens), frozenset(wild), made
 
 
-def _pins(session: str, titles: list[Value], life: Life, listed: set[Token]) -> list[Row]:
-    pins: list[Row] = []
+def _pins(session: str, titles: list[Value], life: Life, listed: set[Token]) -> list[NodeRow]:
+    pins: list[NodeRow] = []
     for value in titles:
         if value.token in listed or (value.initial and not value.seen):
             continue

@@ -40,7 +40,7 @@ class Stuck(NamedTuple):
     steps: int
 
 
-class Deep(NamedTuple):
+class Unfinished(NamedTuple):
     """The budget ended; how far the search had come at best."""
 
     steps: int
@@ -56,7 +56,7 @@ AT_ONCE = 200
 
 def search_orders(
     search: Steps, budget: int, order: dict[int, tuple[int, ...]]
-) -> Placed | Stuck | Deep:
+) -> Placed | Stuck | Unfinished:
     """Search depth first; ``order``: nodes that must come before another, whatever else holds.
 
     A step is one node tried, or some that were looked at.
@@ -69,7 +69,7 @@ def search_orders(
     steps = 0
     deepest = -1
     stuck_at: tuple[int, ...] = ()
-    kinship: Kinship | None = None
+    shown_bits: ShownBits | None = None
     while stack:
         state = stack.pop()
         low, mask, now, live, floor, born, gaps, trail = state
@@ -79,7 +79,7 @@ def search_orders(
         memo[key] = now
         steps += 1
         if steps > budget:
-            return Deep(steps - 1, deepest, stuck_at)
+            return Unfinished(steps - 1, deepest, stuck_at)
         # The nodes that may come next: begun before any other must have ended.
         pending: list[int] = []
         deadline = NEVER
@@ -118,9 +118,9 @@ def search_orders(
             and not (j in order and _waits(order[j], low, mask))
         ]  # fmt: skip
         if len(chosen) > 1 and steps > AT_ONCE:
-            if kinship is None:
-                kinship = Kinship(nodes)
-            chosen = kinship.fitting(chosen, live, low, mask)
+            if shown_bits is None:
+                shown_bits = ShownBits(nodes)
+            chosen = shown_bits.fitting(chosen, live, low, mask)
         children: list[tuple[int, int, State]] = []
         for j in chosen:
             search.children(state, j, pending, deadline, children)
@@ -131,7 +131,7 @@ def search_orders(
     return Stuck(stuck_at, steps)
 
 
-class Kinship:
+class ShownBits:
     """Which nodes show what, as bits: rules out what cannot come next before it is tried."""
 
     def __init__(self, nodes: Nodes) -> None:

@@ -25,7 +25,7 @@ class Conflict(Exception):
         self.operations = tuple(dict.fromkeys(operations))
 
 
-class Unfit(Exception):
+class NeedsSearch(Exception):
     """The history holds something that only the generic search decides."""
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deadheat.check.decide.lives import NEVER, Conflict, Unfit
+from deadheat.check.decide.lives import NEVER, Conflict, NeedsSearch
 from deadheat.model.history import Found, Listed, Ok, Operation
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def adopt(lives: Lives, *, strict_delete: bool) -> None:
         title = op.invocation.title
         if title is not None:
             if title in tagged:
-                raise Unfit
+                raise NeedsSearch
             tagged[title] = op
     shown = seen_titles(lives, {life.session for life in lives.orphans})
     strangers: list[Life] = []  # show a title that no call writes: made by an untitled create
@@ -53,7 +53,7 @@ def adopt(lives: Lives, *, strict_delete: bool) -> None:
     free = [op for op in creates if op.invocation.title not in taken]
     untitled = [op for op in free if op.invocation.title is None]
     if strangers and silent and len(untitled) < len(free):
-        raise Unfit
+        raise NeedsSearch
     _share(lives, strangers + silent, untitled if strangers else free, strict_delete=strict_delete)
 
 

@@ -17,7 +17,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from deadheat.check.decide.lifetimes import judge_life
-from deadheat.check.decide.lives import BEFORE, NEVER, Conflict, Unfit
+from deadheat.check.decide.lives import BEFORE, NEVER, Conflict, NeedsSearch
 from deadheat.model.history import Found, Listed, Ok, Operation
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Value:
 def read_values(lives: Lives) -> dict[str, list[Value]]:
     """The values of every session with more than one, the first one first.
 
-    Raises ``Conflict`` when one session's titles contradict each other, ``Unfit``
+    Raises ``Conflict`` when one session's titles contradict each other, ``NeedsSearch``
     when who wrote what is not known.
     """
     suspects = {
@@ -109,7 +109,7 @@ def _values_of(life: Life, sightings: list[tuple[str, Operation]]) -> list[Value
         title = op.invocation.title
         certain = isinstance(op.outcome, Ok) and op.return_ns is not None
         if title is None or title in by_title or title == life.title:
-            raise Unfit
+            raise NeedsSearch
         if certain or title in titles:
             value = by_title[title] = Value((life.session, title), op.call_ns, op)
             value.early = op.return_ns if certain and op.return_ns is not None else NEVER

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from deadheat.check.decide.list_nodes import Nodes, Token
 
 
-class Circle(Exception):
+class Cycle(Exception):
     """The forced relations contradict each other."""
 
 
 def forced(nodes: Nodes, chosen: Sequence[int]) -> dict[int, tuple[int, ...]]:
     """For each of the ``chosen`` nodes those that must come before it.
 
-    Raises ``Circle``. Time grows with the square of their number.
+    Raises ``Cycle``. Time grows with the square of their number.
     """
     plain = [j for j in chosen if nodes.about[j] is None and not nodes.wild[j]]
     tokens: dict[Token, int] = {}
@@ -56,7 +56,7 @@ def forced(nodes: Nodes, chosen: Sequence[int]) -> dict[int, tuple[int, ...]]:
             second = low.bit_length() - 1
             new = firsts & ~before[second]
             if new & low:
-                raise Circle
+                raise Cycle
             before[second] |= new
             while new:
                 one = new & -new
@@ -79,7 +79,7 @@ def forced(nodes: Nodes, chosen: Sequence[int]) -> dict[int, tuple[int, ...]]:
     while work:
         i, j = work.pop()
         if before[i] >> j & 1:
-            raise Circle
+            raise Cycle
         add(before[i] | 1 << i, 1 << j)
         fresh = members[i] & ~members[j] & ~dead[j]
         dead[j] |= fresh

@@ -6,7 +6,7 @@ Rules
 - A pure read that fits the state at hand is placed at once: it changes nothing,
   so placing it earlier than another order would never hurts (Lowe 2017). So is a
   mark of what only makes more answers possible (``Begun``).
-- Where the model says who is there (``Standing``): the writes that lead to the nearest list are
+- Where the model says who is there (``SessionView``): the writes that lead to the nearest list are
   tried first; and what ends a session for good waits for every answer that still shows it. Of what
   is there and still to be shown no two lists may each lack something that the other shows.
 - Memo on (operations placed, state): Wing & Gong 1993 as improved by Lowe 2017.
@@ -71,7 +71,7 @@ class OutOfBudget:
 
 
 @runtime_checkable
-class Standing(Protocol[T]):
+class SessionView(Protocol[T]):
     """What a model of sessions may say of a state beside its steps."""
 
     @property
@@ -90,7 +90,7 @@ class Standing(Protocol[T]):
 
 def find_order(history: History, model: Model[S], budget: int) -> Order | NoOrder | OutOfBudget:
     """Search for an order of ``history`` that ``model`` accepts, in at most ``budget`` steps."""
-    return _Search(history, model, budget).run()
+    return _OrderSearch(history, model, budget).run()
 
 
 def may_be_dropped(op: Operation) -> bool:
@@ -100,7 +100,7 @@ def may_be_dropped(op: Operation) -> bool:
     return isinstance(op.outcome, Info) and only_reads(op)
 
 
-class _Search(Generic[S]):
+class _OrderSearch(Generic[S]):
     def __init__(self, history: History, model: Model[S], budget: int) -> None:
         kept = [op for op in history.operations if not may_be_dropped(op)]
         self.ops = sorted(kept, key=lambda op: (op.call_ns, op.index))
@@ -109,7 +109,7 @@ class _Search(Generic[S]):
         self.steps = 0
         self.seen: set[tuple[int, S]] = set()
         self.longest: tuple[int, ...] = ()
-        self.standing: Standing[S] | None = model if isinstance(model, Standing) else None
+        self.standing: SessionView[S] | None = model if isinstance(model, SessionView) else None
         self.lists: list[tuple[int, frozenset[str]]] = []  # by bit: what they show
         self.shows: dict[str, int] = {}  # by session: the answers that show it, as bits
         if self.standing is not None:

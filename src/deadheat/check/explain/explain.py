@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from deadheat.check.decide.legality import Allowance, contradicts
 from deadheat.check.decide.lifetimes import read_lives
-from deadheat.check.decide.lives import Conflict, Life, Unfit
+from deadheat.check.decide.lives import Conflict, Life, NeedsSearch
 from deadheat.check.decide.wing_gong import NoOrder, find_order
 from deadheat.check.explain.classify import name
-from deadheat.check.explain.levels import Rung, smallest_slack_ns, strongest_held
+from deadheat.check.explain.levels import Level, smallest_slack_ns, strongest_held
 from deadheat.check.explain.minimal_core import around, find_witness, first_impossible, indices
 from deadheat.check.explain.refutation import prove
 from deadheat.check.explain.repairs import is_result
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 S = TypeVar("S")
 
-# Up to here the whole history is judged again for the rungs of the ladder and for its
+# Up to here the whole history is judged again for the levels that still held and for its
 # first impossible answer: some tens of checks of about 5 µs for each operation.
 WHOLE = 400
 # Up to here the slack of its reads is looked for: some twenty checks more, of a history in which
@@ -81,9 +81,9 @@ def explain(
     held, slack = "", None
     if len(history.operations) <= WHOLE:
         first = first_impossible(history, lambda part: contradicts(part, promises, left))
-        rung = strongest_held(history, promises, min(budget, ASIDE))
-        held = "" if rung is None else rung.value
-        if rung in (Rung.SESSION, Rung.EVENTUAL) and len(history.operations) <= SLACK:
+        level = strongest_held(history, promises, min(budget, ASIDE))
+        held = "" if level is None else level.value
+        if level in (Level.SESSION, Level.EVENTUAL) and len(history.operations) <= SLACK:
             slack = smallest_slack_ns(history, promises, min(budget, ASIDE))
     return Divergence(
         history=whole,
@@ -150,7 +150,7 @@ def _list_diffs(history: History, core: History, promises: Promises) -> tuple[Li
             lives = read_lives(
                 others, core.existing, strict_delete=promises.delete is DeletePromise.EXACTLY_ONCE
             ).by_id
-        except (Conflict, Unfit):
+        except (Conflict, NeedsSearch):
             continue
         call, end = op.call_ns, op.return_ns or 0
         must = {

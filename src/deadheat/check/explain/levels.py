@@ -1,8 +1,8 @@
 """What still held: weaker and weaker promises, and how stale the reads were.
 
 Rules
-- Each rung asks less than the one above it, but for *session guarantees*, which no
-  rung below implies: they are what each client alone may expect.
+- Each level asks less than the one above it, but for *session guarantees*, which no
+  level below implies: they are what each client alone may expect.
 - Deletes keep the promise that the target made; only lists and reads are weakened.
 - Pure and exact, like the checker: the smallest slack is found by binary search, as a
   history that passes with some slack passes with more.
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Rung(StrEnum):
-    """Strongest first."""
+class Level(StrEnum):
+    """What a history still keeps to; the strongest first."""
 
     SNAPSHOT = "L1 lists and reads linearizable"
     PER_SESSION = "L2 linearizable, lists per session"
@@ -45,30 +45,30 @@ class Rung(StrEnum):
     NONE = "none of them"
 
 
-def strongest_held(history: History, promises: Promises, budget: int) -> Rung | None:
-    """The first rung on which ``history`` is known to be legal, in ``budget`` steps for each.
+def strongest_held(history: History, promises: Promises, budget: int) -> Level | None:
+    """The first level on which ``history`` is known to be legal, in ``budget`` steps for each.
 
-    None: on no rung, and for one of them the steps did not do.
+    None: on no level, and for one of them the steps did not do.
     """
     promises = replace(promises, get=Shows.LINEARIZABLE)
     weak = replace(promises, list=ListPromise.PER_SESSION)
     unknown = False
-    for rung, promised in (
-        (Rung.SNAPSHOT, replace(promises, list=ListPromise.SNAPSHOT)),
-        (Rung.PER_SESSION, weak),
-        (Rung.SESSION, None),
-        (Rung.EVENTUAL, replace(weak, reads=Shows.EVENTUAL, slack_ns=None)),
-        (Rung.QUIESCENT, replace(weak, reads=Shows.QUIESCENT)),
+    for level, promised in (
+        (Level.SNAPSHOT, replace(promises, list=ListPromise.SNAPSHOT)),
+        (Level.PER_SESSION, weak),
+        (Level.SESSION, None),
+        (Level.EVENTUAL, replace(weak, reads=Shows.EVENTUAL, slack_ns=None)),
+        (Level.QUIESCENT, replace(weak, reads=Shows.QUIESCENT)),
     ):
         if promised is None:
             if session_guarantees_hold(history):
-                return rung
+                return level
             continue
         answer = legal(history, promised, budget)
         if isinstance(answer, Order):
-            return rung
+            return level
         unknown = unknown or isinstance(answer, OutOfBudget)
-    return None if unknown else Rung.NONE
+    return None if unknown else Level.NONE
 
 
 def smallest_slack_ns(history: History, promises: Promises, budget: int) -> int | None:

@@ -37,7 +37,7 @@ HEARD_WITHIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class EventReport:
     """What one event says of one session."""
 
     change: Change
@@ -53,7 +53,7 @@ class EventWire(Protocol):
         """What to GET, relative to the base URL."""
         ...
 
-    def news(self, event: str, text: str) -> News | None:
+    def news(self, event: str, text: str) -> EventReport | None:
         """What an event (its name, its data) says; None: nothing about a session."""
         ...
 

@@ -123,7 +123,7 @@ def reap_adopted() -> None:
             time.sleep(LOOK_AGAIN_S)
 
 
-class Kept:
+class KeptServer:
     """The server, and the thread that watches it."""
 
     def __init__(self, order: dict[str, object]) -> None:
@@ -169,13 +169,13 @@ def main() -> None:
     parent, grace_s, stop = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
     adopt_orphans()
     home = tempfile.mkdtemp(prefix="deadheat-", dir=parent)
-    kept: Kept | None = None
+    kept: KeptServer | None = None
     try:
         report(home=home)
         order = sys.stdin.buffer.readline()
         if order.endswith(b"\n"):  # else deadheat ended before or while giving it
             try:
-                kept = Kept(json.loads(order))
+                kept = KeptServer(json.loads(order))
             except OSError as error:
                 report(refused=error.strerror or str(error))
             else:

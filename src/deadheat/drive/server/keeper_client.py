@@ -16,7 +16,7 @@ from typing import Any, Self
 from deadheat.drive.server import keeper
 
 
-class Keeping:
+class KeeperClient:
     """One keeper process and its reports. Call ``drain`` before reading a report."""
 
     def __init__(self, grace_s: float, stop: int) -> None:

@@ -30,7 +30,7 @@ import httpx
 from deadheat.drive.masking import Mask
 from deadheat.drive.server import keeper
 from deadheat.drive.server.home import LOG, GitFailed, environment, furnish, make_work_tree
-from deadheat.drive.server.keeper_client import Keeping
+from deadheat.drive.server.keeper_client import KeeperClient
 from deadheat.errors import StartFailed
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class ServerProcess:
         self._choose_port = choose_port
         self._ends_s = ends_s
         self._now_s = now_s
-        self._keeping: Keeping | None = None
+        self._keeping: KeeperClient | None = None
         self._home: Path | None = None
         self._ended_with: int | None = None
         self._last_tail = ""
@@ -236,7 +236,7 @@ class ServerProcess:
 
     async def _start_once(self, port: int) -> str:
         give_up_at = time.monotonic() + self._launch.ready_within_s
-        self._keeping = keeping = Keeping(self._launch.stop_within_s, self._launch.stop)
+        self._keeping = keeping = KeeperClient(self._launch.stop_within_s, self._launch.stop)
         await self._reported(keeping, lambda: keeping.home, give_up_at)
         assert keeping.home is not None
         self._home = home = Path(keeping.home)
@@ -254,7 +254,7 @@ class ServerProcess:
         self._check_running()  # or somebody else has answered on that port
         return base_url
 
-    def _order(self, keeping: Keeping, home: Path, port: int, workdir: Path) -> None:
+    def _order(self, keeping: KeeperClient, home: Path, port: int, workdir: Path) -> None:
         def filled(text: str) -> str:
             return text.replace("{port}", str(port)).replace("{home}", str(home))
 
@@ -268,7 +268,7 @@ class ServerProcess:
             raise self._failed("its keeper process was killed", "start deadheat again")
 
     async def _reported(
-        self, keeping: Keeping, wanted: Callable[[], object], give_up_at: float
+        self, keeping: KeeperClient, wanted: Callable[[], object], give_up_at: float
     ) -> None:
         """Wait until the keeper has reported what is wanted."""
         await _until(
@@ -368,7 +368,7 @@ async def _until(true: Callable[[], bool], within_s: float) -> bool:
     return True
 
 
-async def _stand_in(keeping: Keeping, stop: signal.Signals, grace_s: float) -> None:
+async def _stand_in(keeping: KeeperClient, stop: signal.Signals, grace_s: float) -> None:
     """End the server's group in the keeper's stead: it was killed."""
     pid = keeping.pid
     if pid is None or not keeper.signal_group(pid, stop):

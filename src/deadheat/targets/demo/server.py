@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING or __package__:
-    from deadheat.targets.demo.session_http import Collection, options, pause, serve
+    from deadheat.targets.demo.session_http import SessionCollection, options, pause, serve
 else:  # by path: this interpreter may not know the package
     sys.path.append(str(Path(__file__).parent))
-    from session_http import Collection, options, pause, serve
+    from session_http import SessionCollection, options, pause, serve
 
 # Between a scan's listing and its reads: the width of the race. Divided by the
 # spread of the scan's length it gives the ghost's rate at a good offset: up to a
@@ -41,7 +41,7 @@ class Vanished(Exception):
     """A session that was listed a moment ago is not there to be read."""
 
 
-class Sessions(Collection):
+class DemoSessions(SessionCollection):
     """The collection. ``correct`` says whether a scan survives what vanishes."""
 
     def __init__(self, correct: bool, rng: random.Random) -> None:
@@ -69,7 +69,7 @@ class Sessions(Collection):
 def main() -> None:
     """The command line."""
     args = options("deadheat's demo session server").parse_args()
-    serve(lambda: Sessions(args.correct, random.Random()), "demo server", args.port)
+    serve(lambda: DemoSessions(args.correct, random.Random()), "demo server", args.port)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """OpenCode's session API in small: what the demo and the planted test servers share.
 
 Rules
-- ``Collection`` is correct: each call takes effect in one step of the event
+- ``SessionCollection`` is correct: each call takes effect in one step of the event
   loop. A server with a planted race overrides one of its methods.
 - HTTP is parsed by h11; a client's mistake is a 4xx with a JSON body.
 - Imports nothing of deadheat, so a server that runs by path needs only this file.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Json: TypeAlias = dict[str, Any] | list[Any] | bool
 Session: TypeAlias = dict[str, Any]
-Sessions: TypeAlias = list[Session]  # inside a class, ``list`` is the call
+SessionList: TypeAlias = list[Session]  # inside a class, ``list`` is the call
 
 # A body larger than this is refused: titles are short.
 BODY_LIMIT = 64 * 1024
@@ -37,7 +37,7 @@ LINGER_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """A status, its JSON body, and whether the connection ends with it."""
 
     status: int
@@ -60,9 +60,9 @@ class Missing(Refused):
         super().__init__(404, "NotFoundError", f"no session {sid}")
 
 
-def problem(status: int, name: str, message: str, *, close: bool = False) -> Answer:
+def problem(status: int, name: str, message: str, *, close: bool = False) -> HttpAnswer:
     """An error answer in OpenCode's shape."""
-    return Answer(status, {"name": name, "data": {"message": message}}, close)
+    return HttpAnswer(status, {"name": name, "data": {"message": message}}, close)
 
 
 async def pause(us: float) -> None:
@@ -85,7 +85,7 @@ def new_session(sid: str, title: str | None) -> Session:
     }
 
 
-class Collection:
+class SessionCollection:
     """The sessions, newest last. ``correct``: without whatever race a subclass plants.
 
     Every method may raise ``Refused``; anything else that it raises is a 500.
@@ -126,7 +126,7 @@ class Collection:
             raise Missing(sid)
         return self.stored[sid]
 
-    async def list(self) -> Sessions:
+    async def list(self) -> SessionList:
         """All sessions at this moment, newest first."""
         return [*reversed(self.stored.values())]
 
@@ -138,7 +138,7 @@ class Collection:
         self.add(session)
         return session
 
-    async def children(self, sid: str) -> Sessions:
+    async def children(self, sid: str) -> SessionList:
         """The sessions directly below one. Raises ``Missing``."""
         if sid not in self.stored:
             raise Missing(sid)
@@ -173,7 +173,7 @@ class Collection:
         """A new session with the title of another. Raises ``Missing`` when that is not there."""
         if sid not in self.stored:
             raise Missing(sid)
-        return await Collection.create(self, f"{self.stored[sid]['title']} (fork)")
+        return await SessionCollection.create(self, f"{self.stored[sid]['title']} (fork)")
 
     async def rename(self, sid: str, title: str | None) -> Session:
         """Give a session another title (None: keep it). Raises ``Missing``."""
@@ -185,17 +185,17 @@ class Collection:
         return self.stored[sid]
 
 
-async def answer(sessions: Collection, method: str, path: str, body: bytes) -> Answer:
+async def answer(sessions: SessionCollection, method: str, path: str, body: bytes) -> HttpAnswer:
     """What one request gets."""
     try:
-        return Answer(200, await _result(sessions, method, path, body))
+        return HttpAnswer(200, await _result(sessions, method, path, body))
     except Refused as refused:
         return refused.answer
     except Exception as error:  # noqa: BLE001 - a server answers 500 to whatever it did not foresee
         return problem(500, "UnknownError", repr(error))
 
 
-async def _result(sessions: Collection, method: str, path: str, body: bytes) -> Json:
+async def _result(sessions: SessionCollection, method: str, path: str, body: bytes) -> Json:
     parts = path.partition("?")[0].strip("/").split("/")
     match method, parts:
         case "GET", ["global", "health"]:
@@ -236,11 +236,14 @@ def _text(body: bytes, name: str) -> str | None:
     return said
 
 
-class Client:
+class Connection:
     """One connection: h11 on one side, asyncio's streams on the other."""
 
     def __init__(
-        self, sessions: Collection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        sessions: SessionCollection,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
         self._sessions = sessions
         self._reader = reader
@@ -323,7 +326,7 @@ class Client:
             self._http.receive_data(await self._reader.read(CHUNK))
         return event  # type: ignore[return-value]  # NEED_DATA is excluded above
 
-    async def _send(self, method: bytes, given: Answer) -> None:
+    async def _send(self, method: bytes, given: HttpAnswer) -> None:
         """Write an answer in one piece."""
         if self._http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             return  # the mistake came after the answer began
@@ -339,14 +342,14 @@ class Client:
         await self._writer.drain()
 
 
-async def run(sessions: Collection, name: str, port: int) -> None:
+async def run(sessions: SessionCollection, name: str, port: int) -> None:
     """Serve on loopback until SIGTERM or SIGINT. Raises OSError when the port is taken."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     server = await asyncio.start_server(
-        lambda reader, writer: Client(sessions, reader, writer).serve(), "127.0.0.1", port
+        lambda reader, writer: Connection(sessions, reader, writer).serve(), "127.0.0.1", port
     )
     bound = server.sockets[0].getsockname()[1]
     print(f"{name} listening on http://127.0.0.1:{bound}", flush=True)
@@ -362,7 +365,7 @@ def options(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def serve(make: Callable[[], Collection], name: str, port: int) -> None:
+def serve(make: Callable[[], SessionCollection], name: str, port: int) -> None:
     """Run until told to stop; a port that cannot be had is one line and exit 1."""
 
     async def whole() -> None:

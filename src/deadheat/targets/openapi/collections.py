@@ -36,7 +36,7 @@ _MOST_TOLD = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class ApiOperation:
     """One call of the document: ``body`` a sample of what is sent, ``answer`` the schema of it."""
 
     method: str
@@ -47,16 +47,16 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Collection:
+class ApiCollection:
     """``item`` is the path of one, with its parameter spelt ``{id}``. ``title``: "" where none."""
 
     path: str
     item: str
-    create: Operation
-    get: Operation
-    list: Operation
-    delete: Operation
-    rename: Operation | None
+    create: ApiOperation
+    get: ApiOperation
+    list: ApiOperation
+    delete: ApiOperation
+    rename: ApiOperation | None
     title: str
     id: str
     items: str
@@ -101,7 +101,7 @@ def base_path(document: dict[str, Any]) -> str:
     return path if re.fullmatch(r"(/[^\s?#{}]+)*", path) else ""
 
 
-def collections(document: dict[str, Any]) -> tuple[Collection, ...]:
+def collections(document: dict[str, Any]) -> tuple[ApiCollection, ...]:
     """Every collection, the likeliest first: of the fewest path parts, with a title to rename."""
     paths = {path: item for path, item in _map(document.get("paths")).items() if _is_map(item)}
     found = []
@@ -118,7 +118,7 @@ def collections(document: dict[str, Any]) -> tuple[Collection, ...]:
     return tuple(sorted(found, key=lambda one: (one.path.count("/"), not one.title, one.path)))
 
 
-def _collection(path: str, below: str, whole: dict[str, Any], one: dict[str, Any]) -> Collection:
+def _collection(path: str, below: str, whole: dict[str, Any], one: dict[str, Any]) -> ApiCollection:
     item = _PARAMETER.sub("{id}", below)
     parameter = _PARAMETER.search(below)
     create, got = _operation("POST", path, whole["post"]), _operation("GET", item, one["get"])
@@ -135,16 +135,16 @@ def _collection(path: str, below: str, whole: dict[str, Any], one: dict[str, Any
         body = {**(body if isinstance(body, dict) else {}), title: "{title}"}
     rename = next(
         (
-            Operation(method.upper(), item, _renaming(one[method], title, body), None, ())
+            ApiOperation(method.upper(), item, _renaming(one[method], title, body), None, ())
             for method in ("patch", "put")
             if title and method in one and title in _properties(_body_schema(one[method]))
         ),
         None,
     )
-    return Collection(
+    return ApiCollection(
         path,
         item,
-        Operation("POST", path, body, create.answer, create.done),
+        ApiOperation("POST", path, body, create.answer, create.done),
         got,
         listed,
         _operation("DELETE", item, one["delete"]),
@@ -155,7 +155,7 @@ def _collection(path: str, below: str, whole: dict[str, Any], one: dict[str, Any
     )
 
 
-def _operation(method: str, path: str, said: Any) -> Operation:
+def _operation(method: str, path: str, said: Any) -> ApiOperation:
     done, answer = [], None
     for status, response in _map(_map(said).get("responses")).items():
         if re.fullmatch(r"2\d\d", str(status), re.ASCII):
@@ -163,7 +163,7 @@ def _operation(method: str, path: str, said: Any) -> Operation:
             answer = answer or _schema(response)
     schema = _body_schema(said)
     body = None if schema is None or method in ("GET", "DELETE") else _sample(schema)
-    return Operation(method, path, body, answer, tuple(sorted(done)))
+    return ApiOperation(method, path, body, answer, tuple(sorted(done)))
 
 
 def _renaming(said: Any, title: str, created: Any) -> Any:

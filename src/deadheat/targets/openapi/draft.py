@@ -12,13 +12,13 @@ from deadheat.drive.draft import Draft, Sent
 if TYPE_CHECKING:
     from tomlkit.items import Table
 
-    from deadheat.targets.openapi.collections import Collection, Operation
+    from deadheat.targets.openapi.collections import ApiCollection, ApiOperation
 
 
-def draft_of(found: Collection, before: str) -> Draft:
+def draft_of(found: ApiCollection, before: str) -> Draft:
     """What the document says. ``before``: what comes before every path."""
 
-    def sent(one: Operation) -> Sent:
+    def sent(one: ApiOperation) -> Sent:
         return Sent(one.method, before + one.path, one.body)
 
     calls = (("create", found.create), ("get", found.get), ("list", found.list))

@@ -22,7 +22,7 @@ from deadheat.model.history import MAKING, Kind
 from deadheat.targets.profile.pages import DeclaredPages, PagesTable
 from deadheat.targets.profile.places import place
 from deadheat.targets.profile.table import Table
-from deadheat.targets.profile.wire import Exchange
+from deadheat.targets.profile.wire import CallFormat
 
 Status = Annotated[int, Field(ge=200, le=599)]
 REQUEST = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/\S*)\Z")
@@ -86,11 +86,11 @@ class CallTable(Table):
             place(getattr(self, word, None) or "")
         return self
 
-    def exchange(self, kind: Kind) -> Exchange:
+    def exchange(self, kind: Kind) -> CallFormat:
         """The same as the wire reads it."""
         method, path = self.request.split(" ", 1)
         exists = frozenset(getattr(self, "exists", ()))
-        return Exchange(
+        return CallFormat(
             kind,
             method,
             path,
@@ -228,7 +228,7 @@ class Calls(Table):
         """Does it say at least a title, by which the session may be known?"""
         return bool({"id", "title"} & _placeholders(self.create))
 
-    def exchanges(self) -> tuple[Exchange, ...]:
+    def exchanges(self) -> tuple[CallFormat, ...]:
         """The same as the wire reads them."""
         calls: tuple[tuple[Kind, CallTable | None], ...] = (
             (Kind.CREATE, self.create),

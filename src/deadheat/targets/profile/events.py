@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deadheat.drive.events.listener import News
+from deadheat.drive.events.listener import EventReport
 from deadheat.targets.profile.places import place
 from deadheat.targets.profile.wire import session_id_of
 
@@ -31,7 +31,7 @@ class DeclaredEvents:
     title_at: str | None = None
     name_at: str | None = None
 
-    def news(self, event: str, text: str) -> News | None:
+    def news(self, event: str, text: str) -> EventReport | None:
         """What an event says of a session, None when it is about something else."""
         try:
             told = json.loads(text)
@@ -42,7 +42,7 @@ class DeclaredEvents:
             session = session_id_of(place(self.id_at).of(told))
         except (ValueError, RecursionError, LookupError, TypeError):
             return None
-        return News(change, session, self._title(told))
+        return EventReport(change, session, self._title(told))
 
     def _title(self, told: object) -> str | None:
         if self.title_at is None:

@@ -34,7 +34,7 @@ def parsed(body: bytes) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ValuePath:
     """A path, read once. ``place`` makes it.
 
     ``of`` finds what stands there, ``array`` an array: the one that stands there, or all that a
@@ -46,11 +46,11 @@ class Place:
 
 
 @cache
-def place(path: str) -> Place:
+def place(path: str) -> ValuePath:
     """The place that a path names. Raises ``ValueError`` for what is no JSONPath."""
     if not path.startswith("$"):
         dotted = _dotted(tuple(path.split(".")) if path else ())
-        return Place(dotted, lambda answer: _array(dotted(answer)))
+        return ValuePath(dotted, lambda answer: _array(dotted(answer)))
     try:
         query = jsonpath.compile(path)
     except (jsonpath.JSONPathError, RecursionError) as exc:
@@ -62,8 +62,8 @@ def place(path: str) -> Place:
         return _only(query, answer)
 
     if query.singular_query():
-        return Place(of, lambda answer: _array(of(answer)))
-    return Place(of, lambda answer: _all(query, answer))
+        return ValuePath(of, lambda answer: _array(of(answer)))
+    return ValuePath(of, lambda answer: _all(query, answer))
 
 
 def _dotted(keys: tuple[str, ...]) -> Callable[[Any], Any]:

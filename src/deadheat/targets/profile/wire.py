@@ -44,7 +44,7 @@ from deadheat.model.history import (
     Undeclared,
     Unknown,
 )
-from deadheat.targets.profile.places import NoJson, Place, parsed, place
+from deadheat.targets.profile.places import NoJson, ValuePath, parsed, place
 
 _PLACEHOLDER = re.compile(r"\{(id|title|parent)\}")
 # Ids that a path takes as they are.
@@ -55,7 +55,7 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]").search
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class CallFormat:
     """One kind of call: its request template, and where its answer has what is wanted.
 
     ``done`` empty: any 2xx. ``refused``: it did nothing. ``unknown``: nobody knows what it did.
@@ -94,12 +94,14 @@ class ProfileWire:
         self,
         name: str,
         base_path: str,
-        exchanges: tuple[Exchange, ...],
+        exchanges: tuple[CallFormat, ...],
         id_pattern: re.Pattern[str] | None = None,
         error_at: str | None = None,
     ) -> None:
         self.name = name
-        self._calls = tuple((one.kind, one.below, _Call(base_path, one)) for one in exchanges)
+        self._calls = tuple(
+            (one.kind, one.below, _PreparedCall(base_path, one)) for one in exchanges
+        )
         self._id_pattern = id_pattern
         self._error_at = None if error_at is None else place(error_at)
 
@@ -146,7 +148,7 @@ class ProfileWire:
         except (LookupError, TypeError, ValueError):
             return Info(Unknown.GARBLED, f"{status} of another shape")
 
-    def _other(self, declared: Exchange, status: int, body: bytes) -> Outcome:
+    def _other(self, declared: CallFormat, status: int, body: bytes) -> Outcome:
         if status in declared.exists:
             return Ok(Exists())
         if status in declared.absent:
@@ -159,7 +161,7 @@ class ProfileWire:
             return Info(Unknown.SERVER_ERROR, self._error(body))
         return Ok(Undeclared(status, self._error(body)))
 
-    def _call(self, invocation: Invocation) -> _Call:
+    def _call(self, invocation: Invocation) -> _PreparedCall:
         below = invocation.kind is Kind.CREATE and invocation.parent is not None
         for kind, makes_below, call in self._calls:  # faster than to hash an enum
             if kind is invocation.kind and makes_below is below:
@@ -168,7 +170,7 @@ class ProfileWire:
         raise ValueError(f"the profile {self.name} has no {invocation.kind}{child}")
 
     def _result(
-        self, invocation: Invocation, call: _Call, body: bytes, location: str | None
+        self, invocation: Invocation, call: _PreparedCall, body: bytes, location: str | None
     ) -> Result:
         answer: Any = None
         if call.reads or call.exchange.answer is not None:
@@ -195,7 +197,9 @@ class ProfileWire:
             case _:
                 assert_never(kind)
 
-    def _made(self, invocation: Invocation, call: _Call, answer: Any, location: str | None) -> str:
+    def _made(
+        self, invocation: Invocation, call: _PreparedCall, answer: Any, location: str | None
+    ) -> str:
         if call.exchange.id_in_location:
             made = self._id(_last_part(location))
         elif call.exchange.id_at is None:
@@ -206,7 +210,7 @@ class ProfileWire:
             raise ValueError("another session answered")
         return made
 
-    def _entries(self, call: _Call, answer: Any) -> tuple[Seen, ...]:
+    def _entries(self, call: _PreparedCall, answer: Any) -> tuple[Seen, ...]:
         id_at, title_at, session = call.id_at.of, call.title_at, self._id
         found = []
         for item in call.items_at.array(answer):
@@ -251,7 +255,7 @@ class _Template:
         return "".join([known[p] if n % 2 else p for n, p in enumerate(self.parts)])
 
 
-class _Call:
+class _PreparedCall:
     """An exchange, made ready."""
 
     __slots__ = (
@@ -259,7 +263,7 @@ class _Call:
         "repeats_id", "title_at",
     )  # fmt: skip
 
-    def __init__(self, base_path: str, exchange: Exchange) -> None:
+    def __init__(self, base_path: str, exchange: CallFormat) -> None:
         self.exchange = exchange
         self.method = exchange.method
         self.path = _Template(_PLACEHOLDER.split(base_path + exchange.path))
@@ -323,7 +327,7 @@ def session_id_of(found: Any) -> str:
     return found
 
 
-def _title(item: Any, at: Place | None) -> str | None:
+def _title(item: Any, at: ValuePath | None) -> str | None:
     if at is None:
         return None
     title = at.of(item)

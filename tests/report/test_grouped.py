@@ -10,7 +10,7 @@ from tests.examples import example
 from tests.programs import TWO_DELETES, A, B, C, one
 from tests.report.test_html import record
 
-from deadheat.files.results import CampaignFinding, kindred
+from deadheat.files.results import CampaignFinding, grouped
 from deadheat.model.program import Create, Delete, Get, Program
 from deadheat.model.verdict import Anomaly
 from deadheat.report.campaign import campaign_text
@@ -47,7 +47,7 @@ NAMED = finding("named", racing((Delete(A),), (Delete(B),)), 1, anomaly=Anomaly.
 
 
 def keys(findings: list[CampaignFinding]) -> list[tuple[str, list[str]]]:
-    return [(kin.head.key, [one.key for one in kin.variants]) for kin in kindred(findings)]
+    return [(group.head.key, [one.key for one in group.variants]) for group in grouped(findings)]
 
 
 def test_what_races_more_is_a_variant_whichever_came_first() -> None:
@@ -66,9 +66,9 @@ def test_nothing_is_a_variant_of_what_is_not_shrunk() -> None:
 
 def test_none_is_lost() -> None:
     everything = [SMALL, MORE, RAW, ELSE, NAMED]
-    kept = [one for kin in kindred(everything) for one in (kin.head, *kin.variants)]
+    kept = [one for group in grouped(everything) for one in (group.head, *group.variants)]
     assert sorted(f.key for f in kept) == sorted(f.key for f in everything)
-    assert kindred([]) == ()
+    assert grouped([]) == ()
 
 
 def test_a_sequential_bug_is_no_head_of_races() -> None:
