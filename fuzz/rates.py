@@ -30,11 +30,12 @@ import httpx
 
 from deadheat.check.checker import check
 from deadheat.drive.binding import TrialRun
+from deadheat.drive.client import Reply
 from deadheat.drive.live import LiveTarget, open_target
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.wire.outcome import outcome_of_error
 from deadheat.files import artifact as artifacts
-from deadheat.model.history import Created, History, Info, Invocation, Kind, Ok, Outcome
+from deadheat.model.history import Created, History, Info, Invocation, Kind, Ok
 from deadheat.model.program import Program, structure
 from deadheat.model.release import missed_rounds
 from deadheat.report.diagram import program_lines, text
@@ -74,7 +75,7 @@ class Plain:
 
     async def exchange(
         self, _client: LaneClient, invocation: Invocation, _held: tuple[Gate, int] | None = None
-    ) -> tuple[Outcome, int, int | None, int | None]:
+    ) -> Reply:
         """See ``drive.binding.Exchange``."""
         self.ownership.permit(invocation)
         asked = self._wire.encode(invocation)
@@ -85,13 +86,13 @@ class Plain:
                 asked.method, asked.path, content=asked.body, headers=headers
             )
         except httpx.RequestError as exc:
-            return outcome_of_error(exc), call_ns, None, None
+            return Reply(outcome_of_error(exc), call_ns, None, None, exc)
         return_ns = time.monotonic_ns()
         outcome = self._wire.decode(invocation, answer.status_code, answer.content)
         if isinstance(outcome, Ok) and isinstance(outcome.result, Created):
             self.ownership.adopt(outcome.result.session)
         known = None if isinstance(outcome, Info) else return_ns
-        return outcome, call_ns, known, answer.status_code
+        return Reply(outcome, call_ns, known, answer.status_code, answer)
 
 
 class Gathered(TrialRun):

@@ -52,6 +52,7 @@ from deadheat.model.program import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from deadheat.drive.client import Reply
     from deadheat.drive.ownership import Ownership
     from deadheat.drive.wire.lane import LaneClient
     from deadheat.model.release import Release
@@ -76,8 +77,8 @@ class TrialSender(Protocol):
 
     async def exchange(
         self, client: LaneClient, invocation: Invocation, held: tuple[Gate, int] | None = None
-    ) -> tuple[Outcome, int, int | None, int | None]:
-        """One request: outcome, call_ns, return_ns, status."""
+    ) -> Reply:
+        """One call."""
         ...
 
 
@@ -190,7 +191,7 @@ class TrialRun:
         held: tuple[Gate, int] | None,
         place: Place | None,
     ) -> Outcome:
-        outcome, call_ns, return_ns, status = await self._executor.exchange(
+        outcome, call_ns, return_ns, status, _ = await self._executor.exchange(
             client, invocation, held
         )
         self.operations.append(

@@ -10,7 +10,6 @@ Rules
 
 from __future__ import annotations
 
-import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ import anyio
 import httpx
 
 from deadheat.drive.checkup_advice import advice, in_words, keys_of
+from deadheat.drive.client import ApiClient
 from deadheat.drive.handshake import (
     IdReuse,
     allowed,
@@ -37,14 +37,9 @@ from deadheat.drive.lateness import (
 )
 from deadheat.drive.leaving import leave_nothing
 from deadheat.drive.ownership import Ownership
-from deadheat.drive.patience import Patience, patiently
+from deadheat.drive.patience import Patience
 from deadheat.drive.server.process import ServerProcess
-from deadheat.drive.wire.decoding import decoded
 from deadheat.drive.wire.lane import LaneClient
-from deadheat.drive.wire.outcome import outcome_of_error
-from deadheat.drive.wire.paging import LISTING, read_list
-from deadheat.drive.wire.rate_limit import RequestRate
-from deadheat.drive.wire.redirects import answered
 from deadheat.errors import StartFailed
 from deadheat.model.history import (
     Absent,
@@ -76,7 +71,6 @@ if TYPE_CHECKING:
 
     from deadheat.check.custom.calls import OwnCalls
     from deadheat.drive.target import Target
-    from deadheat.drive.wire.api import PageWire, WireRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +126,6 @@ async def dry_run(target: Target, base_url: str, run: str) -> tuple[CheckedCall,
 class _Walk:
     def __init__(self, target: Target, base_url: str, client: LaneClient, run: str) -> None:
         self._target = target
-        self._base_url = base_url
-        self._rate = None if target.max_rps is None else RequestRate(target.max_rps)
         self._client = client
         self._ownership = Ownership(
             run,
@@ -142,6 +134,7 @@ class _Walk:
             unique=target.unique_ids,
             titled=target.promises.update is not UpdatePromise.NONE,
         )
+        self._api = ApiClient(target, base_url, self._ownership)
         self._patience = Patience()
         self._late_s: dict[int, float] = {}  # how long it took, by the step that did not show it
         self.steps: list[CheckedCall] = []
@@ -319,8 +312,7 @@ class _Walk:
         unsaid = self._target.promises.status_on_absent is AbsentPromise.ANY
 
         async def ask(invocation: Invocation) -> Outcome:
-            outcome, *_ = await self._once(invocation)
-            return outcome
+            return await self._api.ask(self._client, invocation)
 
         await leave_nothing(ask, self._ownership, unsaid=unsaid)
 
@@ -389,68 +381,9 @@ class _Walk:
         return outcome
 
     async def _send(self, invocation: Invocation) -> tuple[Outcome, int | None, tuple[str, ...]]:
-        status: int | None = None
-        keys: tuple[str, ...] = ()
-
-        async def once(call: Invocation) -> Outcome:
-            nonlocal status, keys
-            outcome, now, has = await self._once(call)
-            if call is invocation:
-                status, keys = now, has
-            return outcome
-
-        outcome = await patiently(self._patience, self._client, self._ownership, invocation, once)
-        return outcome, status, keys
-
-    async def _once(self, invocation: Invocation) -> tuple[Outcome, int | None, tuple[str, ...]]:
-        """The one way to the server: nothing is sent that ``Ownership`` does not permit."""
-        with self._ownership.sending(invocation, self._client):
-            answer = await self._answer(invocation)
-        self._ownership.answered(invocation, answer[0])
-        return answer
-
-    async def _answer(self, invocation: Invocation) -> tuple[Outcome, int | None, tuple[str, ...]]:
-        if self._rate is not None:
-            await anyio.sleep(self._rate.wait_s(1, time.monotonic()))
-        if self._target.pages is not None and invocation.kind in LISTING:
-            return await self._read(self._target.pages, invocation)
-        wire, base_url = self._target.wire, self._base_url
-        request = wire.encode(invocation)
-        try:
-            answer, *_ = await answered(wire, base_url, invocation, request, self._sent)
-        except httpx.RequestError as exc:
-            return outcome_of_error(exc), None, ()
-        status, location = answer.status_code, answer.headers.get("location")
-        outcome = decoded(wire, invocation, status, answer.content, location)
-        return self._target.mask.outcome(outcome), status, keys_of(answer.content)
-
-    async def _sent(self, request: WireRequest) -> tuple[httpx.Response, int, int]:
-        return await self._client.send(request.method, request.path, request.body)
-
-    async def _read(
-        self, pages: PageWire, invocation: Invocation
-    ) -> tuple[Outcome, int | None, tuple[str, ...]]:
-        body = b""
-
-        async def send(request: WireRequest) -> tuple[httpx.Response, int, int]:
-            nonlocal body
-            sent = await self._sent(request)
-            body = sent[0].content
-            return sent
-
-        try:
-            read = await read_list(
-                self._target.wire,
-                pages,
-                self._base_url,
-                invocation,
-                send,
-                timeout_s=self._target.timeout_s,
-                agreed=True,
-            )
-        except httpx.RequestError as exc:
-            return outcome_of_error(exc), None, ()
-        return self._target.mask.outcome(read.outcome), read.status, keys_of(body)
+        reply = await self._api.ask_patiently(self._patience, self._client, invocation)
+        keys = keys_of(reply.answer.content) if isinstance(reply.answer, httpx.Response) else ()
+        return reply.outcome, reply.status, keys
 
     def _note(
         self,

@@ -12,23 +12,17 @@ Rules
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import anyio
-import httpx
 
 from deadheat.drive.chance import hold_chance
 from deadheat.drive.checkup_advice import in_words
+from deadheat.drive.client import ApiClient
 from deadheat.drive.ownership import Ownership
-from deadheat.drive.wire.decoding import decoded
 from deadheat.drive.wire.lane import LaneClient
-from deadheat.drive.wire.outcome import outcome_of_error
-from deadheat.drive.wire.paging import LISTING, read_list
-from deadheat.drive.wire.rate_limit import RequestRate
-from deadheat.drive.wire.redirects import answered
 from deadheat.errors import TargetDied
 from deadheat.model.history import Absent, Fail, Found, Info, Invocation, Kind, Listed, Ok, Outcome
 from deadheat.model.promises import IdPromise
@@ -38,7 +32,6 @@ if TYPE_CHECKING:
 
     from deadheat.drive.journal import LeftBehind
     from deadheat.drive.target import Target
-    from deadheat.drive.wire.api import WireRequest
 
 
 class CleanupStatus(StrEnum):
@@ -103,7 +96,7 @@ class _Cleaning:
         self._believed = believed
         self._ownership = Ownership(left.run, chooses=target.chosen_ids)
         self._unique = False
-        self._rate = None if target.max_rps is None else RequestRate(target.max_rps)
+        self._api = ApiClient(target, target.base_url or "", self._ownership)
 
     async def run(self, *, dry: bool, only: Collection[str] | None) -> tuple[Cleaned, ...]:
         sessions = dict.fromkeys(self._left.sessions)
@@ -154,36 +147,4 @@ class _Cleaning:
         )
 
     async def _ask(self, invocation: Invocation) -> Outcome:
-        with self._ownership.sending(invocation, self._client):
-            outcome = await self._sent(invocation)
-        self._ownership.answered(invocation, outcome)
-        return outcome
-
-    async def _sent(self, invocation: Invocation) -> Outcome:
-        target = self._target
-        try:
-            base_url = target.base_url or ""
-            if target.pages is not None and invocation.kind in LISTING:
-                read = await read_list(
-                    target.wire,
-                    target.pages,
-                    base_url,
-                    invocation,
-                    self._send,
-                    timeout_s=target.timeout_s,
-                    agreed=True,
-                )
-                return target.mask.outcome(read.outcome)
-            answer, *_ = await answered(
-                target.wire, base_url, invocation, target.wire.encode(invocation), self._send
-            )
-        except httpx.RequestError as exc:
-            return outcome_of_error(exc)
-        code, location = answer.status_code, answer.headers.get("location")
-        outcome = decoded(target.wire, invocation, code, answer.content, location)
-        return target.mask.outcome(outcome)
-
-    async def _send(self, request: WireRequest) -> tuple[httpx.Response, int, int]:
-        if self._rate is not None:
-            await anyio.sleep(self._rate.wait_s(1, time.monotonic()))
-        return await self._client.send(request.method, request.path, request.body)
+        return await self._api.ask(self._client, invocation)

@@ -25,6 +25,7 @@ import anyio
 import httpx
 
 from deadheat.drive.binding import TrialRun
+from deadheat.drive.client import ApiClient
 from deadheat.drive.events.listener import Listener
 from deadheat.drive.events.observer import StreamObserver
 from deadheat.drive.handshake import allowed
@@ -32,25 +33,23 @@ from deadheat.drive.leaving import leave_nothing
 from deadheat.drive.trial_history import history_of
 from deadheat.drive.watch import Watch, given_up_after_s
 from deadheat.drive.wire.address import address_of
-from deadheat.drive.wire.decoding import decoded
+from deadheat.drive.wire.api import WireRequest
 from deadheat.drive.wire.lane import LaneClient
-from deadheat.drive.wire.outcome import outcome_of_error
-from deadheat.drive.wire.paging import LISTING, read_list
-from deadheat.drive.wire.rate_limit import RequestRate
-from deadheat.drive.wire.redirects import answered
 from deadheat.errors import NoHttp2
 from deadheat.model.history import Absent, Fail, Invocation, Kind, Listed, Ok, Outcome, Undeclared
 from deadheat.model.promises import AbsentPromise
 from deadheat.model.raced import unraced
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from types import TracebackType
 
     from anyio.abc import TaskGroup
 
+    from deadheat.drive.client import Reply
     from deadheat.drive.ownership import Ownership
+    from deadheat.drive.patience import Patience
     from deadheat.drive.target import Target
-    from deadheat.drive.wire.api import PageWire, Send, WireRequest
     from deadheat.drive.wire.gate import Gate
     from deadheat.drive.wire.http2 import SharedConnection
     from deadheat.model.history import History, Stream
@@ -118,12 +117,14 @@ class Executor:
         self._base_url = base_url
         self._target = target
         self._timeout_s = target.timeout_s
+        self._api = ApiClient(target, base_url, ownership)
         self._watch: Watch | None = None
         self._stream: StreamObserver | None = None
         if tasks is not None:
             self._timeout_s = given_up_after_s(target.timeout_s)
             self._control = LaneClient(base_url, target.timeout_s, headers=target.headers)
             self._watch = Watch(target.timeout_s, self._ask_control, tasks)
+            self._api.watch = self._watch
             if target.events is not None:
                 self._stream = StreamObserver(
                     Listener(base_url, target.events, tasks, target.headers),
@@ -138,10 +139,8 @@ class Executor:
         self.observer = self._client(1)
         self._outside: set[str] = set()
         self._trial = 0
-        self.requests = 0
         self.left_behind: tuple[str, ...] = ()
         self._settle_s = target.settle_ms / 1_000
-        self._rate = None if target.max_rps is None else RequestRate(target.max_rps)
         self._going: list[tuple[float, tuple[str, ...]]] = []  # to be gone by, deleted sessions
         self._rested_s: float | None = None  # when the latest trial had been cleaned away
 
@@ -150,6 +149,11 @@ class Executor:
         return LaneClient(
             self._base_url, self._timeout_s, shared=through, headers=self._target.headers
         )
+
+    @property
+    def requests(self) -> int:
+        """So many have been sent."""
+        return self._api.requests
 
     async def __aenter__(self) -> Self:
         return self
@@ -179,13 +183,9 @@ class Executor:
     async def leave_nothing(self) -> None:
         """Delete what of this run may be there: a create that was cut off ends when it likes."""
 
-        async def ask(invocation: Invocation) -> Outcome:
-            outcome, *_ = await self.exchange(self.observer, invocation)
-            return outcome
-
         unsaid = self._target.promises.status_on_absent is AbsentPromise.ANY
         with anyio.move_on_after(_LEAVING_S):
-            await leave_nothing(ask, self._ownership, unsaid=unsaid)
+            await leave_nothing(self.ask, self._ownership, unsaid=unsaid)
 
     async def hears(self) -> bool:
         """Does the event stream announce a create and a delete?"""
@@ -216,28 +216,23 @@ class Executor:
         """Of a marker; one that may be gone, and its id somebody else's by now, is left alone."""
         if not await self._allowed(invocation):
             return Fail("it may be gone")
-        outcome, *_ = await self.exchange(self.observer, invocation)
+        outcome = await self.ask(invocation)
         if invocation.kind is Kind.DELETE and isinstance(outcome, Ok):
             self._ownership.released([str(invocation.session)])  # a marker, which nothing races
         return outcome
 
     async def _allowed(self, invocation: Invocation) -> bool:
-        async def ask(asked: Invocation) -> Outcome:
-            outcome, *_ = await self.exchange(self.observer, asked)
-            return outcome
-
         if invocation.session is None or not self._ownership.unread(invocation.session):
             return self._ownership.may(invocation)
-        return await allowed(ask, self._ownership, invocation, self._settle_s)
+        return await allowed(self.ask, self._ownership, invocation, self._settle_s)
 
     async def _ask_control(self) -> str:
         launch = self._target.launch
         path = None if launch is None else launch.probe
         if path is None:
             path = self._target.wire.encode(Invocation(Kind.LIST)).path
-        self.requests += 1
-        await self.afford(1)
-        answer, *_ = await self._control.send("GET", path, None)
+        request = WireRequest("GET", path)
+        answer, *_ = await self._api.send(self._control, request, watched=False)
         return f"GET {path.partition('?')[0]} with {answer.status_code}"
 
     def lane(self, index: int) -> LaneClient:
@@ -248,7 +243,7 @@ class Executor:
 
     async def look_around(self) -> Outcome:
         """Note every session that is there already; none of them is ours. The list's outcome."""
-        outcome, *_ = await self.exchange(self.observer, Invocation(Kind.LIST))
+        outcome = await self.ask(Invocation(Kind.LIST))
         if isinstance(outcome, Ok) and isinstance(outcome.result, Listed):
             self._outside |= outcome.result.sessions
             self._ownership.shun(outcome.result.sessions)
@@ -327,79 +322,27 @@ class Executor:
             rested_s = time.monotonic() if self._rested_s is None else self._rested_s
             await anyio.sleep(max(0.0, rested_s + self._settle_s - time.monotonic()))
 
-    async def exchange(
+    def exchange(
         self, client: LaneClient, invocation: Invocation, held: tuple[Gate, int] | None = None
-    ) -> tuple[Outcome, int, int | None, int | None]:
-        """One request. Returns outcome, ``call_ns``, ``return_ns`` (None: unknown), status.
+    ) -> Coroutine[None, None, Reply]:
+        """One call through a lane, in a round, or through the observer, which races with nothing.
 
         Raises ``ForeignSession`` before anything is sent.
         """
-        started_ns = time.monotonic_ns()
-
-        async def send(request: WireRequest) -> tuple[httpx.Response, int, int]:
-            nonlocal held
-            now, held = held, None  # the first of several only: pages, redirects
-            return await self._sent(client, request, now)
-
-        with self._ownership.sending(invocation, client):
-            try:
-                if self._target.pages is not None and invocation.kind in LISTING:
-                    return await self._paged(self._target.pages, client, invocation, send)
-                request = self._target.wire.encode(invocation)
-                answer, call_ns, return_ns = await answered(
-                    self._target.wire, self._base_url, invocation, request, send
-                )
-            except httpx.RequestError as exc:
-                outcome = outcome_of_error(exc)
-                self._ownership.answered(invocation, outcome)
-                return outcome, started_ns, None, None
-        code, location = answer.status_code, answer.headers.get("location")
-        outcome = decoded(self._target.wire, invocation, code, answer.content, location)
-        outcome = self._target.mask.outcome(outcome)
-        self._ownership.answered(invocation, outcome)
-        known = isinstance(outcome, Ok)
-        return outcome, call_ns, return_ns if known else None, answer.status_code
+        races = client is not self.observer
+        return self._api.call(client, invocation, held, races=races)
 
     async def afford(self, requests: int) -> None:
         """Wait until so many may be sent at once (``Target.max_rps``)."""
-        if self._rate is not None:
-            await anyio.sleep(self._rate.wait_s(requests, time.monotonic()))
+        await self._api.afford(requests)
 
-    async def _sent(
-        self, client: LaneClient, request: WireRequest, held: tuple[Gate, int] | None
-    ) -> tuple[httpx.Response, int, int]:
-        self.requests += 1
-        if client is self.observer:  # a round has been paid for as a whole
-            await self.afford(1)
-        watched = None if self._watch is None else self._watch.began()
-        try:
-            return await client.send(request.method, request.path, request.body, held)
-        finally:
-            if self._watch is not None and watched is not None:
-                self._watch.ended(watched)
+    async def ask(self, invocation: Invocation) -> Outcome:
+        """The outcome of a call of the observer's."""
+        return await self._api.ask(self.observer, invocation)
 
-    async def _paged(
-        self,
-        pages: PageWire,
-        client: LaneClient,
-        invocation: Invocation,
-        send: Send,
-    ) -> tuple[Outcome, int, int | None, int | None]:
-        """``exchange`` for a list that comes in pages."""
-        agreed = client is self.observer
-        read = await read_list(
-            self._target.wire,
-            pages,
-            self._base_url,
-            invocation,
-            send,
-            timeout_s=self._target.timeout_s,
-            agreed=agreed,
-        )
-        known = isinstance(read.outcome, Ok)
-        outcome = self._target.mask.outcome(read.outcome)
-        self._ownership.answered(invocation, outcome)
-        return outcome, read.call_ns, read.return_ns if known else None, read.status
+    async def ask_patiently(self, patience: Patience, invocation: Invocation) -> Outcome:
+        """The same where a hiccup may pass."""
+        return (await self._api.ask_patiently(patience, self.observer, invocation)).outcome
 
     async def _clean(self, run: TrialRun) -> None:
         # First of all, as cleaning may be cut off. Also what is gone: a late effect of this
@@ -418,7 +361,7 @@ class Executor:
                 first = remaining if number or self._settle_s else run.roots(remaining)
                 remaining = await self._deleted(remaining, first)
             if remaining and self._target.reset is not None:
-                await self._sent(self.observer, self._target.reset, None)
+                await self._api.send(self.observer, self._target.reset)
                 remaining = await self._still_there(remaining)
         finally:
             going = {session for _, sessions in self._going for session in sessions}
@@ -434,7 +377,7 @@ class Executor:
     async def _delete(self, session: str) -> None:
         delete = Invocation(Kind.DELETE, session)
         if await self._allowed(delete):  # else its id may be somebody's by now
-            await self.exchange(self.observer, delete)
+            await self.ask(delete)
 
     async def _overdue(self) -> tuple[str, ...]:
         """Of the sessions that should have gone by now, those that have not."""
@@ -453,13 +396,13 @@ class Executor:
 
     async def _still_there(self, sessions: tuple[str, ...]) -> tuple[str, ...]:
         if len(sessions) >= _LIST_RATHER_THAN_GET:
-            outcome, *_ = await self.exchange(self.observer, Invocation(Kind.LIST))
+            outcome = await self.ask(Invocation(Kind.LIST))
             if isinstance(outcome, Ok) and isinstance(outcome.result, Listed):
                 return tuple(s for s in sessions if s in outcome.result.sessions)
         return tuple([s for s in sessions if not await self._is_gone(s)])
 
     async def _is_gone(self, session: str) -> bool:
-        outcome, *_ = await self.exchange(self.observer, Invocation(Kind.GET, session))
+        outcome = await self.ask(Invocation(Kind.GET, session))
         if isinstance(outcome, Ok) and isinstance(outcome.result, Undeclared):
             return self._target.promises.status_on_absent is AbsentPromise.ANY
         return isinstance(outcome, Ok) and isinstance(outcome.result, Absent)

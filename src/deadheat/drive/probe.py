@@ -2,8 +2,8 @@
 
 Rules
 - Nothing is changed but the sessions that the probes have made, and those are deleted: every
-  request passes ``_send``, which asks ``Ownership`` first. Where an id may come back and others use
-  the server, no second delete is sent: what it answers stays open.
+  request passes ``ApiClient``, which asks ``Ownership`` first. Where an id may come back and others
+  use the server, no second delete is sent: what it answers stays open.
 - A hiccup passes, and redirects on the server are followed, as in the handshake of a run.
 - A call that does not answer as it should is written down as such; nothing is guessed from it.
 """
@@ -11,12 +11,13 @@ Rules
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import anyio
 import httpx
 
+from deadheat.drive.client import ApiClient
 from deadheat.drive.draft import (
     Draft,
     DraftWire,
@@ -30,23 +31,16 @@ from deadheat.drive.draft import (
 from deadheat.drive.handshake import IdReuse, allowed, look_for_ids
 from deadheat.drive.leaving import leave_nothing
 from deadheat.drive.ownership import Ownership
-from deadheat.drive.patience import Patience, patiently
-from deadheat.drive.wire.decoding import decoded
+from deadheat.drive.patience import Patience
+from deadheat.drive.target import Target
 from deadheat.drive.wire.lane import LaneClient
-from deadheat.drive.wire.outcome import outcome_of_error
-from deadheat.drive.wire.redirects import answered
 from deadheat.errors import StartFailed
 from deadheat.model.history import Created, Deleted, Invocation, Kind, Ok
 
 if TYPE_CHECKING:
-    from deadheat.drive.wire.api import WireRequest
     from deadheat.model.history import Outcome
 
 _LIST = Invocation(Kind.LIST)
-
-
-# The status of an answer, what it says, and its location; or why there is none.
-_Got: TypeAlias = "tuple[int, Any, str | None] | httpx.RequestError"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +80,14 @@ class _Probing:
     def __init__(
         self, base_url: str, client: LaneClient, draft: Draft, ownership: Ownership
     ) -> None:
-        self._base_url = base_url
         self.draft = draft
         self.rows: list[ProbeRow] = []
         self._client = client
         self._ownership = ownership
+        self._api = ApiClient(Target(base_url, self._wire), base_url, ownership)
         self._made: list[str] = []
         self._patience = Patience()
-        self._latest: _Got = (0, None, None)
+        self._latest: httpx.Response | httpx.RequestError | None = None
         self._came: Outcome | None = None
 
     async def go(self) -> None:
@@ -125,8 +119,8 @@ class _Probing:
         """Delete what was made and may be there."""
 
         async def ask(invocation: Invocation) -> Outcome:
-            outcome, _ = await self._once(invocation)
-            return outcome
+            self._api.wire = self._wire
+            return await self._api.ask(self._client, invocation)
 
         await leave_nothing(ask, self._ownership)
 
@@ -304,44 +298,19 @@ class _Probing:
         Raises what httpx does where nothing tells what came of it.
         """
         outcome = await self._outcome(invocation)
-        if not isinstance(self._latest, httpx.RequestError):
-            return self._latest
+        if isinstance(self._latest, httpx.Response):
+            location = self._latest.headers.get("location")
+            return self._latest.status_code, json_of(self._latest.content), location
         if isinstance(outcome, Ok):
             return 0, None, None
+        assert self._latest is not None
         raise self._latest
 
     async def _outcome(self, invocation: Invocation) -> Outcome:
-        async def once(call: Invocation) -> Outcome:
-            outcome, got = await self._once(call)
-            if call is invocation:
-                self._latest = got
-            return outcome
-
-        self._came = await patiently(
-            self._patience, self._client, self._ownership, invocation, once
-        )
-        return self._came
-
-    async def _once(self, invocation: Invocation) -> tuple[Outcome, _Got]:
-        """The one way to the server: nothing is sent that ``Ownership`` does not permit."""
-        with self._ownership.sending(invocation, self._client):
-            outcome, got = await self._answered(invocation)
-        self._ownership.answered(invocation, outcome)
-        return outcome, got
-
-    async def _answered(self, invocation: Invocation) -> tuple[Outcome, _Got]:
-        wire = self._wire
-        request = wire.encode(invocation)
-        try:
-            answer, *_ = await answered(wire, self._base_url, invocation, request, self._sent)
-        except httpx.RequestError as exc:
-            return outcome_of_error(exc), exc
-        status, location = answer.status_code, answer.headers.get("location")
-        outcome = decoded(wire, invocation, status, answer.content, location)
-        return outcome, (status, json_of(answer.content), location)
-
-    async def _sent(self, request: WireRequest) -> tuple[httpx.Response, int, int]:
-        return await self._client.send(request.method, request.path, request.body)
+        self._api.wire = self._wire
+        reply = await self._api.ask_patiently(self._patience, self._client, invocation)
+        self._came, self._latest = reply.outcome, reply.answer
+        return reply.outcome
 
 
 def _shape(answer: Any) -> str:

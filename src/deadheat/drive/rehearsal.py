@@ -25,7 +25,6 @@ from deadheat.drive.handshake import (
     not_kept,
     remove,
 )
-from deadheat.drive.patience import patiently
 from deadheat.errors import NotThisApi
 from deadheat.model.history import (
     REFUSED,
@@ -166,13 +165,7 @@ class Rehearsal:
 
     async def _ask(self, invocation: Invocation) -> Outcome:
         """One call of the handshake, which races with nothing: patiently."""
-        executor = self._executor
-
-        async def once(call: Invocation) -> Outcome:
-            outcome, *_ = await executor.exchange(executor.observer, call)
-            return outcome
-
-        return await patiently(self._patience, executor.observer, self._ownership, invocation, once)
+        return await self._executor.ask_patiently(self._patience, invocation)
 
     async def _find_lost(self) -> None:
         """A create that nobody knows about may have made a session: no trial's business."""

@@ -69,7 +69,9 @@ async def test_every_form_is_read(form: str) -> None:
     with Scripted(lambda _asked: Says(raw=raw, close=close)) as server:
         async with Executor(server.base_url, target, Ownership("run")) as running:
             for n in range(3):
-                outcome, call_ns, return_ns, status = await running.exchange(running.observer, LIST)
+                outcome, call_ns, return_ns, status, _ = await running.exchange(
+                    running.observer, LIST
+                )
                 assert (outcome, status) == (Ok(Listed(())), 200)
                 assert return_ns is not None
                 assert call_ns <= server.asked[n].head_ns <= return_ns
@@ -131,7 +133,7 @@ async def test_an_answer_before_the_body_is_in_is_an_answer(held: bool) -> None:
                 tasks.start_soon(one)
                 if held:
                     await gate.open()
-            outcome, call_ns, return_ns, _ = await running.exchange(running.lane(0), LIST)
+            outcome, call_ns, return_ns, _, _ = await running.exchange(running.lane(0), LIST)
     assert told[0] < len(large)
     assert outcome == Ok(Listed(()))
     assert return_ns is not None
@@ -154,7 +156,7 @@ async def ask(server: Scripted, invocation: Invocation) -> tuple[Outcome, int, i
     owned.adopt("ses_a")
     target = Target("x", opencode.WIRE, timeout_s=30)
     async with Executor(server.base_url, target, owned) as running:
-        outcome, call_ns, return_ns, _ = await running.exchange(running.observer, invocation)
+        outcome, call_ns, return_ns, _, _ = await running.exchange(running.observer, invocation)
     return outcome, call_ns, return_ns
 
 

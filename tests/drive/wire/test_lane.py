@@ -90,7 +90,7 @@ async def test_after_an_error_of_the_server_the_connection_is_replaced() -> None
 
 async def test_nobody_listens_is_a_fail() -> None:
     async with executor(f"http://127.0.0.1:{free_port()}") as running:
-        outcome, _, return_ns, status = await running.exchange(running.observer, LIST)
+        outcome, _, return_ns, status, _ = await running.exchange(running.observer, LIST)
     assert outcome == Fail("ConnectError")
     assert (return_ns, status) == (None, None)
 
@@ -105,7 +105,7 @@ async def test_no_answer_in_time_is_unknown_and_open_to_the_end() -> None:
     never = threading.Event()
     with Scripted(lambda _asked: Says(after=never)) as server:
         async with executor(server.base_url, 1.0) as running:
-            outcome, call_ns, return_ns, _ = await running.exchange(running.observer, LIST)
+            outcome, call_ns, return_ns, _, _ = await running.exchange(running.observer, LIST)
         never.set()
     assert outcome == Info(Unknown.TIMEOUT, "ReadTimeout")
     assert return_ns is None
@@ -129,7 +129,7 @@ async def test_no_answer_in_time_is_unknown_and_open_to_the_end() -> None:
 async def test_what_is_no_answer_is_unknown(raw: bytes, reason: Unknown) -> None:
     with Scripted(lambda _asked: Says(raw=raw, close=True)) as server:
         async with executor(server.base_url) as running:
-            outcome, _, return_ns, _ = await running.exchange(running.observer, LIST)
+            outcome, _, return_ns, _, _ = await running.exchange(running.observer, LIST)
     assert isinstance(outcome, Info)
     assert outcome.reason is reason
     assert return_ns is None

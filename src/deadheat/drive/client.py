@@ -1,0 +1,165 @@
+"""The one way in which calls are sent to an API, and their answers understood.
+
+Rules
+- Nothing is sent that ``Ownership`` does not permit, and it hears what came of everything.
+- A call is as many requests as it takes: pages of a list, redirects. Only the first of them can be
+  held at a gate. Each is counted, watched, and paid for (``Target.max_rps``), but for those of a
+  round, which has been paid for as a whole.
+- An answer becomes an outcome here, without the secrets that were sent.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+import anyio
+import httpx
+
+from deadheat.drive.patience import patiently
+from deadheat.drive.wire.decoding import decoded
+from deadheat.drive.wire.outcome import outcome_of_error
+from deadheat.drive.wire.paging import LISTING, read_list
+from deadheat.drive.wire.rate_limit import RequestRate
+from deadheat.drive.wire.redirects import answered
+from deadheat.model.history import Ok, Outcome
+
+if TYPE_CHECKING:
+    from deadheat.drive.ownership import Ownership
+    from deadheat.drive.patience import Patience
+    from deadheat.drive.target import Target
+    from deadheat.drive.watch import Watch
+    from deadheat.drive.wire.api import WireRequest
+    from deadheat.drive.wire.gate import Gate
+    from deadheat.drive.wire.lane import LaneClient
+    from deadheat.model.history import Invocation
+
+
+class Reply(NamedTuple):
+    """What came of a call. ``return_ns`` None: it may still be done. ``status`` None: no answer.
+
+    ``answer``: the last one, as it was; or why there is none.
+    """
+
+    outcome: Outcome
+    call_ns: int
+    return_ns: int | None
+    status: int | None
+    answer: httpx.Response | httpx.RequestError
+
+
+class ApiClient:
+    """Sends calls to the API of ``target`` at ``base_url``, through any of its lanes.
+
+    ``wire`` may be replaced: a draft of a profile changes while it is tried.
+    """
+
+    def __init__(self, target: Target, base_url: str, ownership: Ownership) -> None:
+        self.wire = target.wire
+        self.requests = 0
+        self.watch: Watch | None = None
+        self._target = target
+        self._base_url = base_url
+        self._ownership = ownership
+        self._rate = None if target.max_rps is None else RequestRate(target.max_rps)
+
+    async def afford(self, requests: int) -> None:
+        """Wait until so many may be sent at once."""
+        if self._rate is not None:
+            await anyio.sleep(self._rate.wait_s(requests, time.monotonic()))
+
+    async def ask(self, lane: LaneClient, invocation: Invocation) -> Outcome:
+        """The outcome of a call, which races with nothing."""
+        return (await self.call(lane, invocation)).outcome
+
+    async def ask_patiently(
+        self, patience: Patience, lane: LaneClient, invocation: Invocation
+    ) -> Reply:
+        """The last reply to this very call; its outcome is what patience makes of all of them."""
+        replies: list[Reply] = []
+
+        async def once(call: Invocation) -> Outcome:
+            reply = await self.call(lane, call)
+            if call is invocation:
+                replies.append(reply)
+            return reply.outcome
+
+        outcome = await patiently(patience, lane, self._ownership, invocation, once)
+        return replies[-1]._replace(outcome=outcome)
+
+    async def call(
+        self,
+        lane: LaneClient,
+        invocation: Invocation,
+        held: tuple[Gate, int] | None = None,
+        *,
+        races: bool = False,
+    ) -> Reply:
+        """One call. ``races``: in a round; else a list of several pages is read until it agrees.
+
+        Raises ``ForeignSession`` before anything is sent.
+        """
+        started_ns = time.monotonic_ns()
+        wire, pages = self.wire, self._target.pages
+        latest: httpx.Response | None = None
+
+        async def send(request: WireRequest) -> tuple[httpx.Response, int, int]:
+            nonlocal held, latest
+            now, held = held, None
+            sent = await self.send(lane, request, now, paid=races)
+            latest = sent[0]
+            return sent
+
+        outcome: Outcome | None = None
+        with self._ownership.sending(invocation, lane):
+            try:
+                if pages is not None and invocation.kind in LISTING:
+                    read = await read_list(
+                        wire,
+                        pages,
+                        self._base_url,
+                        invocation,
+                        send,
+                        timeout_s=self._target.timeout_s,
+                        agreed=not races,
+                    )
+                    outcome, call_ns, return_ns = read.outcome, read.call_ns, read.return_ns
+                else:
+                    request = wire.encode(invocation)
+                    _, call_ns, return_ns = await answered(
+                        wire, self._base_url, invocation, request, send
+                    )
+            except httpx.RequestError as exc:
+                outcome = outcome_of_error(exc)
+                self._ownership.answered(invocation, outcome)
+                return Reply(outcome, started_ns, None, None, exc)
+        assert latest is not None
+        if outcome is None:
+            location = latest.headers.get("location")
+            outcome = decoded(wire, invocation, latest.status_code, latest.content, location)
+        outcome = self._target.mask.outcome(outcome)
+        self._ownership.answered(invocation, outcome)
+        known = return_ns if isinstance(outcome, Ok) else None
+        return Reply(outcome, call_ns, known, latest.status_code, latest)
+
+    async def send(
+        self,
+        lane: LaneClient,
+        request: WireRequest,
+        held: tuple[Gate, int] | None = None,
+        *,
+        paid: bool = False,
+        watched: bool = True,
+    ) -> tuple[httpx.Response, int, int]:
+        """One request, whatever it does: its answer, ``call_ns`` and ``return_ns``."""
+        self.requests += 1
+        if self._rate is not None and not paid:
+            await self.afford(1)
+        watch = self.watch if watched else None
+        if watch is None:
+            return await lane.send(request.method, request.path, request.body, held)
+        call = watch.began()
+        try:
+            return await lane.send(request.method, request.path, request.body, held)
+        finally:
+            watch.ended(call)
