@@ -15,7 +15,7 @@ from hypothesis import settings
 
 import deadheat
 from deadheat.errors import FetchFailed
-from deadheat.files.hiding import forget
+from deadheat.files.redaction import forget
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

@@ -12,7 +12,7 @@ from tests.examples import example
 from tests.programs import TWO_DELETES, A, B, C
 
 from deadheat.campaign import protocol
-from deadheat.campaign.known import Catalogue
+from deadheat.campaign.findings import CampaignFindings
 from deadheat.campaign.shares import Dealer, Failures
 from deadheat.campaign.store import OpenShare, Store
 from deadheat.campaign.worker_count import WorkerCount
@@ -148,7 +148,7 @@ def test_a_lost_worker_loses_the_program_in_flight(tmp_path: Path) -> None:
 def test_a_resumed_campaign_goes_on_where_it_stopped(tmp_path: Path) -> None:
     crew = FakeCrew(works)
     with Store(tmp_path, replace(BOUNDED, programs=1_000)) as store:
-        store.save(Catalogue(store).found(RAW, 1.0, 3) or pytest.fail("not new"))
+        store.save(CampaignFindings(store).found(RAW, 1.0, 3) or pytest.fail("not new"))
         store.tick(
             {"programs": 230, "next_share": 2, "elapsed_s": 40.0, "hits": 1},
             coordinator(store, crew, [])._totals.coverage,
@@ -264,7 +264,7 @@ def test_other_versions_are_refused_with_the_fix(tmp_path: Path) -> None:
 
 def test_the_same_signature_with_another_shape_is_another_finding(tmp_path: Path) -> None:
     with Store(tmp_path, SETTINGS) as store:
-        catalogue = Catalogue(store)
+        catalogue = CampaignFindings(store)
         assert catalogue.found(LARGE, 1.0, 10) is not None
         assert catalogue.found(OTHER_SHAPE, 2.0, 11) is None  # the first is not shrunk yet
         catalogue.assign(KEY, "w1")
@@ -280,7 +280,7 @@ def test_the_same_signature_with_another_shape_is_another_finding(tmp_path: Path
 
 def test_another_finding_that_shrinks_to_a_known_one_is_merged(tmp_path: Path) -> None:
     with Store(tmp_path, SETTINGS) as store:
-        catalogue = Catalogue(store)
+        catalogue = CampaignFindings(store)
         catalogue.found(LARGE, 1.0, 10)
         catalogue.settle(better(KEY, example()))
         catalogue.found(OTHER_SHAPE, 4.0, 13)
@@ -293,7 +293,7 @@ def test_another_finding_that_shrinks_to_a_known_one_is_merged(tmp_path: Path) -
 def test_what_shows_more_often_replaces_and_what_shows_less_does_not(tmp_path: Path) -> None:
     often = replace(example(), rate=RateRecord(100, 200, 0.43, 0.57, 0.95))
     with Store(tmp_path, SETTINGS) as store:
-        catalogue = Catalogue(store)
+        catalogue = CampaignFindings(store)
         catalogue.found(RAW, 1.0, 10)
         for measured in (example(), often, example()):
             catalogue.settle(better(KEY, measured))
@@ -303,7 +303,7 @@ def test_what_shows_more_often_replaces_and_what_shows_less_does_not(tmp_path: P
 
 def test_a_smaller_sighting_opens_it_again(tmp_path: Path) -> None:
     with Store(tmp_path, SETTINGS) as store:
-        catalogue = Catalogue(store)
+        catalogue = CampaignFindings(store)
         catalogue.found(LARGE, 1.0, 10)
         measured = replace(LARGE, rate=example().rate)
         catalogue.settle(better(KEY, measured))
@@ -320,7 +320,7 @@ def test_a_smaller_sighting_opens_it_again(tmp_path: Path) -> None:
 
 def test_a_finding_that_loses_its_workers_is_left_as_it_is(tmp_path: Path) -> None:
     with Store(tmp_path, SETTINGS) as store:
-        catalogue = Catalogue(store)
+        catalogue = CampaignFindings(store)
         catalogue.found(LARGE, 1.0, 10)
         given_up: list[object] = []
         for n in range(3):

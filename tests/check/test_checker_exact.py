@@ -18,8 +18,8 @@ from tests.quality.generated import Cell, histories
 from deadheat.check.checker import check
 from deadheat.check.decide.greedy import DeadEnd, sweep
 from deadheat.check.decide.legality import Impossible, decided, legal, searched, surroundings
+from deadheat.check.decide.life_records import NeedsSearch
 from deadheat.check.decide.lifetimes import read_lives
-from deadheat.check.decide.lives import NeedsSearch
 from deadheat.check.decide.registers import read_values
 from deadheat.check.decide.wing_gong import Order, OutOfBudget
 from deadheat.model.history import Kind

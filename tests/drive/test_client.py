@@ -13,7 +13,7 @@ from tests import opencode
 from deadheat.drive.client import ApiClient
 from deadheat.drive.masking import Mask
 from deadheat.drive.ownership import Ownership
-from deadheat.drive.patience import Patience
+from deadheat.drive.retries import Retries
 from deadheat.drive.target import Target
 from deadheat.errors import ForeignSession
 from deadheat.model.history import Created, Fail, Found, Info, Invocation, Kind, Listed, Ok, Unknown
@@ -128,7 +128,7 @@ def test_patience_asks_again_and_gives_the_last_reply() -> None:
         pass
 
     fake, through = lane(httpx.Response(503), httpx.Response(200, json=[]))
-    reply = anyio.run(client().ask_patiently, Patience(at_once), through, LIST)
+    reply = anyio.run(client().ask_patiently, Retries(at_once), through, LIST)
     assert reply.outcome == Ok(Listed(()))
     assert reply.status == 200
     assert len(fake.sent) == 2

@@ -13,7 +13,7 @@ from tests.zoo.visiting import target_of, visit
 from tests.zoo.zoo import ZOO
 
 from deadheat.drive.checkup import dry_run
-from deadheat.drive.lateness import advised
+from deadheat.drive.settle_time import advised
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
 from deadheat.campaign import protocol
-from deadheat.campaign.known import Catalogue
+from deadheat.campaign.findings import CampaignFindings
 from deadheat.campaign.local_workers import STOPPING_S
 from deadheat.campaign.shares import Dealer, Failures
 from deadheat.campaign.totals import CampaignTotals
@@ -95,7 +95,7 @@ class Coordinator:
         self._report, self._resident_bytes = report, resident_bytes
         self._settings = store.settings
         self._totals = CampaignTotals(store)
-        self._catalogue = Catalogue(store)
+        self._findings = CampaignFindings(store)
         self._learned: list[int] = list(store.fact("learned") or ())
         left = None
         if self._settings.programs is not None:
@@ -154,7 +154,7 @@ class Coordinator:
             return "interrupted"
         if self._left_s() <= 0:
             return "time"
-        if self._dealer.done() and not self._catalogue.waiting() and not self._catalogue.pursued():
+        if self._dealer.done() and not self._findings.waiting() and not self._findings.pursued():
             return "programs"
         return ""
 
@@ -199,9 +199,9 @@ class Coordinator:
         if self.elapsed_s() - self._sampled_s >= _SAMPLE_S:
             self._sampled_s = self.elapsed_s()
             sample = self._totals.sample(
-                self.elapsed_s(), len(self._catalogue), self._workers(), self._resident_bytes()
+                self.elapsed_s(), len(self._findings), self._workers(), self._resident_bytes()
             )
-        changed = self._catalogue.changed()
+        changed = self._findings.changed()
         self._store.tick(totals, coverage, self._dealer.open(), changed, sample)
 
     # --- workers ----------------------------------------------------------------------------
@@ -225,7 +225,7 @@ class Coordinator:
                 self._crew.stop(member.name)  # that it has gone arrives as any other loss
         surplus = [h for h in self._members.values() if not h.told_to_stop][wanted:]
         for member in surplus:
-            if not self._catalogue.busy(member.name):
+            if not self._findings.busy(member.name):
                 self._stop(member)
 
     def _stop(self, member: _CrewMember) -> None:
@@ -235,7 +235,7 @@ class Coordinator:
     def _gone(self, member: _CrewMember, last_words: str) -> None:
         del self._members[member.name]
         self._dealer.give_back(member.shares)
-        for finding in self._catalogue.lost(member.name):
+        for finding in self._findings.lost(member.name):
             self._say(events.GivenUp(finding.key))
         self._crew.stop(member.name)
         if member.told_to_stop:
@@ -332,8 +332,8 @@ class Coordinator:
             self._store.note("kinds", ready.kinds)
             self._store.note("families", ready.families)
         member.ready, member.phase = True, "searching"
-        for finding in self._catalogue.findings():
-            self._crew.send(member.name, self._catalogue.know(finding))
+        for finding in self._findings.findings():
+            self._crew.send(member.name, self._findings.know(finding))
         self._crew.send(
             member.name, protocol.SeenElsewhere(tuple(str(o) for o in self._totals.coverage.seen))
         )
@@ -350,7 +350,7 @@ class Coordinator:
             for other in self._members.values():
                 if other is not member and other.ready:
                     self._crew.send(other.name, news)
-        self._catalogue.hit(did.hits.items(), self.elapsed_s())
+        self._findings.hit(did.hits.items(), self.elapsed_s())
         if (
             self._dealer.moved(did.share, did.position, did.drawn_here)
             and did.share in member.shares
@@ -359,9 +359,9 @@ class Coordinator:
 
     def _found(self, text: str) -> None:
         artifact = from_json(text, "a worker's finding")
-        finding = self._catalogue.found(artifact, self.elapsed_s(), self._totals.total("programs"))
+        finding = self._findings.found(artifact, self.elapsed_s(), self._totals.total("programs"))
         if finding is not None:
-            self._broadcast(self._catalogue.know(finding))
+            self._broadcast(self._findings.know(finding))
             signature = signature_of(artifact)
             calls = len(artifact.program.calls())
             self._say(
@@ -372,21 +372,21 @@ class Coordinator:
 
     def _better(self, said: protocol.BetterExample) -> None:
         if not said.finished:
-            before = self._catalogue.get(said.key)
-            after = self._catalogue.better(said)
+            before = self._findings.get(said.key)
+            after = self._findings.better(said)
             if before is not None and after is not None and after is not before:
                 signature = signature_of(after.artifact)
                 calls = len(after.artifact.program.calls())
                 self._say(events.Shrunk(said.key, signature, calls, None))
             return
-        settled, known = self._catalogue.settle(said)
+        settled, known = self._findings.settle(said)
         if settled is None:
             for finding in known:
                 self._broadcast(protocol.ForgetFinding(finding.key))
                 self._say(events.Known(finding.key))
             return
         self._learn(settled)
-        self._broadcast(self._catalogue.know(settled))
+        self._broadcast(self._findings.know(settled))
         self._say(events.Saved(settled.key, settled.artifact, settled.path))
 
     def _learn(self, settled: CampaignFinding) -> None:
@@ -416,7 +416,7 @@ class Coordinator:
         for member in self._members.values():
             if not member.ready or member.told_to_stop:
                 continue
-            if not self._catalogue.busy(member.name):
+            if not self._findings.busy(member.name):
                 self._give_a_finding(member)
             while len(member.shares) < _SHARES_AHEAD and (share := self._dealer.deal()) is not None:
                 member.shares.append(share.number)
@@ -429,7 +429,7 @@ class Coordinator:
         if member.pursuing_since_s is not None:  # the one before has come to its end
             took_s = now_s - member.pursuing_since_s
             member.pursuing_since_s, member.searches_until_s = None, now_s + took_s * _SEARCH_AFTER
-        waiting = self._catalogue.waiting()
+        waiting = self._findings.waiting()
         if not waiting or (now_s < member.searches_until_s and not self._dealer.done()):
             return
         at_once = max(1, sum(h.ready for h in self._members.values()))
@@ -439,8 +439,8 @@ class Coordinator:
             return
         finding = waiting[0]
         member.pursuing_since_s = now_s
-        self._catalogue.assign(finding.key, member.name)
-        know = self._catalogue.know(finding)
+        self._findings.assign(finding.key, member.name)
+        know = self._findings.know(finding)
         self._crew.send(member.name, protocol.Pursue(finding.key, know.artifact, seconds))
 
     # --- the end ----------------------------------------------------------------------------
@@ -487,4 +487,4 @@ class Coordinator:
 
     def snapshot(self) -> events.Snapshot:
         """The campaign as it stands."""
-        return self._totals.snapshot(self.elapsed_s(), self._catalogue, self._workers())
+        return self._totals.snapshot(self.elapsed_s(), self._findings, self._workers())

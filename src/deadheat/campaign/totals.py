@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from deadheat.campaign import protocol
-    from deadheat.campaign.known import Catalogue
+    from deadheat.campaign.findings import CampaignFindings
     from deadheat.campaign.store import Store
     from deadheat.files.results import CampaignFinding
     from deadheat.trials.coverage import Overlap
@@ -90,7 +90,7 @@ class CampaignTotals:
         )
 
     def snapshot(
-        self, elapsed_s: float, catalogue: Catalogue, workers: tuple[WorkerState, ...]
+        self, elapsed_s: float, findings: CampaignFindings, workers: tuple[WorkerState, ...]
     ) -> Snapshot:
         """For those who watch."""
         programs_per_s, requests_per_s = self._per_s()
@@ -114,7 +114,7 @@ class CampaignTotals:
             restarts=self.total("restarts"),
             recycled=self.total("recycled"),
             lost_workers=self.total("lost_workers"),
-            findings=tuple(_state(f, catalogue) for f in catalogue.findings()),
+            findings=tuple(_state(f, findings) for f in findings.findings()),
             workers=workers,
         )
 
@@ -126,9 +126,9 @@ class CampaignTotals:
         return (more_programs - programs) / seconds, (more_requests - requests) / seconds
 
 
-def _state(finding: CampaignFinding, catalogue: Catalogue) -> FindingState:
+def _state(finding: CampaignFinding, findings: CampaignFindings) -> FindingState:
     rate = finding.artifact.rate
-    waiting = any(finding.key == other.key for other in catalogue.waiting())
+    waiting = any(finding.key == other.key for other in findings.waiting())
     return FindingState(
         finding.key,
         len(finding.artifact.program.calls()),

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, TextIO, assert_never
 
 from deadheat.campaign import protocol
 from deadheat.campaign.scratch import scratch
-from deadheat.campaign.worker_counts import TrialCounter
+from deadheat.campaign.trial_counts import TrialCounter
 from deadheat.drive.event_loop import run_until
 from deadheat.errors import DeadheatError, ExitCode
 from deadheat.files import artifact as artifacts

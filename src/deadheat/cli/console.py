@@ -18,7 +18,7 @@ from rich.progress import SpinnerColumn, TextColumn
 from rich.segment import Segment
 from rich.text import Text
 
-from deadheat.cli.folding import folded
+from deadheat.cli.wrapping import wrapped
 from deadheat.files import media
 from deadheat.report.words import hiccups_text, via_text
 from deadheat.run import events
@@ -95,7 +95,7 @@ class View:
         if not self._quiet:
             shown = media.line(line)
             if self._console.is_terminal:
-                shown = folded(shown, self._console.width)
+                shown = wrapped(shown, self._console.width)
             self._console.print(Text(shown), soft_wrap=True)
 
     def waiting(self, what: str) -> None:

@@ -3,7 +3,7 @@
 Rules
 - Every text passes through ``media`` here, so no command, report or error can send what a server
   wrote to the terminal as it was. Colour is added by the one who says it, outside of the text.
-- On a terminal lines are folded between words (``folding``); elsewhere they stay as they are.
+- On a terminal lines are wrapped between words (``wrapping``); elsewhere they stay as they are.
 - What is a file's content (an export, NDJSON, a workflow command) has been made by its own
   function of ``media`` and is written as it is.
 """
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deadheat.cli.folding import folded
+from deadheat.cli.wrapping import wrapped
 from deadheat.files import media
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def say(text: object, *, err: bool = False, mark: str = "") -> None:
     """Print lines; ``mark``: what stands before them, with its colour."""
     shown = media.lines(str(text))
     if (sys.stderr if err else sys.stdout).isatty():
-        shown = folded(shown, shutil.get_terminal_size().columns - (2 if mark else 0))
+        shown = wrapped(shown, shutil.get_terminal_size().columns - (2 if mark else 0))
     click.echo(f"{mark} {shown}" if mark else shown, err=err)
 
 

@@ -5,7 +5,7 @@ Rules
 - A call that has no session to be about, as its create failed, is left out.
 - What an answer holds is looked at only to say what to write instead: names of keys, never values.
 - What was changed is looked for as long as the profile's settle time; without one, for as long
-  as it takes to say which to write (``lateness``).
+  as it takes to say which to write (``settle_time``).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import httpx
 
 from deadheat.drive.checkup_advice import advice, in_words, keys_of
 from deadheat.drive.client import ApiClient
+from deadheat.drive.end_of_run import leave_nothing
 from deadheat.drive.handshake import (
     IdReuse,
     allowed,
@@ -27,7 +28,10 @@ from deadheat.drive.handshake import (
     look_for_ids,
     not_listed,
 )
-from deadheat.drive.lateness import (
+from deadheat.drive.ownership import Ownership
+from deadheat.drive.retries import Retries
+from deadheat.drive.server.process import ServerProcess
+from deadheat.drive.settle_time import (
     LONGEST_S,
     SAMPLES,
     advised,
@@ -35,10 +39,6 @@ from deadheat.drive.lateness import (
     shown_after_s,
     times_to_show,
 )
-from deadheat.drive.leaving import leave_nothing
-from deadheat.drive.ownership import Ownership
-from deadheat.drive.patience import Patience
-from deadheat.drive.server.process import ServerProcess
 from deadheat.drive.wire.lane import LaneClient
 from deadheat.errors import StartFailed
 from deadheat.model.history import (
@@ -135,7 +135,7 @@ class _Walk:
             titled=target.promises.update is not UpdatePromise.NONE,
         )
         self._api = ApiClient(target, base_url, self._ownership)
-        self._patience = Patience()
+        self._retries = Retries()
         self._late_s: dict[int, float] = {}  # how long it took, by the step that did not show it
         self.steps: list[CheckedCall] = []
 
@@ -381,7 +381,7 @@ class _Walk:
         return outcome
 
     async def _send(self, invocation: Invocation) -> tuple[Outcome, int | None, tuple[str, ...]]:
-        reply = await self._api.ask_patiently(self._patience, self._client, invocation)
+        reply = await self._api.ask_patiently(self._retries, self._client, invocation)
         keys = keys_of(reply.answer.content) if isinstance(reply.answer, httpx.Response) else ()
         return reply.outcome, reply.status, keys
 
@@ -394,8 +394,8 @@ class _Walk:
         wrong: str,
         hint: str = "",
     ) -> None:
-        if self._patience.tries > 1 and not (wrong or hint):
-            hint = f"not at once: only when it was asked {self._patience.tries} times"
+        if self._retries.tries > 1 and not (wrong or hint):
+            hint = f"not at once: only when it was asked {self._retries.tries} times"
         request = self._target.wire.encode(invocation)
         path = request.path
         for word, session in (("{id}", invocation.session), ("{parent}", invocation.parent)):

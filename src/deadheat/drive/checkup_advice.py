@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from deadheat.model.answer_word import word_of
 from deadheat.model.history import (
     REFUSED,
     Absent,
@@ -21,7 +22,6 @@ from deadheat.model.history import (
     Undeclared,
     Unknown,
 )
-from deadheat.model.said import word_of
 
 if TYPE_CHECKING:
     from deadheat.model.history import Invocation

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from deadheat.drive.chance import hold_chance
 from deadheat.drive.checkup_advice import in_words
 from deadheat.drive.client import ApiClient
+from deadheat.drive.id_randomness import are_random
 from deadheat.drive.ownership import Ownership
 from deadheat.drive.wire.lane import LaneClient
 from deadheat.errors import TargetDied
@@ -108,7 +108,7 @@ class _Cleaning:
         elif isinstance(listed, Info | Fail) and not sessions:
             raise TargetDied(f"{self._target.name} does not answer. Start it, then clean up again.")
         self._unique = self._target.unique_ids or (
-            self._target.promises.ids is not IdPromise.REUSED and hold_chance(self._left.sessions)
+            self._target.promises.ids is not IdPromise.REUSED and are_random(self._left.sessions)
         )
         done: list[Cleaned] = []
         for session in sessions if only is None else only:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio
 import httpx
 
-from deadheat.drive.patience import patiently
+from deadheat.drive.retries import patiently
 from deadheat.drive.wire.decoding import decoded
 from deadheat.drive.wire.outcome import outcome_of_error
 from deadheat.drive.wire.paging import LISTING, read_list
@@ -26,7 +26,7 @@ from deadheat.model.history import Ok, Outcome
 
 if TYPE_CHECKING:
     from deadheat.drive.ownership import Ownership
-    from deadheat.drive.patience import Patience
+    from deadheat.drive.retries import Retries
     from deadheat.drive.target import Target
     from deadheat.drive.watch import Watch
     from deadheat.drive.wire.api import WireRequest
@@ -73,9 +73,9 @@ class ApiClient:
         return (await self.call(lane, invocation)).outcome
 
     async def ask_patiently(
-        self, patience: Patience, lane: LaneClient, invocation: Invocation
+        self, retries: Retries, lane: LaneClient, invocation: Invocation
     ) -> Reply:
-        """The last reply to this very call; its outcome is what patience makes of all of them."""
+        """The last reply to this very call; its outcome is what all of them come to together."""
         replies: list[Reply] = []
 
         async def once(call: Invocation) -> Outcome:
@@ -84,7 +84,7 @@ class ApiClient:
                 replies.append(reply)
             return reply.outcome
 
-        outcome = await patiently(patience, lane, self._ownership, invocation, once)
+        outcome = await patiently(retries, lane, self._ownership, invocation, once)
         return replies[-1]._replace(outcome=outcome)
 
     async def call(

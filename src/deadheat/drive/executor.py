@@ -26,10 +26,10 @@ import httpx
 
 from deadheat.drive.binding import TrialRun
 from deadheat.drive.client import ApiClient
+from deadheat.drive.end_of_run import leave_nothing
 from deadheat.drive.events.listener import Listener
 from deadheat.drive.events.observer import StreamObserver
 from deadheat.drive.handshake import allowed
-from deadheat.drive.leaving import leave_nothing
 from deadheat.drive.trial_history import history_of
 from deadheat.drive.watch import Watch, given_up_after_s
 from deadheat.drive.wire.address import address_of
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from deadheat.drive.client import Reply
     from deadheat.drive.ownership import Ownership
-    from deadheat.drive.patience import Patience
+    from deadheat.drive.retries import Retries
     from deadheat.drive.target import Target
     from deadheat.drive.wire.gate import Gate
     from deadheat.drive.wire.http2 import SharedConnection
@@ -340,9 +340,9 @@ class Executor:
         """The outcome of a call of the observer's."""
         return await self._api.ask(self.observer, invocation)
 
-    async def ask_patiently(self, patience: Patience, invocation: Invocation) -> Outcome:
+    async def ask_patiently(self, retries: Retries, invocation: Invocation) -> Outcome:
         """The same where a hiccup may pass."""
-        return (await self._api.ask_patiently(patience, self.observer, invocation)).outcome
+        return (await self._api.ask_patiently(retries, self.observer, invocation)).outcome
 
     async def _clean(self, run: TrialRun) -> None:
         # First of all, as cleaning may be cut off. Also what is gone: a late effect of this

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from deadheat.drive.chance import alike, hold_chance
 from deadheat.drive.checkup_advice import advice
+from deadheat.drive.id_randomness import alike, are_random
 from deadheat.model.history import (
     Absent,
     Created,
@@ -92,7 +92,7 @@ def judge_ids(looked: IdLooks) -> IdReuse | None:
     """What the looks so far say; None: look once more."""
     if looked.came_back or len(set(looked.ids)) < len(looked.ids):
         return IdReuse.AGAIN
-    if hold_chance(looked.ids):
+    if are_random(looked.ids):
         return IdReuse.ONCE
     if looked.quiet < _LOOKS:
         return None
@@ -279,7 +279,7 @@ async def _in_get(
     ask: Ask, target: Target, session: str, written: str | None, before: str | None
 ) -> str:
     get = Invocation(Kind.GET, session)
-    for wait_s in _patience(target):
+    for wait_s in _retries(target):
         await anyio.sleep(wait_s)
         outcome = await ask(get)
         if isinstance(outcome, Info) and outcome.reason is Unknown.GARBLED:
@@ -295,7 +295,7 @@ async def _in_get(
 
 async def _in_list(ask: Ask, target: Target, session: str, written: str | None) -> str:
     wrong, lists = "", Invocation(Kind.LIST)
-    for wait_s in _patience(target):
+    for wait_s in _retries(target):
         await anyio.sleep(wait_s)
         outcome = await ask(lists)
         listed = outcome.result if isinstance(outcome, Ok) else None
@@ -309,7 +309,7 @@ async def _in_list(ask: Ask, target: Target, session: str, written: str | None) 
     return "" if target.promises.sometime_by(Kind.LIST) else wrong
 
 
-def _patience(target: Target) -> tuple[float, ...]:
+def _retries(target: Target) -> tuple[float, ...]:
     """Ask at once, and again after the time that a change may take to show."""
     return (0.0, target.settle_ms / 1_000) if target.settle_ms else (0.0,)
 

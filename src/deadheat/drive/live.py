@@ -25,8 +25,8 @@ from deadheat.drive.handshake import (
     given_again,
 )
 from deadheat.drive.ownership import Ownership
-from deadheat.drive.patience import Patience
 from deadheat.drive.rehearsal import Rehearsal
+from deadheat.drive.retries import Retries
 from deadheat.drive.server.process import ServerProcess
 from deadheat.drive.wire.decoding import too_large_at_rest
 from deadheat.errors import NotCleaned, NotThisApi, StartFailed, TargetDied, TooLarge
@@ -94,12 +94,12 @@ class LiveTarget:
         self._left_before: tuple[str, ...] = ()
         self._deaths_in_a_row = 0
         self._down = False
-        self._patience = Patience()
+        self._retries = Retries()
 
     @property
     def met(self) -> tuple[Hiccup, ...]:
         """What the handshakes met that passed when it was asked again."""
-        return tuple(self._patience.met)
+        return tuple(self._retries.met)
 
     @property
     def requests(self) -> int:
@@ -120,7 +120,7 @@ class LiveTarget:
         if self._ownership.again and not self._ownership.alone and not self.target.chosen_ids:
             raise NotThisApi(given_again(self.target.name, IdReuse.AGAIN))
         rehearsal = Rehearsal(
-            self.target, self._executor, self._ownership, self._patience, self.promises
+            self.target, self._executor, self._ownership, self._retries, self.promises
         )
         self.promises = await rehearsal.go()
 

@@ -7,8 +7,8 @@ Rules
   holds no secret, and a title that was changed here would be a false alarm. What a server put
   behind it is the server's.
 - A session whose id has a secret in it cannot be spoken of: as if its answer was garbled.
-- A secret of fewer than ``hiding.SHORTEST`` characters would be found everywhere, and is not looked
-  for.
+- A secret of fewer than ``redaction.SHORTEST`` characters would be found everywhere, and is not
+  looked for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from deadheat.files.hiding import INSTEAD, spellings
+from deadheat.files.redaction import INSTEAD, spellings
 from deadheat.model.history import (
     Answered,
     Created,
@@ -47,7 +47,7 @@ class Mask:
 
     @staticmethod
     def of(secrets: Iterable[str]) -> Mask:
-        """Of these, as far as they can be looked for, in every spelling (see ``hiding``)."""
+        """Of these, as far as they can be looked for, in every spelling (see ``redaction``)."""
         return Mask(spellings(secrets))
 
     def text(self, text: str) -> str:

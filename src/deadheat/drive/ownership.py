@@ -29,7 +29,7 @@ from collections import Counter, defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from deadheat.drive.chance import hold_chance
+from deadheat.drive.id_randomness import are_random
 from deadheat.errors import ForeignSession
 from deadheat.model.history import (
     CHANGING,
@@ -182,7 +182,7 @@ class Ownership:
             self._below[create.parent].add(session)
         self.adopt(session)
         self._given_ids = [*self._given_ids[-_ENOUGH_IDS:], session]
-        believed = self.alone or self._believed or hold_chance(self._given_ids)
+        believed = self.alone or self._believed or are_random(self._given_ids)
         if session in self._ours and not believed and not self._of_token(session):
             self._unread.add(session)
 

@@ -28,10 +28,10 @@ from deadheat.drive.draft import (
     places_of,
     scalars,
 )
+from deadheat.drive.end_of_run import leave_nothing
 from deadheat.drive.handshake import IdReuse, allowed, look_for_ids
-from deadheat.drive.leaving import leave_nothing
 from deadheat.drive.ownership import Ownership
-from deadheat.drive.patience import Patience
+from deadheat.drive.retries import Retries
 from deadheat.drive.target import Target
 from deadheat.drive.wire.lane import LaneClient
 from deadheat.errors import StartFailed
@@ -86,7 +86,7 @@ class _Probing:
         self._ownership = ownership
         self._api = ApiClient(Target(base_url, self._wire), base_url, ownership)
         self._made: list[str] = []
-        self._patience = Patience()
+        self._retries = Retries()
         self._latest: httpx.Response | httpx.RequestError | None = None
         self._came: Outcome | None = None
 
@@ -281,8 +281,8 @@ class _Probing:
 
     def _note(self, doing: str, status: int, answer: Any, written: str = "") -> None:
         said = f"{status or 'no answer'} {_shape(answer)}".strip()
-        if self._patience.tries > 1:
-            said += f", when asked {self._patience.tries} times"
+        if self._retries.tries > 1:
+            said += f", when asked {self._retries.tries} times"
         self.rows.append(ProbeRow(doing, said, written))
 
     def _title(self, number: str) -> str:
@@ -308,7 +308,7 @@ class _Probing:
 
     async def _outcome(self, invocation: Invocation) -> Outcome:
         self._api.wire = self._wire
-        reply = await self._api.ask_patiently(self._patience, self._client, invocation)
+        reply = await self._api.ask_patiently(self._retries, self._client, invocation)
         self._came, self._latest = reply.outcome, reply.answer
         return reply.outcome
 

@@ -4,7 +4,7 @@ Rules
 - What does not work alone is not worth racing, and is said so, and so is what shows other
   titles than were written.
 - A target that may take time to settle is given that time, and a hiccup passes
-  (``drive.patience``).
+  (``drive.retries``).
 - A server that shows that it promises less is judged by less.
 """
 
@@ -26,6 +26,7 @@ from deadheat.drive.handshake import (
     remove,
 )
 from deadheat.errors import NotThisApi
+from deadheat.model.answer_word import word_of
 from deadheat.model.history import (
     REFUSED,
     Absent,
@@ -50,13 +51,12 @@ from deadheat.model.promises import (
     IdPromise,
     Promises,
 )
-from deadheat.model.said import word_of
 
 if TYPE_CHECKING:
     from deadheat.drive.executor import Executor
     from deadheat.drive.handshake import Ask
     from deadheat.drive.ownership import Ownership
-    from deadheat.drive.patience import Patience
+    from deadheat.drive.retries import Retries
     from deadheat.drive.target import Target
 
 
@@ -68,18 +68,18 @@ class Rehearsal:
         target: Target,
         executor: Executor,
         ownership: Ownership,
-        patience: Patience,
+        retries: Retries,
         promises: Promises,
     ) -> None:
         self._target = target
         self._executor = executor
         self._ownership = ownership
-        self._patience = patience
+        self._retries = retries
         self.promises = promises
 
     async def go(self) -> Promises:
         """Look around, and see that the API works one call at a time. Raises ``NotThisApi``."""
-        outcome = await self._patience.ask(
+        outcome = await self._retries.ask(
             self._executor.observer, Invocation(Kind.LIST), self._executor.look_around
         )
         if not (isinstance(outcome, Ok) and isinstance(outcome.result, Listed)):
@@ -155,8 +155,8 @@ class Rehearsal:
         ):
             self.promises = replace(self.promises, ids=IdPromise.REUSED)
             self._ownership.again = True
-        if self._patience.lost_a_create:
-            self._patience.lost_a_create = False
+        if self._retries.lost_a_create:
+            self._retries.lost_a_create = False
             await self._find_lost()
         if self.promises.events is not EventPromise.NONE and not await executor.hears():
             # No stream, or one that says nothing: nothing is promised of it then.
@@ -165,7 +165,7 @@ class Rehearsal:
 
     async def _ask(self, invocation: Invocation) -> Outcome:
         """One call of the handshake, which races with nothing: patiently."""
-        return await self._executor.ask_patiently(self._patience, invocation)
+        return await self._executor.ask_patiently(self._retries, invocation)
 
     async def _find_lost(self) -> None:
         """A create that nobody knows about may have made a session: no trial's business."""
@@ -219,8 +219,8 @@ class Rehearsal:
                 said = reason
             case Fail(reason):
                 said = f"no connection ({reason})"
-        if self._patience.tries > 1:
-            said += f", {self._patience.tries} times in a row"
+        if self._retries.tries > 1:
+            said += f", {self._retries.tries} times in a row"
         if isinstance(outcome, Ok) and _is_redirect(outcome.result):
             return NotThisApi(
                 f"{doing} at {self._target.name} gave: {said}. A redirect is followed to the same "

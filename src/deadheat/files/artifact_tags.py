@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from deadheat.model import edits, grounds, history, program
-from deadheat.model.said import RESULTS
+from deadheat.model.answer_word import RESULTS
 
 # By the key that holds the word in the file.
 TAGS: dict[str, tuple[Any, dict[type[Any], str]]] = {

@@ -13,8 +13,8 @@ import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from deadheat.files.hiding import hidden
 from deadheat.files.media import json_escaped
+from deadheat.files.redaction import hidden
 
 if TYPE_CHECKING:
     from collections.abc import Set

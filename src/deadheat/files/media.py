@@ -6,7 +6,7 @@ Rules
   command of a CI system, no tag, link or fence begins in Markdown, no word ends early in a shell.
 - What cannot be shown is written as Python would: ``\x1b``, ``\u202e``, ``\ud83d``.
 - Files keep what they were given: JSON escapes it, and reading gives it back.
-- Each function hides what ``hiding`` knows.
+- Each function hides what ``redaction`` knows.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import re
 from shlex import quote
 from typing import Any
 
-from deadheat.files.hiding import hidden
+from deadheat.files.redaction import hidden
 
 # What GitHub, Azure and TeamCity obey in a job's output: at the beginning of a line ``::word``,
 # and anywhere in it ``##[word]``, ``##vso[`` and ``##teamcity[``.

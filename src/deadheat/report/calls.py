@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
+from deadheat.model.answer_word import word_of
 from deadheat.model.history import (
     READING,
     Absent,
@@ -43,7 +44,6 @@ from deadheat.model.program import (
     Rename,
     kind_of,
 )
-from deadheat.model.said import word_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -17,10 +17,10 @@ from deadheat.errors import DeadheatError, NotComparable
 from deadheat.files.results import Bisected, Presence, Verified, VersionRow
 from deadheat.model.history import makespan_ns
 from deadheat.report.words import percent, unproven_text
-from deadheat.run import presence as versions
 from deadheat.run import verify as verifying
+from deadheat.run import versions
 from deadheat.run.limits import Ending, opened, until_done, with_target
-from deadheat.run.promised import other_promises
+from deadheat.run.other_promises import other_promises
 from deadheat.run.replay import recorded
 from deadheat.run.window import look_around, tuner_of
 from deadheat.trials.baseline import BesideBaseline

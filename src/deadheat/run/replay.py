@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from deadheat.files.results import Replayed
 from deadheat.model.history import makespan_ns
-from deadheat.run.promised import other_promises
+from deadheat.run.other_promises import other_promises
 from deadheat.run.trial import look
 from deadheat.trials.evidence import TrialResult, UntilProven, quiet_needed
 from deadheat.trials.stats import rate, rate_until_first

@@ -21,7 +21,7 @@ from deadheat.drive.server.process import Launch
 from deadheat.drive.target import Target
 from deadheat.drive.wire.address import address_of
 from deadheat.errors import RemoteRefused, UnknownTarget
-from deadheat.files.hiding import hide
+from deadheat.files.redaction import hide
 from deadheat.model.promises import DeletePromise, ListPromise, Promises
 from deadheat.targets.demo import server as demo_server
 from deadheat.targets.opencode import releases as opencode

@@ -12,11 +12,11 @@ from tests.quality.crowded import case_of, heap, knot
 from deadheat.check.checker import DEFAULT_BUDGET, check
 from deadheat.check.decide.greedy import DeadEnd, _GreedyRun, sweep
 from deadheat.check.decide.legality import Impossible, decided, legal
+from deadheat.check.decide.life_records import Conflict
 from deadheat.check.decide.lifetimes import read_lives
 from deadheat.check.decide.list_groups import place_nodes
 from deadheat.check.decide.list_nodes import Nodes, build_nodes
 from deadheat.check.decide.list_order import Placed, Stuck, Unfinished
-from deadheat.check.decide.lives import Conflict
 from deadheat.check.decide.registers import read_values
 from deadheat.check.decide.wing_gong import Order
 from deadheat.check.weakening import weakened

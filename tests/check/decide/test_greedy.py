@@ -9,7 +9,7 @@ import pytest
 from tests.check.simulator import simulate
 
 from deadheat.check.decide.greedy import DeadEnd, sweep
-from deadheat.check.decide.lives import Conflict
+from deadheat.check.decide.life_records import Conflict
 from deadheat.model.history import (
     Absent,
     Created,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.check.histories import Build, random_history
 
+from deadheat.check.decide.life_records import Conflict, NeedsSearch
 from deadheat.check.decide.lifetimes import judge_alone, judge_lists, read_lives
-from deadheat.check.decide.lives import Conflict, NeedsSearch
 from deadheat.check.projections import only_sessions
 from deadheat.model.history import Absent, Created, Ok
 

@@ -10,12 +10,12 @@ from tests.check.histories import Build, random_history
 from tests.check.reference import some_order_is_legal
 
 from deadheat.check.decide.legality import searched
+from deadheat.check.decide.life_records import Conflict, NeedsSearch
 from deadheat.check.decide.lifetimes import judge_lists, read_lives
 from deadheat.check.decide.list_groups import place_nodes
 from deadheat.check.decide.list_nodes import Nodes, build_nodes
 from deadheat.check.decide.list_order import Placed, Stuck, search_orders
 from deadheat.check.decide.list_steps import Steps
-from deadheat.check.decide.lives import Conflict, NeedsSearch
 from deadheat.check.decide.registers import read_values
 from deadheat.check.decide.saturation import Cycle, forced
 from deadheat.check.decide.wing_gong import Order

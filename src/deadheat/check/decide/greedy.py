@@ -26,8 +26,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from deadheat.check.decide.greedy_state import AFTER_ALL, NONE, REFUSED, GiveUp, GreedyState
+from deadheat.check.decide.life_records import Conflict
 from deadheat.check.decide.lifetimes import judge_alone
-from deadheat.check.decide.lives import Conflict
 from deadheat.model.history import (
     Absent,
     Created,

@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from deadheat.check.decide.greedy import DeadEnd, sweep
+from deadheat.check.decide.life_records import Conflict, NeedsSearch
 from deadheat.check.decide.lifetimes import judge_lists, read_lives
 from deadheat.check.decide.linearization import order_of
 from deadheat.check.decide.list_groups import place_nodes
 from deadheat.check.decide.list_nodes import build_nodes
 from deadheat.check.decide.list_order import Placed, Unfinished
-from deadheat.check.decide.lives import Conflict, NeedsSearch
 from deadheat.check.decide.registers import read_values
 from deadheat.check.decide.wing_gong import NoOrder, Order, OutOfBudget, find_order
 from deadheat.check.fragment import lives_fit

@@ -17,7 +17,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from deadheat.check.decide.lives import BEFORE, NEVER, Conflict, Life, Lives, NeedsSearch
+from deadheat.check.decide.life_records import BEFORE, NEVER, Conflict, Life, Lives, NeedsSearch
 from deadheat.check.decide.orphans import adopt
 from deadheat.model.history import Absent, Created, Deleted, Found, Info, Kind, Listed, Ok, Renamed
 

@@ -12,15 +12,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from deadheat.check.decide.lives import NEVER
+from deadheat.check.decide.life_records import NEVER
 from deadheat.check.decide.registers import points
 from deadheat.model.history import Absent, Created, Deleted, Found, Info, Kind, Ok, Renamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from deadheat.check.decide.life_records import Life, Lives
     from deadheat.check.decide.list_nodes import Nodes
-    from deadheat.check.decide.lives import Life, Lives
     from deadheat.check.decide.registers import Value
     from deadheat.model.history import Operation
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, TypeAlias
 
-from deadheat.check.decide.lives import BEFORE, NEVER, Conflict, Life, Lives
+from deadheat.check.decide.life_records import BEFORE, NEVER, Conflict, Life, Lives
 from deadheat.model.history import Listed
 
 if TYPE_CHECKING:

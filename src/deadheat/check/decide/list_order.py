@@ -17,9 +17,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from deadheat.check.decide.life_records import BEFORE, NEVER
 from deadheat.check.decide.list_nodes import NOTHING
 from deadheat.check.decide.list_steps import State, Steps, with_node
-from deadheat.check.decide.lives import BEFORE, NEVER
 
 if TYPE_CHECKING:
     from deadheat.check.decide.list_nodes import Nodes, Token

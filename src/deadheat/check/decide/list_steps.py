@@ -14,8 +14,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from deadheat.check.decide.life_records import BEFORE, NEVER
 from deadheat.check.decide.list_nodes import NOBODY
-from deadheat.check.decide.lives import BEFORE, NEVER
 
 if TYPE_CHECKING:
     from deadheat.check.decide.list_nodes import Nodes, Token

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deadheat.check.decide.lives import NEVER, Conflict, NeedsSearch
+from deadheat.check.decide.life_records import NEVER, Conflict, NeedsSearch
 from deadheat.model.history import Found, Listed, Ok, Operation
 
 if TYPE_CHECKING:
-    from deadheat.check.decide.lives import Life, Lives
+    from deadheat.check.decide.life_records import Life, Lives
 
 
 def adopt(lives: Lives, *, strict_delete: bool) -> None:

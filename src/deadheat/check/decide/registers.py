@@ -16,12 +16,12 @@ from bisect import bisect_right
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from deadheat.check.decide.life_records import BEFORE, NEVER, Conflict, NeedsSearch
 from deadheat.check.decide.lifetimes import judge_life
-from deadheat.check.decide.lives import BEFORE, NEVER, Conflict, NeedsSearch
 from deadheat.model.history import Found, Listed, Ok, Operation
 
 if TYPE_CHECKING:
-    from deadheat.check.decide.lives import Life, Lives
+    from deadheat.check.decide.life_records import Life, Lives
 
 
 class Value:

@@ -14,8 +14,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from deadheat.check.decide.legality import Allowance, contradicts
+from deadheat.check.decide.life_records import Conflict, Life, NeedsSearch
 from deadheat.check.decide.lifetimes import read_lives
-from deadheat.check.decide.lives import Conflict, Life, NeedsSearch
 from deadheat.check.decide.wing_gong import NoOrder, find_order
 from deadheat.check.explain.classify import name
 from deadheat.check.explain.levels import Level, smallest_slack_ns, strongest_held

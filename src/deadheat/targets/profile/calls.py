@@ -20,8 +20,8 @@ from pydantic import (
 
 from deadheat.model.history import MAKING, Kind
 from deadheat.targets.profile.pages import DeclaredPages, PagesTable
-from deadheat.targets.profile.places import place
 from deadheat.targets.profile.table import Table
+from deadheat.targets.profile.value_path import place
 from deadheat.targets.profile.wire import CallFormat
 
 Status = Annotated[int, Field(ge=200, le=599)]

@@ -1,7 +1,7 @@
 """Event streams by declaration: where an event has its name, its session's id and title.
 
 Rules
-- Server-sent events with JSON data; into it lead paths as in ``places``.
+- Server-sent events with JSON data; into it lead paths as in ``value_path``.
 - What does not look like that, or has another name, says nothing about a session.
 - An update says that the title is in place, not that somebody has just written it: OpenCode's
   ``session.updated`` follows a create and comes before a delete, too (1.0.152 to 1.18.33).
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deadheat.drive.events.listener import EventReport
-from deadheat.targets.profile.places import place
+from deadheat.targets.profile.value_path import place
 from deadheat.targets.profile.wire import session_id_of
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from urllib.parse import parse_qsl, urlencode
 
 from pydantic import Field, model_validator
 
-from deadheat.targets.profile.places import parsed, place
 from deadheat.targets.profile.table import Table
+from deadheat.targets.profile.value_path import parsed, place
 
 if TYPE_CHECKING:
     from deadheat.drive.wire.api import WireRequest

@@ -32,11 +32,11 @@ every key, ``tests/servers/depot.toml`` uses most.
 
 Rules
 - Every key is checked when the file is read, also that the placeholders make sense.
-- Places in answers are as in ``places``; an empty one is the answer itself.
+- Places in answers are as in ``value_path``; an empty one is the answer itself.
 - What is left out is off (``rename``), or has the strongest promise (but see
   ``promises``).
 - A secret's value is in a target's headers and its server's environment, and nowhere else: what is
-  read from the environment here is hidden (``hiding``) from all that is written or printed.
+  read from the environment here is hidden (``redaction``) from all that is written or printed.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ from deadheat.drive.server.process import Launch
 from deadheat.drive.target import Target
 from deadheat.drive.wire.api import WireRequest
 from deadheat.errors import BadFile
-from deadheat.files.hiding import COMMONPLACE
+from deadheat.files.redaction import COMMONPLACE
 from deadheat.files.toml_file import load
 from deadheat.model.history import Kind
 from deadheat.model.promises import SOMETIME_MS, CreatePromise, EventPromise, IdPromise, Shows

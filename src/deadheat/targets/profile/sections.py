@@ -1,7 +1,7 @@
 """The parts of a profile that say where its server is and who we are: auth, events, server.
 
 Rules
-- A secret is named, never written down; it is read here, and hidden (``files.hiding``) from all
+- A secret is named, never written down; it is read here, and hidden (``files.redaction``) from all
   that is written or printed.
 """
 
@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from deadheat.drive.server.process import GRACE_S
 from deadheat.errors import BadFile
 from deadheat.files.duration import seconds_of
-from deadheat.files.hiding import COMMONPLACE, hide
+from deadheat.files.redaction import COMMONPLACE, hide
 from deadheat.model.history import Change
 from deadheat.model.promises import EventPromise
 from deadheat.targets.profile.calls import REQUEST

@@ -44,7 +44,7 @@ from deadheat.model.history import (
     Undeclared,
     Unknown,
 )
-from deadheat.targets.profile.places import NoJson, ValuePath, parsed, place
+from deadheat.targets.profile.value_path import NoJson, ValuePath, parsed, place
 
 _PLACEHOLDER = re.compile(r"\{(id|title|parent)\}")
 # Ids that a path takes as they are.

@@ -37,7 +37,7 @@ from deadheat.drive.server.process import Launch
 from deadheat.drive.target import PLAIN, Target
 from deadheat.drive.wire.api import WireRequest
 from deadheat.errors import BadFile
-from deadheat.files.hiding import COMMONPLACE, hide
+from deadheat.files.redaction import COMMONPLACE, hide
 from deadheat.model.history import (
     Absent,
     Answered,

@@ -8,7 +8,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from deadheat.drive.patience import Patience
+from deadheat.drive.retries import Retries
 from deadheat.model.hiccups import Hiccup
 from deadheat.model.history import (
     REFUSED,
@@ -44,7 +44,7 @@ class Client:
 
 async def asked(
     invocation: Invocation, *outcomes: Outcome, latest: tuple[int, str | None] | None = None
-) -> tuple[Outcome, list[float], Patience]:
+) -> tuple[Outcome, list[float], Retries]:
     """What came of it, and the pauses."""
     pauses: list[float] = []
     left = list(outcomes)
@@ -55,7 +55,7 @@ async def asked(
     async def send() -> Outcome:
         return left.pop(0)
 
-    patience = Patience(sleep)
+    patience = Retries(sleep)
     outcome = await patience.ask(Client(latest), invocation, send)
     assert left == []
     return outcome, pauses, patience

@@ -17,7 +17,7 @@ from tests.test_nasty_texts import io_of, job_of, nasty_example, write_job
 from deadheat.errors import StartFailed
 from deadheat.files import artifact as artifacts
 from deadheat.files import media
-from deadheat.files.hiding import COMMONPLACE, INSTEAD, forget, hidden, hide
+from deadheat.files.redaction import COMMONPLACE, INSTEAD, forget, hidden, hide
 from deadheat.targets.catalog import resolve
 
 if TYPE_CHECKING:

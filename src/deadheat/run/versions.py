@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, assert_never
 from deadheat.files.results import Presence, VersionRow
 from deadheat.model.history import makespan_ns
 from deadheat.report.words import unproven_text
-from deadheat.run.promised import other_promises
+from deadheat.run.other_promises import other_promises
 from deadheat.run.replay import recorded
 from deadheat.run.trial import look
 from deadheat.trials.evidence import AbsentBelow, Present, TrialResult, Unproven, UntilProven

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _ENOUGH_BITS = 32.0
 
 
-def hold_chance(ids: Sequence[str]) -> bool:
+def are_random(ids: Sequence[str]) -> bool:
     """Do these ids differ by so much chance that nobody is given one of them again?"""
     return len(set(ids)) > 1 and _bits(ids) >= _ENOUGH_BITS
 

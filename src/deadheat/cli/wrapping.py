@@ -1,4 +1,4 @@
-"""Long lines folded for a narrow terminal, between words.
+"""Long lines wrapped for a narrow terminal, between words.
 
 Rules
 - Nothing is lost, added or joined: without its line feeds and indents the text is the same.
@@ -21,7 +21,7 @@ _KEPT = "\ue0a0"
 _NARROWEST = 40
 
 
-def folded(text: str, width: int) -> str:
+def wrapped(text: str, width: int) -> str:
     """``text`` with no line longer than ``width``, where words allow it."""
     if width < _NARROWEST:
         return text

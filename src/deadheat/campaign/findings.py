@@ -33,7 +33,7 @@ _NOWHERE = Path()  # until it is saved
 _MOST_ATTEMPTS = 3
 
 
-class Catalogue:
+class CampaignFindings:
     """All findings, in memory and in the store."""
 
     def __init__(self, store: Store) -> None:

@@ -1,4 +1,4 @@
-"""The handshake's patience: a call that met a hiccup is sent again, a little later.
+"""Calls of the handshake that met a hiccup: each is sent again, a little later.
 
 Rules
 - A few times, within bounds, and as late as the server says (``Retry-After``), but for
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 import anyio
 
 from deadheat.drive.handshake import spared
+from deadheat.model.answer_word import word_of
 from deadheat.model.hiccups import Hiccup, passes
 from deadheat.model.history import (
     MAKING,
@@ -32,7 +33,6 @@ from deadheat.model.history import (
     Outcome,
     Undeclared,
 )
-from deadheat.model.said import word_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -55,7 +55,7 @@ class LatestAnswer(Protocol):
         ...
 
 
-class Patience:
+class Retries:
     """What was met so far, of one target. ``sleep``: how it waits."""
 
     def __init__(self, sleep: Callable[[float], Awaitable[None]] = anyio.sleep) -> None:
@@ -92,7 +92,7 @@ class Patience:
 
 
 async def patiently(
-    patience: Patience,
+    retries: Retries,
     client: LatestAnswer,
     ownership: Ownership,
     invocation: Invocation,
@@ -108,7 +108,7 @@ async def patiently(
         last = await once(invocation)
         return last
 
-    return await patience.ask(client, invocation, send)
+    return await retries.ask(client, invocation, send)
 
 
 def _why(outcome: Outcome) -> str:

@@ -6,7 +6,7 @@ from typing import get_args
 
 from deadheat.files.artifact_tags import TAGS
 from deadheat.model import history
-from deadheat.model.said import word_of
+from deadheat.model.answer_word import word_of
 
 MADE: dict[type, history.Result] = {
     history.Created: history.Created("7"),
