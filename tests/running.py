@@ -10,6 +10,7 @@ import atexit
 import functools
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -23,6 +24,8 @@ from typing import IO, TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# Of a campaign it has the time before it.
+_FOUND = re.compile(r"( *[\d.]+ [a-z]+( \d+ s)?  )?found ")
 # GitHub's own runner would otherwise be told of what the tests find.
 _NOT_GITHUB = {"GITHUB_ACTIONS": "", "GITHUB_STEP_SUMMARY": ""}
 # Only against waiting for ever: whatever is waited for comes, however slow the machine is.
@@ -164,7 +167,7 @@ def until_found(
         said = ""
         for line in call.stderr:
             said += line
-            if line.startswith("found "):
+            if _FOUND.match(line):
                 call.send_signal(signal.SIGINT)
                 break
         out, err = call.communicate()

@@ -128,7 +128,7 @@ def test_a_race_is_a_failure_with_its_diagram_and_is_tried_first_the_next_time(
     suite.makepyfile(
         test_shop=HEAD
         + "test_carts = race_test(make_app(correct=True), profile='shop.toml', budget='12s', "
-        + "max_rps=60)\n"
+        + "max_rps=40)\n"
     )
     calm = run(suite)
     calm.assert_outcomes(passed=1)
@@ -156,16 +156,16 @@ def server_url():
     thread.join()
     sock.close()
 
-test_by_name = race_test(fixture="server_url", profile="shop.toml", budget="12s", max_rps=60)
+test_by_name = race_test(fixture="server_url", profile="shop.toml", budget="12s", max_rps=40)
 
 def test_by_fixture(deadheat, server_url):
-    deadheat(server_url, profile="shop.toml", budget="12s", max_rps=60, seed=3)
+    deadheat(server_url, profile="shop.toml", budget="12s", max_rps=40, seed=3)
 
 @pytest.fixture
 def app():
     return make_app(correct=True)
 
-test_app_of_a_fixture = race_test(fixture="app", profile="shop.toml", budget="12s", max_rps=60)
+test_app_of_a_fixture = race_test(fixture="app", profile="shop.toml", budget="12s", max_rps=40)
 """
     )
     ran = run(suite, "-v")
@@ -198,7 +198,7 @@ class GetsTwice(ProgramMachine):
 
 profile = Profile.model_validate(tomllib.loads(pathlib.Path("shop.toml").read_text()))
 test_own = race_test(
-    make_app(correct=True), profile=profile, budget="12s", max_rps=60, machine=GetsTwice
+    make_app(correct=True), profile=profile, budget="12s", max_rps=40, machine=GetsTwice
 )
 
 def test_drawn():
@@ -219,8 +219,8 @@ def test_it_runs_beside_xdist_and_the_async_plugins(suite: pytest.Pytester) -> N
         test_shop=HEAD
         + """
 import anyio, asyncio, pytest, trio
-test_one = race_test("demo:correct", budget="12s", max_rps=60)
-test_two = race_test(make_app(correct=True), profile="shop.toml", budget="12s", max_rps=60)
+test_one = race_test("demo:correct", budget="12s", max_rps=40)
+test_two = race_test(make_app(correct=True), profile="shop.toml", budget="12s", max_rps=40)
 
 @pytest.mark.anyio
 async def test_anyio():

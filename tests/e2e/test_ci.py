@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.live
 
 
+# Time for the regressions on a slow machine, of which the search then uses little.
+SELDOM_ASKED = ("--max-rps", "25")
+UNHURRIED = ("--budget", "40s", *SELDOM_ASKED)
 OFTEN = RateRecord(120, 200, 0.5285, 0.6684, 0.95)  # asks for some 30 quiet trials
 SELDOM = RateRecord(2, 200, 0.0012, 0.0357, 0.95)  # asks for 30,645: a busy machine may hide it
 RARE = RateRecord(1, 20_000, 0.00001, 0.00028, 0.95)  # more than any machine has time for
@@ -73,7 +76,7 @@ def test_one_that_came_back_is_red_with_its_diagram(tmp_path: Path) -> None:
 
 def test_one_whose_server_was_fixed_says_so_and_is_green(tmp_path: Path) -> None:
     file = commit(tmp_path, OFTEN, races=False, correct="diverges")
-    ran = deadheat(tmp_path, "ci", "demo:correct", "--budget", "20s")
+    ran = deadheat(tmp_path, "ci", "demo:correct", "--budget", "40s", "--max-rps", "60")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert standings(ran) == {"demo:correct": "gone"}
     assert "did not show: fixed or lucky? 0 of " in ran.stdout
@@ -82,14 +85,14 @@ def test_one_whose_server_was_fixed_says_so_and_is_green(tmp_path: Path) -> None
     turned = deadheat(tmp_path, "fixed", where, "--on", "demo:correct")
     assert turned.returncode == 0
     assert artifacts.read(file).expect == {"demo:correct": Expectation.CLEAN}
-    again = deadheat(tmp_path, "ci", "demo:correct", "--budget", "10s")
+    again = deadheat(tmp_path, "ci", "demo:correct", "--budget", "40s", "--max-rps", "60")
     assert again.returncode == 0
     assert standings(again) == {"demo:correct": "silent"}
 
 
 def test_a_known_one_is_not_red_nor_is_the_search_that_finds_it_again(tmp_path: Path) -> None:
     commit(tmp_path, SELDOM, demo="diverges")
-    ran = deadheat(tmp_path, "ci", "demo", "--budget", "10s")
+    ran = deadheat(tmp_path, "ci", "demo", *UNHURRIED)
     assert standings(ran) == {"demo": "known"}
     found = {one["anomaly"] for one in machine(ran)["divergences"]}
     assert "ghost" not in found  # what else the search may find on the demo is another finding
@@ -98,7 +101,7 @@ def test_a_known_one_is_not_red_nor_is_the_search_that_finds_it_again(tmp_path: 
 
 def test_one_for_a_target_that_cannot_be_had_is_an_error(tmp_path: Path) -> None:
     commit(tmp_path, races=False, correct="clean", absent="clean")
-    ran = deadheat(tmp_path, "ci", "demo:correct", "--budget", "10s", "--junit", "junit.xml")
+    ran = deadheat(tmp_path, "ci", "demo:correct", *UNHURRIED, "--junit", "junit.xml")
     assert ran.returncode == 3, ran.stdout + ran.stderr
     assert standings(ran) == {"no-such-target": "unavailable", "demo:correct": "silent"}
     assert ran.stdout.splitlines()[-1].startswith("nothing proven: ")
@@ -107,7 +110,7 @@ def test_one_for_a_target_that_cannot_be_had_is_an_error(tmp_path: Path) -> None
 
 def test_one_that_found_no_time_is_an_error(tmp_path: Path) -> None:
     commit(tmp_path, RARE, correct="clean")
-    ran = deadheat(tmp_path, "ci", "demo:correct", "--budget", "8s")
+    ran = deadheat(tmp_path, "ci", "demo:correct", "--budget", "8s", *SELDOM_ASKED)
     assert ran.returncode == 3
     assert standings(ran) == {"demo:correct": "unfinished"}
     assert "--budget" in ran.stdout.splitlines()[-1]
@@ -115,7 +118,7 @@ def test_one_that_found_no_time_is_an_error(tmp_path: Path) -> None:
 
 def test_a_known_one_that_found_no_time_is_no_error(tmp_path: Path) -> None:
     commit(tmp_path, RARE, correct="diverges")
-    ran = deadheat(tmp_path, "ci", "demo:correct", "--budget", "10s")
+    ran = deadheat(tmp_path, "ci", "demo:correct", "--budget", "10s", *SELDOM_ASKED)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert standings(ran) == {"demo:correct": "quiet"}
 
@@ -124,11 +127,11 @@ def test_the_configuration_is_read_and_options_go_before_it(tmp_path: Path) -> N
     (tmp_path / "pyproject.toml").write_text(
         '[tool.deadheat]\ntarget = "demo:correct"\nbudget = "10s"\nseed = 5\njunit = "j.xml"\n'
     )
-    ran = deadheat(tmp_path, "ci")
+    ran = deadheat(tmp_path, "ci", *SELDOM_ASKED)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert machine(ran)["seed"] == 5
     assert (tmp_path / "j.xml").exists()
-    other = deadheat(tmp_path, "ci", "--seed", "6", "--budget", "5s")
+    other = deadheat(tmp_path, "ci", "--seed", "6", "--budget", "5s", *SELDOM_ASKED)
     assert machine(other)["seed"] == 6
 
 

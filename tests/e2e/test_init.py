@@ -46,7 +46,7 @@ async def test_a_fastapi_app_fits_with_no_edit_and_its_race_is_found(
     left = await _get(f"{shop}/carts")
     assert left == {"items": [{"id": theirs, "name": "theirs"}]}
     await deadheat("check", "carts.toml", cwd=tmp_path)
-    await deadheat("run", "carts.toml", "--for", "20s", "-x", cwd=tmp_path, code=1)
+    await deadheat("run", "carts.toml", "--for", "60s", "-x", cwd=tmp_path, code=1)
     assert await _get(f"{shop}/carts") == left
     _, told = await deadheat("init", shop, cwd=tmp_path, code=2)
     assert "carts.toml is there already. Name another with -o, or add --force." in told

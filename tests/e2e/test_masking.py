@@ -71,18 +71,21 @@ def test_a_secret_that_the_server_gives_away_is_kept_nowhere(tmp_path: Path) -> 
     environment = {**os.environ, "ECHO_TOKEN": SECRET}
     said = ""
 
-    def deadheat(*words: str) -> int:
+    def deadheat(*words: str, until_found: bool = False) -> int:
         nonlocal said
-        done = running.deadheat(tmp_path, *words, ECHO_TOKEN=SECRET)
+        call = running.until_found if until_found else running.deadheat
+        done = call(tmp_path, *words, ECHO_TOKEN=SECRET)
         said += done.stdout + done.stderr
         return done.returncode
 
     profile = str(PROFILE)
     assert deadheat("check", profile) == 0
-    assert deadheat("run", profile, "--programs", "60", "--seed", "1", "-x") == 1
+    seed = ("--seed", "1")
+    assert deadheat("run", profile, "--for", "500s", *seed, until_found=True) in (130, 1)
     outputs = ("--junit", "junit.xml", "--report", "report", "--events", "events.ndjson")
-    assert deadheat("ci", profile, "--budget", "10s", "-x", *outputs) == 1
-    assert deadheat("campaign", profile, "--programs", "60", "--seed", "1", "--into", "camp") == 1
+    assert deadheat("ci", profile, "--budget", "20s", "--max-rps", "100", "-x", *outputs) == 1
+    campaign = ("campaign", profile, "--for", "500s", *seed, "--into", "camp")
+    assert deadheat(*campaign, until_found=True) == 130
     examples = sorted((tmp_path / ".deadheat").rglob("*.json"))
     assert examples
     for example in examples[:1]:

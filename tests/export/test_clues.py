@@ -36,13 +36,14 @@ def test_the_ghost_is_looked_for_by_either_read_and_under_either_name() -> None:
     assert clues[-1].after == (0, 1)
 
 
+@pytest.mark.parametrize("many", [50, pytest.param(500, marks=pytest.mark.quality)])
 @pytest.mark.parametrize("promises", PROMISES, ids=str)
-def test_no_false_alarm_and_the_recorded_trial_is_one(promises: Promises) -> None:
-    """150 programs, 8 trials each: each divergence's script judges the other trials too."""
+def test_no_false_alarm_and_the_recorded_trial_is_one(promises: Promises, many: int) -> None:
+    """So many programs, 8 trials each: each divergence's script judges the other trials too."""
     rng = Random(f"clues {promises}")
     own = others = alarms = 0
     anomalies: set[Anomaly] = set()
-    for _ in range(150):
+    for _ in range(many):
         program = random_program(rng)
         trials = [faulty(program, rng) for _ in range(8)]
         verdicts = [check(history, promises) for history in trials]
@@ -61,7 +62,7 @@ def test_no_false_alarm_and_the_recorded_trial_is_one(promises: Promises) -> Non
                 assert isinstance(verdict, Diverged), (program, history)
                 alarms += 1
             others += 1
-    assert own > 100
+    assert own > many * 2 // 3
     assert others > alarms > own  # it sees it again in other trials, and not in all
     assert len(anomalies) >= 6, anomalies
 

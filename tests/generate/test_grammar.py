@@ -66,7 +66,7 @@ def test_the_strategy_draws_programs_that_can_be_sent() -> None:
     raced = find(
         written(),
         lambda drawn: any(len(lanes) > 1 for lanes in drawn.program.rounds),
-        settings=settings(database=None, max_examples=2_000),
+        settings=settings(database=None, max_examples=200),
     )
     assert raced.program.concurrency == 2
 

@@ -90,9 +90,9 @@ def test_the_race_is_found_through_pages(way: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("way", "programs"),
     [
-        ("page", 40),
-        ("offset", 40),
-        ("link", 40),
+        ("page", 20),
+        ("offset", 20),
+        ("link", 20),
         *(pytest.param(way, 1_000, marks=pytest.mark.quality) for way in sorted(WAYS)),
     ],
 )

@@ -46,7 +46,7 @@ def test_two_creates_of_one_name_that_both_make_it(name: str, tmp_path: Path) ->
     assert divergence_of(found).proof
 
 
-@pytest.mark.parametrize("programs", [60, pytest.param(1_000, marks=pytest.mark.quality)])
+@pytest.mark.parametrize("programs", [30, pytest.param(1_000, marks=pytest.mark.quality)])
 @pytest.mark.parametrize("name", ["shelf.toml", "slots.toml"])
 def test_the_twin_is_silent(name: str, programs: int, tmp_path: Path) -> None:
     summary = searched(twin(name, tmp_path), tmp_path, programs)

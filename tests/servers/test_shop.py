@@ -41,7 +41,7 @@ def test_the_lost_update_is_found(tmp_path: Path) -> None:
         assert str(SHOP.parent) not in found.path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("programs", [60, pytest.param(1_000, marks=pytest.mark.quality)])
+@pytest.mark.parametrize("programs", [30, pytest.param(1_000, marks=pytest.mark.quality)])
 def test_the_twin_is_silent(programs: int, tmp_path: Path) -> None:
     profile = tmp_path / "shop.toml"
     text = SHOP.read_text().replace("{project}", str(SHOP.parent))
