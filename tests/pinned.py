@@ -24,16 +24,16 @@ from deadheat.files.artifact import FORMAT_VERSION, divergence_of, to_json
 from deadheat.files.fingerprint import canonical_text, fingerprint_of
 from deadheat.generate.grammar import spelled
 from deadheat.generate.source import ProgramSource
-from deadheat.model.history import Kind, Own
+from deadheat.model.history import Custom, Kind
 from deadheat.model.program import (
     Call,
     Children,
     Create,
+    CustomCall,
     Delete,
     Fork,
     Get,
     List,
-    OwnCall,
     Program,
     Recreate,
     Rename,
@@ -54,7 +54,7 @@ ROOT = Path(__file__).parent.parent
 FILES = tuple(sorted(ROOT.glob("tests/artifacts/*.json")))
 
 A, B, C = Var(0), Var(1), Var(27)
-PAY, PEEK = Own("pay", 'it\'s "7" é'), Own("peek", pure=True)
+PAY, PEEK = Custom("pay", 'it\'s "7" é'), Custom("peek", pure=True)
 RACE = ((Delete(A, 40), List()), (Rename(B, 1_230), Get(B)))
 PROGRAMS = {
     "nothing": Program(()),
@@ -63,19 +63,19 @@ PROGRAMS = {
     "a family": Program((((Create(A),),), ((Create(B, 0, A),),), ((Delete(A),), (Children(A),)))),
     "a fork": Program((((Create(A),),), ((Fork(B, A, 5),), (Delete(A),)))),
     "one name": Program((((Create(A),),), ((Recreate(A),), (Delete(A, 90),)))),
-    "own calls": Program((((Create(A),),), ((OwnCall(PAY, A, 3),), (OwnCall(PEEK, A),)))),
+    "own calls": Program((((Create(A),),), ((CustomCall(PAY, A, 3),), (CustomCall(PEEK, A),)))),
     "a far name": Program((((Create(C),),), ((Get(C),), (Delete(C),)))),
 }
 # By what the target of a search has.
 SUPPLIES: dict[str, Callable[[int], ProgramSource]] = {
     "what each target has": ProgramSource,
     "families": lambda seed: ProgramSource(
-        seed, kinds=frozenset(Kind) - {Kind.OWN, Kind.RECREATE}, families=True
+        seed, kinds=frozenset(Kind) - {Kind.CUSTOM, Kind.RECREATE}, families=True
     ),
     "chosen names": lambda seed: ProgramSource(
         seed, kinds=ProgramSource(0)._kinds | {Kind.RECREATE, Kind.RENAME}
     ),
-    "own calls": lambda seed: ProgramSource(seed, own=(PAY, PEEK)),
+    "own calls": lambda seed: ProgramSource(seed, custom=(PAY, PEEK)),
 }
 
 
@@ -83,8 +83,8 @@ def written(program: Program) -> str:
     """In a spelling of this file's own: what people are shown may change."""
 
     def one(call: Call) -> str:
-        own = call.own if isinstance(call, OwnCall) else None
-        words = [kind_of(call), *([own.argument] if own and own.argument else [])]
+        custom = call.custom if isinstance(call, CustomCall) else None
+        words = [kind_of(call), *([custom.argument] if custom and custom.argument else [])]
         of, needed = var_of(call), needs(call)
         words += [] if of is None else [of.name]
         words += [] if needed in (None, of) else [needed.name]
@@ -110,7 +110,7 @@ def drawn() -> Iterator[str]:
 def choices() -> Iterator[str]:
     """What spells a program in Hypothesis's databases, of all kinds that the grammar has."""
     for name, program in PROGRAMS.items():
-        if not any(isinstance(call, OwnCall) for call in program.calls()):
+        if not any(isinstance(call, CustomCall) for call in program.calls()):
             yield f"{name}: {' '.join(map(str, spelled(program)))}"
 
 

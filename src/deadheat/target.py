@@ -9,6 +9,7 @@ from deadheat.model.history import (
     FORBIDDEN,
     Absent,
     Created,
+    Custom,
     Deleted,
     Exists,
     Fail,
@@ -17,7 +18,6 @@ from deadheat.model.history import (
     Kind,
     Listed,
     Offspring,
-    Own,
     Renamed,
     Seen,
     Unknown,
@@ -34,6 +34,9 @@ from deadheat.model.promises import (
 )
 from deadheat.targets.python.python_target import Answer, PythonTarget, Request
 
+# The earlier name of ``Custom``.
+Own = Custom
+
 __all__ = [
     "FORBIDDEN",
     "Absent",
@@ -41,6 +44,7 @@ __all__ = [
     "Call",
     "CreatePromise",
     "Created",
+    "Custom",
     "DeletePromise",
     "Deleted",
     "Exists",

@@ -25,6 +25,7 @@ from deadheat.model.history import (
     Absent,
     Answered,
     Created,
+    Custom,
     Exists,
     Found,
     History,
@@ -32,7 +33,6 @@ from deadheat.model.history import (
     Invocation,
     Kind,
     Offspring,
-    Own,
     Renamed,
     Unknown,
 )
@@ -60,7 +60,7 @@ def added(*said: tuple[Invocation, object]) -> History:
     return build.history
 
 
-ARCHIVED = added((Invocation(Kind.OWN, "x", own=Own("archive")), Answered("archived")))
+ARCHIVED = added((Invocation(Kind.CUSTOM, "x", custom=Custom("archive")), Answered("archived")))
 REFUSED = added((Invocation(Kind.RENAME, "x", "t"), FORBIDDEN))
 CHILD = added((Invocation(Kind.CREATE, parent="x"), Created("y")))
 CHILDREN = added((Invocation(Kind.CHILDREN, "x"), Offspring(())))
@@ -117,7 +117,7 @@ def test_who_decides() -> None:
     assert decider_of(ARCHIVED, Promises()) is Decider.CUSTOM
     mixed = added(
         (Invocation(Kind.CREATE, parent="x"), Created("y")),
-        (Invocation(Kind.OWN, "x", own=Own("archive")), Answered("archived")),
+        (Invocation(Kind.CUSTOM, "x", custom=Custom("archive")), Answered("archived")),
     )
     assert decider_of(mixed, Promises()) is None
     assert isinstance(fragment_of(mixed, Promises()), Unsupported)
@@ -127,7 +127,7 @@ def test_who_decides() -> None:
 KNOWN = {Kind.CREATE, Kind.RECREATE, Kind.DELETE, Kind.GET, Kind.LIST, Kind.RENAME}
 
 
-@pytest.mark.parametrize("kind", sorted(set(Kind) - KNOWN - {Kind.OWN}))
+@pytest.mark.parametrize("kind", sorted(set(Kind) - KNOWN - {Kind.CUSTOM}))
 def test_a_kind_that_the_lives_do_not_know_is_the_searchs(kind: Kind) -> None:
     history = added((Invocation(kind, "x"), Absent()))
     assert decider_of(history, Promises()) is Decider.SEARCH

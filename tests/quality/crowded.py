@@ -26,6 +26,7 @@ from deadheat.model.history import (
     Absent,
     Answered,
     Created,
+    Custom,
     Deleted,
     Exists,
     Found,
@@ -37,7 +38,6 @@ from deadheat.model.history import (
     Offspring,
     Ok,
     Operation,
-    Own,
     Renamed,
     Result,
     Seen,
@@ -57,13 +57,13 @@ from deadheat.model.verdict import Diverged, Linearizable, Undecided
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
-    from deadheat.check.custom.calls import OwnCalls
+    from deadheat.check.custom.calls import CustomCalls
     from deadheat.model.verdict import Verdict
 
 # What issue 18 allows one history.
 LONGEST_S = 10.0
 FAULTS = ("ghost", "torn", "stale", "lost", "duplicate", "bent")
-ARCHIVE, RESTORE = Own("archive"), Own("restore")
+ARCHIVE, RESTORE = Custom("archive"), Custom("restore")
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,10 @@ class Archive:
 
     hidden: bool
 
-    def step(self, own: Own, there: bool, mark: Hashable) -> list[tuple[str, Hashable]]:
+    def step(self, custom: Custom, there: bool, mark: Hashable) -> list[tuple[str, Hashable]]:
         if not there:
             return [("absent", mark)]
-        if own == RESTORE:
+        if custom == RESTORE:
             return [("restored", None)] if mark else [("refused", mark)]
         return [("refused", mark)] if mark else [("archived", "away")]
 
@@ -102,7 +102,7 @@ class Crowd:
     promises: Promises = field(default_factory=Promises)
     families: bool = False
     chosen: bool = False  # clients choose the ids
-    own: Archive | None = None
+    custom: Archive | None = None
     keeps: float = 0.2  # sessions that nobody deletes
 
 
@@ -117,7 +117,7 @@ FRAGMENTS: dict[str, str] = {
     "chosen": "ids that clients choose, and choose again",
     "named": "titles that are names",
     "families": "sessions below sessions, cascades",
-    "own": "calls of a user's own kinds",
+    "own": "custom calls",
 }
 
 
@@ -156,7 +156,7 @@ def crowd_of(fragment: str, rng: Random) -> Crowd:
             promises = replace(plain, children=children, cascade=cascade)
             return replace(crowd, families=True, promises=promises)
         case "own":
-            return replace(crowd, own=Archive(hidden=rng.random() < 0.5))
+            return replace(crowd, custom=Archive(hidden=rng.random() < 0.5))
         case _:
             raise ValueError(fragment)
 
@@ -199,7 +199,7 @@ class _Run:
                 waiting.append((n + rng.randrange(1, len(plan)), f"end {what[5:]}"))
             if crowd.renames and what.startswith("make") and rng.random() < 0.4:
                 waiting.append((n + rng.randrange(1, 8), f"rename {what[5:]}"))
-            if crowd.own is not None and what.startswith("make") and rng.random() < 0.5:
+            if crowd.custom is not None and what.startswith("make") and rng.random() < 0.5:
                 waiting.append((n + rng.randrange(1, 8), f"own {what[5:]}"))
             for one in sorted(one for one in waiting if one[0] <= n):
                 waiting.remove(one)
@@ -241,7 +241,7 @@ class _Run:
         return session.title if session is not None and self.crowd.titled else None
 
     def _list(self, lane: int) -> None:
-        hidden = self.crowd.own is not None and self.crowd.own.hidden
+        hidden = self.crowd.custom is not None and self.crowd.custom.hidden
         state = self.live
         if self._strikes("stale") and len(self.past) > 6:
             state = self.past[-self.rng.randrange(3, len(self.past))]
@@ -295,13 +295,13 @@ class _Run:
 
     def _change(self, word: str, session: str, lane: int) -> None:
         crowd, found = self.crowd, self.live.get(session)
-        if word == "own" and crowd.own is not None:
-            own = ARCHIVE if self.rng.random() < 0.7 else RESTORE
+        if word == "own" and crowd.custom is not None:
+            custom = ARCHIVE if self.rng.random() < 0.7 else RESTORE
             mark = "away" if found is not None and found.away else None
-            said, after = crowd.own.step(own, found is not None, mark)[0]
+            said, after = crowd.custom.step(custom, found is not None, mark)[0]
             if found is not None:
                 found.away = after is not None
-            self._note(Invocation(Kind.OWN, session, own=own), Answered(said), lane)
+            self._note(Invocation(Kind.CUSTOM, session, custom=custom), Answered(said), lane)
         elif word == "rename":
             title = f"r{len(self.rows)}"
             asked = Invocation(Kind.RENAME, session, title)
@@ -424,11 +424,11 @@ class Case:
     history: History
 
     @property
-    def own(self) -> OwnCalls | None:
-        return self.crowd.own
+    def custom(self) -> CustomCalls | None:
+        return self.crowd.custom
 
     def judged(self) -> Verdict:
-        return check(self.history, self.crowd.promises, own=self.crowd.own)
+        return check(self.history, self.crowd.promises, custom=self.crowd.custom)
 
 
 def case_of(fragment: str, seed: int, *, few: bool = False) -> Case:

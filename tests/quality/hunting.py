@@ -126,7 +126,7 @@ def hunt(
 
             plan = Plan(seed, folder, seconds=seconds, programs=programs, exit_first=True)
             source = ProgramSource(
-                seed, kinds=target.kinds, families=target.families, own=target.own
+                seed, kinds=target.kinds, families=target.families, custom=target.custom
             )
 
             def see(program: Program, execution: Execution, verdict: Verdict) -> None:

@@ -62,11 +62,11 @@ from deadheat.model.history import (
     Change,
     Control,
     Created,
+    Custom,
     Found,
     Info,
     Invocation,
     Kind,
-    Own,
     Renamed,
     Stream,
     Undeclared,
@@ -81,7 +81,7 @@ if TYPE_CHECKING:
     from deadheat.model.grounds import Counterfactual, Reason, Step
 
 NAMES = {"ses_a": "a", "ses_b": "b"}
-ARCHIVE = Own("archive", "soon")
+ARCHIVE = Custom("archive", "soon")
 # By index: what the sentences below speak of.
 MADE, BELOW, NEW, GONE, AGAIN, LIST, REST, GET, LOST, MARK, ODD, OLD = range(12)
 HISTORY = replace(
@@ -95,7 +95,13 @@ HISTORY = replace(
     .list(11, 12, "ses_a", rest=True)
     .get("ses_b", 13, 14, Absent(), rest=True)
     .add(Invocation(Kind.DELETE, "ses_b"), Info(Unknown.TIMEOUT), 15, None)
-    .add(Invocation(Kind.OWN, "ses_a", own=ARCHIVE), Undeclared(418, "teapot"), 16, 17, status=418)
+    .add(
+        Invocation(Kind.CUSTOM, "ses_a", custom=ARCHIVE),
+        Undeclared(418, "teapot"),
+        16,
+        17,
+        status=418,
+    )
     .add(Invocation(Kind.CREATE), Info(Unknown.SERVER_ERROR, "broken"), 18, None, status=500)
     .get("ses_a", 19, 20, Found("old"))
     .history,

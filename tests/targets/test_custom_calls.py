@@ -1,4 +1,4 @@
-"""A call of the user's own, as the README writes it: its planted race is found, its twin silent."""
+"""A custom call, as the README writes it: its planted race is found, its twin silent."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from deadheat.drive.checkup import dry_run, server_of
 from deadheat.errors import BadFile
 from deadheat.files import artifact as artifacts
 from deadheat.files.artifact import divergence_of
-from deadheat.model.history import Absent, Answered, Invocation, Kind, Ok, Own
-from deadheat.model.program import Create, OwnCall, Program, Var, structure
+from deadheat.model.history import Absent, Answered, Custom, Invocation, Kind, Ok
+from deadheat.model.program import Create, CustomCall, Program, Var, structure
 from deadheat.report.explanation import explanation_text
 from deadheat.report.finding import finding_text
 from deadheat.targets.catalog import resolve
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from deadheat.drive.target import Target
 
 FILE = "fuzz/archive_target.py"
-ARCHIVE = Own("archive")
+ARCHIVE = Custom("archive")
 A = Var(0)
 
 
@@ -58,20 +58,36 @@ def test_it_is_one_class_of_at_most_forty_lines() -> None:
 @pytest.mark.usefixtures("folder")
 def test_what_it_says() -> None:
     target = resolve(f"{FILE}:Archiving")
-    assert target.own == (ARCHIVE,)
-    assert target.own_model is not None
-    call = Invocation(Kind.OWN, "7", own=ARCHIVE)
+    assert target.custom == (ARCHIVE,)
+    assert target.custom_model is not None
+    call = Invocation(Kind.CUSTOM, "7", custom=ARCHIVE)
     assert target.wire.encode(call).path == "/tickets/7/archive"
     assert target.wire.decode(call, 200, b"") == Ok(Answered("archived"))
     assert target.wire.decode(call, 404, b"") == Ok(Answered("absent"))
     assert target.wire.decode(Invocation(Kind.GET, "7"), 404, b"") == Ok(Absent())
-    assert list(target.own_model.step(ARCHIVE, True, None)) == [("archived", True)]
+    assert list(target.custom_model.step(ARCHIVE, True, None)) == [("archived", True)]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_target_written_with_the_earlier_names_works() -> None:
+    path = Path(FILE)
+    text = path.read_text()
+    for new, old in (("custom =", "own ="), ("Custom", "Own"), ("Kind.CUSTOM", "Kind.OWN")):
+        assert new in text
+        text = text.replace(new, old)
+    text = text.replace("call.kind is Kind.OWN", "call.own is not None", 1)
+    path.write_text(text)
+    target = resolve(f"{FILE}:Archiving")
+    assert target.custom == (ARCHIVE,)
+    call = Invocation(Kind.CUSTOM, "7", custom=ARCHIVE)
+    assert target.wire.encode(call).path == "/tickets/7/archive"
+    assert target.wire.decode(call, 200, b"") == Ok(Answered("archived"))
 
 
 def test_a_mistake_in_what_it_means_is_one_line(folder: Path) -> None:
     path = folder / FILE
     path.write_text(path.read_text().replace('[("refused", True)] if', "[nonsense] if"))
-    model = resolve(f"{FILE}:Archiving").own_model
+    model = resolve(f"{FILE}:Archiving").custom_model
     assert model is not None
     with pytest.raises(BadFile, match=r"archive_target.py:12: step of archive: NameError"):
         list(model.step(ARCHIVE, True, True))
@@ -80,7 +96,7 @@ def test_a_mistake_in_what_it_means_is_one_line(folder: Path) -> None:
 @pytest.mark.live
 def test_its_planted_race_is_found_and_shrunk(folder: Path) -> None:
     summary = hunt(planted("archive"), 1, folder / "found", programs=1_000).summary
-    race = ((OwnCall(ARCHIVE, A),), (OwnCall(ARCHIVE, A),))
+    race = ((CustomCall(ARCHIVE, A),), (CustomCall(ARCHIVE, A),))
     minimum = structure(Program((((Create(A),),), race)))
     (found, *_) = [one for one in summary.findings if structure(one.artifact.program) == minimum]
     assert divergence_of(found.artifact).proof

@@ -55,7 +55,7 @@ def source(target: Target, seed: int, share: int, learned: tuple[int, ...]) -> I
     """The programs of one share: of the seed and the share's number, and of nothing else."""
     del learned  # fresh programs are the same after a resume; mutations are where it counts
     own = random.Random(f"{seed} share {share}").getrandbits(64)
-    return ProgramSource(own, kinds=target.kinds, families=target.families, own=target.own)
+    return ProgramSource(own, kinds=target.kinds, families=target.families, custom=target.custom)
 
 
 class Worker:
@@ -251,7 +251,7 @@ def main() -> None:
         with scratch() as folder:
             async with opened(target) as live:
                 kinds = tuple(sorted(kind.value for kind in target.kinds))
-                kinds += tuple(dict.fromkeys(own.name for own in target.own))
+                kinds += tuple(dict.fromkeys(call.name for call in target.custom))
                 say(protocol.Ready(str(live.promises), kinds, target.families))
                 await Worker(begin, live, inbox, say, folder).run()
 

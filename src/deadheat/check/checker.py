@@ -14,8 +14,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar, assert_never
 
-from deadheat.check.custom.calls import Alone, OwnCalls, Together, decide
-from deadheat.check.custom.explain import explain_own
+from deadheat.check.custom.calls import Alone, CustomCalls, Together, decide
+from deadheat.check.custom.explain import explain_custom
 from deadheat.check.decide.legality import Impossible, Legality, legal
 from deadheat.check.decide.wing_gong import NoOrder, Order, OutOfBudget, find_order
 from deadheat.check.event_stream import misannounced
@@ -51,12 +51,12 @@ def check(
     promises: Promises,
     budget: int = DEFAULT_BUDGET,
     *,
-    own: OwnCalls | None = None,
+    custom: CustomCalls | None = None,
     model: Model[S] | None = None,
 ) -> Verdict:
     """Judge ``history`` under ``promises``, in at most ``budget`` steps for each search.
 
-    ``own``: what calls of the user's own kinds mean; without it a history that has some is
+    ``custom``: what custom calls mean; without it a history that has some is
     undecided. With a whole ``model`` instead the generic search decides, by that model alone
     (undeclared statuses are then its business).
     """
@@ -64,15 +64,15 @@ def check(
         return _check_generic(history, model, budget)
     declared = _declared(history, promises)
     quiet = silenced(history) if declared else history
-    fragment = fragment_of(quiet, promises, meant=own is not None)
+    fragment = fragment_of(quiet, promises, meant=custom is not None)
     if isinstance(fragment, Unsupported):
         return Undecided(fragment.why)
     loud = (*hangs(history), *declared)
     if history.stream is not None and fragment.events:
         told = misannounced(quiet, promises, budget)
         loud = (*loud, *(replace(one, history=history) for one in told))
-    if fragment.decider is Decider.CUSTOM and own is not None:
-        verdict: Legality | Alone | Together = decide(quiet, promises, own, budget)
+    if fragment.decider is Decider.CUSTOM and custom is not None:
+        verdict: Legality | Alone | Together = decide(quiet, promises, custom, budget)
     else:
         verdict = legal(quiet, promises, budget)
     match verdict:
@@ -80,8 +80,8 @@ def check(
             return Diverged(explain(history, quiet, promises, budget, verdict), loud)
         case Alone(plain, found):
             return Diverged(explain(history, plain, promises, budget, found), loud)
-        case Together() if own is not None:
-            return Diverged(explain_own(history, verdict, promises, own, budget), loud)
+        case Together() if custom is not None:
+            return Diverged(explain_custom(history, verdict, promises, custom, budget), loud)
         case _ if loud:
             return Diverged(loud[0], loud[1:])
         case Order(order):
@@ -89,7 +89,7 @@ def check(
         case OutOfBudget():
             return Undecided(Obstacle.STEPS)
         case Together():
-            raise AssertionError("own calls were judged without their meaning")
+            raise AssertionError("custom calls were judged without their meaning")
         case _:
             assert_never(verdict)
 

@@ -26,7 +26,7 @@ _CREATE, _RECREATE = Kind.CREATE, Kind.RECREATE
 _GET, _LIST, _DELETE = Kind.GET, Kind.LIST, Kind.DELETE
 # What ``Decider.LIVES`` knows of. A kind that is new is the search's until that one knows it, too.
 _OF_LIVES = (_CREATE, _RECREATE, _DELETE, _GET, _LIST, Kind.RENAME)
-_OF_FAMILIES = tuple(kind for kind in Kind if kind not in (*_OF_LIVES, Kind.OWN))
+_OF_FAMILIES = tuple(kind for kind in Kind if kind not in (*_OF_LIVES, Kind.CUSTOM))
 
 
 class Decider(Enum):
@@ -153,7 +153,7 @@ def traits_of(history: History, promises: Promises, *, meant: bool = True) -> Tr
     custom = False
     for op in history.operations:
         outcome = op.outcome
-        if op.invocation.own is not None:
+        if op.invocation.custom is not None:
             custom = True
         elif type(outcome) is Ok and type(outcome.result) is Answered:
             custom = True  # refused by a mark

@@ -188,7 +188,7 @@ def _refused(op: Operation) -> bool:
 
 def _looks(op: Operation) -> bool:
     """Does it say what is there, and change nothing; or is it a custom call, which may do both?"""
-    return only_reads(op) or _refused(op) or op.invocation.own is not None
+    return only_reads(op) or _refused(op) or op.invocation.custom is not None
 
 
 def _untitled(op: Operation) -> Operation:

@@ -69,7 +69,7 @@ from deadheat.model.promises import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Hashable
 
-    from deadheat.check.custom.calls import OwnCalls
+    from deadheat.check.custom.calls import CustomCalls
     from deadheat.drive.target import Target
 
 
@@ -160,8 +160,8 @@ class _Walk:
             await self._find("get it again", session, self._title(2))
         if Kind.FORK in self._target.kinds:
             await self._make("fork it", Invocation(Kind.FORK, session))
-        if self._target.own_model is not None:
-            await self._own(self._target.own_model)
+        if self._target.custom_model is not None:
+            await self._custom(self._target.custom_model)
         child = await self._child_of(session) if self._target.families else None
         deletes, gets = Invocation(Kind.DELETE, session), Invocation(Kind.GET, session)
         await self._ask("delete it", deletes, Deleted, lambda result: result == Deleted())
@@ -235,16 +235,16 @@ class _Walk:
                 wrong = advice(again, outcome, status, keys, Created)
         self._note("create it again", again, status, in_words(outcome), wrong, hint)
 
-    async def _own(self, model: OwnCalls) -> None:
-        """Each call of the user's own, on a session for them alone."""
+    async def _custom(self, model: CustomCalls) -> None:
+        """Each custom call, on a session for them alone."""
         session = await self._make("create one more", self._ownership.create(0, "check own"))
         mark: Hashable = None
-        for own in self._target.own if session is not None else ():
-            call = Invocation(Kind.OWN, session, own=own)
+        for custom in self._target.custom if session is not None else ():
+            call = Invocation(Kind.CUSTOM, session, custom=custom)
             if not await allowed(self._outcome, self._ownership, call):
                 continue  # it was said of the create
             outcome, status, keys = await self._send(call)
-            may = dict(model.step(own, True, mark))
+            may = dict(model.step(custom, True, mark))
             word = outcome.result if isinstance(outcome, Ok) else None
             said, wrong = in_words(outcome), ""
             if isinstance(word, Answered) and word.value in may:
@@ -253,7 +253,7 @@ class _Walk:
                 wrong = f"is {word.value!r}; step allows {', '.join(sorted(may))}. Correct step"
             else:
                 wrong = advice(call, outcome, status, keys, Answered)
-            self._note(f"{own.name} it", call, status, said, wrong)
+            self._note(f"{custom.name} it", call, status, said, wrong)
 
     async def _child_of(self, session: str) -> str | None:
         create = replace(self._ownership.create(0, "check 3"), parent=session)

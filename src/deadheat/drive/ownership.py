@@ -3,8 +3,8 @@
 Rules
 - An id becomes ours only when a create of this run returned it, or when a list or a get shows it
   under a title tag that this run wrote, and never when it was there before. Nothing else
-  may be deleted or renamed, whatever the server says, and a call of a user's own kind may
-  not even look at anything else.
+  may be deleted or renamed, whatever the server says, and a custom call may not even look
+  at anything else.
 - The right to change an id ends when its session may be gone, as somebody else may get the id
   then: with the delete that we send, whatever comes of it (a refused one did nothing), and when an
   answer shows that it is not there. A create of ours that answers with the id gives it back; a
@@ -354,7 +354,7 @@ class Ownership:
 
     def may(self, invocation: Invocation) -> bool:
         """May the call be sent?"""
-        if invocation.kind not in CHANGING and invocation.own is None:
+        if invocation.kind not in CHANGING and invocation.custom is None:
             return True
         about = self.about(invocation)
         if about is None:  # it touches no session but its parent, and its own name
@@ -379,7 +379,7 @@ class Ownership:
 
     def about(self, invocation: Invocation) -> str | None:
         """The session that the call is about to change; None: none that is there already."""
-        if invocation.kind not in CHANGING and invocation.own is None:
+        if invocation.kind not in CHANGING and invocation.custom is None:
             return None
         chosen = invocation.session
         if invocation.kind in NAMING:
@@ -394,8 +394,8 @@ class Ownership:
         """
         about = self.about(invocation)
         if not self.may(invocation):
-            own = invocation.own
-            doing = invocation.kind.value if own is None else own.name
+            custom = invocation.custom
+            doing = invocation.kind.value if custom is None else custom.name
             raise ForeignSession(
                 f"refused to {doing} {about}: this run did not create it, or it may be gone. "
                 "This is a bug in deadheat: please report it with the command you ran."

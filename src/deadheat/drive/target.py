@@ -12,12 +12,12 @@ from deadheat.model.promises import Promises
 from deadheat.model.release import Via
 
 if TYPE_CHECKING:
-    from deadheat.check.custom.calls import OwnCalls
+    from deadheat.check.custom.calls import CustomCalls
     from deadheat.drive.events.listener import EventWire
     from deadheat.drive.journal import Journal
     from deadheat.drive.server.process import Launch
     from deadheat.drive.wire.api import PageWire, Wire, WireRequest
-    from deadheat.model.history import Own
+    from deadheat.model.history import Custom
 
 
 # What every session API has.
@@ -37,7 +37,7 @@ class Target:
     without an answer before it counts as hanging (``model.hangs``).
     ``reset``: empties a server that we manage; sent when something will not go.
     ``pages``: how its lists come in pages, None: each is one answer.
-    ``own``: calls of the user's own that are drawn; ``own_model``: what they mean.
+    ``custom``: custom calls that are drawn; ``custom_model``: what they mean.
     ``chosen_ids``: a create says which id the session gets.
     ``max_rps``: at most so many requests a second; None: as fast as it answers.
     ``journal``: where to note what is made there, of a server that we do not manage.
@@ -68,8 +68,8 @@ class Target:
     pages: PageWire | None = None
     reset: WireRequest | None = None
     chosen_ids: bool = False
-    own: tuple[Own, ...] = ()
-    own_model: OwnCalls | None = None
+    custom: tuple[Custom, ...] = ()
+    custom_model: CustomCalls | None = None
     max_rps: float | None = None
     journal: Journal | None = None
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # may hold secrets

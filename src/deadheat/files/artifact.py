@@ -20,7 +20,7 @@ from enum import Enum, StrEnum
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
-from cattrs.gen import make_dict_unstructure_fn, override
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 from cattrs.preconf.json import make_converter
 from cattrs.strategies import configure_tagged_union
 
@@ -40,7 +40,7 @@ from deadheat.model.grounds import (
     calls_named,
 )
 from deadheat.model.history import Created, History, Invocation
-from deadheat.model.program import Create, Program, Recreate, Var, makes, problems
+from deadheat.model.program import Create, CustomCall, Program, Recreate, Var, makes, problems
 
 # Not for typing only: cattrs reads these annotations when the program runs.
 from deadheat.model.promises import Promises
@@ -258,9 +258,23 @@ def _converter() -> cattrs.Converter:
     converter.register_unstructure_hook(
         Create, make_dict_unstructure_fn(Create, converter, parent=absent)
     )
+    # The files' word for a custom call; so it is in the tags.
+    named, kept = override(rename="own"), override(rename="own", omit_if_default=True)
     converter.register_unstructure_hook(
-        Invocation, make_dict_unstructure_fn(Invocation, converter, parent=absent, own=absent)
+        Invocation, make_dict_unstructure_fn(Invocation, converter, parent=absent, custom=kept)
     )
+    converter.register_unstructure_hook(
+        CustomCall, make_dict_unstructure_fn(CustomCall, converter, custom=named)
+    )
+    for holder in (Invocation, CustomCall):
+        reading = make_dict_structure_fn(
+            holder,
+            converter,
+            _cattrs_forbid_extra_keys=True,
+            _cattrs_detailed_validation=False,
+            custom=named,
+        )
+        converter.register_structure_hook(holder, reading)
     promised = make_dict_unstructure_fn(
         Promises, converter, get=absent, update=absent, status_on_absent=absent
     )

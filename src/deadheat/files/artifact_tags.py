@@ -18,7 +18,7 @@ TAGS: dict[str, tuple[Any, dict[type[Any], str]]] = {
         program.Call,
         {
             **program.KINDS,
-            program.OwnCall: "owncall",
+            program.CustomCall: "owncall",
         },
     ),
     "result": (

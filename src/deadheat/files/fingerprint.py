@@ -12,12 +12,12 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from deadheat.model.program import Create, Fork, List, OwnCall, Program, Var, kind_of, structure
+from deadheat.model.program import Create, CustomCall, Fork, List, Program, Var, kind_of, structure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from deadheat.model.history import Own
+    from deadheat.model.history import Custom
     from deadheat.model.program import Call
     from deadheat.model.verdict import Anomaly
 
@@ -56,8 +56,8 @@ def _call(call: Call) -> str:
             return f"Fork(var={_var(call.var)}, source={_var(call.source)}, {offset})"
         case List():
             return f"List({offset})"
-        case OwnCall():
-            return f"OwnCall(own={_own(call.own)}, var={_var(call.var)}, {offset})"
+        case CustomCall():
+            return f"OwnCall(own={_custom(call.custom)}, var={_var(call.var)}, {offset})"
         case _:
             return f"{kind_of(call).capitalize()}(var={_var(call.var)}, {offset})"
 
@@ -66,8 +66,8 @@ def _var(var: Var) -> str:
     return f"Var(index={var.index})"
 
 
-def _own(own: Own) -> str:
-    return f"Own(name={own.name!r}, argument={own.argument!r}, pure={own.pure})"
+def _custom(custom: Custom) -> str:
+    return f"Own(name={custom.name!r}, argument={custom.argument!r}, pure={custom.pure})"
 
 
 def _tuple(items: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from hypothesis.stateful import RuleBasedStateMachine
 
-from deadheat.model.history import Kind, Own
+from deadheat.model.history import Custom, Kind
 from deadheat.model.program import (
     Call,
     Create,
@@ -50,7 +50,7 @@ class DrawnSoFar(RuleBasedStateMachine):
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({Kind.CREATE, Kind.DELETE, Kind.GET, Kind.LIST})
     families: ClassVar[bool] = False
-    own: ClassVar[tuple[Own, ...]] = ()
+    custom: ClassVar[tuple[Custom, ...]] = ()
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,8 +103,8 @@ class DrawnSoFar(RuleBasedStateMachine):
     def _may_recreate(self) -> bool:
         return Kind.RECREATE in self.kinds and self._may_read()
 
-    def _may_call_own(self) -> bool:
-        return bool(self.own) and self._may_read()
+    def _may_call_custom(self) -> bool:
+        return bool(self.custom) and self._may_read()
 
     def _may_fork(self) -> bool:
         return Kind.FORK in self.kinds and self._may_create()

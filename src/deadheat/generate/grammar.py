@@ -20,9 +20,9 @@ from deadheat.model.program import (
     KINDS,
     Call,
     Create,
+    CustomCall,
     Fork,
     List,
-    OwnCall,
     Program,
     Var,
     canonical,
@@ -125,7 +125,7 @@ def _spell_call(call: Call) -> Iterator[int]:
     yield _KINDS.index(type(call))
     yield len(digits)
     yield from map(int, digits)
-    if isinstance(call, OwnCall):
+    if isinstance(call, CustomCall):
         raise ValueError(f"{call} is of a kind that the grammar does not have")
     match call:
         case List():

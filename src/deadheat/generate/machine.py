@@ -6,7 +6,7 @@ Rules
   what a racy server answered (measured: otherwise ``FlakyStrategyDefinition``).
 - A race is opened, filled and closed; calls drawn in between share its round.
   It cannot be closed before two lanes overlap with at least one change.
-- Only calls that the target has are drawn (``kinds``, ``families``, ``own``).
+- Only calls that the target has are drawn (``kinds``, ``families``, ``custom``).
 - ``finished(program)`` is called once for each program drawn to its end, and
   never for one that Hypothesis gave up on.
 """
@@ -29,10 +29,10 @@ from hypothesis.stateful import (
 from deadheat.generate.expected import DrawnSoFar
 from deadheat.model.program import (
     Children,
+    CustomCall,
     Fork,
     Get,
     List,
-    OwnCall,
     Program,
     Rename,
     Var,
@@ -244,23 +244,24 @@ class ProgramMachine(DrawnSoFar):
         """The same under the name of one that is going or gone."""
         self._recreate(session, lane, offset_us)
 
-    @precondition(DrawnSoFar._may_call_own)
+    # Hypothesis orders rules by their names: another name here draws other programs of a seed.
+    @precondition(DrawnSoFar._may_call_custom)
     @rule(session=live, number=_numbers, lane=_lanes, offset_us=_offsets)
     def call_own(self, session: Var, number: int, lane: int, offset_us: int) -> None:
-        """A call of the user's own on a session that should be there."""
-        self._append(OwnCall(self.own[number % len(self.own)], session, offset_us), lane)
+        """A custom call on a session that should be there."""
+        self._append(CustomCall(self.custom[number % len(self.custom)], session, offset_us), lane)
 
-    @precondition(DrawnSoFar._may_call_own)
+    @precondition(DrawnSoFar._may_call_custom)
     @rule(session=live, number=_numbers, lane=_lanes, offset_us=_offsets)
     def call_own_too(self, session: Var, number: int, lane: int, offset_us: int) -> None:
         """The same, a second time: who describes a call of their own wants it tried."""
-        self._append(OwnCall(self.own[number % len(self.own)], session, offset_us), lane)
+        self._append(CustomCall(self.custom[number % len(self.custom)], session, offset_us), lane)
 
-    @precondition(DrawnSoFar._may_call_own)
+    @precondition(DrawnSoFar._may_call_custom)
     @rule(session=doomed, number=_numbers, lane=_lanes, offset_us=_offsets)
     def call_own_on_doomed(self, session: Var, number: int, lane: int, offset_us: int) -> None:
         """The same on one that is going or gone."""
-        self._append(OwnCall(self.own[number % len(self.own)], session, offset_us), lane)
+        self._append(CustomCall(self.custom[number % len(self.custom)], session, offset_us), lane)
 
     @precondition(DrawnSoFar._may_fork)
     @rule(target=live, source=live, lane=_lanes, offset_us=_offsets)

@@ -25,7 +25,7 @@ from deadheat.trials.latencies import Latencies
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from deadheat.model.history import History, Kind, Own
+    from deadheat.model.history import Custom, History, Kind
 
 # Drawing blocks the event loop: 20 programs take about 0.1 s, a fifth of a keep-alive timeout.
 _BATCH = 20
@@ -38,7 +38,7 @@ _CACHED = 64
 class ProgramSource:
     """Draws programs for one seed: of the calls in ``kinds``, with parents if ``families``.
 
-    ``own``: calls of the user's own, with what they are given.
+    ``custom``: custom calls, with what they are given.
     """
 
     def __init__(
@@ -48,13 +48,13 @@ class ProgramSource:
         *,
         kinds: frozenset[Kind] = ProgramMachine.kinds,
         families: bool = False,
-        own: tuple[Own, ...] = (),
+        custom: tuple[Custom, ...] = (),
     ) -> None:
         self._random = random.Random(seed_value)
         self._machine = machine
         self._kinds = kinds
         self._families = families
-        self._own = own
+        self._custom = custom
         self._latencies = Latencies()
         self.drawn = 0
 
@@ -72,7 +72,7 @@ class ProgramSource:
 
             kinds = self._kinds
             families = self._families
-            own = self._own
+            custom = self._custom
             offsets_us = (*self._machine.offsets_us, *learned)
 
             def finished(self, program: Program) -> None:

@@ -40,7 +40,8 @@ class Kind(StrEnum):
     CHILDREN = "children"
     FORK = "fork"
     RECREATE = "recreate"  # a create under a name that an earlier one has asked for
-    OWN = "own"  # of a user: what it means, only they say (``Own``, ``check.custom.calls``)
+    CUSTOM = "own"  # only its target knows what it means (``Custom``, ``check.custom.calls``)
+    OWN = CUSTOM  # its earlier name
 
 
 CHANGING = frozenset({Kind.CREATE, Kind.RECREATE, Kind.DELETE, Kind.RENAME, Kind.FORK})
@@ -50,8 +51,8 @@ READING = frozenset({Kind.GET, Kind.LIST, Kind.CHILDREN})
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Own:
-    """A call of a user's own kind: its name, what it is given, and does it only look?
+class Custom:
+    """A custom call, which only its target knows: its name, what it is given, does it only look?
 
     ``pure``: in no state does it change anything, whatever it answers.
     """
@@ -69,7 +70,7 @@ class Invocation:
     create the id that the client chose, None where the server does). ``title`` is what the
     call writes (create, rename), unique in the history but for a recreate, which repeats
     that of the create.
-    ``parent``: the id below which a create puts the session. ``own``: with kind ``OWN``,
+    ``parent``: the id below which a create puts the session. ``custom``: with kind ``CUSTOM``,
     and only then.
     """
 
@@ -77,7 +78,12 @@ class Invocation:
     session: str | None = None
     title: str | None = None
     parent: str | None = None
-    own: Own | None = None
+    custom: Custom | None = None
+
+    @property
+    def own(self) -> Custom | None:
+        """``custom`` under its earlier name, for targets in Python that use it."""
+        return self.custom
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +162,13 @@ class Undeclared:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What a call of one's own answered, in a word of its model; or another call, that it was
+    """What a custom call answered, in a word of its model; or another call, that it was
     refused because of one (``FORBIDDEN``)."""
 
     value: str
 
 
-# What any other call answers that a call of one's own forbids now.
+# What any other call answers that a custom call forbids now.
 FORBIDDEN = Answered("forbidden")
 
 
@@ -256,9 +262,9 @@ class Operation:
 
     @property
     def called(self) -> str:
-        """The kind as people say it: of a call of one's own, its name."""
-        own = self.invocation.own
-        return self.kind.value if own is None else own.name
+        """The kind as people say it: of a custom call, its name."""
+        custom = self.invocation.custom
+        return self.kind.value if custom is None else custom.name
 
 
 class Change(StrEnum):
@@ -358,14 +364,14 @@ def touched_sessions(operation: Operation) -> frozenset[str]:
 
 def only_reads(operation: Operation) -> bool:
     """Is it a call of a kind that never changes anything?"""
-    own = operation.invocation.own
-    return operation.kind in READING or (own is not None and own.pure)
+    custom = operation.invocation.custom
+    return operation.kind in READING or (custom is not None and custom.pure)
 
 
 def may_change(operation: Operation) -> bool:
     """Is it a call of a kind that may change something?"""
-    own = operation.invocation.own
-    return operation.kind in CHANGING or (own is not None and not own.pure)
+    custom = operation.invocation.custom
+    return operation.kind in CHANGING or (custom is not None and not custom.pure)
 
 
 def parents_of(operations: Iterable[Operation]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 # Not for typing only: cattrs reads these annotations when the program runs.
-from deadheat.model.history import Invocation, Kind, Own, Place
+from deadheat.model.history import Custom, Invocation, Kind, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -102,15 +102,15 @@ class Recreate:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnCall:
-    """A call of a user's own kind about one session (``check.custom.calls``)."""
+class CustomCall:
+    """A custom call about one session (``check.custom.calls``)."""
 
-    own: Own
+    custom: Custom
     var: Var
     offset_us: int = 0
 
 
-Call: TypeAlias = Create | Delete | Get | List | Rename | Children | Fork | Recreate | OwnCall
+Call: TypeAlias = Create | Delete | Get | List | Rename | Children | Fork | Recreate | CustomCall
 Lane: TypeAlias = tuple[Call, ...]
 Round: TypeAlias = tuple[Lane, ...]
 
@@ -141,9 +141,9 @@ class Program:
 def kind_of(call: Call) -> str:
     """The call's kind as it is spelt everywhere: ``create``, ``delete``, ``get``, ``list``, ….
 
-    Of a call of one's own it is its name.
+    Of a custom call it is its name.
     """
-    return call.own.name if isinstance(call, OwnCall) else KINDS[type(call)]
+    return call.custom.name if isinstance(call, CustomCall) else KINDS[type(call)]
 
 
 # In the order of simplicity: what anybody knows first. The words stand in files and events, so
@@ -176,8 +176,8 @@ def invocation_of(
             return Invocation(Kind.CREATE, None, title, about)
         case Rename():
             return Invocation(Kind.RENAME, about, title)
-        case OwnCall():
-            return Invocation(Kind.OWN, about, own=call.own)
+        case CustomCall():
+            return Invocation(Kind.CUSTOM, about, custom=call.custom)
         case _:
             return Invocation(Kind(kind_of(call)), about)
 
@@ -207,8 +207,8 @@ def needs(call: Call) -> Var | None:
 
 def changes(call: Call) -> bool:
     """May this kind of call change something?"""
-    if isinstance(call, OwnCall):
-        return not call.own.pure
+    if isinstance(call, CustomCall):
+        return not call.custom.pure
     return isinstance(call, Create | Delete | Rename | Fork | Recreate)
 
 
@@ -293,7 +293,7 @@ def readdressed(call: Call, spelt: Mapping[Var, Var]) -> Call:
             return replace(call, var=spelt.get(call.var, call.var))
 
 
-# The last are the name and the argument of a call of one's own.
+# The last are the name and the argument of a custom call.
 CallKey: TypeAlias = tuple[int, int, int, int, str, str]
 
 
@@ -310,16 +310,16 @@ _ORDER = {kind: n for n, kind in enumerate(KINDS.values())}
 
 
 def _call_key(call: Call) -> CallKey:
-    """Kind, the session made or addressed, its parent or source, the offset; of one's own, what."""
+    """Kind, the session made or addressed, its parent or source, the offset, the custom name."""
     var, needed = var_of(call), needs(call) if makes(call) is not None else None
-    own = call.own if isinstance(call, OwnCall) else None
+    custom = call.custom if isinstance(call, CustomCall) else None
     return (
-        _ORDER[kind_of(call)] if own is None else len(_ORDER),
+        _ORDER[kind_of(call)] if custom is None else len(_ORDER),
         -1 if var is None else var.index,
         -1 if needed is None else needed.index,
         call.offset_us,
-        "" if own is None else own.name,
-        "" if own is None else own.argument,
+        "" if custom is None else custom.name,
+        "" if custom is None else custom.argument,
     )
 
 

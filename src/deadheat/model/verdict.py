@@ -53,7 +53,7 @@ class Anomaly(StrEnum):
     MISSING_EVENT = "missing-event"
     DUPLICATE_EVENT = "duplicate-event"
     PHANTOM_EVENT = "phantom-event"
-    IMPOSSIBLE = "impossible"  # by what a user's own calls mean, which has no names for faults
+    IMPOSSIBLE = "impossible"  # by what custom calls mean, which has no names for faults
 
 
 # Two names for one fault: what tells them apart is what reads happened to see of it.

@@ -17,6 +17,7 @@ from deadheat.model.history import (
     Answered,
     Begun,
     Created,
+    Custom,
     Deleted,
     Exists,
     Fail,
@@ -27,7 +28,6 @@ from deadheat.model.history import (
     Offspring,
     Ok,
     Operation,
-    Own,
     Renamed,
     Undeclared,
     Unknown,
@@ -35,11 +35,11 @@ from deadheat.model.history import (
 from deadheat.model.program import (
     Children,
     Create,
+    CustomCall,
     Delete,
     Fork,
     Get,
     List,
-    OwnCall,
     Recreate,
     Rename,
     kind_of,
@@ -64,8 +64,8 @@ def described(call: Call) -> str:
             return _applied(kind_of(call), var.name)
         case List():
             return _applied("list")
-        case OwnCall(own, var):
-            return _applied(own.name, var.name, own.argument)
+        case CustomCall(custom, var):
+            return _applied(custom.name, var.name, custom.argument)
         case _:
             assert_never(call)
 
@@ -82,9 +82,9 @@ def call_text(op: Operation, names: Mapping[str, str]) -> str:
             return _applied("list")
         case Kind.GET | Kind.DELETE | Kind.RENAME | Kind.CHILDREN | Kind.FORK | Kind.RECREATE:
             return _applied(op.kind.value, name)
-        case Kind.OWN:
-            own = asked.own or Own("own")
-            return _applied(own.name, name, own.argument)
+        case Kind.CUSTOM | Kind.OWN:
+            custom = asked.custom or Custom("own")
+            return _applied(custom.name, name, custom.argument)
         case _:
             assert_never(op.kind)
 

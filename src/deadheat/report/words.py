@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from deadheat.trials.evidence import Unproven
 
 _LOGGED_OUT = (401, 407)
-# As ``Unraced.call`` has them: a call of a user's own may have any other name.
+# As ``Unraced.call`` has them: a custom call may have any other name.
 _READS = frozenset(kind.value for kind in READING)
 _CREATES = frozenset(kind.value for kind in NAMING)
 

@@ -20,7 +20,7 @@ from deadheat.model.history import Fail, History, Info, Ok
 from deadheat.model.verdict import Anomaly, Diverged, Divergence, Obstacle, Undecided, Verdict
 
 if TYPE_CHECKING:
-    from deadheat.check.custom.calls import OwnCalls
+    from deadheat.check.custom.calls import CustomCalls
     from deadheat.drive.executor import Execution
     from deadheat.drive.live import Death
     from deadheat.model.promises import Promises
@@ -34,9 +34,12 @@ def judge(
     death: Death | None,
     promises: Promises,
     settle_ms: int = 0,
-    own: OwnCalls | None = None,
+    custom: CustomCalls | None = None,
 ) -> Verdict:
-    """The verdict on one trial. ``settle_ms``, ``own``: as ``Target.settle_ms``, ``own_model``."""
+    """The verdict on one trial.
+
+    ``settle_ms``, ``custom``: as ``Target.settle_ms``, ``custom_model``.
+    """
     if all(isinstance(op.outcome, Fail) for op in execution.history.operations):
         return Undecided(Obstacle.NOT_SENT)
     if death is not None:
@@ -44,10 +47,10 @@ def judge(
     if not any(isinstance(op.outcome, Ok) for op in execution.history.operations):
         return Undecided(Obstacle.NO_ANSWER)
     if not settle_ms:
-        return check(execution.history, promises, own=own)
+        return check(execution.history, promises, custom=custom)
     # Of views that show it sometime, deadheat chose how long to wait: that excuses no other.
     settled = promises if promises.sometime else promises.settling(settle_ms * _NS_PER_MS)
-    verdict = check(_settling(execution), settled, own=own)
+    verdict = check(_settling(execution), settled, custom=custom)
     if not isinstance(verdict, Diverged):
         return verdict
     first, *others = (replace(one, history=execution.history) for one in verdict.all)

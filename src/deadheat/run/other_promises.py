@@ -32,7 +32,7 @@ def other_promises(live: LiveTarget, artifact: Artifact) -> str:
         )
     if live.promises == recorded.promises or artifact.anomaly in _WHATEVER_IS_PROMISED:
         return ""
-    if isinstance(check(artifact.history, live.promises, own=here.own_model), Diverged):
+    if isinstance(check(artifact.history, live.promises, custom=here.custom_model), Diverged):
         return ""
     return (
         f"{here.name} promises: {live.promises}; it was recorded under: {recorded.promises}; what "

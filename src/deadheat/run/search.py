@@ -114,7 +114,7 @@ def searching(
         machine or ProgramMachine,
         kinds=target.kinds,
         families=target.families,
-        own=target.own,
+        custom=target.custom,
     )
     return Engine(
         live,

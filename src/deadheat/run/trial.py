@@ -81,7 +81,7 @@ async def once(
     """
     execution, death = await live.execute(program, patient=patient, listen=listen)
     target = live.target
-    verdict = judge(execution, death, live.promises, target.settle_ms, target.own_model)
+    verdict = judge(execution, death, live.promises, target.settle_ms, target.custom_model)
     return Trial(execution, death, verdict)
 
 

@@ -145,7 +145,7 @@ def in_order(kinds: Collection[str]) -> tuple[str, ...]:
 def telling(first: str, second: str) -> bool:
     """Does it say anything that two such calls overlapped? Not of two that only read.
 
-    Of a user's own kinds a campaign names those that may change something.
+    Of custom calls a campaign names those that may change something.
     """
     return first not in READING or second not in READING
 

@@ -1,4 +1,4 @@
-"""Calls of one's own, judged through the one entry."""
+"""Custom calls, judged through the one entry."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.check.histories import Build, random_history
-from tests.check.own_kinds import (
+from tests.check.custom_kinds import (
     ARCHIVE,
     PEEK,
     RESTORE,
@@ -18,18 +17,19 @@ from tests.check.own_kinds import (
     own_call,
     random_own_history,
 )
+from tests.check.histories import Build, random_history
 
 from deadheat.check.checker import check
 from deadheat.check.projections import only_sessions
 from deadheat.model.grounds import Breaks, Gave, NoPlace, Rejected, TooEarly, WouldAnswer
 from deadheat.model.history import (
     FORBIDDEN,
+    Custom,
     Found,
     History,
     Info,
     Invocation,
     Kind,
-    Own,
     Undeclared,
     Unknown,
     overlapping_pairs,
@@ -52,7 +52,7 @@ def judged(
     promises: Promises | None = None,
     budget: int = 200_000,
 ) -> Verdict:
-    return check(history, promises or Promises(), budget, own=kinds or Archive())
+    return check(history, promises or Promises(), budget, custom=kinds or Archive())
 
 
 def diverged(history: History, kinds: Archive | None = None) -> Divergence:
@@ -169,7 +169,7 @@ def test_what_is_wrong_with_the_sessions_keeps_its_name() -> None:
 
 def test_undeclared_answers_and_hangs_are_told_beside() -> None:
     build = Build().create("x", 0, 1)
-    asked = Invocation(Kind.OWN, "x", own=ARCHIVE)
+    asked = Invocation(Kind.CUSTOM, "x", custom=ARCHIVE)
     build.add(asked, Undeclared(418), 2, 3, status=418)
     assert str(diverged(build.history).signature) == "wrong-status (archive 418)"
     build = Build().create("x", 0, 1)
@@ -180,14 +180,14 @@ def test_undeclared_answers_and_hangs_are_told_beside() -> None:
 def test_the_diagram_speaks_of_it() -> None:
     op = two_archives().operations[1]
     assert (call_text(op, {"x": "a"}), answer_text(op, {})) == ("archive(a)", "archived")
-    given = replace(op, invocation=Invocation(Kind.OWN, "x", own=Own("archive", "soon")))
+    given = replace(op, invocation=Invocation(Kind.CUSTOM, "x", custom=Custom("archive", "soon")))
     assert call_text(given, {"x": "a"}) == "archive(a, soon)"
     assert given.called == "archive"
 
 
 def test_calls_that_only_look_make_no_overlap() -> None:
-    for own, pairs in ((ARCHIVE, 1), (PEEK, 0)):
-        build = own_call(Build().create("x", 0, 1), own, "x", 2, 6, "archived")
+    for custom, pairs in ((ARCHIVE, 1), (PEEK, 0)):
+        build = own_call(Build().create("x", 0, 1), custom, "x", 2, 6, "archived")
         build.get("x", 3, 7, Found())
         assert overlapping_pairs(build.history) == pairs
 
@@ -225,8 +225,8 @@ def test_a_kind_with_endless_marks_is_judged_all_the_same() -> None:
     class Counting:
         """``push`` answers how many there have been."""
 
-        def step(self, own: Own, there: bool, mark: Hashable) -> list[tuple[str, Hashable]]:
-            del own
+        def step(self, custom: Custom, there: bool, mark: Hashable) -> list[tuple[str, Hashable]]:
+            del custom
             number = mark if isinstance(mark, int) else 0
             return [(str(number + 1), number + 1)] if there else [("absent", mark)]
 
@@ -239,9 +239,9 @@ def test_a_kind_with_endless_marks_is_judged_all_the_same() -> None:
             return False
 
     for second, verdict in (("2", Linearizable), ("1", Diverged)):
-        build = own_call(Build().create("x", 0, 1), Own("push"), "x", 2, 6, "1")
-        own_call(build, Own("push"), "x", 3, 7, second).list(8, 9, "x", rest=True)
-        found = check(build.history, Promises(), own=Counting())
+        build = own_call(Build().create("x", 0, 1), Custom("push"), "x", 2, 6, "1")
+        own_call(build, Custom("push"), "x", 3, 7, second).list(8, 9, "x", rest=True)
+        found = check(build.history, Promises(), custom=Counting())
         assert isinstance(found, verdict)
 
 

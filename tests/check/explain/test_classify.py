@@ -6,8 +6,8 @@ from dataclasses import replace
 from random import Random
 
 import pytest
+from tests.check.custom_kinds import ARCHIVE, PEEK, Archive, own_call
 from tests.check.histories import Build
-from tests.check.own_kinds import ARCHIVE, PEEK, Archive, own_call
 
 from deadheat.check.checker import check
 from deadheat.model.edits import Edit, How
@@ -35,7 +35,7 @@ NO_DELETE = Edit(How.NOTHING, 1, ("x",))
 
 
 def found(build: Build, promises: Promises | None = None) -> Divergence:
-    verdict = check(build.history, promises or Promises(), own=Archive())
+    verdict = check(build.history, promises or Promises(), custom=Archive())
     assert isinstance(verdict, Diverged)
     return verdict.divergence
 

@@ -1,4 +1,4 @@
-"""Calls of a user's own kind: what they mean, and the search that decides histories with them.
+"""Custom calls: what they mean, and the search that decides histories with them.
 
     class Archive:                       # archive(x) works once on a session that is there
         def step(self, own, there, mark):
@@ -16,15 +16,15 @@
 
 Rules
 - A session carries a *mark* (any hashable value; None at first) beside what the session model
-  knows of it. Own calls read and write the mark of the one session that they are about; they
+  knows of it. Custom calls read and write the mark of the one session that they are about; they
   neither make nor remove sessions. So each session can be judged for itself, but for what lists
   show at one instant.
 - A mark may forbid other calls (``refuses``: they answer ``FORBIDDEN`` and do nothing) and keep
   the session out of lists (``hides``).
-- What the sessions do by themselves is judged, named and explained as ever: own calls and refused
-  ones can only be left out there, lists too where something may be hidden.
+- What the sessions do by themselves is judged, named and explained as ever: custom calls and
+  refused ones can only be left out there, lists too where something may be hidden.
 - For the rest the generic search decides, within a budget of steps: exact, or undecided.
-- Beside parents, children and forks own calls are not judged: undecided.
+- Beside parents, children and forks custom calls are not judged: undecided.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from deadheat.model.history import (
     Absent,
     Answered,
     Created,
+    Custom,
     History,
     Info,
     Invocation,
@@ -50,7 +51,6 @@ from deadheat.model.history import (
     Ok,
     Operation,
     Outcome,
-    Own,
     only_reads,
     touched_sessions,
 )
@@ -63,15 +63,15 @@ if TYPE_CHECKING:
 
 Mark: TypeAlias = "Hashable"
 
-# Marks that a history's own calls can make of each other; of a kind with more (a counter)
+# Marks that a history's custom calls can make of each other; of a kind with more (a counter)
 # nothing is concluded from them.
 _MOST_MARKS = 64
 
 
-class OwnCalls(Protocol):
-    """The sequential meaning of one's own kinds of call; pure, as every model."""
+class CustomCalls(Protocol):
+    """The sequential meaning of custom calls; pure, as every model."""
 
-    def step(self, own: Own, there: bool, mark: Mark) -> Iterable[tuple[str, Mark]]:
+    def step(self, custom: Custom, there: bool, mark: Mark) -> Iterable[tuple[str, Mark]]:
         """What the call may answer, each with the session's mark after it.
 
         ``there``: is the session in the collection? ``mark``: its own before the call.
@@ -105,11 +105,11 @@ class Marked:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnModel:
-    """A ``Model``: the session collection, and own calls that mark its sessions."""
+class CustomModel:
+    """A ``Model``: the session collection, and custom calls that mark its sessions."""
 
     sessions: SessionModel
-    own: OwnCalls
+    custom: CustomCalls
     hides: bool = True  # may lists leave out who is there?
 
     @property
@@ -127,7 +127,7 @@ class OwnModel:
         return self.sessions.lost(state.sessions)
 
     def _hidden(self, state: Marked) -> set[str]:
-        return {session for session, mark in state.marks if self.own.hides(mark)}
+        return {session for session, mark in state.marks if self.custom.hides(mark)}
 
     def init(self) -> Marked:
         """See ``Model.init``."""
@@ -136,8 +136,8 @@ class OwnModel:
     def step(self, state: Marked, invocation: Invocation, outcome: Outcome) -> frozenset[Marked]:
         """See ``Model.step``."""
         session = invocation.session
-        if invocation.own is not None:
-            return self._own(state, invocation.own, str(session), outcome)
+        if invocation.custom is not None:
+            return self._custom(state, invocation.custom, str(session), outcome)
         if invocation.kind is Kind.LIST:
             return self._listed(state, invocation, outcome)
         refused = self.refused(state, invocation)
@@ -154,17 +154,19 @@ class OwnModel:
         session = invocation.session
         if session is None or invocation.kind in MAKING or not _there(state, session):
             return False
-        return self.own.refuses(invocation.kind, state.mark_of(session))
+        return self.custom.refuses(invocation.kind, state.mark_of(session))
 
     def words(self, state: Marked, invocation: Invocation) -> frozenset[str]:
-        """What a call of one's own may answer in this state."""
-        own, session = invocation.own, str(invocation.session)
-        if own is None:
+        """What a custom call may answer in this state."""
+        custom, session = invocation.custom, str(invocation.session)
+        if custom is None:
             return frozenset()
-        said = self.own.step(own, _there(state, session), state.mark_of(session))
+        said = self.custom.step(custom, _there(state, session), state.mark_of(session))
         return frozenset(word for word, _ in said)
 
-    def _own(self, state: Marked, own: Own, session: str, outcome: Outcome) -> frozenset[Marked]:
+    def _custom(
+        self, state: Marked, custom: Custom, session: str, outcome: Outcome
+    ) -> frozenset[Marked]:
         match outcome:
             case Ok(Answered(word)):
                 wanted: str | None = word
@@ -172,7 +174,7 @@ class OwnModel:
                 wanted = None
             case _:
                 return frozenset()
-        said = self.own.step(own, _there(state, session), state.mark_of(session))
+        said = self.custom.step(custom, _there(state, session), state.mark_of(session))
         return frozenset(
             state.marked(session, mark) for word, mark in said if wanted in (None, word)
         )
@@ -196,7 +198,7 @@ def _there(state: Marked, session: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Alone:
-    """The sessions contradict themselves, own calls left out: ``history`` is what is left."""
+    """The sessions contradict themselves, custom calls left out: ``history`` is what is left."""
 
     history: History
     found: Impossible
@@ -204,17 +206,17 @@ class Alone:
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """No order of ``history``, which is of these sessions alone, explains its own calls."""
+    """No order of ``history``, which is of these sessions alone, explains its custom calls."""
 
     history: History
     sessions: frozenset[str]
 
 
 def decide(
-    history: History, promises: Promises, own: OwnCalls, budget: int
+    history: History, promises: Promises, custom: CustomCalls, budget: int
 ) -> Order | OutOfBudget | Alone | Together:
-    """Is there a legal order, within ``budget`` steps for all that own calls need?"""
-    for plain in _without_own(history, own):
+    """Is there a legal order, within ``budget`` steps for all that custom calls need?"""
+    for plain in _without_custom(history, custom):
         found = legal(plain, promises, budget)
         if isinstance(found, Impossible):
             return Alone(plain, found)
@@ -225,14 +227,14 @@ def decide(
         part = only_sessions(history, frozenset({session}))
         if decider_of(part, promises) is not Decider.CUSTOM and len(sessions) > 1:
             continue
-        alone = searched(part, promises, own, left // 2)  # a hard one leaves some for the others
+        alone = searched(part, promises, custom, left // 2)  # a hard one leaves some for the others
         left -= alone.steps
         if isinstance(alone, NoOrder):
             return Together(part, frozenset({session}))
         undecided = undecided or isinstance(alone, OutOfBudget)
     if undecided:
         return OutOfBudget(budget - left)
-    match searched(history, promises, own, left):
+    match searched(history, promises, custom, left):
         case NoOrder():
             return Together(history, frozenset(sessions))
         case OutOfBudget() if not promises.snapshot:
@@ -242,10 +244,10 @@ def decide(
 
 
 def searched(
-    history: History, promises: Promises, own: OwnCalls, budget: int
+    history: History, promises: Promises, custom: CustomCalls, budget: int
 ) -> Order | NoOrder | OutOfBudget:
     """The generic search over the sessions and their marks; ``history`` is ``weakened``."""
-    model = OwnModel(model_for(history, promises), own, _may_hide(history, own))
+    model = CustomModel(model_for(history, promises), custom, _may_hide(history, custom))
     split = frozenset[int]()
     if not promises.snapshot:
         split = frozenset(op.index for op in history.operations if op.kind is Kind.LIST)
@@ -265,40 +267,42 @@ def _split(history: History, lists: frozenset[int]) -> Iterator[Operation]:
             yield op
 
 
-def _without_own(history: History, own: OwnCalls) -> Iterator[History]:
+def _without_custom(history: History, custom: CustomCalls) -> Iterator[History]:
     """What the sessions alone must explain: if they cannot, then nothing can.
 
-    Where something may be hidden: all without lists, and what no own call is about with them.
+    Where something may be hidden: all without lists, and what no custom call is about with them.
     """
-    hides = _may_hide(history, own)
+    hides = _may_hide(history, custom)
     plain = tuple(
-        op for op in history.operations if op.invocation.own is None and op.outcome != Ok(FORBIDDEN)
+        op
+        for op in history.operations
+        if op.invocation.custom is None and op.outcome != Ok(FORBIDDEN)
     )
     if not hides:
         yield replace(history, operations=plain)
         return
     yield replace(history, operations=tuple(op for op in plain if op.kind is not Kind.LIST))
-    about = {op.invocation.session for op in history.operations if op.invocation.own is not None}
+    about = {op.invocation.session for op in history.operations if op.invocation.custom is not None}
     others = frozenset().union(history.existing, *map(touched_sessions, plain)) - about
-    if not own.hides(None):
+    if not custom.hides(None):
         yield only_sessions(replace(history, operations=plain), others)
 
 
-def _may_hide(history: History, own: OwnCalls) -> bool:
-    marks = reachable(history, own)
-    return marks is None or any(own.hides(mark) for mark in marks)
+def _may_hide(history: History, custom: CustomCalls) -> bool:
+    marks = reachable(history, custom)
+    return marks is None or any(custom.hides(mark) for mark in marks)
 
 
-def reachable(history: History, own: OwnCalls) -> frozenset[Mark] | None:
-    """Every mark that these own calls can make of None and of each other; None: too many."""
-    calls = {op.invocation.own for op in history.operations} - {None}
+def reachable(history: History, custom: CustomCalls) -> frozenset[Mark] | None:
+    """Every mark that these custom calls can make of None and of each other; None: too many."""
+    calls = {op.invocation.custom for op in history.operations} - {None}
     found: set[Mark] = {None}
     waiting: list[Mark] = [None]
     while waiting:
         mark = waiting.pop()
         for call in calls:
             for there in (True, False):
-                for _, after in own.step(call, there, mark) if call is not None else ():
+                for _, after in custom.step(call, there, mark) if call is not None else ():
                     if after not in found:
                         found.add(after)
                         waiting.append(after)
@@ -307,19 +311,19 @@ def reachable(history: History, own: OwnCalls) -> frozenset[Mark] | None:
     return frozenset(found)
 
 
-def only_looks(op: Operation, own: OwnCalls, marks: frozenset[Mark] | None) -> bool:
+def only_looks(op: Operation, custom: CustomCalls, marks: frozenset[Mark] | None) -> bool:
     """Can it be left out, as with this answer it changes nothing in any state?"""
     if only_reads(op) or op.outcome == Ok(FORBIDDEN):
         return True
     match op.outcome:
         case Ok(Absent()):
             return True
-        case Ok(Answered(word)) if marks is not None and op.invocation.own is not None:
+        case Ok(Answered(word)) if marks is not None and op.invocation.custom is not None:
             return all(
                 after == mark
                 for mark in marks
                 for there in (True, False)
-                for said, after in own.step(op.invocation.own, there, mark)
+                for said, after in custom.step(op.invocation.custom, there, mark)
                 if said == word
             )
         case _:

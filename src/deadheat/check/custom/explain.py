@@ -1,4 +1,4 @@
-"""From "no order explains these own calls" to the fewest operations, and why, step by step.
+"""From "no order explains these custom calls" to the fewest operations, and why, step by step.
 
 Rules
 - Everything said is about the witness alone.
@@ -12,7 +12,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from deadheat.check.custom.calls import Marked, OwnCalls, OwnModel, only_looks, reachable, searched
+from deadheat.check.custom.calls import (
+    CustomCalls,
+    CustomModel,
+    Marked,
+    only_looks,
+    reachable,
+    searched,
+)
 from deadheat.check.decide.wing_gong import NoOrder
 from deadheat.check.explain.minimal_core import cut_after, first_impossible, indices, preferred
 from deadheat.check.explain.placements import tried
@@ -33,8 +40,8 @@ if TYPE_CHECKING:
 _MOST_PLACES = 8
 
 
-def explain_own(
-    whole: History, found: Together, promises: Promises, own: OwnCalls, budget: int
+def explain_custom(
+    whole: History, found: Together, promises: Promises, custom: CustomCalls, budget: int
 ) -> Divergence:
     """Reduce and prove what ``decide`` found. ``whole``: the history as recorded."""
 
@@ -42,7 +49,7 @@ def explain_own(
 
     def impossible(part: History) -> bool:
         nonlocal left
-        answer = searched(part, promises, own, min(left, budget))
+        answer = searched(part, promises, custom, min(left, budget))
         left -= answer.steps
         return isinstance(answer, NoOrder)
 
@@ -52,7 +59,7 @@ def explain_own(
     sessions = tuple(sorted(found.sessions))
     if len(sessions) > 1:
         sessions = tuple(sorted(preferred(sessions, lambda ids: impossible(without_others(ids)))))
-    core = _without_looks(without_others(sessions), own, impossible)
+    core = _without_looks(without_others(sessions), custom, impossible)
     culprit = first_impossible(core, impossible)
     core = cut_after(core, culprit)
     first = first_impossible(found.history, impossible) if core is not found.history else culprit
@@ -63,17 +70,17 @@ def explain_own(
         culprit=culprit,
         sessions=sessions,
         reason=ByAnomaly(),
-        proof=_proof(core, culprit, sessions, promises, own),
+        proof=_proof(core, culprit, sessions, promises, custom),
         first_impossible=first,
     )
 
 
 def _without_looks(
-    history: History, own: OwnCalls, impossible: Callable[[History], bool]
+    history: History, custom: CustomCalls, impossible: Callable[[History], bool]
 ) -> History:
     """Only the calls that change something, and the fewest that look."""
-    marks = reachable(history, own)
-    looks = [op for op in history.operations if only_looks(op, own, marks)]
+    marks = reachable(history, custom)
+    looks = [op for op in history.operations if only_looks(op, custom, marks)]
     looks.sort(key=lambda op: (op.at_rest, op.kind is Kind.LIST, op.index), reverse=True)
     acts = {op.index for op in history.operations} - {op.index for op in looks}
 
@@ -90,11 +97,11 @@ def _proof(
     culprit: int,
     sessions: tuple[str, ...],
     promises: Promises,
-    own: OwnCalls,
+    custom: CustomCalls,
 ) -> tuple[Step, ...]:
     ops = operations_by_index(core)
     it = ops[culprit]
-    model = OwnModel(model_for(core, promises), own)
+    model = CustomModel(model_for(core, promises), custom)
 
     def would(states: set[Marked]) -> WouldAnswer:
         return _would(model, states, it, sessions)
@@ -109,10 +116,10 @@ def _proof(
 
 
 def _would(
-    model: OwnModel, states: set[Marked], it: Operation, about: tuple[str, ...]
+    model: CustomModel, states: set[Marked], it: Operation, about: tuple[str, ...]
 ) -> WouldAnswer:
     """What the culprit would have answered, where that is certain."""
-    if it.invocation.own is not None:
+    if it.invocation.custom is not None:
         words = {word for state in states for word in model.words(state, it.invocation)}
         return WouldAnswer(None, words.pop() if len(words) == 1 else "")
     if states and all(model.refused(state, it.invocation) for state in states):
@@ -122,7 +129,7 @@ def _would(
     (state,) = states
     live = {session for session, _ in state.sessions.live}
     if it.kind is Kind.LIST:
-        shown = (s for s in about if s in live and not model.own.hides(state.mark_of(s)))
+        shown = (s for s in about if s in live and not model.custom.hides(state.mark_of(s)))
         return WouldAnswer(tuple(shown))
     asked = it.invocation.session
     return WouldAnswer((asked,) if asked is not None and asked in live else ())

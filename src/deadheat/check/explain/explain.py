@@ -186,7 +186,7 @@ def _custom_changes(history: History) -> tuple[Operation, ...]:
     return tuple(
         op
         for op in history.operations
-        if op.invocation.own is not None and may_change(op) and not isinstance(op.outcome, Fail)
+        if op.invocation.custom is not None and may_change(op) and not isinstance(op.outcome, Fail)
     )
 
 

@@ -192,8 +192,8 @@ class ProfileWire:
                 return Offspring(self._entries(call, answer))
             case Kind.DELETE:
                 return Deleted()
-            case Kind.OWN:
-                raise ValueError("no profile has a call of one's own")
+            case Kind.CUSTOM | Kind.OWN:
+                raise ValueError("no profile has a custom call")
             case _:
                 assert_never(kind)
 

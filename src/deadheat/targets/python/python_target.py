@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from deadheat.model.history import Invocation, Own, Result
+    from deadheat.model.history import Custom, Invocation, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +113,9 @@ class PythonTarget:
     until any answer comes. ``reset``: a request that empties the server, sent when what a trial
     made cannot be deleted. ``kinds``: the calls that ``encode`` knows. ``chosen_ids``: a create's
     ``call.session`` is the id to make it under. ``unique_ids``: it never gives an id twice (else
-    that is looked for). ``exclusive``: nobody else uses the server at ``url``. ``own``: calls of
-    your own that are tried, with what each is given; ``step`` says what they mean. ``settle_ms``: a
-    change shows at the latest so long after its answer.
+    that is looked for). ``exclusive``: nobody else uses the server at ``url``. ``custom``: the
+    custom calls that are tried, with what each is given; ``step`` says what they mean (``own`` is
+    the earlier name). ``settle_ms``: a change shows at the latest so long after its answer.
     """
 
     name: ClassVar[str] = ""
@@ -130,7 +130,8 @@ class PythonTarget:
     chosen_ids: ClassVar[bool] = False
     unique_ids: ClassVar[bool] = False
     exclusive: ClassVar[bool] = False
-    own: ClassVar[tuple[Own, ...]] = ()
+    custom: ClassVar[tuple[Custom, ...]] = ()
+    own: ClassVar[tuple[Custom, ...]] = ()
     settle_ms: ClassVar[int] = 0
     timeout_s: ClassVar[float] = 10.0
 
@@ -141,14 +142,14 @@ class PythonTarget:
     def decode(self, call: Invocation, answer: Answer) -> Result | Info | Fail | str | None:
         """What the answer means; None: a status that the API does not declare.
 
-        Of a call of your own it is one of the words of ``step``.
+        Of a custom call it is one of the words of ``step``.
         """
         raise NotImplementedError
 
-    def step(self, own: Own, there: bool, mark: Any) -> Iterable[tuple[str, Any]]:
-        """What a call of your own may answer, each word with the session's mark after it.
+    def step(self, custom: Custom, there: bool, mark: Any) -> Iterable[tuple[str, Any]]:
+        """What a custom call may answer, each word with the session's mark after it.
 
-        ``there``: is the session there? ``mark``: what your calls have made of it, None at first.
+        ``there``: is the session there? ``mark``: what custom calls have made of it, None at first.
         """
         raise NotImplementedError
 
@@ -162,7 +163,7 @@ class PythonTarget:
 
 
 # It stands in keys of files, beside the kinds that there are.
-_OWN_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+_CUSTOM_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _RESULTS = (Answered, Created, Exists, Deleted, Renamed, Found, Absent, Listed, Offspring)
 
 
@@ -194,7 +195,7 @@ class PythonWire:
             return Info(Unknown.GARBLED, f"{status}, decode: {type(exc).__name__}")
         except Exception as exc:
             raise self._mistake(f"decode of {invocation.kind}", exc) from exc
-        if invocation.kind is Kind.OWN and isinstance(said, Absent):
+        if invocation.kind is Kind.CUSTOM and isinstance(said, Absent):
             said = "absent"
         if isinstance(said, str):
             return Ok(Answered(said))
@@ -236,28 +237,29 @@ def _wired(request: Request) -> WireRequest:
 
 
 class _Meaning:
-    """What the class says that its own calls mean; its mistakes are told as such."""
+    """What the class says that its custom calls mean; its mistakes are told as such."""
 
     def __init__(self, spoken: PythonTarget, file: str) -> None:
         self._spoken = spoken
         self._file = file
 
-    def step(self, own: Own, there: bool, mark: Any) -> Iterable[tuple[str, Any]]:
-        """See ``OwnCalls.step``. Raises ``BadFile``."""
+    def step(self, custom: Custom, there: bool, mark: Any) -> Iterable[tuple[str, Any]]:
+        """See ``CustomCalls.step``. Raises ``BadFile``."""
         try:
-            return [(str(word), after) for word, after in self._spoken.step(own, there, mark)]
+            return [(str(word), after) for word, after in self._spoken.step(custom, there, mark)]
         except Exception as exc:
             line = mistake_line(exc, self._file)
             raise BadFile(
-                f"{self._file}{line}: step of {own.name}: {type(exc).__name__}: {exc}. Correct it."
+                f"{self._file}{line}: step of {custom.name}: {type(exc).__name__}: {exc}. "
+                "Correct it."
             ) from exc
 
     def refuses(self, kind: Kind, mark: Any) -> bool:
-        """See ``OwnCalls.refuses``."""
+        """See ``CustomCalls.refuses``."""
         return bool(self._spoken.refuses(kind, mark))
 
     def hides(self, mark: Any) -> bool:
-        """See ``OwnCalls.hides``."""
+        """See ``CustomCalls.hides``."""
         return bool(self._spoken.hides(mark))
 
 
@@ -278,10 +280,12 @@ def target_of(spoken: PythonTarget, word: str, file: Path, python: str) -> Targe
         raise BadFile(f'{word} has no name. Write name = "tickets" into the class.')
     if bool(spoken.command) is (spoken.url is not None):
         raise BadFile(f"{word} needs a command that starts its server, or its url, and not both.")
-    for own in spoken.own:
-        if not _OWN_NAME.fullmatch(own.name) or own.name in set(Kind):
+    calls = spoken.custom or spoken.own
+    for custom in calls:
+        if not _CUSTOM_NAME.fullmatch(custom.name) or custom.name in set(Kind):
             raise BadFile(
-                f"{word} has a call of its own named {own.name!r}. Write another, such as archive."
+                f"{word} has a custom call named {custom.name!r}. Give it another name, such as "
+                "archive."
             )
     known = {"{python}": python, "{project}": str(file.absolute().parent)}
 
@@ -319,8 +323,8 @@ def target_of(spoken: PythonTarget, word: str, file: Path, python: str) -> Targe
         kinds=spoken.kinds | ({Kind.RECREATE} if named else set()),
         reset=None if spoken.reset is None or launch is None else _wired(spoken.reset),
         chosen_ids=spoken.chosen_ids,
-        own=spoken.own,
-        own_model=_Meaning(spoken, file.name) if spoken.own else None,
+        custom=calls,
+        custom_model=_Meaning(spoken, file.name) if calls else None,
         settle_ms=settle_ms,
         timeout_s=spoken.timeout_s,
         mask=Mask.of(secrets),

@@ -1,4 +1,4 @@
-"""A user's own kinds of call for the checker's tests, and every order tried by another hand.
+"""Custom calls for the checker's tests, and every order tried by another hand.
 
 ``every_order`` shares nothing with ``check.custom.calls``: it has its own words for the collection
 and its marks, and tries each order that real time allows, with and without each unanswered call.
@@ -16,6 +16,7 @@ from deadheat.model.history import (
     Absent,
     Answered,
     Created,
+    Custom,
     Deleted,
     Found,
     History,
@@ -25,7 +26,6 @@ from deadheat.model.history import (
     Listed,
     Ok,
     Operation,
-    Own,
     Result,
     Seen,
     Unknown,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
     from random import Random
 
-ARCHIVE, RESTORE, PEEK = Own("archive"), Own("restore"), Own("peek", pure=True)
+ARCHIVE, RESTORE, PEEK = Custom("archive"), Custom("restore"), Custom("peek", pure=True)
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class Archive:
     hidden: bool = False
     loose: bool = False
 
-    def step(self, own: Own, there: bool, mark: Hashable) -> list[tuple[str, Hashable]]:
+    def step(self, custom: Custom, there: bool, mark: Hashable) -> list[tuple[str, Hashable]]:
         if not there:
             return [("absent", mark)]
-        match own.name:
+        match custom.name:
             case "archive" if mark is None:
                 return [("archived", "put away")]
             case "archive":
@@ -72,11 +72,11 @@ class Archive:
 
 
 def own_call(
-    build: Build, own: Own, session: str, call: float, end: float | None, said: str
+    build: Build, custom: Custom, session: str, call: float, end: float | None, said: str
 ) -> Build:
-    """One call of one's own; ``end`` None: without an answer."""
+    """One custom call; ``end`` None: without an answer."""
     outcome = Info(Unknown.TIMEOUT) if end is None else Ok(Answered(said))
-    return build.add(Invocation(Kind.OWN, session, own=own), outcome, call, end)
+    return build.add(Invocation(Kind.CUSTOM, session, custom=custom), outcome, call, end)
 
 
 def random_own_history(rng: Random, kinds: Archive, size: int, *, strict: bool) -> History:
@@ -105,9 +105,9 @@ def random_own_history(rng: Random, kinds: Archive, size: int, *, strict: bool) 
             case 2 | 3:
                 _plain(rng, build, kinds, state, session, call, end, strict=strict)
             case _:
-                own = rng.choice((ARCHIVE, ARCHIVE, RESTORE, PEEK))
+                custom = rng.choice((ARCHIVE, ARCHIVE, RESTORE, PEEK))
                 options = kinds.step(
-                    own, session in state, "put away" if state.get(session) else None
+                    custom, session in state, "put away" if state.get(session) else None
                 )
                 word, mark = rng.choice(options)
                 lost = rng.random() < 0.15
@@ -115,7 +115,7 @@ def random_own_history(rng: Random, kinds: Archive, size: int, *, strict: bool) 
                     state[session] = mark is not None
                 if rng.random() < 0.15:
                     word = rng.choice(("archived", "refused", "restored", "live", "absent"))
-                own_call(build, own, session, call, None if lost else end, word)
+                own_call(build, custom, session, call, None if lost else end, word)
     return build.history
 
 
@@ -147,8 +147,8 @@ def every_order(history: History, kinds: Archive, *, strict: bool, per_session: 
 
 
 def _looks(op: Operation) -> bool:
-    own = op.invocation.own
-    return op.kind in (Kind.GET, Kind.LIST) or (own is not None and own.pure)
+    custom = op.invocation.custom
+    return op.kind in (Kind.GET, Kind.LIST) or (custom is not None and custom.pure)
 
 
 def _parts(op: Operation, history: History) -> list[Operation]:
@@ -198,8 +198,8 @@ def _after(
     session = op.invocation.session or ""
     away = now.get(session, False)
     said = op.outcome.result if isinstance(op.outcome, Ok) else None
-    if op.invocation.own is not None:
-        return _after_own(op.invocation.own, session, now, kinds, said)
+    if op.invocation.custom is not None:
+        return _after_own(op.invocation.custom, session, now, kinds, said)
     match op.kind:
         case Kind.CREATE:
             assert isinstance(said, Created)
@@ -225,7 +225,7 @@ def _after(
 
 
 def _after_own(
-    own: Own, session: str, now: dict[str, bool], kinds: Archive, said: Result | None
+    custom: Custom, session: str, now: dict[str, bool], kinds: Archive, said: Result | None
 ) -> list[dict[str, bool]]:
     def fits(*words: str) -> bool:
         return said is None or said in [Answered(word) for word in words]
@@ -233,9 +233,9 @@ def _after_own(
     if session not in now:
         return [now] if fits("absent") else []
     away = now[session]
-    if own.name == "peek":
+    if custom.name == "peek":
         return [now] if fits("archived" if away else "live") else []
-    if own.name == "archive":
+    if custom.name == "archive":
         words = (
             (("refused", "archived") if kinds.loose else ("refused",)) if away else ("archived",)
         )
