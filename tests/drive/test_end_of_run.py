@@ -8,6 +8,7 @@ later, or when everybody has gone home.
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio.lowlevel
@@ -24,12 +25,14 @@ from deadheat.drive import checkup as agreement
 from deadheat.drive import executor
 from deadheat.drive import probe as probing
 from deadheat.drive.checkup import dry_run
+from deadheat.drive.cut_off import FINISH_S, finished
 from deadheat.drive.draft import Draft, Sent
 from deadheat.drive.journal import Journal, left_behind
 from deadheat.drive.live import open_target
 from deadheat.drive.probe import probe
 from deadheat.drive.target import PLAIN, Target
 from deadheat.model.history import Kind
+from deadheat.model.promises import Promises, UpdatePromise
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -181,6 +184,59 @@ def test_a_run_that_is_cut_off_leaves_nothing_or_its_note(
             noted += 1
             note.path.unlink()
     assert noted if late == NEVER else not noted
+
+
+UNTITLED = Promises(update=UpdatePromise.NONE)
+BARE = Draft(
+    "carts",
+    create=Sent("POST", "/session", {"title": "x"}),
+    get=Sent("GET", "/session/{id}"),
+    list=Sent("GET", "/session"),
+    delete_one=Sent("DELETE", "/session/{id}"),
+)
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        a_run,
+        lambda target: dry_run(target, "http://desk", RUN),
+        lambda _: probe("http://desk", BARE, RUN, 5),
+    ],
+    ids=["run", "check", "init"],
+)
+def test_a_create_that_no_title_shows_is_waited_for(
+    desks: Callable[..., Desk], work: Callable[[Target], Awaitable[object]]
+) -> None:
+    """Only its answer says what it made."""
+
+    def desk() -> Desk:
+        new = desks(0)
+        new.crowd.keeps = lambda _title: "nobody's"
+        return new
+
+    target = replace(at_desk(None), promises=UNTITLED, kinds=PLAIN, unique_ids=True)
+    desk()
+    steps = run_cut(lambda: work(target), 0)
+    for at in range(1, steps):
+        cut = desk()
+        run_cut(lambda: work(target), at)
+        assert [*cut.crowd.stored] == ["ses_theirs"], f"at step {at} of {steps}"
+
+
+def test_it_is_not_waited_for_for_long() -> None:
+    """A create that never gets an answer does not keep a Ctrl-C waiting."""
+    waited_s: list[float] = []
+
+    async def unanswered() -> None:
+        began_s = trio.current_time()
+        try:
+            await finished(trio.sleep_forever)
+        finally:
+            waited_s.append(trio.current_time() - began_s)
+
+    run_cut(unanswered, 3)
+    assert waited_s == [pytest.approx(FINISH_S)]
 
 
 DRAFT = Draft(

@@ -5,6 +5,7 @@ Rules
 - A call is as many requests as it takes: pages of a list, redirects. Only the first of them can be
   held at a gate. Each is counted, watched, and paid for (``Target.max_rps``), but for those of a
   round, which has been paid for as a whole.
+- A create is not cut off where only its answer tells what it made (``cut_off``).
 - An answer becomes an outcome here, without the secrets that were sent.
 """
 
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio
 import httpx
 
+from deadheat.drive.cut_off import finished
 from deadheat.drive.retries import patiently
 from deadheat.drive.wire.decoding import decoded
 from deadheat.drive.wire.outcome import outcome_of_error
@@ -99,6 +101,19 @@ class ApiClient:
 
         Raises ``ForeignSession`` before anything is sent.
         """
+        # A managed server takes all that is left with it.
+        if self._target.launch is None and self._ownership.only_its_answer_tells(invocation):
+            return await finished(lambda: self._call(lane, invocation, held, races=races))
+        return await self._call(lane, invocation, held, races=races)
+
+    async def _call(
+        self,
+        lane: LaneClient,
+        invocation: Invocation,
+        held: tuple[Gate, int] | None,
+        *,
+        races: bool,
+    ) -> Reply:
         started_ns = time.monotonic_ns()
         wire, pages = self.wire, self._target.pages
         latest: httpx.Response | None = None

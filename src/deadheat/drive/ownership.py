@@ -120,6 +120,7 @@ class Ownership:
         self._given_ids: list[str] = []  # the latest
         self._unread: set[str] = set()  # given by a create, and not shown since
         self._lost: set[str] = set()  # titles of creates without an answer, not seen since
+        self._listed = False  # a list has shown a title of this run
 
     def title(self, trial: int, name: str) -> str:
         """The tag that the create of session ``name`` in trial number ``trial`` carries."""
@@ -255,8 +256,11 @@ class Ownership:
 
     def _found_lost(self, outcome: Outcome) -> None:
         """Is a create that got no answer seen to have been done?"""
-        listed = outcome.result if isinstance(outcome, Ok) and self._lost else None
-        for entry in listed.entries if isinstance(listed, Listed) else ():
+        if not isinstance(outcome, Ok) or not isinstance(outcome.result, Listed):
+            return
+        listed = outcome.result.entries
+        self._listed = self._listed or any(self.of_run(entry.title) for entry in listed)
+        for entry in listed if self._lost else ():
             if entry.session not in self._there:  # else another create of that title made it
                 self._lost.discard(str(entry.title))
 
@@ -345,6 +349,10 @@ class Ownership:
     def in_doubt(self) -> bool:
         """May a create that got no answer have made something, or make it yet?"""
         return bool(self._lost)
+
+    def only_its_answer_tells(self, invocation: Invocation) -> bool:
+        """A create: would nothing but its answer say what it made?"""
+        return invocation.kind in MAKING and not (self._chooses or self._listed)
 
     def owns(self, session: str) -> bool:
         """May this id be changed?"""

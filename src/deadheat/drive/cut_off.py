@@ -1,0 +1,49 @@
+"""A call that is cut off: a create that only its answer can tell of is waited for a while.
+
+Where a list shows titles, and where clients choose ids, what such a create made is looked for
+(``end_of_run``). Elsewhere nobody could find it again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+import anyio.lowlevel
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+T = TypeVar("T")
+
+FINISH_S = 2.0
+
+
+async def finished(work: Callable[[], Awaitable[T]]) -> T:
+    """What ``work`` gives. Who is cancelled meanwhile waits for it, ``FINISH_S`` at most."""
+    came: list[T] = []
+    failed: list[Exception] = []
+    waiting = anyio.CancelScope(shield=True)
+    async with anyio.create_task_group() as tasks:
+        with anyio.CancelScope(shield=True) as going:
+
+            async def bounded() -> None:
+                try:
+                    await anyio.sleep_forever()
+                finally:
+                    with waiting:
+                        await anyio.sleep(FINISH_S)
+                    going.cancel()
+
+            tasks.start_soon(bounded)
+            try:
+                came.append(await work())
+            except Exception as exc:  # noqa: BLE001 - raised below; the task group would wrap it
+                failed.append(exc)
+            waiting.cancel()
+        tasks.cancel_scope.cancel()
+    if failed:
+        raise failed[0]
+    if not came:
+        await anyio.lowlevel.checkpoint()  # cancelled
+    return came[0]
