@@ -46,6 +46,26 @@ def test_without_leave_it_is_refused_and_here_nothing_is_said(
     assert capsys.readouterr().err == ""
 
 
+def test_what_a_command_has_noted_and_not_seen_to_go_is_told_at_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def ended(run: str, *, in_doubt: bool) -> str:
+        with click.Context(click.Command("run")), View(plain=True) as view:
+            journal = find("http://127.0.0.1:80", "opencode", False, view).journal
+            assert journal is not None
+            notes = journal.begin(run)
+            other = journal.begin("0" + run)  # of a run that is under way
+            notes.end(in_doubt=in_doubt)
+        other.end()
+        return capsys.readouterr().err
+
+    assert ended("ab12cd", in_doubt=False) == ""
+    assert "deadheat cleanup" in ended("ab12ce", in_doubt=True)
+    assert ended("ab12cf", in_doubt=False) == ""  # that is an earlier one's
+
+
 def test_a_campaign_takes_no_password_in_its_target(tmp_path: Path) -> None:
     words = ["campaign", "http://me:secret@127.0.0.1:9", "--profile", "opencode"]
     done = CliRunner().invoke(cli, [*words, "--into", str(tmp_path)])

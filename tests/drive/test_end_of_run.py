@@ -270,3 +270,21 @@ def test_so_do_a_check_and_a_draft(
         desk.catch_up()
         assert desk.ours() == [], f"at step {at} of {steps}"
         assert desk.crowd.hurt == []
+
+
+def test_what_a_check_has_lost_is_noted(desks: Callable[..., Desk], tmp_path: Path) -> None:
+    target = at_desk(Journal(tmp_path, "http://desk"))
+    desks(NEVER)
+    steps = run_cut(lambda: dry_run(target, "http://desk", RUN), 0)
+    assert left_behind(tmp_path) == ((), 0)
+    noted = 0
+    for at in range(1, steps):
+        desk = desks(NEVER)
+        run_cut(lambda: dry_run(target, "http://desk", RUN), at)
+        desk.catch_up()
+        notes, _ = left_behind(tmp_path)
+        assert not desk.ours() or notes, f"{desk.ours()} at step {at} of {steps}"
+        for note in notes:
+            noted += 1
+            note.path.unlink()
+    assert noted

@@ -12,9 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+import click
+
 from deadheat.cli.options import http2_wanted, observing
 from deadheat.cli.output import say, tell
 from deadheat.cli.trust import must_be_trusted
+from deadheat.drive.journal import noted_in
 from deadheat.errors import UserError
 from deadheat.files import media
 from deadheat.model.release import Via
@@ -94,4 +97,21 @@ def find(word: str, profile: str | None, allow_remote: bool, view: View) -> Targ
         if found.max_rps is not None:
             rate = f"at most {found.max_rps:g} requests a second"
         view.note(f"sessions are made and deleted on {found.name}, {rate}")
+    if found.journal is not None:
+        _tell_what_stays(found.journal.store)
     return found
+
+
+def _tell_what_stays(store: Path) -> None:
+    """At the end of the command, if it has noted something there that it has not seen to go."""
+    before = noted_in(store)
+
+    def told() -> None:
+        if noted_in(store) - before:
+            say(
+                "not all that was made is known to be gone: `deadheat cleanup` looks for it, "
+                f"as noted in {store}",
+                err=True,
+            )
+
+    click.get_current_context().call_on_close(told)

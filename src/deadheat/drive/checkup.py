@@ -112,28 +112,35 @@ async def server_of(target: Target) -> AsyncIterator[str]:
 async def dry_run(target: Target, base_url: str, run: str) -> tuple[CheckedCall, ...]:
     """Each call that the target says it has, once. ``run``: as in ``open_target``."""
     client = LaneClient(base_url, target.timeout_s, headers=target.headers)
-    walk = _Walk(target, base_url, client, run)
+    notes = None if target.journal is None else target.journal.begin(run)
+    ownership = Ownership(
+        run,
+        chooses=target.chosen_ids,
+        notes=notes,
+        alone=target.exclusive,
+        unique=target.unique_ids,
+        titled=target.promises.update is not UpdatePromise.NONE,
+    )
+    walk = _Walk(target, base_url, client, ownership)
     try:
         await walk.go()
     finally:
         with anyio.CancelScope(shield=True):
             with anyio.move_on_after(target.timeout_s):
                 await walk.clean()
+            if notes is not None:
+                notes.end(in_doubt=ownership.in_doubt)
             await client.aclose()
     return tuple(walk.steps)
 
 
 class _Walk:
-    def __init__(self, target: Target, base_url: str, client: LaneClient, run: str) -> None:
+    def __init__(
+        self, target: Target, base_url: str, client: LaneClient, ownership: Ownership
+    ) -> None:
         self._target = target
         self._client = client
-        self._ownership = Ownership(
-            run,
-            chooses=target.chosen_ids,
-            alone=target.exclusive,
-            unique=target.unique_ids,
-            titled=target.promises.update is not UpdatePromise.NONE,
-        )
+        self._ownership = ownership
         self._api = ApiClient(target, base_url, self._ownership)
         self._retries = Retries()
         self._late_s: dict[int, float] = {}  # how long it took, by the step that did not show it

@@ -118,6 +118,21 @@ def left_behind(store: Path) -> tuple[tuple[LeftBehind, ...], int]:
     return tuple(found), running
 
 
+def noted_in(store: Path) -> frozenset[Path]:
+    """The notes in ``store`` of runs that are over."""
+    return frozenset(path for path in (store / FOLDER).glob("*.jsonl") if not _held(path))
+
+
+def _held(path: Path) -> bool:
+    """Does its run still live?"""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:  # or it has gone meanwhile
+        return True
+    return False
+
+
 def _read(path: Path, text: str) -> LeftBehind:
     there: dict[str, None] = {}
     head: dict[str, str | None] = {}
