@@ -141,6 +141,7 @@ def test_the_configuration_is_read_and_options_go_before_it(tmp_path: Path) -> N
         ("", ("ci",), "There is no target"),
         ('target = "demo"\nbuget = "5s"\n', ("ci",), "deadheat.toml:2: buget is no key"),
         ("", ("ci", "--config", "none.toml"), "does not exist"),
+        ("", ("ci", "no-such", "--regressions", "absent"), "absent is not there"),
         ("", ("ci", "demo", "--junit", "file/x.xml"), "cannot be written"),
         ("", ("ci", "demo", "--events", "file/x"), "cannot be written"),
         ("", ("accept", "none.json"), "does not exist"),

@@ -131,6 +131,8 @@ def ci(
     folder = into if into is not None else Path(config.into)
     artifacts.check_writable(folder)
     outputs = _Outputs(junit or config.junit, report or config.report, events or config.events)
+    committed = regressions if regressions is not None else Path(config.regressions)
+    committed_named = regressions is not None or "regressions" in config.model_fields_set
     used = _first(profile, config.profile)
     remote = allow_remote or config.allow_remote
 
@@ -138,6 +140,8 @@ def ci(
         return folder / session.folder_name(searched.name)
 
     with outputs, View(plain=True) as view:
+        if committed_named and not committed.is_dir():
+            view.note(f"{committed} is not there, so no committed example is checked")
 
         def find_it(word: str) -> Target:
             searched = find(word, used if "://" in word else None, remote, view)
@@ -148,7 +152,7 @@ def ci(
         order = job.JobOrder(
             find=find_it,
             target=named,
-            regressions=regressions if regressions is not None else Path(config.regressions),
+            regressions=committed,
             into=into_of,
             seed=config.seed if seed is None else seed,
             ends_s=began_s + (budget if budget is not None else config.budget),

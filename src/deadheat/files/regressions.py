@@ -14,6 +14,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from deadheat.errors import BadArtifact
 from deadheat.files import artifact as artifacts
 from deadheat.files.artifact import Artifact, Expectation
 
@@ -40,7 +41,16 @@ def expected_of(artifact: Artifact, label: str) -> Expectation:
 
 
 def committed(folder: Path, group: str) -> tuple[tuple[Path, Artifact], ...]:
-    """Every regression of a group, by name. Raises ``BadArtifact`` for one that is damaged."""
+    """Every regression of a group, by name.
+
+    Raises ``BadArtifact`` for one that is damaged, and for one beside the groups: no job has it.
+    """
+    for path in sorted(folder.glob("*.json")):
+        record = artifacts.read(path).target
+        home = folder / group_of(record.name, record.profile)
+        raise BadArtifact(
+            f"{path} is in no target's folder: no job would check it. Move it to {home}."
+        )
     return tuple((path, artifacts.read(path)) for path in sorted((folder / group).glob("*.json")))
 
 
