@@ -281,7 +281,7 @@ def test_what_proves_nothing_fails_in_one_line(suite: pytest.Pytester) -> None:
         "race_test('http://127.0.0.1:9', profile='shop.toml', budget='5s')": "no connection",
         "race_test(make_app(correct=True), budget='5s')": "needs profile=",
         "race_test(make_app(correct=True), profile='none.toml')": "does not exist",
-        "race_test(42)": "is no target",
+        "race_test(42)": "is not a target",
     }
     tests = [f"test_{n} = {line}\n" for n, line in enumerate(lines)]
     suite.makepyfile(test_shop=HEAD + "".join(tests))
@@ -302,7 +302,7 @@ def test_what_proves_nothing_fails_in_one_line(suite: pytest.Pytester) -> None:
 def test_a_wrong_option_is_told_where_it_is_written(suite: pytest.Pytester) -> None:
     lines = {
         "race_test('demo', bugdet='5s')": "bugdet",
-        "race_test('demo', budget='soon')": "is no duration",
+        "race_test('demo', budget='soon')": "is not a duration",
         "race_test()": "takes a target",
     }
     for n, line in enumerate(lines):

@@ -266,7 +266,8 @@ def _target(target: Any, options: Options, root: Path) -> Iterator[Target]:
     elif hasattr(target, "wire"):
         yield target
     else:
-        raise UserError(f"{type(target).__name__} is no target. Give a name, a URL or an ASGI app.")
+        kind = type(target).__name__
+        raise UserError(f"{kind} is not a target. Give a name, a URL or an ASGI app.")
 
 
 def _named(word: str, options: Options, root: Path) -> Target:

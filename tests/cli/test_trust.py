@@ -325,4 +325,4 @@ def test_a_journals_profile_sends_nothing_unasked(
 def test_a_journal_of_no_run_could_claim_anybodys_titles(folder: Path) -> None:
     journal(folder, "http://127.0.0.1:9", "opencode", run="and")
     code, _, err = deadheat("cleanup")
-    assert (code, "names no run of deadheat" in err) == (2, True)
+    assert (code, "not the start of a deadheat journal" in err) == (2, True)

@@ -184,7 +184,7 @@ def kill(pid: int) -> None:
         (("campaign",), 2, "Name a TARGET"),
         (("campaign", "demo", "--resume", "x"), 2, "not both"),
         (("campaign", "--resume", "nowhere"), 2, "holds no campaign"),
-        (("campaign", "nonsense"), 2, "names no target"),
+        (("campaign", "nonsense"), 2, "is not a target"),
         (("campaign", "demo", "--memory", "lots"), 2, "Write 500M or 2G"),
         (("campaign", "demo", "--events", "no/such/folder/e"), 2, "cannot be written"),
         (("report", "nowhere"), 2, "does not exist"),

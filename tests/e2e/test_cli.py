@@ -146,11 +146,11 @@ def one_line(ran: subprocess.CompletedProcess[str], code: int, word: str) -> Non
         (("run", "http://127.0.0.1:4096", "--profile", "other"), "no profile"),
         (("run", "http://192.0.2.1:80", "--profile", "opencode"), "--allow-remote"),
         (("replay", "missing.json"), "does not exist"),
-        (("replay", "truncated.json"), "no complete JSON"),
+        (("replay", "truncated.json"), "not complete JSON"),
         (("replay", "newer.json"), "Upgrade"),
         (("replay", "other.json"), "profile"),
         (("replay", "good.json", "--against", "nonsense"), "deadheat targets"),
-        (("show", "file"), "no complete JSON"),
+        (("show", "file"), "not complete JSON"),
     ],
     ids=" ".join,
 )

@@ -28,8 +28,8 @@ delete = { request = "DELETE /carts/{id}" }
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('target = "demo"\nbuget = "5s"\n', ":2: buget is no key here. Did you mean budget?"),
-        ('budget = "soon"\n', ":1: budget 'soon' is no duration. Write 60s, 10m or 8h."),
+        ('target = "demo"\nbuget = "5s"\n', ":2: buget is not a key here. Did you mean budget?"),
+        ('budget = "soon"\n', ":1: budget 'soon' is not a duration. Write 60s, 10m or 8h."),
         ('\n\nseed = "x"\n', ":3: seed is wrong: "),
         ('seed = "x"\n', "Write seed = 0"),
         ("target = demo\n", ":1: "),
@@ -53,7 +53,7 @@ def test_in_pyproject_the_key_is_named_with_its_table(tmp_path: Path) -> None:
     file.write_text('[project]\nname = "x"\n\n[tool.deadheat]\ntarget = "demo"\nbudjet = "5s"\n')
     with pytest.raises(BadFile) as caught:
         read_config(file)
-    assert f"{file}:6: tool.deadheat.budjet is no key here. Did you mean budget?" == str(
+    assert f"{file}:6: tool.deadheat.budjet is not a key here. Did you mean budget?" == str(
         caught.value
     )
 

@@ -375,7 +375,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 def _damaged(path: Path, why: Exception) -> BadStore:
     found = path.parent / "found"
-    said = f"{path} is no whole campaign ({why}). Its examples are in {found}: keep them,"
+    said = f"{path} is not a complete campaign ({why}). Its examples are in {found}: keep them,"
     return BadStore(f"{said} and start another one.")
 
 
@@ -401,7 +401,7 @@ def _settings(database: sqlite3.Connection, folder: Path) -> Settings:
     values = {name: json.loads(value) for name, value in rows}
     found = values.get("version")
     if not isinstance(found, int):
-        raise BadStore(f"{folder} holds no whole campaign. Start another one.")
+        raise BadStore(f"{folder} holds an incomplete campaign. Start another one.")
     if found > STORE_VERSION:
         raise BadStore(
             f"{folder} has store format {found}, and this deadheat knows {STORE_VERSION}. "

@@ -82,9 +82,12 @@ class WorkerCount:
         self._settled = True
         if fewer:
             self._now = before.workers
-            return self._now, f"workers {said}, but divergences show less often; {self._now} it is"
+            return (
+                self._now,
+                f"workers {said}, but divergences show less often; keeping {self._now}",
+            )
         self._now = last.workers if helps else before.workers
-        return self._now, f"workers {said}; {self._now} it is"
+        return self._now, f"workers {said}; keeping {self._now}"
 
 
 def hits_fell(before: Turn, after: Turn) -> bool:

@@ -64,7 +64,7 @@ T = TypeVar("T")
     help="Hard limit on everything: downloads, start, regressions, search, shrinking.  "
     "[default: 60s]",
 )
-@click.option("--seed", type=int, help="Which programs are drawn.  [default: 0]")
+@click.option("--seed", type=int, help="Seed of the programs that are drawn.  [default: 0]")
 @click.option(
     "-x",
     "--exitfirst",

@@ -66,7 +66,7 @@ def cleanup(
       deadheat cleanup .deadheat --max-rps 5
     """
     if not store.is_dir():
-        raise UserError(f"{store} is no folder. Name the one that the run wrote to.")
+        raise UserError(f"{store} is not a folder. Name the one that the run wrote to.")
     found, running = left_behind(store)
     with View() as view:
         targets = [(left, _server(left, against, profile, allow_remote, view)) for left in found]
@@ -159,8 +159,9 @@ def _must_be_agreed(target: Target, file: str, option: str, left: LeftBehind, vi
             agreed = ask(f"{left.path} names {file}, which {does}. Go on?")
         if not agreed:
             raise UserError(
-                f"{left.path} names {file}, which {does}. Nothing that a file names is run "
-                f"unasked: name it yourself ({media.shell_line(option, file)}), or add --trust."
+                f"{left.path} names {file}, which {does}. deadheat runs nothing that a file names "
+                f"without asking: name it yourself ({media.shell_line(option, file)}), "
+                "or add --trust."
             )
     view.note(f"{left.path} names {file}, which {does}")
 

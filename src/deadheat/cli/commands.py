@@ -47,7 +47,7 @@ _WHERE = {
         "bisect": "Find the release in which a saved failing example came or went.",
     },
     "export": {
-        "export": "Write a saved failing example as a file for somebody without deadheat.",
+        "export": "Write a saved failing example as a file for people without deadheat.",
     },
     "cleanup": {
         "cleanup": "Delete what runs that were killed left behind, as noted in STORE "

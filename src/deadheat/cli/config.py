@@ -42,7 +42,7 @@ class Config(Table):
         examples=["fuzz/carts.toml"],
     )
     budget: Seconds = Field(default=60.0, description="Hard limit on everything.", examples=["60s"])
-    seed: int = Field(default=0, description="Which programs are drawn.", examples=[0])
+    seed: int = Field(default=0, description="Seed of the programs that are drawn.", examples=[0])
     exitfirst: bool = Field(
         default=False, description="Stop at the first divergence.", examples=[True]
     )

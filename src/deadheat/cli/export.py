@@ -47,7 +47,7 @@ class ExportFormat(StrEnum):
     help="script: one Python file that reproduces by itself. pytest: a test for the target's own "
     "repository. curl: lines for a shell. markdown: a bug report. har: the recorded trial.",
 )
-@click.option("--stdlib", is_flag=True, help="A script that does without httpx.")
+@click.option("--stdlib", is_flag=True, help="A script that does not need httpx.")
 @click.option(
     "--table",
     type=click.Path(path_type=Path),
@@ -72,7 +72,7 @@ def export(
     profile: str | None,
     output: Path | None,
 ) -> None:
-    """Write a saved failing example as a file for somebody without deadheat.
+    """Write a saved failing example as a file for people without deadheat.
 
     \b
     Examples:
@@ -167,6 +167,6 @@ def read_table(path: Path) -> tuple[TableRow, ...]:
         )
     except (OSError, ValueError, KeyError, TypeError) as exc:
         raise BadArtifact(
-            f"{path} is no table of versions. Write one with `deadheat replay FILE "
+            f"{path} is not a table of versions. Write one with `deadheat replay FILE "
             "--against A,B --save-table TABLE`."
         ) from exc

@@ -119,7 +119,7 @@ def _read(source: str, url: str | None) -> tuple[str, str]:
     try:
         return Path(source).read_text(encoding="utf-8"), Path(source).name
     except (OSError, UnicodeDecodeError) as exc:
-        why = getattr(exc, "strerror", None) or "it is no text"
+        why = getattr(exc, "strerror", None) or "it is not text"
         raise BadFile(f"{source} cannot be read ({why}). Name a document or a URL.") from None
 
 

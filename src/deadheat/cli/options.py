@@ -86,7 +86,7 @@ class Size(click.ParamType):  # type: ignore[type-arg]
         except ValueError:
             size = -1.0
         if not 0 <= size < float("inf"):
-            self.fail(f"{value!r} is no size. Write 500M or 2G.", param, ctx)
+            self.fail(f"{value!r} is not a size. Write 500M or 2G.", param, ctx)
         return int(size)
 
 

@@ -67,9 +67,10 @@ def is_trusted(word: str, source: str, view: View) -> bool:
 def must_be_trusted(word: str, source: str, view: View, *, instead: str = "") -> None:
     """The same, but raises ``UserError``; ``instead``: how to name it on the command line."""
     if not is_trusted(word, source, view):
+        yourself = f"name it yourself ({instead}), or " if instead else ""
         raise UserError(
-            f"{source} names {word}, which {what_runs(word)}. Nothing that a file names is run "
-            f"unasked: {f'name it yourself ({instead}), or ' if instead else ''}add --trust."
+            f"{source} names {word}, which {what_runs(word)}. deadheat runs nothing that a file "
+            f"names without asking: {yourself}add --trust."
         )
 
 

@@ -41,9 +41,9 @@ class Confidence(click.ParamType):  # type: ignore[type-arg]
         try:
             percent = float(str(value).strip().removesuffix("%"))
         except ValueError:
-            self.fail(f"{value!r} is no confidence. Write 99 or 99.9.", param, ctx)
+            self.fail(f"{value!r} is not a confidence. Write 99 or 99.9.", param, ctx)
         if not 50 <= percent < 100:
-            self.fail(f"{value!r} is no confidence. Give 50 or more, below 100.", param, ctx)
+            self.fail(f"{value!r} is not a confidence. Give 50 or more, below 100.", param, ctx)
         return percent / 100
 
 

@@ -235,7 +235,7 @@ class _Walk:
             case Ok(Exists()) if strict:
                 pass
             case Ok(Exists()):
-                hint = 'a second create is told apart: write promises.create = "exactly-once"'
+                hint = 'a second create gets another answer: write promises.create = "exactly-once"'
             case Ok(Undeclared()):
                 wrong = f"means that there is one? Add {status} to calls.create.exists"
             case _:
@@ -306,7 +306,7 @@ class _Walk:
                     'a delete of what is gone succeeds, too: write promises.delete = "idempotent"'
                 )
             case Ok(Absent()) if not strict:
-                hint = 'a second delete is told apart: write promises.delete = "exactly-once"'
+                hint = 'a second delete gets another answer: write promises.delete = "exactly-once"'
             case Ok(Deleted() | Absent()):
                 pass
             case _:

@@ -60,11 +60,11 @@ def advice(
                 f"Otherwise correct {table}.request and its body"
             )
         case Ok(Undeclared()):
-            return f"is no success. Correct {table}.request and its body"
+            return f"is not a success. Correct {table}.request and its body"
         case Ok(Absent()):
             return f"says that it is not there. Correct {table}.request, or {table}.absent"
         case Ok():
-            return f"says success of what is gone. Correct {table}.done and {table}.absent"
+            return f"answers success for what is gone. Correct {table}.done and {table}.absent"
         case Info(Unknown.GARBLED, detail) if "page" in detail:
             return f"cannot be read: {detail}. Correct {table}.pages"
         case Info(Unknown.GARBLED):

@@ -236,7 +236,7 @@ def given_again(name: str, ids: IdReuse, session: str | None = None) -> str:
     if ids is IdReuse.AGAIN:
         return f"{name} gives an id again once its session is gone{which}, {danger} {start}"
     return (
-        f"nobody can tell whether {name} gives an id again once its session is gone{which}, "
+        f"deadheat cannot tell whether {name} gives an id again once its session is gone{which}, "
         f'{danger} If it never does, write ids = "unique" under [promises]. {start}'
     )
 

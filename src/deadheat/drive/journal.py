@@ -148,10 +148,10 @@ def _read(path: Path, text: str) -> LeftBehind:
             else:
                 there.pop(str(said["gone"]), None)
         except (ValueError, LookupError, TypeError, AttributeError):
-            raise BadFile(f"{path}:{n + 1} is no note of a session. Delete the file.") from None
+            raise BadFile(f"{path}:{n + 1} is not a note of a session. Delete the file.") from None
     run, word = head.get("run"), head.get("target")
     if run is None or word is None:
         return LeftBehind(path, "", "", None, ())
     if not _TOKEN.fullmatch(run):  # another word might begin somebody's titles
-        raise BadFile(f"{path}:1 names no run of deadheat. Delete the file.")
+        raise BadFile(f"{path}:1 is not the start of a deadheat journal. Delete the file.")
     return LeftBehind(path, run, word, head["profile"], tuple(there))

@@ -95,7 +95,7 @@ class _Probing:
         status, answer, _ = await self._send(_LIST)
         self._note("list what is there", status, answer, self._done("list", status))
         if not good(status):
-            self._unsure("list", f"answered {status}: correct its request, or who we are")
+            self._unsure("list", f"answered {status}: correct its request, or [auth]")
             return
         self._ownership.shun(ids_in(answer))
         first = await self._create("create one", "1")
@@ -227,7 +227,7 @@ class _Probing:
         )
         if not good(status) or not kept:
             self.draft = replace(self.draft, rename=None)
-            self._unsure("rename", "left out: the new title was not to be seen afterwards")
+            self._unsure("rename", "left out: the new title did not show afterwards")
 
     async def _delete(self, session: str) -> bool:
         """Did it work?"""
@@ -243,7 +243,7 @@ class _Probing:
         gone, answer, _ = await self._send(Invocation(Kind.GET, session))
         self._note("get what is gone", gone, answer, self._absent("get", gone))
         if good(gone):
-            self._unsure("get", "still answers of what was deleted: is it soft? Correct absent")
+            self._unsure("get", "still shows what was deleted: is it a soft delete? Correct absent")
         return True
 
     async def _delete_again(self, session: str) -> None:

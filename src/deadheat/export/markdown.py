@@ -27,9 +27,9 @@ EXPECTED = {
     "error.",
     Anomaly.RESURRECTION: "A deleted session stays deleted.",
     Anomaly.LOST_CREATE: "A session whose create answered success is there.",
-    Anomaly.LOST_UPDATE: "A rename that answered success is seen by whoever reads later.",
-    Anomaly.PHANTOM: "Only sessions that somebody created are shown.",
-    Anomaly.VANISHED: "A session stays until somebody deletes it.",
+    Anomaly.LOST_UPDATE: "A rename that answered success is seen by every later read.",
+    Anomaly.PHANTOM: "Only sessions that were created are shown.",
+    Anomaly.VANISHED: "A session stays until it is deleted.",
     Anomaly.LATE: "A change has taken effect by the time it is answered.",
     Anomaly.STALE_READ: "A read shows what was true at some moment between its call and its "
     "answer.",
@@ -49,7 +49,7 @@ EXPECTED = {
     Anomaly.EARLY_EVENT: "A change is announced once it is made, not before.",
     Anomaly.MISSING_EVENT: "Every change is announced.",
     Anomaly.DUPLICATE_EVENT: "A change is announced once.",
-    Anomaly.PHANTOM_EVENT: "Only changes that somebody made are announced.",
+    Anomaly.PHANTOM_EVENT: "Only changes that were made are announced.",
     Anomaly.IMPOSSIBLE: "Some order of the calls explains all answers.",
 }
 

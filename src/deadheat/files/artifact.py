@@ -312,7 +312,7 @@ def _exactly(value: Any, kind: Any) -> Any:
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:
-        raise TypeError(f"{str(value)[:40]!r} is no {kind.__name__}")
+        raise TypeError(f"{str(value)[:40]!r} is not a {kind.__name__}")
     return value
 
 
@@ -322,7 +322,7 @@ _NAME = re.compile(r"([a-z])([1-9][0-9]{0,5})?")
 def _var(name: Any) -> Var:
     match = _NAME.fullmatch(name) if isinstance(name, str) else None
     if match is None:
-        raise ValueError(f"{name!r} is no session name")
+        raise ValueError(f"{name!r} is not a session name")
     return Var(int(match[2] or 0) * 26 + ord(match[1]) - ord("a"))
 
 
@@ -342,17 +342,17 @@ def from_json(text: str, name: str) -> Artifact:
         whole = json.loads(text)
     except (ValueError, RecursionError) as exc:
         raise BadArtifact(
-            f"{name} is no complete JSON ({exc}). Take the file from the run's folder again."
+            f"{name} is not complete JSON ({exc}). Take the file from the run's folder again."
         ) from exc
     if not isinstance(whole, dict) or whole.pop("format", None) != FORMAT:
         raise BadArtifact(
-            f"{name} is no deadheat artifact. Give a file that `deadheat run` has saved."
+            f"{name} is not a deadheat artifact. Give a file that `deadheat run` has saved."
         )
     found = whole.pop("format_version", None)
     if type(found) is not int or found < 1:
         raise BadArtifact(
-            f"{name} is damaged: it names no format version. Take the file from the run's folder "
-            "again."
+            f"{name} is damaged: it does not name its format version. Take the file from the "
+            "run's folder again."
         )
     if found > FORMAT_VERSION:
         raise BadArtifact(
@@ -397,7 +397,7 @@ def _wrong_with(artifact: Artifact) -> str | None:
             and 0 <= rate.low <= rate.high <= 1
             and 0 < rate.confidence < 1
         ):
-            return "its rate is no rate"
+            return "its rate is impossible"
     known = {op.index for op in artifact.history.operations}
     if not known.issuperset((*artifact.witness, artifact.culprit)):
         return "its witness names calls that its history does not have"

@@ -15,7 +15,7 @@ def seconds_of(written: str | float) -> float:
     try:
         found = float(text) * factor
     except ValueError:
-        raise ValueError(f"{written!r} is no duration. Write 60s, 10m or 8h.") from None
+        raise ValueError(f"{written!r} is not a duration. Write 60s, 10m or 8h.") from None
     if not 0 < found < float("inf"):
-        raise ValueError(f"{written!r} is no positive duration. Write 60s, 10m or 8h.")
+        raise ValueError(f"{written!r} must be longer than 0. Write 60s, 10m or 8h.")
     return found

@@ -99,7 +99,7 @@ def _said(model: type[pydantic.BaseModel], error: ErrorDetails) -> str:
         case "extra_forbidden":
             near = difflib.get_close_matches(str(last), known, n=1)
             wanted = f"Did you mean {near[0]}?" if near else f"Write one of: {', '.join(known)}."
-            return f"is no key here. {wanted}"
+            return f"is not a key here. {wanted}"
         case "missing":
             return f"is missing. {_example(str(last), known.get(str(last)))}"
         case "enum" | "literal_error":

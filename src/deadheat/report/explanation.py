@@ -55,7 +55,7 @@ def explanation_text(artifact: Artifact) -> str:
             else "and there it stops: what is left fits nowhere",
         ]
     if told.rejected:
-        lines += ["", f"each place for {shown}, and why it is none:"]
+        lines += ["", f"each place for {shown}, and why it is not possible:"]
         lines += [f"  - {line}" for line in reasons.places(told)]
     proof = [f"  {n}. {line.text}" for n, line in enumerate(reasons.proof, start=1)]
     if proof:
@@ -84,7 +84,7 @@ def window_text(picture: tuple[tuple[int, Tally], ...], drawn: str) -> str:
 def _recorded_window(artifact: Artifact, names: Mapping[str, str]) -> list[str]:
     raced = [f"{call_text(op, names)} +{op_offset:,} µs" for op, op_offset in _offsets(artifact)]
     if not raced:
-        return ["no calls were sent at the same time: this is no race"]
+        return ["no calls were sent at the same time: this is not a race"]
     rate = "was seen; how often was not measured"
     if artifact.rate is not None:
         rate = rate_text(artifact.rate)

@@ -42,8 +42,8 @@ MEANING: dict[Anomaly, str] = {
     Anomaly.RESURRECTION: "a deleted session was gone, then came back",
     Anomaly.LOST_CREATE: "a session created with success was never there",
     Anomaly.LOST_UPDATE: "a successful rename left no trace",
-    Anomaly.PHANTOM: "a session that nobody created",
-    Anomaly.VANISHED: "a session disappeared though nobody deleted it",
+    Anomaly.PHANTOM: "a session that no call created",
+    Anomaly.VANISHED: "a session disappeared, and no call deleted it",
     Anomaly.LATE: "a change answered with success took effect only later",
     Anomaly.STALE_READ: "a read answered with a past that was already over",
     Anomaly.TORN_LIST: "a list mixed two moments that never were one",
@@ -56,7 +56,7 @@ MEANING: dict[Anomaly, str] = {
     Anomaly.WRONG_STATUS: "an answer whose status does not fit what the call did",
     Anomaly.SERVER_ERROR: "a valid call was answered with a server error",
     Anomaly.HANG: "a call never got an answer, while the server answered others",
-    Anomaly.UNRESPONSIVE: "the server runs, but stopped answering anybody",
+    Anomaly.UNRESPONSIVE: "the server runs, but stopped answering",
     Anomaly.CRASH: "the server died",
     Anomaly.EARLY_EVENT: "a change was announced before it was made",
     Anomaly.MISSING_EVENT: "a change answered with success was never announced",
@@ -143,7 +143,7 @@ class Reasons:
                 ended = "" if exit_code is None else f" with exit code {exit_code}"
                 return f"the server died{ended}"
             case Silent():
-                return "no answer, and the server answers nobody any more"
+                return "no answer, and the server answers no other client any more"
             case _:
                 assert_never(self._of.reason)
 
@@ -235,17 +235,17 @@ class Reasons:
             case How.NOT_EXISTS:
                 return f"{call} had not answered that it exists"
             case How.CREATED:
-                return f"somebody had created {about[0]}"
+                return f"another client had created {about[0]}"
             case How.CREATED_AND_DELETED:
-                return f"somebody had created {about[0]}, and deleted it"
+                return f"another client had created {about[0]}, and deleted it"
             case How.CREATED_AGAIN:
                 return f"something had created {about[0]} again"
             case How.NOT_CREATED_AGAIN:
                 return f"{call} had not created it again"
             case How.DELETED:
-                return f"somebody had deleted {about[0]}"
+                return f"another client had deleted {about[0]}"
             case How.NO_PARENT:
-                return f"{about[0]} had been made below nobody"
+                return f"{about[0]} had been made without a parent"
             case How.LEFT_ALONE:
                 return f"{call} had answered nothing, or left {about[1]} alone"
             case How.EARLIER:

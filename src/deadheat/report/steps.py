@@ -302,7 +302,7 @@ class Words:
                 one, other = self._heard[first], self._heard[second]
                 at, again = self._at(one.arrived_ns), self._at(other.arrived_ns)
                 said = f"That {self.name(one.session)} was {one.change} was announced at {at}"
-                once = f"A session is {one.change} once, whoever asked for it."
+                once = f"A session is {one.change} once, however many calls ask for it."
                 return (f"{said}, and again at {again}.", once)
             case NeverAnnounced(call, change, session):
                 ended = self._ops[call].return_ns

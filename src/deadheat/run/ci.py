@@ -140,8 +140,8 @@ class _Job:
     def _found(self, word: str) -> Target:
         """The target of this name, within the limit. Raises ``DeadheatError``."""
         late = StartFailed(
-            f"{word} could not be had within the budget. Give it a larger --budget, or fetch it "
-            "before the job."
+            f"{word} could not be fetched within the budget. Give it a larger --budget, or fetch "
+            "it before the job."
         )
         with alarm(self._order.ends_s - time.monotonic() - self._order.stopping_s, late):
             return self._order.find(word)

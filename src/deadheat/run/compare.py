@@ -146,7 +146,7 @@ def bisect(
 def _wrong_end(words: Sequence[str], end: int, bad: int, said: str) -> NotComparable:
     if end == bad:
         return NotComparable(
-            f"{words[end]} is said to be bad, and that cannot be seen here ({said}). "
+            f"{words[end]} is said to be bad, but does not show it here ({said}). "
             "Replay it there first, or name other releases."
         )
     return NotComparable(f"{words[end]} is said to be good, and shows it. Name another --good.")

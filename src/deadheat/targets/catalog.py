@@ -128,7 +128,7 @@ def resolve(
     if name == "opencode" and at and _VERSION.match(version):
         return opencode.released(version, report)
     raise UnknownTarget(
-        f"{word!r} names no target. Write demo, opencode@1.0.152 or a URL; "
+        f"{word!r} is not a target. Write demo, opencode@1.0.152 or a URL; "
         "`deadheat targets` shows them all."
     )
 
@@ -216,15 +216,15 @@ def checked_url(word: str, *, allow_remote: bool) -> str:
         url = urlsplit(word)
         port = url.port
     except ValueError as exc:
-        raise UnknownTarget(f"{word} is no URL ({exc}). Write http://HOST:PORT.") from exc
+        raise UnknownTarget(f"{word} is not a URL ({exc}). Write http://HOST:PORT.") from exc
     shown = url._replace(netloc=url.netloc.rpartition("@")[2]).geturl().rstrip("/")
     if url.query or url.fragment or port == 0 or any(c.isspace() for c in word):
-        raise UnknownTarget(f"{shown} is no address of a server. Write http://HOST:PORT.")
+        raise UnknownTarget(f"{shown} is not a server's address. Write http://HOST:PORT.")
     try:
         on_socket = address_of(word).socket_path is not None
     except ValueError as exc:
         raise UnknownTarget(
-            f"{shown} is no address of a server ({exc}). Write http://HOST:PORT, "
+            f"{shown} is not a server's address ({exc}). Write http://HOST:PORT, "
             "https://HOST:PORT or http+unix://%2Fpath%2Fto.sock."
         ) from exc
     if not allow_remote and not on_socket and not _is_loopback(url.hostname or ""):

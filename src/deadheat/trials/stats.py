@@ -54,7 +54,7 @@ def rate(diverged: int, trials: int, confidence: float = 0.95) -> Rate:
     ``0 < confidence < 1``.
     """
     if not 0 <= diverged <= trials:
-        raise ValueError(f"{diverged} of {trials} is no rate; give 0 <= diverged <= trials")
+        raise ValueError(f"{diverged} of {trials} is not a rate; give 0 <= diverged <= trials")
     _check_confidence(confidence)
     tail = (1 - confidence) / 2
     low = 0.0 if diverged == 0 else beta_quantile(tail, diverged, trials - diverged + 1)
@@ -196,7 +196,7 @@ def _off_zero(value: float) -> float:
 
 def _check_confidence(confidence: float) -> None:
     if not 0 < confidence < 1:
-        raise ValueError(f"a confidence of {confidence} cannot be had; give 0 < confidence < 1")
+        raise ValueError(f"{confidence} is not a confidence; give 0 < confidence < 1")
 
 
 def rate_until_first(trials: int, confidence: float = 0.95) -> Rate:

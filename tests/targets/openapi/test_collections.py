@@ -101,8 +101,8 @@ def test_what_is_no_collection(left_out: tuple[str, str]) -> None:
     ("text", "says"),
     [
         ("{", "neither JSON nor YAML"),
-        ("[]", "no OpenAPI 3 document"),
-        ('{"swagger": "2.0"}', "no OpenAPI 3 document"),
+        ("[]", "not an OpenAPI 3 document"),
+        ('{"swagger": "2.0"}', "not an OpenAPI 3 document"),
         ("[" * 10_000, "Name another one"),
     ],
 )

@@ -229,7 +229,7 @@ def test_a_missing_package_or_tag_is_the_users_mistake() -> None:
 
 @pytest.mark.parametrize("version", ["1.0", "^1.0.0", "../1.0.0", "1.0.0/..", "", "--help", "1.x"])
 def test_only_exact_versions_and_tags_reach_npm(npm: FakeNpm, version: str) -> None:
-    with pytest.raises(UnknownTarget, match="no exact version"):
+    with pytest.raises(UnknownTarget, match="not an exact version"):
         fetch(version)
     assert npm.calls == []
 

@@ -166,7 +166,7 @@ def test_a_list_in_pages_promises_less_unless_it_is_said() -> None:
     [
         ({}, "no way to the next page"),
         ({"page": "p", "link": True}, "page and link"),
-        ({"cursor": "$.a["}, "no JSONPath"),
+        ({"cursor": "$.a["}, "not a JSONPath"),
         ({"page": "p", "most": 0}, "greater than"),
     ],
 )

@@ -252,9 +252,9 @@ def test_secrets_are_named_and_never_kept(monkeypatch: pytest.MonkeyPatch) -> No
         ({"headers": {"Host": "x"}}, "cannot be set"),
         ({"headers": {"a b": "x"}}, "cannot be set"),
         ({"headers": {"a": "x\n"}}, "plain letters"),
-        ({"id-pattern": "("}, "no regular expression"),
+        ({"id-pattern": "("}, "not a regular expression"),
         ({"url": "http://u@127.0.0.1:1"}, r"Write \[auth\]"),
-        ({"calls": {**FAMILY, "get": {"request": "GET /s/{id}", "title": "$["}}}, "no JSONPath"),
+        ({"calls": {**FAMILY, "get": {"request": "GET /s/{id}", "title": "$["}}}, "not a JSONPath"),
         (
             {
                 "calls": {

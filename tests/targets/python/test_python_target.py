@@ -107,7 +107,7 @@ def test_a_word_that_names_no_class(word: str, says: str) -> None:
         (
             "    def decode(self, call, answer):\n        return 7",
             lambda wire: wire.decode(Invocation(Kind.LIST), 200, b""),
-            "returned 7, which is no result",
+            "returned 7, which is not a result",
         ),
     ],
 )

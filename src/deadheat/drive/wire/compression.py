@@ -46,7 +46,7 @@ def unpacked(how: str, body: bytes, most: int) -> bytes:
                 bare = body[0] & 0x0F != 8 or int.from_bytes(body[:2], "big") % 31 != 0
                 return _members(_BARE if bare else _ZLIB, body, most)
             case _:
-                raise httpx.DecodingError(f"compressed with {how[:40]}, which nobody asked for")
+                raise httpx.DecodingError(f"compressed with {how[:40]}, which was not asked for")
     except zlib.error as exc:
         raise httpx.DecodingError(f"not {how}: {exc}") from exc
 

@@ -267,7 +267,7 @@ class LaneClient:
         except TimeoutError as exc:
             if self.stamps is not None and not self.stamps.head_out:
                 raise NeverSent(f"not sent within {self._timeout_s:g} s") from exc
-            raise httpx.ReadTimeout(f"no whole answer within {self._timeout_s:g} s") from exc
+            raise httpx.ReadTimeout(f"no complete answer within {self._timeout_s:g} s") from exc
         self.latest = (answer.status_code, answer.headers.get("retry-after"))
         self.offered_cookie |= "set-cookie" in answer.headers
         stamps = self.stamps

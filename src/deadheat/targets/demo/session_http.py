@@ -227,12 +227,12 @@ def _text(body: bytes, name: str) -> str | None:
     try:
         asked = json.loads(body) if body.strip() else {}
     except ValueError:  # also what is no UTF-8
-        raise Refused(400, "BadRequest", "the body is no JSON") from None
+        raise Refused(400, "BadRequest", "the body is not JSON") from None
     if not isinstance(asked, dict):
-        raise Refused(400, "BadRequest", "the body is no JSON object")
+        raise Refused(400, "BadRequest", "the body is not a JSON object")
     said = asked.get(name)
     if said is not None and not isinstance(said, str):
-        raise Refused(400, "BadRequest", f"{name} is no string")
+        raise Refused(400, "BadRequest", f"{name} is not a string")
     return said
 
 

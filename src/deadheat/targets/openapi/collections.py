@@ -78,7 +78,7 @@ def read_document(
     linked = read_linked(text, shown)
     found = linked.whole
     if not isinstance(found, dict) or not str(found.get("openapi", "")).startswith("3."):
-        raise BadFile(f"{shown} is no OpenAPI 3 document. Name one, or the URL of a server.")
+        raise BadFile(f"{shown} is not an OpenAPI 3 document. Name one, or the URL of a server.")
     for reference in linked.outside[:_MOST_TOLD]:
         tell(
             f"{shown} refers to {reference}, which is outside of it and is not read. "

@@ -136,7 +136,7 @@ def fetch_binary(package: str, version: str, member: str, report: Callable[[str]
         version = _resolved(package, version)
     elif not _EXACT.fullmatch(version):
         raise UnknownTarget(
-            f"{version!r} is no exact version of {package}; write all three numbers, or latest"
+            f"{version!r} is not an exact version of {package}; write all three numbers, or latest"
         )
     kept = cache_root() / package / version
     binary = kept / Path(member).name

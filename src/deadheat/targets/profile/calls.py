@@ -53,7 +53,7 @@ class CallTable(Table):
     )
     unknown: tuple[Status, ...] = Field(
         default=(),
-        description="Statuses after which nobody knows whether it was done. Any other status of "
+        description="Statuses that leave open whether it was done. Any other status of "
         "500 and more is one, too, and is reported as a server-error.",
         examples=[[503, 504]],
     )

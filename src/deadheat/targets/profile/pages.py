@@ -57,7 +57,7 @@ class PagesTable(Table):
         default=False, description="The Link header names the next page: rel=next.", examples=[True]
     )
     most: int = Field(
-        default=100, ge=1, le=10_000, description="More pages than that are no list of sessions."
+        default=100, ge=1, le=10_000, description="A list of more pages than that is refused."
     )
 
     @model_validator(mode="after")

@@ -86,11 +86,11 @@ class Profile(Table):
 
     name: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        description="Short; the folder of its regressions is called so.",
+        description="Short; also the name of the folder of its regressions.",
         examples=["carts"],
     )
     server: ServerTable | None = Field(
-        default=None, description="How to start it; left out: you do, and name its URL."
+        default=None, description="How to start it; left out: you start it and name its URL."
     )
     url: str | None = Field(
         default=None,
@@ -113,8 +113,8 @@ class Profile(Table):
     auth: AuthTable | None = Field(default=None, description="Sent with every request.")
     id_pattern: str | None = Field(
         default=None,
-        description="A regular expression that a whole id matches; anything else is no id, and is "
-        "never sent.",
+        description="A regular expression that a whole id matches; anything else is not an id, "
+        "and is never sent.",
         examples=["ses_[A-Za-z0-9]+"],
     )
     error: str | None = Field(
@@ -122,17 +122,17 @@ class Profile(Table):
     )
     calls: Calls = Field(examples=[{}])
     events: EventsTable | None = Field(
-        default=None, description="Its event stream; left out: nobody listens."
+        default=None, description="Its event stream; left out: deadheat does not listen."
     )
     promises: PromisesTable = PromisesTable()
     settle: Seconds | None = Field(
         default=None,
-        description="A change shows at the latest so long after its answer, in all reads; "
+        description="The longest time from a change's answer until all reads show it; "
         "see promises.reads.",
         examples=["50ms"],
     )
     timeout: Seconds = Field(
-        default=10.0, description="Without an answer for so long, a call hangs."
+        default=10.0, description="A call without an answer for this long hangs."
     )
 
     def target(
@@ -213,7 +213,9 @@ class Profile(Table):
     @model_validator(mode="after")
     def _shows_by_then(self) -> Profile:
         if self.promises.reads is Shows.SETTLED and not self.settle:
-            raise ValueError('promises reads = "settled" of no time. Write settle = "250ms", too.')
+            raise ValueError(
+                'promises reads = "settled" without a time. Write settle = "250ms", too.'
+            )
         if self.promises.reads is Shows.LINEARIZABLE and self.settle:
             raise ValueError(
                 'has settle, so a change may take time to show, and promises reads = "linearizable"'
@@ -244,7 +246,8 @@ class Profile(Table):
         try:
             re.compile(self.id_pattern or "")
         except re.error as exc:
-            raise ValueError(f"has an id-pattern that is no regular expression ({exc}).") from None
+            wrong = f"has an id-pattern that is not a regular expression ({exc})."
+            raise ValueError(wrong) from None
         return self
 
     def _headers(self) -> tuple[tuple[str, str], ...]:

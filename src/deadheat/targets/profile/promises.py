@@ -41,10 +41,10 @@ class PromisesTable(Table):
 
     create: CreatePromise | None = Field(
         default=None,
-        description="Of two under one name, an {id} or {title} that create sends. exactly-once: "
-        "there is one, who comes later is told that it exists (the default with {id}). "
-        "idempotent: there is one, success says that it is there. new: a session each (the "
-        "default else).",
+        description="What two creates of one name (an {id} or {title} that create sends) make. "
+        "exactly-once: one session, and the later create answers that it exists (the default with "
+        "{id}). idempotent: one session, and success says that it is there. new: a session each "
+        "(the default otherwise).",
         examples=["exactly-once"],
     )
     ids: IdPromise | None = Field(
@@ -56,18 +56,20 @@ class PromisesTable(Table):
     )
     delete: DeletePromise = Field(
         default=DeletePromise.EXACTLY_ONCE,
-        description="exactly-once: one success a session. idempotent: success says, it is gone.",
+        description="exactly-once: one delete of a session succeeds. idempotent: success says that "
+        "the session is gone.",
     )
     list: ListPromise | None = Field(
         default=None,
-        description="snapshot: all at one instant (the default). per-session: each right for "
-        "itself. eventual: so, and of lists what reads says of it (the default with pages).",
+        description="snapshot: the whole list as of one instant (the default). per-session: "
+        "each session as of an instant of its own. eventual: the same, and lists may be late, as "
+        'with reads = "eventual" (the default with pages).',
         examples=["snapshot"],
     )
     get: Shows = Field(
         default=Shows.LINEARIZABLE,
-        description="eventual: as of reads, of gets alone. linearizable: nothing but what reads "
-        "says.",
+        description='eventual: gets alone may be late, as with reads = "eventual". '
+        "linearizable: as reads says (the default).",
     )
     update: UpdatePromise = Field(
         default=UpdatePromise.LAST_WRITE,
@@ -76,16 +78,16 @@ class PromisesTable(Table):
     )
     status_on_absent: AbsentPromise = Field(
         default=AbsentPromise.DECLARED,
-        description="Of a call on what is not there. declared: it answers one of its absent "
-        "statuses, and only then. any: it may answer any below 500, which proves nothing.",
+        description="What a call on a missing session answers. declared: one of its absent "
+        "statuses, and only then. any: any status below 500, which proves nothing.",
     )
     reads: Shows | None = Field(
         default=None,
-        description="When a change shows, to get, list, children and what else looks. "
-        "linearizable: now, from its answer on (the default). settled: at the latest settle after "
-        "its answer, here sooner and there later (the default with settle). eventual: nobody says "
-        "when; at rest deadheat waits settle for it, 2s where there is none. quiescent: to reads "
-        "while nothing is in flight.",
+        description="When a change shows in get, list, children and other answers. linearizable: "
+        "from its answer on (the default). settled: within settle after its answer, in one place "
+        "sooner than in another (the default with settle). eventual: at some time; at rest "
+        "deadheat waits for settle, or 2s without one. quiescent: only in reads while nothing is "
+        "in flight.",
         examples=["eventual"],
     )
 
@@ -93,22 +95,24 @@ class PromisesTable(Table):
     @classmethod
     def _of_gets_alone(cls, said: Shows) -> Shows:
         if said in (Shows.SETTLED, Shows.QUIESCENT):
-            raise ValueError(f'is {said.value!r}, which is said of all reads: reads = "{said}".')
+            raise ValueError(
+                f'is {said.value!r}, which holds for all reads: write reads = "{said}".'
+            )
         return said
 
     children: ChildrenPromise = Field(
         default=ChildrenPromise.CASCADE,
-        description="Of a deleted session's children. cascade: they go with it. orphan: they stay. "
-        "none: each may go or stay. Only where there is create-child.",
+        description="What becomes of a deleted session's children. cascade: they go with it. "
+        "orphan: they stay. none: each may go or stay. Only where there is create-child.",
     )
     cascade: CascadePromise = Field(
         default=CascadePromise.GRADUAL,
-        description="gradual: children may be seen to go one after the other. atomic: all at one "
-        "instant.",
+        description="gradual: children may go one after the other. atomic: all go at one instant.",
     )
     fork: ForkPromise = Field(
         default=ForkPromise.NEEDS_SOURCE,
-        description="Of what is not there. needs-source: it answers that. any: it may make one.",
+        description="A fork of a missing session. needs-source: answers that it is missing. "
+        "any: may make a session.",
     )
 
     def of(self, calls: Calls, events: EventPromise, settle_ms: int = 0) -> Promises:

@@ -121,7 +121,8 @@ class ServerTable(Table):
     )
     env: dict[str, str] = Field(
         default_factory=dict,
-        description="Added to PATH, LANG and HOME, all it sees; {env:NAME} as in headers.",
+        description="All that the server sees beside PATH, LANG and HOME; {env:NAME} as in "
+        "headers.",
     )
     ready_line: str | None = Field(
         default=None, description="A piece of the line that says it listens."
@@ -142,7 +143,7 @@ class ServerTable(Table):
         default="SIGTERM", description="The signal that ends it."
     )
     stop_within: Seconds = Field(
-        default=GRACE_S, description="What is left of it after so long is killed."
+        default=GRACE_S, description="How long it may take to end; what is left then is killed."
     )
 
     @model_validator(mode="after")

@@ -54,7 +54,7 @@ def place(path: str) -> ValuePath:
     try:
         query = jsonpath.compile(path)
     except (jsonpath.JSONPathError, RecursionError) as exc:
-        raise ValueError(f"{path!r} is no JSONPath ({str(exc).splitlines()[0]}).") from None
+        raise ValueError(f"{path!r} is not a JSONPath ({str(exc).splitlines()[0]}).") from None
     if not isinstance(query, jsonpath.JSONPath):
         raise ValueError(f"{path!r} is two JSONPaths. Write one.")
 

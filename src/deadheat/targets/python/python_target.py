@@ -214,8 +214,8 @@ class PythonWire:
                 pass
         if not isinstance(said, _RESULTS):
             raise BadFile(
-                f"{self._file}: decode of {invocation.kind} returned {said!r:.60}, which is no "
-                "result. Return Created, Found, Absent, … of deadheat.target, or None."
+                f"{self._file}: decode of {invocation.kind} returned {said!r:.60}, which is "
+                "not a result. Return Created, Found, Absent, … of deadheat.target, or None."
             )
         return Ok(said)
 
