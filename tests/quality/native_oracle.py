@@ -38,7 +38,7 @@ class Oracle:
             if isinstance(verdict, Diverged) and verdict.divergence.signature == GHOST:
                 shrinker = Shrinker(program, verdict.divergence, rng=self.rng)
                 while (candidate := shrinker.next()) is not None:
-                    shrinker.feed(self.server.trial(candidate.program))
+                    shrinker.feed(self.server.trial(candidate))
                 self.found.append(canonical(shrinker.result().smallest))
                 return FoundProgram(shrinker.result().smallest, "the ghost")
         return None

@@ -97,9 +97,9 @@ def by_deadheat(p: float, seed: int, window: Window = None) -> Run:
     evidence = {canonical(program)}
     structure_trials = 0
     while (candidate := shrinker.next()) is not None:
-        verdict = server.trial(candidate.program)
+        verdict = server.trial(candidate)
         if isinstance(verdict, Diverged) and GHOST in {each.signature for each in verdict.all}:
-            evidence.add(canonical(candidate.program))
+            evidence.add(canonical(candidate))
         shrinker.feed(verdict)
         structure_trials += not shrinker.proven_minimal
     shrunk = shrinker.result()

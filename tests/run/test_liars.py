@@ -42,6 +42,7 @@ from deadheat.run import ci as job
 from deadheat.run import compare as comparison
 from deadheat.run import limits
 from deadheat.run import search as session
+from deadheat.run import verify as verifying
 from deadheat.run.plan import Plan
 from deadheat.trials.evidence import AbsentBelow, Unproven
 
@@ -273,7 +274,7 @@ def test_verify(liar: Liar, beside: bool, servers: Servers) -> None:
 
     def verify(target: Target) -> Verified:
         with View() as view:
-            return comparison.verify(
+            return verifying.verify(
                 recorded(), target, lambda: old, 0.99, view, baseline_at_once=beside
             )
 

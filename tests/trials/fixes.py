@@ -5,12 +5,13 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from deadheat.trials.baseline import BesideBaseline, Side
+from deadheat.trials.baseline import BesideBaseline
 from deadheat.trials.evidence import (
     DRIFT,
     AbsentBelow,
     Evidence,
     Present,
+    Side,
     TrialResult,
     Unproven,
     UntilProven,

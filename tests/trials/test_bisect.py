@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
-from deadheat.trials.baseline import BesideBaseline, Side
+from deadheat.trials.baseline import BesideBaseline
 from deadheat.trials.bisect import Bisection, ChangeBetween, most_tests
-from deadheat.trials.evidence import DRIFT, Present, TrialResult
+from deadheat.trials.evidence import DRIFT, Present, Side, TrialResult
 from deadheat.trials.stats import rate
 
 

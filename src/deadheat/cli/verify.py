@@ -19,6 +19,7 @@ from deadheat.files import media
 from deadheat.files.results import Presence
 from deadheat.report import comparison as report
 from deadheat.run import compare as comparison
+from deadheat.run import verify as verifying
 from deadheat.targets.opencode import releases as opencode
 from deadheat.trials.evidence import Present, Unproven
 
@@ -207,7 +208,7 @@ def verify(
                 return None
             return target_of(artifact, file, word, None, allow_remote, view)
 
-        found = comparison.verify(
+        found = verifying.verify(
             artifact, target, old, confidence, view, baseline_at_once=baseline is not None
         )
     say(report.verified_text(artifact, str(file), found))

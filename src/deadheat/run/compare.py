@@ -10,22 +10,23 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Protocol
 
 from deadheat.errors import DeadheatError, NotComparable
-from deadheat.files.results import Bisected, Presence, Verified, VersionRow
-from deadheat.model.history import makespan_ns
-from deadheat.report.words import percent, unproven_text
+from deadheat.files.artifact import signature_of
+from deadheat.files.results import Bisected, Presence, VersionRow
+from deadheat.report.words import unproven_text
 from deadheat.run import verify as verifying
 from deadheat.run import versions
-from deadheat.run.limits import Ending, opened, until_done, with_target
-from deadheat.run.other_promises import other_promises
+from deadheat.run.limits import Ending, with_target
 from deadheat.run.replay import recorded
-from deadheat.run.window import look_around, tuner_of
+from deadheat.run.trial import once, trials_of
 from deadheat.trials.baseline import BesideBaseline
 from deadheat.trials.bisect import Bisection
-from deadheat.trials.evidence import AbsentBelow, Present, UntilProven, rate_to_refute, shown_needed
+from deadheat.trials.evidence import AbsentBelow, Present, rate_to_refute, shown_needed
+from deadheat.trials.tuning import Tuner
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from deadheat.drive.live import LiveTarget
     from deadheat.drive.target import Target
     from deadheat.files.artifact import Artifact
-    from deadheat.model.verdict import Divergence
     from deadheat.run.events import Reporter
     from deadheat.trials.tally import Tally
 
@@ -106,7 +106,7 @@ def bisect(
         pairs = BesideBaseline(sure, most_pairs=most)
         beside = words[bisection.beside]
         try:
-            _beside(artifact, find(words[asked]), find(beside), pairs, view)
+            verifying.beside(artifact, find(words[asked]), find(beside), pairs, view)
         except KeyboardInterrupt:
             low, high = bisection.between
             view.note(f"interrupted: it changed between {words[low]} and {words[high]}")
@@ -152,59 +152,6 @@ def _wrong_end(words: Sequence[str], end: int, bad: int, said: str) -> NotCompar
     return NotComparable(f"{words[end]} is said to be good, and shows it. Name another --good.")
 
 
-def verify(
-    artifact: Artifact,
-    target: Target,
-    baseline: Callable[[], Target | None],
-    confidence: float,
-    view: Reporter,
-    *,
-    baseline_at_once: bool,
-) -> Verified:
-    """Is it fixed in ``target``?
-
-    By the recorded rate, unless ``baseline_at_once`` or the machines cannot be compared:
-    then beside ``baseline()``, None if there is none. Raises ``NotComparable``,
-    ``KeyboardInterrupt`` on a signal, and ``TargetError``.
-    """
-    incomparable = ""
-    if not baseline_at_once:
-        until, ended = _by_record(artifact, target, confidence, view)
-        if not isinstance(ended, verifying.Incomparable):
-            counted = until.counted
-            return Verified(
-                target.name,
-                until.evidence,
-                confidence,
-                ended,
-                "",
-                "",
-                (until.shown, counted.trials + (until.shown - counted.diverged)),
-                (0, 0),
-            )
-        incomparable = ended.why
-        view.note(f"the recorded rate says nothing here: {incomparable}")
-    old = baseline()
-    if old is None:
-        raise NotComparable(
-            f"the recorded rate says nothing here: {incomparable}. Name the version that has it "
-            f"with --baseline, to measure both side by side."
-        )
-    view.note(f"measuring {target.name} beside {old.name}")
-    pairs = BesideBaseline(confidence)
-    seen = _beside(artifact, target, old, pairs, view)
-    return Verified(
-        target.name,
-        pairs.conclusion or pairs.so_far,
-        confidence,
-        seen,
-        old.name,
-        incomparable,
-        (pairs.shown_new, pairs.counted + pairs.shown_new),
-        (pairs.shown_old, pairs.counted),
-    )
-
-
 def window(
     artifact: Artifact, target: Target, trials: int, view: Reporter
 ) -> tuple[tuple[int, Tally], ...]:
@@ -212,68 +159,17 @@ def window(
 
     Raises ``TargetError``.
     """
-    tuner = tuner_of(artifact, trials, random.Random(artifact.fingerprint))
+    wanted, rng = signature_of(artifact), random.Random(artifact.fingerprint)
+    tuner = Tuner(artifact.program, wanted, rng=rng, trials=trials)
 
     async def work(live: LiveTarget) -> None:
-        def tell(done: int) -> None:
-            view.counting(f"{live.target.name}: {done} of {trials} trials at other offsets")
-
-        await look_around(live, tuner, tell)
+        async for _ in trials_of(tuner, partial(once, live, listen=wanted.heard)):
+            view.counting(f"{live.target.name}: {tuner.trials} of {trials} trials at other offsets")
 
     ended = _on(target, view, work)
     if ended.error is not None:
         raise ended.error
     return tuner.picture
-
-
-def _by_record(
-    artifact: Artifact, target: Target, confidence: float, view: Reporter
-) -> tuple[UntilProven, verifying.Incomparable | Divergence | None]:
-    ended: list[tuple[UntilProven, verifying.Incomparable | Divergence | None]] = []
-
-    async def work(live: LiveTarget) -> None:
-        until = UntilProven(
-            recorded(artifact),
-            confidence,
-            recorded_ns=makespan_ns(artifact.history),
-            other_promises=other_promises(live, artifact),
-        )
-
-        def tell() -> None:
-            view.counting(
-                f"{live.target.name}: {until.quiet} of {until.needed} trials raced and were "
-                f"quiet: its rate is below {percent(until.below)}"
-            )
-
-        ended.append((until, await verifying.by_record(live, artifact, until, tell)))
-
-    _on(target, view, work).raise_if_early()
-    return ended[0]
-
-
-def _beside(
-    artifact: Artifact, new: Target, old: Target, pairs: BesideBaseline, view: Reporter
-) -> Divergence | None:
-    ended: list[Divergence | None] = []
-
-    async def work() -> None:
-        view.waiting(f"starting {old.name} and {new.name}")
-        async with (
-            opened(old) as beside,
-            opened(new) as live,
-        ):
-            pairs.other_promises = other_promises(live, artifact)
-
-            def tell() -> None:
-                view.counting(
-                    f"{pairs.pairs} pairs: {old.name} diverged {pairs.shown_old} times of "
-                    f"{pairs.wanted}, {new.name} {pairs.shown_new}"
-                )
-
-            ended.append(await verifying.beside(live, beside, artifact, pairs, tell))
-
-    until_done(work).raise_if_early()
-    return ended[0]
 
 
 def _on(target: Target, view: Reporter, work: Callable[[LiveTarget], Awaitable[None]]) -> Ending:

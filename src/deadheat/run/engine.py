@@ -26,7 +26,7 @@ from deadheat.run import events
 from deadheat.run.counts import Counts
 from deadheat.run.findings import Measured, RunFindings
 from deadheat.run.judge import only_late
-from deadheat.run.trial import Trial, once
+from deadheat.run.trial import Trial, once, trials_of
 from deadheat.trials.amplify import Amplifier
 from deadheat.trials.evidence import TrialResult, counts_for_rate
 from deadheat.trials.shrinker import Shrinker
@@ -34,7 +34,7 @@ from deadheat.trials.stats import rate
 from deadheat.trials.tuning import Tuner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
     from pathlib import Path
 
     from deadheat.drive.executor import Execution
@@ -158,6 +158,10 @@ class Engine:
         if not self._findings.waiting() or self._plan.exit_first:
             return self._left_s()
         return min(self._turn_ends_s - self._elapsed_s(), self._left_s())
+
+    def _more(self, until_s: float) -> Callable[[], bool]:
+        """Is more than so much left of the turn? A run without an end never waits."""
+        return lambda: self._turn_left_s() > until_s or self._plan.seconds is None
 
     # -- the cycle ---------------------------------------------------------------------------
 
@@ -301,13 +305,12 @@ class Engine:
         until_s = self._turn_left_s() * _KEPT_FOR_MEASURING
         best, shown = shrinker.best, False
         before = self._findings.seen()
-        while self._turn_left_s() > until_s or self._plan.seconds is None:
-            candidate = shrinker.next()
-            if candidate is None:
-                break
-            self._detail = f"{len(shrinker.best.calls())} calls, {candidate.phase}"
-            trial = await self._trial(candidate.program)
-            shrinker.feed(trial.verdict, trial.unraced)
+
+        def run(program: Program) -> Awaitable[Trial]:
+            self._detail = f"{len(shrinker.best.calls())} calls, {shrinker.phase}"
+            return self._trial(program)
+
+        async for trial in trials_of(shrinker, run, self._more(until_s)):
             shown = shown or trial.shows(finding.signature) is not None
             if not shown and shrinker.trials >= _SEEN_ONCE:
                 break
@@ -387,17 +390,11 @@ class Engine:
         self, contest: Tuner | Amplifier, wanted: Signature, trials: int
     ) -> tuple[Program, Divergence] | None:
         """Run a contest of programs, in half of the time left; its winner, if it was seen to."""
-        until_s = self._turn_left_s() / 2
         observed: dict[Program, Divergence] = {}
-        while self._turn_left_s() > until_s or self._plan.seconds is None:
-            candidate = contest.next()
-            if candidate is None:
-                break
-            trial = await self._trial(candidate)
-            contest.feed(trial.verdict, trial.unraced)
+        async for trial in trials_of(contest, self._trial, self._more(self._turn_left_s() / 2)):
             found = trial.shows(wanted)
             if found is not None and counts_for_rate(TrialResult.SHOWN, trial.unraced):
-                observed[canonical(candidate)] = found
+                observed[canonical(trial.execution.program)] = found
             self._detail = f"{contest.trials} of {trials} trials"
         best = canonical(contest.best)
         return (best, observed[best]) if best in observed else None

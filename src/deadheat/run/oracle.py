@@ -15,15 +15,14 @@ from deadheat.errors import BadArtifact, NothingExercised
 from deadheat.files import artifact as artifacts
 from deadheat.generate.database import FoundProgram
 from deadheat.model.program import Program, canonical
-from deadheat.model.verdict import Diverged, Undecided
 from deadheat.report.finding import finding_text
 from deadheat.report.words import unproven_text
 from deadheat.run.findings import RunFindings
 from deadheat.run.limits import with_target
 from deadheat.run.plan import Plan
 from deadheat.run.replay import replay
-from deadheat.run.trial import once
-from deadheat.trials.evidence import TrialResult, Unproven, UntilProven
+from deadheat.run.trial import look_for, prove
+from deadheat.trials.evidence import Unproven, UntilProven
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,17 +94,17 @@ class SavedProgram:
     async def _unknown(self, live: LiveTarget, program: Program) -> FoundProgram | None:
         findings = RunFindings(self._target, live.promises, Plan(self._seed, self._folder))
         until = UntilProven(None)
-        while until.next():
-            if self._out_of_time():
-                break
+
+        def tell() -> None:
             self.trials += 1
-            trial = await once(live, program)
-            if isinstance(trial.verdict, Diverged):
-                findings.note(program, trial.verdict.divergence, 0)
-                (example,) = findings.findings()
-                return FoundProgram(program, finding_text(example.artifact, example.path))
-            undecided = isinstance(trial.verdict, Undecided)
-            until.feed(TrialResult.UNDECIDED if undecided else TrialResult.QUIET, trial.unraced)
+
+        seen = await prove(
+            until, lambda _: look_for(live, program, None), tell, lambda: not self._out_of_time()
+        )
+        if seen.shown is not None:
+            findings.note(program, seen.shown, 0)
+            (example,) = findings.findings()
+            return FoundProgram(program, finding_text(example.artifact, example.path))
         if isinstance(until.evidence, Unproven):
             raise _not_silent(until.evidence)
         return None

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from deadheat.files.results import Replayed
 from deadheat.model.history import makespan_ns
 from deadheat.run.other_promises import other_promises
-from deadheat.run.trial import look
-from deadheat.trials.evidence import TrialResult, UntilProven, quiet_needed
+from deadheat.run.trial import look, prove
+from deadheat.trials.evidence import CONFIDENCE, UntilProven, quiet_needed
 from deadheat.trials.stats import rate, rate_until_first
 from deadheat.trials.tally import Tally
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from deadheat.drive.live import LiveTarget
     from deadheat.files.artifact import Artifact
-    from deadheat.model.verdict import Divergence
 
 
 def recorded(artifact: Artifact) -> Tally | None:
@@ -38,6 +37,25 @@ def recorded(artifact: Artifact) -> Tally | None:
 def trials_wanted(artifact: Artifact) -> int:
     """Quiet trials that raced, after which the recorded rate is refuted at 99 %."""
     return quiet_needed(recorded(artifact))
+
+
+def until_proven(
+    live: LiveTarget,
+    artifact: Artifact,
+    confidence: float = CONFIDENCE,
+    *,
+    exactly: int | None = None,
+    until_shown: bool = True,
+) -> UntilProven:
+    """The trials of ``artifact`` on ``live`` that its recorded rate asks for."""
+    return UntilProven(
+        recorded(artifact),
+        confidence,
+        recorded_ns=makespan_ns(artifact.history),
+        exactly=exactly,
+        until_shown=until_shown,
+        other_promises=other_promises(live, artifact),
+    )
 
 
 async def replay(
@@ -52,23 +70,14 @@ async def replay(
     ``tell(done, of, diverged)`` after each trial. ``out_of_time`` ends it early: fewer trials
     than wanted, which prove less. Raises ``TargetError``.
     """
-    until = UntilProven(
-        recorded(artifact),
-        recorded_ns=makespan_ns(artifact.history),
-        exactly=trials,
-        other_promises=other_promises(live, artifact),
+    until = until_proven(live, artifact, exactly=trials)
+    seen = await prove(
+        until,
+        lambda _: look(live, artifact),
+        lambda: tell(until.counted.trials, trials or until.needed, until.shown),
+        lambda: not out_of_time(),
     )
-    found: Divergence | None = None
-    other: Divergence | None = None
-    while until.next() and not out_of_time():
-        seen = await look(live, artifact)
-        until.feed(seen.result, seen.unraced, seen.took_ns)
-        if seen.result is TrialResult.SHOWN:
-            found = found or seen.divergence
-        elif seen.result is TrialResult.OTHER:
-            other = other or seen.divergence
-        tell(until.counted.trials, trials or until.needed, until.shown)
-    stopped = found is not None and trials is None
+    stopped = seen.shown is not None and trials is None
     counted = until.counted
     shown = (
         rate_until_first(counted.trials + (counted.diverged == 0))  # off its offsets, it showed
@@ -76,8 +85,8 @@ async def replay(
         else rate(counted.diverged, counted.trials)
     )
     return Replayed(
-        found,
-        other,
+        seen.shown,
+        seen.other,
         shown,
         until.evidence,
         until.trials,

@@ -10,12 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from deadheat.files.results import Presence, VersionRow
-from deadheat.model.history import makespan_ns
 from deadheat.report.words import unproven_text
-from deadheat.run.other_promises import other_promises
-from deadheat.run.replay import recorded
-from deadheat.run.trial import look
-from deadheat.trials.evidence import AbsentBelow, Present, TrialResult, Unproven, UntilProven
+from deadheat.run.replay import until_proven
+from deadheat.run.trial import look, prove
+from deadheat.trials.evidence import AbsentBelow, Present, Unproven
 from deadheat.trials.stats import rate
 
 if TYPE_CHECKING:
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
 
     from deadheat.drive.live import LiveTarget
     from deadheat.files.artifact import Artifact
-    from deadheat.model.verdict import Divergence
 
 
 async def measure(
@@ -36,29 +33,18 @@ async def measure(
 
     ``tell(done, of, diverged)`` after each. Raises ``TargetError``.
     """
-    until = UntilProven(
-        recorded(artifact),
-        recorded_ns=makespan_ns(artifact.history),
-        exactly=trials,
-        until_shown=False,
-        other_promises=other_promises(live, artifact),
+    until = until_proven(live, artifact, exactly=trials, until_shown=False)
+    seen = await prove(
+        until,
+        lambda _: look(live, artifact),
+        lambda: tell(until.counted.trials, trials or until.needed, until.shown),
     )
-    first: Divergence | None = None
-    other: Divergence | None = None
-    while until.next():
-        seen = await look(live, artifact)
-        until.feed(seen.result, seen.unraced, seen.took_ns)
-        if seen.result is TrialResult.SHOWN:
-            first = first or seen.divergence
-        elif seen.result is TrialResult.OTHER:
-            other = other or seen.divergence
-        tell(until.counted.trials, trials or until.needed, until.shown)
     below: float | None = None
     match until.evidence:
         case Present():
             standing, why = Presence.PRESENT, ""
-        case _ if other is not None:
-            standing, why = Presence.DIFFERENT, str(other.signature)
+        case _ if seen.other is not None:
+            standing, why = Presence.DIFFERENT, str(seen.other.signature)
         case AbsentBelow():
             standing, why, below = Presence.NOT_SEEN, "", until.below
         case Unproven() as missing:
@@ -76,6 +62,6 @@ async def measure(
         rate(counted.diverged, counted.trials) if counted.trials else None,
         below,
         why,
-        first or other,
+        seen.shown or seen.other,
         until.evidence,
     )

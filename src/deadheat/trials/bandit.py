@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from deadheat.model.program import Program, canonical
 from deadheat.model.raced import UnracedReason
 from deadheat.model.verdict import Diverged, Signature, Undecided, Verdict
+from deadheat.trials.plan import named
 from deadheat.trials.stats import posterior_quantile
 from deadheat.trials.tally import Tally
 
@@ -99,9 +100,7 @@ class Bandit:
         spent, and says nothing about them; another one that did not race is not quiet.
         Raises ``RuntimeError`` when ``next`` has named none since the last call.
         """
-        if self._pending is None:
-            raise RuntimeError("feed() without a trial; call next() and run its program first")
-        arm, self._pending = self._pending, None
+        arm, self._pending = named(self._pending), None
         self.trials += 1
         arm.tried += 1
         if unraced is not None and unraced.why is UnracedReason.OFF_TIME:

@@ -10,7 +10,6 @@ Rules
 from __future__ import annotations
 
 from collections import Counter
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from deadheat.trials.evidence import (
@@ -19,12 +18,14 @@ from deadheat.trials.evidence import (
     AbsentBelow,
     Evidence,
     Present,
+    Side,
     TrialResult,
     Unproven,
     counts_for_rate,
     hopeless,
     shown_needed,
 )
+from deadheat.trials.plan import named
 
 if TYPE_CHECKING:
     from deadheat.model.raced import Unraced
@@ -32,13 +33,6 @@ if TYPE_CHECKING:
 
 # Where not one pair of ten races on both sides, a machine is too busy to compare anything on it.
 _FEW_RACE, _RACING = 200, 0.1
-
-
-class Side(StrEnum):
-    """Which target the next trial is for."""
-
-    NEW = "new"
-    OLD = "old"
 
 
 class BesideBaseline:
@@ -64,11 +58,10 @@ class BesideBaseline:
         first, second = (Side.OLD, Side.NEW) if self.pairs % 2 == 0 else (Side.NEW, Side.OLD)
         return second if self._pair else first
 
-    def feed(self, result: TrialResult, why: Unraced | None = None) -> None:
+    def feed(self, result: TrialResult, why: Unraced | None = None, took_ns: int = 0) -> None:
         """What the trial that ``next`` named came to, and why it did not race, if so."""
-        side = self.next()
-        if side is None:
-            raise RuntimeError("feed() after the conclusion; start another verification")
+        del took_ns  # both run on this machine
+        side = named(self.next())
         self.shown_new += side is Side.NEW and result is TrialResult.SHOWN
         self.other += side is Side.NEW and result is TrialResult.OTHER
         self._pair.append((side, result, why))

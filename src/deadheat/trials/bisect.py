@@ -22,6 +22,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, log2
 
+from deadheat.trials.plan import named
+
 
 @dataclass(frozen=True, slots=True)
 class ChangeBetween:
@@ -79,9 +81,7 @@ class Bisection:
         An end that is not what was said of it ends the bisection; so does one of which
         nobody can tell, when it is the one with the race that did not show it.
         """
-        if self._asked is None:
-            raise RuntimeError("feed() without a version; call next() and try it first")
-        asked, self._asked = self._asked, None
+        asked, self._asked = named(self._asked), None
         if not self._end_is_tried:
             self._end_is_tried = True
             if present is not False:

@@ -64,6 +64,13 @@ class TrialResult(StrEnum):
     UNDECIDED = "undecided"
 
 
+class Side(StrEnum):
+    """Which target a trial is for: the one in question, or the old one that is tried beside it."""
+
+    NEW = "new"
+    OLD = "old"
+
+
 @dataclass(frozen=True, slots=True)
 class Present:
     """The divergence was observed."""
@@ -193,8 +200,11 @@ class UntilProven:
         self._most = min(most_trials, self.needed * _TRIES)
         self._other_promises = other_promises
 
-    def next(self) -> bool:
-        """Is another trial wanted?"""
+    def next(self) -> Side | None:
+        """Another trial, of the only target there is; None: no more."""
+        return Side.NEW if self._wants_more() else None
+
+    def _wants_more(self) -> bool:
         if self._other_promises:
             return False
         if self.exactly is not None:

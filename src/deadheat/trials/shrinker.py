@@ -45,8 +45,9 @@ from deadheat.model.program import (
 from deadheat.model.raced import UnracedReason
 from deadheat.model.verdict import Diverged, Divergence, Signature, Undecided, Verdict, goes_on
 from deadheat.trials import passes
+from deadheat.trials.plan import named
 from deadheat.trials.rounding import Rounding
-from deadheat.trials.shrunk import Candidate, ShrinkResult
+from deadheat.trials.shrunk import ShrinkResult
 from deadheat.trials.stats import posterior_quantile, trials_to_see
 from deadheat.trials.tally import Ledger, Observed, Tally
 
@@ -176,7 +177,7 @@ class Shrinker:
         self._kept: list[Observed] = []  # all that were observed, for ``most_reliable``
         self._proof: Tally | None = None  # of the best program when nothing was left to try
         self._rounding: Rounding | None = None
-        self._pending: tuple[Candidate, _Attempt | None] | None = None
+        self._pending: tuple[Program, _Attempt | None] | None = None
         first = Observed(program, divergence)
         self._chain = [_Accepted(first, canonical(program))]
         self._kept.append(first)
@@ -193,8 +194,10 @@ class Shrinker:
     @property
     def phase(self) -> str:
         """What the next trial is for; ``done`` when there is none."""
-        candidate = self.next()
-        return DONE if candidate is None else candidate.phase
+        if self.next() is None:
+            return DONE
+        _, arm = named(self._pending)
+        return OFFSETS if arm is None else arm.phase
 
     @property
     def proven_minimal(self) -> bool:
@@ -226,7 +229,7 @@ class Shrinker:
 
     # -- one trial at a time ------------------------------------------------
 
-    def next(self) -> Candidate | None:
+    def next(self) -> Program | None:
         """The program to run once now; the same one until ``feed``. None: finished."""
         if self._pending is not None:
             return self._pending[0]
@@ -239,20 +242,17 @@ class Shrinker:
         if arm is None and self._proof is None and self._may_be_unlucky():
             arm = self._confirm
         if arm is not None:
-            candidate = Candidate(self._variant(arm), arm.phase)
-            self._pending = (candidate, arm)
-            return candidate
+            self._pending = (self._variant(arm), arm)
+            return self._pending[0]
         if self._proof is None:
             self._proof = self._chain[-1].fresh
         if self._rounding is None:
             most_pairs = trials_to_see(self._floor, self._confidence)
             self._rounding = Rounding(self.best, most_pairs)
         program = self._rounding.next() if self._round_offsets and self.proven_minimal else None
-        if program is None:
-            return None
-        candidate = Candidate(program, OFFSETS)
-        self._pending = (candidate, None)
-        return candidate
+        if program is not None:
+            self._pending = (program, None)
+        return program
 
     def feed(self, verdict: Verdict, unraced: Unraced | None = None) -> None:
         """What came of running the program that ``next`` named, once.
@@ -260,27 +260,25 @@ class Shrinker:
         ``unraced``: why it did not race, if so.
         Raises ``RuntimeError`` when ``next`` has named none since the last call.
         """
-        if self._pending is None:
-            raise RuntimeError("feed() without a trial; call next() and run its program first")
-        (candidate, arm), self._pending = self._pending, None
+        (program, arm), self._pending = named(self._pending), None
         self.trials += 1
-        self.ledger.record(candidate.program, verdict)
-        seen = self._wanted_in(candidate.program, verdict)
+        self.ledger.record(program, verdict)
+        seen = self._wanted_in(program, verdict)
         on_time = unraced is None or unraced.why is not UnracedReason.OFF_TIME
         undecided = (
             isinstance(verdict, Undecided)
-            or self._raced_unasked(candidate.program, verdict)
+            or self._raced_unasked(program, verdict)
             or (seen is None and unraced is not None and on_time)
         )
-        if candidate.program == self.best:
+        if program == self.best:
             self._chain[-1].fresh += Tally(1, int(seen is not None), int(undecided))
-        whole = structure(candidate.program)
+        whole = structure(program)
         if undecided:
             self._put_off[whole] = self._put_off.get(whole, 0) + 1
-            self._put_off_sequential += candidate.program.concurrency <= 1
+            self._put_off_sequential += program.concurrency <= 1
         else:
             self._decided[whole] = self._decided.get(whole, 0) + 1
-            self._quiet_sequential += seen is None and candidate.program.concurrency <= 1
+            self._quiet_sequential += seen is None and program.concurrency <= 1
         if arm is None:
             if self._rounding is not None and not undecided and on_time:
                 rounder = self._rounding.feed(seen)
@@ -289,7 +287,7 @@ class Shrinker:
         elif seen is not None and arm.phase != CONFIRM:
             self._keep(seen)
             self._plan()
-        elif seen is not None and candidate.program != self.best:
+        elif seen is not None and program != self.best:
             self._keep(seen)  # the same calls, at offsets at which they meet
             self._plan()
         elif seen is not None:

@@ -1,4 +1,4 @@
-"""What a shrink asks for, one trial at a time, and what it has found.
+"""What a shrink has found.
 
 Rule: data only; ``shrinker`` decides.
 """
@@ -11,14 +11,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from deadheat.model.program import Program
     from deadheat.model.verdict import Divergence
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """Run this program once."""
-
-    program: Program
-    phase: str
 
 
 @dataclass(frozen=True, slots=True)
