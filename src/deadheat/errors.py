@@ -35,7 +35,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the process answers; documented in the README and in ``--help``."""
+    """The exit codes of the process; documented in the README and in ``--help``."""
 
     CLEAN = 0
     DIVERGED = 1
@@ -58,31 +58,31 @@ class UserError(DeadheatError):
 
 
 class UnknownTarget(UserError):
-    """The word after the command names nothing that deadheat can reach."""
+    """The word after the command is not a target that deadheat can reach."""
 
 
 class RemoteRefused(UserError):
-    """The address is not loopback and nobody allowed that."""
+    """The address is not on this machine, and ``--allow-remote`` was not given."""
 
 
 class Untrusted(UserError):
-    """The server's certificate is signed by nobody that this machine trusts."""
+    """The server's certificate is signed by an authority that this machine does not trust."""
 
 
 class NoHttp2(UserError):
-    """HTTP/2 was asked for, and the package or the server does not have it."""
+    """HTTP/2 was asked for, and the package or the server lacks it."""
 
 
 class BadArtifact(UserError):
-    """The file is no artifact that this version can replay."""
+    """The file is not an artifact that this version can replay."""
 
 
 class BadFile(UserError):
-    """A configuration or profile cannot be read, or says what cannot be."""
+    """A configuration or profile cannot be read, or contains a mistake."""
 
 
 class CannotExport(UserError):
-    """The example holds something that this kind of file cannot say."""
+    """The example holds something that this kind of file cannot express."""
 
 
 class CannotSave(UserError):
@@ -98,7 +98,7 @@ class BadStore(UserError):
 
 
 class VersionsDiffer(UserError):
-    """A worker would draw other programs for the same seed."""
+    """A worker's versions would draw other programs for the same seed."""
 
 
 class TargetError(DeadheatError):
@@ -108,11 +108,11 @@ class TargetError(DeadheatError):
 
 
 class FetchFailed(TargetError):
-    """npm is missing, offline, or refused."""
+    """npm is missing, offline, or refuses."""
 
 
 class StartFailed(TargetError):
-    """The process ended, or never said that it listens.
+    """The server ended, or never got ready.
 
     ``log_tail``: the last lines of its output, as many as ``ServerProcess.log_tail`` gives.
     """
@@ -127,7 +127,7 @@ class NotThisApi(TargetError):
 
 
 class TooLarge(TargetError):
-    """What it lists is more than can be read and judged in time."""
+    """The server lists more than can be read and judged in time."""
 
 
 class TargetDied(TargetError):
@@ -135,18 +135,18 @@ class TargetDied(TargetError):
 
 
 class NotCleaned(TargetError):
-    """The machine failed while the end of a run was being tidied up."""
+    """The machine failed while a run was being tidied up."""
 
 
 class NothingExercised(DeadheatError):
-    """Nothing overlapped, or a kind of call never succeeded: not a pass."""
+    """Nothing overlapped, or a kind of call never succeeded: this is not a pass."""
 
     exit_code = ExitCode.TARGET
 
 
 class NotComparable(NothingExercised):
-    """The old rate and the new trials cannot be compared, or a stated fact is none."""
+    """The old rate and the new trials cannot be compared, or a stated fact is wrong."""
 
 
 class ForeignSession(DeadheatError):
-    """The last line of defence: deadheat tried to change what is not its own."""
+    """deadheat tried to change a session that is not its own: a bug, caught in time."""

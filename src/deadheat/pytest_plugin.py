@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--deadheat-budget``: a short one on a laptop, a long one at night."""
+    """Add ``--deadheat-budget``: short on a laptop, long at night."""
     parser.getgroup("deadheat").addoption(
         "--deadheat-budget",
         metavar="DURATION",
@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """``-m deadheat`` selects the race tests."""
+    """Register the marker: ``-m deadheat`` selects the race tests."""
     config.addinivalue_line("markers", "deadheat: searches for races (made by race_test)")
     budget = config.getoption("--deadheat-budget")
     if budget is not None:
@@ -62,7 +62,7 @@ def pytest_runtest_makereport(
     item: pytest.Item,  # noqa: ARG001 - the hook's own name
     call: pytest.CallInfo[None],
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A race is shown by its text alone: where deadheat raised it tells nothing."""
+    """Show a race by its text alone: the traceback into deadheat says nothing."""
     report = yield
     testing = sys.modules.get("deadheat.testing")
     if testing is not None and call.excinfo is not None:
@@ -76,7 +76,7 @@ def pytest_runtest_makereport(
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What the silence of the race tests proves; with -q nothing."""
+    """Say what the silence of the race tests proves; not with -q."""
     said = [
         f"{report.nodeid}: {value}"
         for report in terminalreporter.getreports("passed")

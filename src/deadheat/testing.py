@@ -1,4 +1,4 @@
-"""deadheat in a pytest suite: one line makes a test that is red when a race shows.
+"""deadheat in a pytest suite: one line makes a test that fails when a race shows.
 
     from deadheat.testing import race_test
 
@@ -91,7 +91,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What ``race_test`` and the fixture take besides the target; see ``race_test``."""
+    """The options that ``race_test`` and the fixture share; see ``race_test``."""
 
     profile: str | os.PathLike[str] | Profile | Mapping[str, Any] | None = None
     budget: str | float = "30s"
@@ -107,7 +107,7 @@ class Options:
 def race_test(
     target: Any = None, *, fixture: str | None = None, **options: Any
 ) -> Callable[[pytest.FixtureRequest], None]:
-    """A test that searches ``target`` for races; assign it to a name that begins with ``test``.
+    """Makes a test that searches ``target`` for races; give it a name that begins with ``test``.
 
     ``target``: a word of ``deadheat targets``, a URL, a ``Target``, or an ASGI app; or instead
     ``fixture``: the name of a fixture of yours that gives a URL or an ASGI app.
@@ -145,7 +145,7 @@ class Races:
 
 
 def race(request: pytest.FixtureRequest, target: Any, options: Options) -> None:
-    """One whole job as a test. Raises ``RaceFound``, ``DeadheatError``, ``KeyboardInterrupt``."""
+    """Run a whole job as a test. Raises ``RaceFound``, ``DeadheatError``, ``KeyboardInterrupt``."""
     __tracebackhide__ = True
     began_s = time.monotonic()
     root = request.config.rootpath
@@ -183,7 +183,7 @@ class _JobOracle:
         self.said = ""
 
     def replay(self, program: Program) -> FoundProgram | None:
-        """What Hypothesis's database has kept, run live."""
+        """Run live what Hypothesis's database has kept."""
         live = SavedProgram(
             self._target,
             self._folder,
@@ -249,7 +249,7 @@ class _JobOracle:
 
 
 def _seed(request: pytest.FixtureRequest, given: int) -> int:
-    """``--hypothesis-seed`` goes before the test's own; ``random`` draws one."""
+    """The seed: ``--hypothesis-seed``, or else the test's own; ``random`` draws one."""
     asked = request.config.getoption("--hypothesis-seed", None)
     if not asked:
         return given
@@ -311,5 +311,5 @@ def _finding(example: Finding, *, reachable: bool) -> str:
 
 
 def _short(path: Path) -> Path:
-    """As one would type it from here."""
+    """The path as one would type it from here."""
     return Path(os.path.relpath(path))

@@ -130,7 +130,7 @@ class Coordinator:
     # --- the loop ---------------------------------------------------------------------------
 
     def run(self) -> DeadheatError | None:
-        """Work until it ends; the error that it ended in, if any. Everything is in the store."""
+        """Work until it ends; returns the error that ended it, if any. All is in the store."""
         settings = self._settings
         self._say(events.Opened(settings.word, settings.seed, self._store.folder))
         ended = "error"
@@ -159,7 +159,7 @@ class Coordinator:
         return ""
 
     def _take_in(self, wait_s: float) -> None:
-        """All that has been said; waits a moment if that is nothing."""
+        """Take all lines that have come; wait a moment if there are none."""
         try:
             said = self._crew.said.get(timeout=wait_s)
         except queue.Empty:
@@ -207,7 +207,7 @@ class Coordinator:
     # --- workers ----------------------------------------------------------------------------
 
     def _staff(self) -> None:
-        """As many workers as wanted, unless the target has to be left alone for a while."""
+        """Start or stop workers, unless the target has to be left alone for a while."""
         now_s = self._clock()
         shown = self._totals.total("hits")
         wanted, why = self._worker_count.wanted(now_s, self._totals.total("programs"), shown)
@@ -250,7 +250,7 @@ class Coordinator:
         self._judge_failure(failed, words)
 
     def _judge_failure(self, failed: protocol.Failed | None, words: str) -> None:
-        """Is there any sense in another try? Raises the error that ends the campaign."""
+        """Raises the error that ends the campaign, where another try makes no sense."""
         code = None if failed is None else failed.exit_code
         said = "a worker was lost" if failed is None else failed.message
         if code == ExitCode.USER:
@@ -390,7 +390,7 @@ class Coordinator:
         self._say(events.Saved(settled.key, settled.artifact, settled.path))
 
     def _learn(self, settled: CampaignFinding) -> None:
-        """The offsets at which it shows: mutations draw them more often from now on."""
+        """Keep the offsets at which it shows: mutations draw them more often from now on."""
         offsets = [call.offset_us for call in settled.artifact.program.calls() if call.offset_us]
         if settled.artifact.program != structure(settled.artifact.program):
             self._learned = [*self._learned, *offsets][-_MOST_LEARNED:]
@@ -446,7 +446,7 @@ class Coordinator:
     # --- the end ----------------------------------------------------------------------------
 
     def _wind_up(self, ended: str) -> None:
-        """Workers gone, everything written. An error of writing is kept, and stops nothing."""
+        """Stop the workers and write everything. An error of writing is kept, and stops nothing."""
         for member in self._members.values():
             self._stop(member)
         until_s = self._clock() + STOPPING_S

@@ -1,4 +1,4 @@
-"""The same workers on a Dask distributed cluster: one for each of its workers.
+"""The same workers on a Dask cluster: one for each Dask worker.
 
 Rules
 - A task is pinned to one Dask worker, starts one worker process there, and carries lines both
@@ -37,7 +37,7 @@ _ALIVE, _END = "", "end"
 
 
 class ClusterCrew:
-    """Workers wherever the cluster at ``address`` has them; ``local`` starts one here.
+    """One worker for each Dask worker at ``address``; ``local`` starts a cluster here.
 
     ``workers``: at most so many; None: all there are. Raises ``UserError``, ``StartFailed``.
     """
@@ -77,7 +77,7 @@ class ClusterCrew:
         threading.Thread(target=self._watch, daemon=True).start()
 
     def places(self) -> int:
-        """One for each Dask worker that is there."""
+        """The number of Dask workers."""
         return min(self.most, len(self._addresses))
 
     def start(self) -> str | None:
@@ -138,7 +138,7 @@ class ClusterCrew:
     # --- threads ----------------------------------------------------------------------------
 
     def _listen(self) -> None:
-        """Batches of lines from all tasks."""
+        """Receive batches of lines from all tasks."""
         while not self._closing.is_set():
             try:
                 batch = self._news.get()  # one with a timeout fills the scheduler's log
@@ -153,7 +153,7 @@ class ClusterCrew:
                     self.said.put(WorkerLine(name, line, last_words))
 
     def _watch(self) -> None:
-        """Dask workers that have come, and those that have gone, with the workers on them."""
+        """Follow the Dask workers that come and go, with the workers on them."""
         while not self._closing.wait(_LOOK_S):
             try:
                 self._addresses = self._look()
@@ -173,7 +173,7 @@ class ClusterCrew:
             self._beat(now_s)
 
     def _beat(self, now_s: float) -> None:
-        """So that tasks know that somebody is there."""
+        """Tell the tasks that the coordinator still lives."""
         if now_s - self._beaten_s >= _BEAT_S:
             self._beaten_s = now_s
             for orders in tuple(self._orders.values()):
@@ -185,7 +185,7 @@ class ClusterCrew:
 
 
 def carry(name: str, orders_name: str, said_name: str) -> str:
-    """The task: one worker process on this machine, and its lines carried both ways."""
+    """The Dask task: runs a worker process, and carries its lines both ways."""
     distributed = _distributed()
     client = distributed.get_client()
     orders = distributed.Queue(orders_name, client=client)
@@ -232,7 +232,7 @@ def _send(
     name: str,
     ended: threading.Event,
 ) -> None:
-    """In batches, as each costs a round trip; a sign of life when there is nothing to say."""
+    """Send lines in batches, as each costs a round trip; a sign of life when there are none."""
     last_s = time.monotonic()
     while True:
         batch: list[tuple[str, str | None, str]] = []

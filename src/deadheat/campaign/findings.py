@@ -1,4 +1,4 @@
-"""The distinct divergences of a campaign: what is new, what is known, who shrinks what.
+"""The distinct divergences of a campaign: which are new, which are known, who shrinks which.
 
 Rules
 - Known means: the same signature, in a program that can hold the known minimum. The same
@@ -46,17 +46,17 @@ class CampaignFindings:
         return len(self._findings)
 
     def findings(self) -> tuple[CampaignFinding, ...]:
-        """In the order in which they were first seen."""
+        """All of them, in the order in which they were first seen."""
         return tuple(self._findings.values())
 
     def get(self, key: str) -> CampaignFinding | None:
-        """The finding of that key, if it still is one."""
+        """The finding of that key; None when there is none any more."""
         return self._findings.get(key)
 
     # --- sightings --------------------------------------------------------------------------
 
     def found(self, artifact: Artifact, at_s: float, program: int) -> CampaignFinding | None:
-        """A worker thinks that this is new. The finding, saved, if it is."""
+        """Take what a worker believes to be new; returns the finding, saved, if it is."""
         signature = artifacts.signature_of(artifact)
         same = [
             f for f in self._findings.values() if artifacts.signature_of(f.artifact) == signature
@@ -81,13 +81,13 @@ class CampaignFindings:
         return number
 
     def _reopen_if_smaller(self, known: CampaignFinding, artifact: Artifact) -> None:
-        """It is to be shrunk once more, from here. The example on disk stays until then."""
+        """Shrink it once more, from here. The example on disk stays until then."""
         smaller = len(artifact.program.calls()) < len(known.artifact.program.calls())
         if smaller and known.attempts < _MOST_ATTEMPTS:
             self._put(replace(known, artifact=artifact, settled=False, measured=False))
 
     def hit(self, hits: Iterable[tuple[str, tuple[int, int]]], at_s: float) -> None:
-        """Programs that could show a finding, and those that did."""
+        """Count the programs that could show a finding, and those that did."""
         for key, (programs, shown) in hits:
             finding = self._findings.get(key)
             if finding is not None:
@@ -101,14 +101,14 @@ class CampaignFindings:
                 self._changed.add(key)
 
     def changed(self) -> tuple[CampaignFinding, ...]:
-        """Those whose tallies have changed since this was asked last; for the store's tick."""
+        """The findings whose tallies changed since the last call; for the store's tick."""
         keys, self._changed = self._changed, set()
         return tuple(self._findings[key] for key in keys if key in self._findings)
 
     # --- pursuits ---------------------------------------------------------------------------
 
     def waiting(self) -> tuple[CampaignFinding, ...]:
-        """Not settled, and nobody is at it. What may be more of the same comes last."""
+        """Not settled, and no worker is at it. Probable variants of others come last."""
         heads = {group.head.key for group in grouped(self._findings.values())}
         open_ = [f for f in self._findings.values() if not f.settled]
         return tuple(
@@ -118,7 +118,7 @@ class CampaignFindings:
         )
 
     def pursued(self) -> int:
-        """How many are being shrunk."""
+        """The number of findings that are being shrunk."""
         return len(self._pursuers)
 
     def busy(self, worker: str) -> bool:
@@ -126,12 +126,12 @@ class CampaignFindings:
         return worker in self._pursuers.values()
 
     def assign(self, key: str, worker: str) -> None:
-        """From now on this worker is at it."""
+        """Give the finding to this worker."""
         self._pursuers[key] = worker
         self._put(replace(self._findings[key], attempts=self._findings[key].attempts + 1))
 
     def lost(self, worker: str) -> tuple[CampaignFinding, ...]:
-        """A worker has gone. Findings that have been tried too often: they stay as they are."""
+        """Take a worker's findings back; returns those tried too often, which stay as they are."""
         given_up: list[CampaignFinding] = []
         for key in [key for key, owner in self._pursuers.items() if owner == worker]:
             del self._pursuers[key]
@@ -142,7 +142,7 @@ class CampaignFindings:
         return tuple(given_up)
 
     def better(self, said: protocol.BetterExample) -> CampaignFinding | None:
-        """A smaller example on the way; it is saved when it is one. The finding as it stands."""
+        """Take an example on the way, saved if it is smaller; returns the finding as it is now."""
         finding = self._findings.get(said.key)
         if finding is None:
             return None
@@ -155,7 +155,7 @@ class CampaignFindings:
     def settle(
         self, said: protocol.BetterExample
     ) -> tuple[CampaignFinding | None, tuple[CampaignFinding, ...]]:
-        """The end of a pursuit: the finding, settled, and those that it turns out to be.
+        """End a pursuit: returns the settled finding, and those it proves to be the same as.
 
         None: it is one that was known before; then the second part holds itself.
         """
@@ -206,7 +206,7 @@ class CampaignFindings:
         self._changed.add(finding.key)
 
     def know(self, finding: CampaignFinding) -> protocol.CountFinding:
-        """What a worker is told of it."""
+        """The message that tells a worker of this finding."""
         whole = artifacts.to_json(finding.artifact)
         return protocol.CountFinding(
             finding.key, whole, finding.settled, finding.programs, finding.hits
@@ -214,7 +214,7 @@ class CampaignFindings:
 
 
 def _replaces(new: Artifact, old: Artifact) -> bool:
-    """Smaller; or as small, and measured where the old one is not, or shown more often."""
+    """Smaller; or as small, and measured where the old one is not, or seen more often."""
     if structure(new.program) != structure(old.program):
         return sort_key(new.program) < sort_key(old.program) or old.rate is None
     if new.rate is None or old.rate is None:

@@ -32,7 +32,7 @@ _TAIL_LINES = 15
 
 @dataclass(frozen=True, slots=True)
 class WorkerLine:
-    """A line of worker ``worker``; ``line`` None: it has gone, with these last words."""
+    """A line from worker ``worker``; ``line`` None: it has ended, with these last words."""
 
     worker: str
     line: str | None
@@ -40,28 +40,28 @@ class WorkerLine:
 
 
 class Crew(Protocol):
-    """Where workers run. Names of workers are never used twice."""
+    """The place where workers run. Names of workers are never used twice."""
 
     said: queue.Queue[WorkerLine]
 
     def start(self) -> str | None:
-        """One more worker; None when there is no place for it now."""
+        """Start one more worker; returns its name, None when there is no room now."""
         ...
 
     def send(self, worker: str, order: protocol.WorkerOrder) -> None:
-        """Harmless when it has gone."""
+        """Send an order; harmless when the worker has gone."""
         ...
 
     def places(self) -> int:
-        """How many workers there is place for, those that run included."""
+        """The number of workers there is room for, running ones included."""
         ...
 
     def stop(self, worker: str) -> None:
-        """It has to be gone soon, in whatever way."""
+        """Make sure that the worker ends soon."""
         ...
 
     def close(self) -> None:
-        """End all that is left."""
+        """End all workers that are left."""
         ...
 
 
@@ -71,7 +71,7 @@ def worker_command() -> list[str]:
 
 
 class LocalCrew:
-    """Processes on this machine."""
+    """Worker processes on this machine."""
 
     def __init__(self, most: int) -> None:
         self.said: queue.Queue[WorkerLine] = queue.Queue()
@@ -80,7 +80,7 @@ class LocalCrew:
         self._processes: dict[str, subprocess.Popen[str]] = {}
 
     def places(self) -> int:
-        """As many as were asked for."""
+        """The number that was asked for."""
         return self._most
 
     def start(self) -> str | None:
@@ -101,7 +101,7 @@ class LocalCrew:
             tell(process.stdin, order)
 
     def pid(self, worker: str) -> int:
-        """Of the worker's own process."""
+        """The process id of the worker."""
         return self._processes[worker].pid
 
     def stop(self, worker: str) -> None:
@@ -123,7 +123,7 @@ class LocalCrew:
 def start_process(
     said: Callable[[str | None, str], None], command: Sequence[str] | None = None
 ) -> subprocess.Popen[str]:
-    """A worker process; ``said`` hears each line, and last of all None with the last words."""
+    """Start a worker process; ``said`` gets each line, and at the end None with the last words."""
     process = subprocess.Popen(
         command or worker_command(),
         stdin=subprocess.PIPE,
@@ -161,7 +161,7 @@ def start_process(
 
 
 def tell(stdin: IO[str], order: protocol.WorkerOrder) -> None:
-    """One order; a worker that has gone says so itself."""
+    """Send an order; a worker that has gone reports that itself."""
     with contextlib.suppress(BrokenPipeError, ValueError):
         stdin.write(protocol.to_line(order) + "\n")
         stdin.flush()

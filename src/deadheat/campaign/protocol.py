@@ -19,7 +19,7 @@ PROTOCOL = 1
 
 
 def versions() -> dict[str, str]:
-    """What must be the same on all machines of a campaign: the seeds mean the same programs."""
+    """The versions that must be the same on all machines, so that seeds mean the same programs."""
     return {
         "deadheat": version("deadheat"),
         "protocol": str(PROTOCOL),
@@ -63,7 +63,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class CountFinding:
-    """A finding, as it stands: count it, do not report it. ``hits`` of ``programs`` showed it."""
+    """A known finding: count it, do not report it. ``hits`` of ``programs`` showed it."""
 
     key: str
     artifact: str
@@ -74,14 +74,14 @@ class CountFinding:
 
 @dataclass(frozen=True, slots=True)
 class ForgetFinding:
-    """This finding has turned out to be another one."""
+    """This finding has turned out to be the same as another one."""
 
     key: str
 
 
 @dataclass(frozen=True, slots=True)
 class SeenElsewhere:
-    """Overlaps that others have seen: they are no news any more."""
+    """Overlaps that other workers have seen: no longer new."""
 
     overlaps: tuple[str, ...]
 
@@ -181,7 +181,7 @@ class BetterExample:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What the worker is at."""
+    """What the worker is doing."""
 
     phase: str
     detail: str
@@ -225,7 +225,7 @@ Message: TypeAlias = (
 
 
 def refusal(hello: Hello) -> str:
-    """Why this worker cannot be worked with, and the fix; empty when it can."""
+    """Why this worker cannot take part, and the fix; empty when it can."""
     ours = versions()
     differ = [name for name in ours if hello.versions.get(name) != ours[name]]
     if not differ:
@@ -266,7 +266,7 @@ def to_line(said: WorkerOrder | Message) -> str:
 
 
 def from_line(line: str) -> Any:
-    """The order or message of a line. Raises ``ValueError`` when it is none."""
+    """The order or message of a line. Raises ``ValueError`` for any other line."""
     try:
         body = json.loads(line)
         kind = _KINDS[body.pop("say")]
@@ -276,5 +276,5 @@ def from_line(line: str) -> Any:
 
 
 def _frozen(value: Any) -> Any:
-    """Lists are tuples again."""
+    """The value with lists turned back into tuples."""
     return tuple(_frozen(item) for item in value) if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""What a campaign's settings, samples and findings are called in its store.
+"""The names of a campaign's settings, samples and findings in its store.
 
 Rules
 - A name in a store stays: a table here for each kind of row, and pins in the tests, hold them.
@@ -66,32 +66,32 @@ _FINDING: Mapping[str, object] = {
 
 
 def settings_values(settings: Settings) -> dict[str, object]:
-    """Plain values, by name."""
+    """The settings as plain values, by name."""
     return _values(settings, _SETTINGS)
 
 
 def settings_of(values: Mapping[str, Any]) -> Settings:
-    """What ``settings_values`` gave. Raises ``LookupError``."""
+    """The settings that ``settings_values`` wrote. Raises ``LookupError``."""
     return Settings(**_read(values, _SETTINGS))
 
 
 def sample_text(sample: Sample) -> str:
-    """As JSON."""
+    """The sample as JSON."""
     return json.dumps(_values(sample, _SAMPLE))
 
 
 def sample_of(text: str) -> Sample:
-    """What ``sample_text`` wrote. Raises ``LookupError``, ``ValueError``."""
+    """The sample that ``sample_text`` wrote. Raises ``LookupError``, ``ValueError``."""
     return Sample(**_read(json.loads(text), _SAMPLE))
 
 
 def finding_text(finding: CampaignFinding) -> str:
-    """As JSON; its key and its example have places of their own."""
+    """The finding as JSON, without its key and example, which the store keeps by themselves."""
     return json.dumps(_values(finding, _FINDING))
 
 
 def finding_of(key: str, artifact: Artifact, path: Path, text: str) -> CampaignFinding:
-    """What ``finding_text`` wrote. Raises ``LookupError``, ``ValueError``."""
+    """The finding that ``finding_text`` wrote. Raises ``LookupError``, ``ValueError``."""
     values = _read(json.loads(text), _FINDING)
     values["picture"] = tuple(tuple(row) for row in values["picture"])
     return CampaignFinding(key, artifact, path, **values)

@@ -1,4 +1,4 @@
-"""One campaign, whole: the store, the crew, signals, views, the report, and the exit code.
+"""A whole campaign: the store, the crew, signals, views, the report, and the exit code.
 
 Rules
 - SIGINT and SIGTERM end it cleanly; what was found is kept. A second one is not needed, and
@@ -55,7 +55,7 @@ class CampaignOrder:
 
 @dataclass(frozen=True, slots=True)
 class CampaignResult:
-    """What it came to. ``error``: why it ended early."""
+    """How a campaign ended. ``error``: why it ended early."""
 
     record: CampaignRecord
     exit_code: ExitCode
@@ -64,7 +64,7 @@ class CampaignResult:
 
 
 def run_campaign(order: CampaignOrder, tell: Callable[[Event, float], None]) -> CampaignResult:
-    """Run it to its end; ``tell`` hears each event, and when in campaign time it happened.
+    """Run a campaign to its end; ``tell`` gets each event and its campaign time.
 
     Raises ``UserError`` before anything is started.
     """
@@ -107,7 +107,7 @@ def _result(record: CampaignRecord, error: DeadheatError | None, report: Path) -
 
 
 def resident_bytes() -> int:
-    """Memory of this process; 0 where there is no ``/proc``."""
+    """The memory of this process; 0 where there is no ``/proc``."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except (OSError, IndexError, ValueError):

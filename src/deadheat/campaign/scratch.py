@@ -1,4 +1,4 @@
-"""The folder of a worker: gone with it, however it ends.
+"""The folder of a worker, removed when the worker ends, however that happens.
 
 Rules
 - It is named after the worker's process and locked by it for as long as it lives.
@@ -29,7 +29,7 @@ _YOUNG_S = 60.0
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder for this process; also removes those that others have left."""
+    """Make a folder for this process; also remove those that other workers have left."""
     remove_left()
     with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-") as name:
         held = os.open(name, os.O_RDONLY)
@@ -41,13 +41,13 @@ def scratch() -> Iterator[Path]:
 
 
 def remove_of(pid: int) -> None:
-    """The folder of a worker that is known to have ended."""
+    """Remove the folder of a worker that is known to have ended."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}{pid}-*"):
         _remove_unless_held(folder)
 
 
 def remove_left(young_s: float = _YOUNG_S) -> None:
-    """The folders of this user that no process holds."""
+    """Remove this user's folders that no process holds."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
             status = folder.lstat()

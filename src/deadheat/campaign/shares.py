@@ -1,4 +1,4 @@
-"""Who searches what, and how a target that keeps dying is told from one that died once.
+"""Deals shares of the search to workers, and tells a broken target from one that died once.
 
 Rules
 - The programs of a campaign are numbered streams, shares, each of one seed. A share has an end,
@@ -57,7 +57,7 @@ class Dealer:
         return share
 
     def moved(self, number: int, position: int, drawn: int) -> bool:
-        """``position`` programs of the share, as it was dealt, are done; is it finished?"""
+        """Note that ``position`` programs of the share are done; is it finished?"""
         if number not in self._dealt:
             return False
         whole, _ = self._dealt[number]
@@ -69,14 +69,14 @@ class Dealer:
         return False
 
     def give_back(self, numbers: Iterable[int]) -> None:
-        """What is left of these shares is for somebody else."""
+        """Deal what is left of these shares to other workers."""
         for number in numbers:
             dealt = self._dealt.pop(number, None)
             if dealt is not None:
                 self._left.append(dealt[1])
 
     def open(self) -> tuple[OpenShare, ...]:
-        """Everything dealt and not done, as far as it is known to be."""
+        """All shares that are dealt and not done, as far as known."""
         return (*(left for _, left in self._dealt.values()), *self._left)
 
     def done(self) -> bool:
@@ -92,15 +92,15 @@ class Failures:
     not_before_s: float = 0.0
 
     def failed(self, now_s: float) -> None:
-        """One more; the next start has to wait twice as long as the last."""
+        """Count one more; the next start has to wait twice as long as the last."""
         wait_s = min(_FIRST_WAIT_S * 2**self.in_a_row, _LONGEST_WAIT_S)
         self.in_a_row += 1
         self.not_before_s = now_s + wait_s
 
     def worked(self) -> None:
-        """A program has been run."""
+        """Note that a program has been run."""
         self.in_a_row, self.not_before_s = 0, 0.0
 
     def hopeless(self) -> bool:
-        """So many in a row that the target is broken."""
+        """Have so many failed in a row that the target must be broken?"""
         return self.in_a_row >= _MOST_FAILURES

@@ -133,7 +133,7 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Let the folder go. What is not written yet is written before by ``tick``."""
+        """Let the folder go. Call ``tick`` first: it writes what is not written yet."""
         with contextlib.suppress(sqlite3.Error, AttributeError):
             self._database.close()
         os.close(self._lock)
@@ -148,12 +148,12 @@ class Store:
             )
 
     def change(self, **changes: Any) -> None:
-        """Another budget for a resumed campaign."""
+        """Set another budget for a resumed campaign."""
         self._put_settings(replace(self.settings, **changes))
         self.settings = _settings(self._database, self.folder)
 
     def note(self, name: str, value: object) -> None:
-        """A fact about the whole campaign: its promises, why it ended."""
+        """Note a fact about the whole campaign: its promises, why it ended."""
         with self._transaction(durable=True) as database:
             database.execute(
                 "INSERT OR REPLACE INTO settings VALUES (?, ?)", (f"fact {name}", json.dumps(value))
@@ -162,7 +162,7 @@ class Store:
     # --- findings ---------------------------------------------------------------------------
 
     def save(self, finding: CampaignFinding) -> CampaignFinding:
-        """Write its example and its row, durably; the finding with its path.
+        """Write a finding's example and its row, durably; returns the finding with its path.
 
         The file that it replaces goes last. Raises ``CannotSave``.
         """
@@ -177,7 +177,7 @@ class Store:
         return saved
 
     def drop(self, key: str) -> None:
-        """It has turned out to be another one, which is saved."""
+        """Remove a finding that has turned out to be another one, which is saved."""
         before = self._file_of(key)
         with self._transaction(durable=True) as database:
             database.execute("DELETE FROM findings WHERE key = ?", (key,))
@@ -198,11 +198,11 @@ class Store:
         return bool(self._one("SELECT COUNT(*) FROM findings WHERE file = ?", file))
 
     def findings(self) -> tuple[CampaignFinding, ...]:
-        """In the order in which they were first seen."""
+        """All of them, in the order in which they were first seen."""
         return _findings(self._database, self.folder)
 
     def _adopt_orphans(self) -> None:
-        """Examples whose row a kill has prevented: written, and not told to anybody yet."""
+        """Add examples whose row a kill has prevented: they are written and not reported yet."""
         for left in (self.folder / "found").glob(".*.tmp"):
             left.unlink(missing_ok=True)
         known = {row[0] for row in self._database.execute("SELECT file FROM findings")}
@@ -226,7 +226,7 @@ class Store:
             keys.add(key)
 
     def keep_history(self, text: str, number: int) -> None:
-        """One whole history; the newest ``keep`` stay."""
+        """Save one whole history; the newest ``keep`` stay."""
         keep = self.settings.keep
         if keep <= 0:
             return
@@ -246,7 +246,7 @@ class Store:
         findings: Iterable[CampaignFinding],
         sample: Sample | None,
     ) -> None:
-        """All that has been counted so far, in one transaction. Raises ``CannotSave``."""
+        """Write all that has been counted, in one transaction. Raises ``CannotSave``."""
         with self._transaction() as database:
             database.executemany("INSERT OR REPLACE INTO totals VALUES (?, ?)", totals.items())
             database.executemany(
@@ -278,7 +278,7 @@ class Store:
             )
 
     def event(self, at_s: float, kind: str, line: str) -> None:
-        """One thing that happened; the newest 10,000 stay."""
+        """Write one event; the newest 10,000 stay."""
         line = media.line(line)
         self._events += 1
         with self._transaction() as database:
@@ -300,7 +300,7 @@ class Store:
                 log.write(line)
 
     def write_text(self, name: str, text: str) -> Path:
-        """A file beside the database, whole or not at all. Raises ``CannotSave``."""
+        """Write a file beside the database, whole or not at all. Raises ``CannotSave``."""
         path = self.folder / name
         temporary = self.folder / f".{name}.tmp"
         with self._writing():
@@ -311,24 +311,24 @@ class Store:
     # --- reading ----------------------------------------------------------------------------
 
     def totals(self) -> dict[str, float]:
-        """By name."""
+        """The sums by name."""
         return _totals(self._database)
 
     def coverage(self) -> Coverage:
-        """What has been exercised."""
+        """The coverage so far."""
         return _coverage(self._database)
 
     def shares(self) -> tuple[OpenShare, ...]:
-        """Those that were dealt and are not done."""
+        """The shares that were dealt and are not done."""
         rows = self._database.execute("SELECT number, programs, skip FROM shares ORDER BY number")
         return tuple(OpenShare(*row) for row in rows)
 
     def fact(self, name: str) -> Any:
-        """What was noted; None if nothing was."""
+        """The fact of that name; None if it was not noted."""
         return _fact(self._database, name)
 
     def record(self) -> CampaignRecord:
-        """Everything, for a report."""
+        """The whole campaign, for a report."""
         return _record(self._database, self.folder)
 
     # --- the database -----------------------------------------------------------------------
@@ -435,13 +435,13 @@ def _coverage(database: sqlite3.Connection) -> Coverage:
 
 
 def pairing_of(text: str) -> Pairing:
-    """What ``str(pairing)`` spelt."""
+    """The pairing that ``str(pairing)`` wrote."""
     first, second, relation = text.split("/")
     return Pairing(first, second, Relation(relation))
 
 
 def _again(settings: Settings) -> tuple[str, ...]:
-    """What names the target of its examples, where their own record does not."""
+    """The words that name the target on a command line, where its examples do not record them."""
     if "://" not in settings.word:
         return ()
     file = settings.profile if (settings.profile or "").endswith(".toml") else None

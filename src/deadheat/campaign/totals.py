@@ -1,4 +1,4 @@
-"""Where a campaign stands: sums, coverage, speed; as a sample for the store, and as a snapshot.
+"""The sums of a campaign, its coverage and speed; as a sample for the store, and as a snapshot.
 
 Rule: nothing here decides; the sums go to the store as they are, and come back on a resume.
 """
@@ -41,11 +41,11 @@ class CampaignTotals:
         return int(self.totals.get(name, 0))
 
     def add(self, name: str, more: float) -> None:
-        """To one sum."""
+        """Add ``more`` to one sum."""
         self.totals[name] = self.totals.get(name, 0) + more
 
     def count(self, did: protocol.WorkDone) -> tuple[Overlap, ...]:
-        """What a worker has done; the overlaps that are new."""
+        """Add what a worker has done; returns the overlaps that are new."""
         for name, more in did.counts.items():
             self.add(name, more)
         for kind, more in did.drawn.items():
@@ -64,18 +64,18 @@ class CampaignTotals:
 
     @property
     def plateau(self) -> bool:
-        """Has it been long since something overlapped in a new way?"""
+        """Has nothing overlapped in a new way for a long time?"""
         return plateaued(self.total("programs"), self.total("last_new"))
 
     def look(self, now_s: float) -> None:
-        """Once a second or so: the speed is measured between such looks."""
+        """Measure the speed; called about once a second."""
         self._speed.append((now_s, self.total("programs"), self.total("requests")))
         self._speed = self._speed[-_SPEED_SAMPLES:]
 
     def sample(
         self, at_s: float, findings: int, workers: Iterable[WorkerState], coordinator_bytes: int
     ) -> Sample:
-        """For the store."""
+        """The present state, for the store."""
         sizes = [worker.server_bytes for worker in workers]
         return Sample(
             at_s=round(at_s, 2),
@@ -92,7 +92,7 @@ class CampaignTotals:
     def snapshot(
         self, elapsed_s: float, findings: CampaignFindings, workers: tuple[WorkerState, ...]
     ) -> Snapshot:
-        """For those who watch."""
+        """The present state, for the views."""
         programs_per_s, requests_per_s = self._per_s()
         possible = possible_pairings(self.kinds, self.families)
         return Snapshot(

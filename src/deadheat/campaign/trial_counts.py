@@ -1,4 +1,4 @@
-"""What a worker has seen and not yet told: counts, coverage, hits of what is known.
+"""What a worker has seen and not yet reported: counts, coverage, hits of known findings.
 
 Rules
 - Told after every program, and every second or so while a finding is pursued.
@@ -49,7 +49,7 @@ _SUMS = (
 
 @dataclass(slots=True, kw_only=True)
 class _KnownHere(KnownFinding):
-    """With the example that the coordinator has, and when this worker sent one last."""
+    """A known finding, with the coordinator's example and the time of the last sighting sent."""
 
     artifact: Artifact
     signature: Signature
@@ -57,7 +57,7 @@ class _KnownHere(KnownFinding):
 
 
 class TrialCounter:
-    """Listens to every trial of a worker."""
+    """Counts every trial of a worker."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class TrialCounter:
     # --- what is known ----------------------------------------------------------------------
 
     def know(self, order: protocol.CountFinding, artifact: Artifact) -> None:
-        """A finding as the coordinator has it."""
+        """Take a finding as the coordinator has it."""
         self._findings[order.key] = _KnownHere(
             artifact=artifact,
             signature=artifacts.signature_of(artifact),
@@ -103,15 +103,15 @@ class TrialCounter:
         )
 
     def forget(self, key: str) -> None:
-        """It has turned out to be another one."""
+        """Drop a finding that has turned out to be another one."""
         self._findings.pop(key, None)
 
     def no_news(self, overlaps: Sequence[str]) -> None:
-        """Others have seen these."""
+        """Take overlaps that other workers have seen."""
         self._coverage.merge(Counter({parse(text): 1 for text in overlaps}), {})
 
     def artifacts(self) -> tuple[Artifact, ...]:
-        """Of all that is known."""
+        """The examples of all known findings."""
         return tuple(finding.artifact for finding in self._findings.values())
 
     def worth_running(self, program: Program, rng: random.Random) -> bool:
@@ -121,28 +121,28 @@ class TrialCounter:
         return worth
 
     def next(self, rng: random.Random) -> Program | None:
-        """A program that earned another go."""
+        """A repeat or mutation to run; None: draw a fresh program."""
         return self._corpus.next(rng)
 
     # --- the search -------------------------------------------------------------------------
 
     def begin_share(self, share: protocol.Share) -> None:
-        """From here on programs belong to this share."""
+        """Count programs for this share from now on."""
         self._share, self.position, self._drawn_here = share.number, 0, share.skip
 
     def drew(self) -> None:
-        """One more program of the share's stream has been drawn."""
+        """Count one more program drawn from the share's stream."""
         self._drawn_here += 1
 
     def searched(self, summary: Summary, busy_s: float) -> None:
-        """One program has been run: tell all."""
+        """Note that one program has been run, and report everything."""
         self.position += 1
         self.since_start += 1
         self._busy_s += busy_s
         self._tell(summary)
 
     def watch(self, program: Program, execution: Execution, verdict: Verdict) -> None:
-        """One trial, of the search or of a pursuit."""
+        """Take one trial, of the search or of a pursuit."""
         overlaps = overlaps_of(execution.history, verdict)
         self._seen.update({str(overlap): count for overlap, count in overlaps.items()})
         if self._pursuit is not None:
@@ -198,7 +198,7 @@ class TrialCounter:
         )
 
     def found(self, artifact: Artifact) -> None:
-        """A divergence that the coordinator should look at."""
+        """Report a divergence that the coordinator should look at."""
         whole = artifacts.to_json(artifact)
         self._say(protocol.NewDivergence(whole, race_shape(artifact.program)))
 
@@ -206,7 +206,7 @@ class TrialCounter:
 
     @contextmanager
     def pursuing(self, key: str, engine: Engine) -> Iterator[None]:
-        """Trials in here are of this finding."""
+        """Count trials in this block for this finding."""
         self._pursuit, self._pursuit_before = (key, engine), None
         try:
             yield
@@ -215,14 +215,14 @@ class TrialCounter:
             self._pursuit = None
 
     def shrunk(self, signature: Signature) -> None:
-        """The finding at hand has become smaller."""
+        """Report that the finding has become smaller."""
         if self._pursuit is None:
             return
         key, engine = self._pursuit
         self._better(key, engine, signature, finished=False)
 
     def pursued(self, key: str, engine: Engine, signature: Signature) -> None:
-        """It is as small as it gets, and measured as far as time allowed."""
+        """Report that the finding is as small, and as well measured, as time allowed."""
         self._better(key, engine, signature, finished=True)
 
     def _better(self, key: str, engine: Engine, signature: Signature, *, finished: bool) -> None:

@@ -52,7 +52,7 @@ _LOOK_AGAIN_S = 0.05
 
 
 def source(target: Target, seed: int, share: int, learned: tuple[int, ...]) -> Iterable[Program]:
-    """The programs of one share: of the seed and the share's number, and of nothing else."""
+    """The programs of one share: determined by the seed and the share's number alone."""
     del learned  # fresh programs are the same after a resume; mutations are where it counts
     own = random.Random(f"{seed} share {share}").getrandbits(64)
     return ProgramSource(own, kinds=target.kinds, families=target.families, custom=target.custom)
@@ -91,7 +91,7 @@ class Worker:
         return Engine(self._live, plan, (), self._clock, self._tell, self._counting.watch)
 
     async def run(self) -> None:
-        """Until the coordinator says stop, or the target is beyond help (``TargetError``)."""
+        """Search until told to stop, or until the target cannot be used (``TargetError``)."""
         while True:
             self._hear()
             if self._stopped:
@@ -273,7 +273,7 @@ def _worked(work: Callable[[], object]) -> DeadheatError | None:
 
 
 def _listen(stdin: TextIO, inbox: queue.SimpleQueue[protocol.WorkerOrder]) -> None:
-    """Stop at once, also in the middle of a pursuit: ``run_until`` turns the signal into an end."""
+    """Stop at once on an order to stop, even during a pursuit."""
     for line in stdin:
         order = protocol.from_line(line)
         inbox.put(order)

@@ -1,4 +1,4 @@
-"""How many workers help: found by measuring.
+"""Finds by measuring how many workers help.
 
 Rules
 - Races need cores: a worker more is kept only if programs a second rise by a good part of what
@@ -22,7 +22,7 @@ _WORTH = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a number of workers did in one turn."""
+    """What a number of workers achieved in one turn."""
 
     workers: int
     seconds: float
@@ -36,7 +36,7 @@ class Turn:
 
 
 class WorkerCount:
-    """Asked again and again how many workers there should be. ``fixed``: the user's number."""
+    """Decides how many workers there should be. ``fixed``: the user's number."""
 
     def __init__(self, most: int, fixed: int | None = None) -> None:
         self._most = most
@@ -47,7 +47,7 @@ class WorkerCount:
         self._settled = fixed is not None or most <= 1
 
     def wanted(self, now_s: float, programs: int, hits: int) -> tuple[int, str]:
-        """How many, and a line when that has just been decided. The counts are sums so far."""
+        """The number, and a line when it has just been decided. The counts are sums so far."""
         if self._fixed is not None:
             return self._fixed, ""
         if self._settled or not programs:

@@ -1,4 +1,4 @@
-"""``campaign`` and ``report``: leave it running, look at it in the morning."""
+"""``campaign`` and ``report``: search for hours, and write a page about it."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def campaign(
 
 
 def _whole(word: str) -> str:
-    """The name of a file, so that a resume elsewhere finds it; any other word as it is."""
+    """The absolute name of a file, so that a resume elsewhere finds it; any other word as it is."""
     if (python := named(word)) is not None:
         return f"{python[0].absolute()}:{python[1]}"
     return str(Path(word).absolute()) if word.endswith(".toml") else word

@@ -165,7 +165,7 @@ def ci(
 
 
 def _stopping_s(began_s: float) -> float:
-    """How long the end will take: on a busy machine as much longer as the start has taken.
+    """The time that the end will take: on a busy machine longer, as the start was.
 
     Beginning (imports, nearly all of it) takes about 0.5 s on a quiet one.
     """
@@ -177,7 +177,7 @@ def _first(given: T | None, configured: T | None) -> T | None:
 
 
 class _Outputs:
-    """Where the job is told: stdout, and whatever else was asked for."""
+    """Writes the job's results to stdout and every other output that was asked for."""
 
     def __init__(self, junit_file: str | None, report: str | None, events: str | None) -> None:
         self._junit = Path(junit_file) if junit_file else None
@@ -202,11 +202,11 @@ class _Outputs:
         self._open.close()
 
     def event(self, event: Event) -> None:
-        """Write it down, if somebody wants it."""
+        """Write an event, if there is a file for events."""
         self._events.tell(event, time.monotonic() - self._began_s)
 
     def write(self, result: JobResult) -> None:
-        """Everything that there is to say at the end."""
+        """Write all results at the end."""
         aside = self._events_to == "-"
         say(job_text(result), err=aside)
         give(job_machine_line(result) + "\n", err=aside)

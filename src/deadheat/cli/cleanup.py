@@ -105,7 +105,7 @@ def cleanup(
 
 
 def _claimed(done: Mapping[tuple[Path, str], Cleaned], left: LeftBehind) -> tuple[str, ...]:
-    """The sessions of which only ``left`` says that they are ours."""
+    """The sessions that only ``left`` says are ours."""
     return tuple(
         session
         for (path, session), one in done.items()
@@ -144,7 +144,7 @@ def _server(
 
 
 def _must_be_agreed(target: Target, file: str, option: str, left: LeftBehind, view: View) -> None:
-    """Raises ``UserError`` unless somebody agrees to the calls that ``file`` makes of a cleanup.
+    """Raises ``UserError`` unless the user agrees to the calls that ``file`` would make.
 
     It may be a stranger's, as ``left`` is: a get that is a POST may do anything, and so may a
     DELETE at an address of somebody else's.

@@ -29,7 +29,7 @@ _TABLE = ("tool", "deadheat")
 
 
 class Config(Table):
-    """What a job can be told. Every key is an option of ``deadheat ci``, too."""
+    """The settings of a job. Every key is an option of ``deadheat ci``, too."""
 
     target: str | None = Field(
         default=None,
@@ -71,20 +71,20 @@ class Config(Table):
 
 @dataclass(frozen=True, slots=True)
 class FoundConfig:
-    """A configuration and the file it is from; None: there is none, all is default."""
+    """A configuration and its file; None: there is no file, and all is default."""
 
     config: Config
     file: Path | None
 
     def path(self, written: str) -> Path:
-        """A path as the configuration means it, short where it is below here."""
+        """A path of the configuration, shortened where it is below the working directory."""
         if self.file is None:
             return Path(written)
         return Path(os.path.relpath(self.file.parent / written))
 
 
 def read_config(file: Path | None) -> FoundConfig:
-    """The file named, else the nearest; defaults where there is none. Raises ``BadFile``."""
+    """The named configuration, else the nearest; defaults without a file. Raises ``BadFile``."""
     if file is not None:
         table = _TABLE if file.name == PYPROJECT else ()
         return _placed(load(file, Config, table) or Config(), file)
@@ -98,7 +98,7 @@ def read_config(file: Path | None) -> FoundConfig:
 
 
 def _placed(config: Config, file: Path) -> FoundConfig:
-    """The same with every path that it names taken from the file's own folder."""
+    """The configuration with its paths taken from the file's own folder."""
     found = FoundConfig(config, file)
     placed: dict[str, str] = {
         name: str(found.path(value))

@@ -37,12 +37,12 @@ _LINE_EVERY_S = 10.0
 
 
 class SafeConsole(Console):
-    """Rich's console, on which a text can neither move the cursor nor turn its direction."""
+    """Rich's console, with control and direction characters made visible."""
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterator[Segment]:
-        """As Rich's, each text of it made visible."""
+        """Render as Rich does, with each text made safe."""
         for segment in super().render(renderable, options):
             if segment.control or segment.text == "\n":
                 yield segment
@@ -51,7 +51,7 @@ class SafeConsole(Console):
 
 
 class View:
-    """Listens to the engine. A context manager; ``tell`` is the engine's ``sink``."""
+    """Shows the events of a run. A context manager; ``tell`` is the engine's ``sink``."""
 
     def __init__(self, *, plain: bool = False, quiet: bool = False) -> None:
         self._console = SafeConsole(stderr=True, highlight=False, no_color=plain or None)
@@ -83,7 +83,7 @@ class View:
 
     @contextmanager
     def still(self) -> Iterator[None]:
-        """Nothing moves meanwhile: somebody is asked."""
+        """Stop the live line while a question is asked."""
         self._bar.stop()
         try:
             yield
@@ -91,7 +91,7 @@ class View:
             self._bar.start()
 
     def note(self, line: str) -> None:
-        """One line for the person, at once."""
+        """Print one line at once."""
         if not self._quiet:
             shown = media.line(line)
             if self._console.is_terminal:
@@ -99,19 +99,19 @@ class View:
             self._console.print(Text(shown), soft_wrap=True)
 
     def waiting(self, what: str) -> None:
-        """Something slow has begun."""
+        """Show that something slow has begun."""
         if self._live:
             self._bar.update(self._task, description=media.line(what))
         else:
             self.note(what)
 
     def moving(self, what: str) -> None:
-        """A step of something that has been announced; shown on a terminal only."""
+        """Show a step of something that has been announced; on a terminal only."""
         if self._live:
             self._bar.update(self._task, description=media.line(what))
 
     def counting(self, what: str) -> None:
-        """One more of many; without a terminal a line every few seconds."""
+        """Show that one more of many is done; without a terminal every few seconds."""
         if self._live:
             self._bar.update(self._task, description=media.line(what))
         elif time.monotonic() - self._counted_s >= _LINE_EVERY_S:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class ExportFormat(StrEnum):
-    """What can be made of an example."""
+    """The formats of an export."""
 
     SCRIPT = "script"
     PYTEST = "pytest"
@@ -143,7 +143,7 @@ def export(
 
 
 def _reads(profile: Profile, kind: ExportFormat) -> tuple[tuple[str, Reads], ...]:
-    """For what runs by itself; a report does without a script where there cannot be one."""
+    """How a script reads answers; a report leaves the script out where there cannot be one."""
     try:
         return reads_of(profile)
     except CannotExport:
@@ -153,7 +153,7 @@ def _reads(profile: Profile, kind: ExportFormat) -> tuple[tuple[str, Reads], ...
 
 
 def read_table(path: Path) -> tuple[TableRow, ...]:
-    """What ``replay --save-table`` wrote. Raises ``BadArtifact``."""
+    """Read what ``replay --save-table`` wrote. Raises ``BadArtifact``."""
     try:
         whole: Any = json.loads(path.read_text(encoding="utf-8"))
         return tuple(

@@ -38,7 +38,7 @@ def cli() -> None:
 
 
 def _mistake(exc: click.UsageError) -> None:
-    """One line, but for the bare ``deadheat``, which gets the help."""
+    """Print the mistake in one line; the bare ``deadheat`` gets the help instead."""
     context = exc.ctx
     if context is not None and context.command is cli and not sys.argv[1:]:
         click.echo(context.get_help(), err=True)

@@ -1,4 +1,4 @@
-"""What several commands take: durations, and the options they share."""
+"""The options and value types that several commands share."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _remember(ctx: click.Context, _param: click.Parameter, given: bool) -> None:
 
 
 def http2_wanted() -> bool:
-    """Was ``--http2`` given to the command that runs?"""
+    """Was ``--http2`` given to the command that is running?"""
     return bool(click.get_current_context().meta.get("deadheat.http2", False))
 
 
@@ -91,7 +91,7 @@ class Size(click.ParamType):  # type: ignore[type-arg]
 
 
 def max_rps_wanted() -> float | None:
-    """What ``--max-rps`` says to the command that runs."""
+    """The value of ``--max-rps`` of the command that is running."""
     wanted: float | None = click.get_current_context().meta.get("deadheat.max_rps")
     return wanted
 
@@ -101,7 +101,7 @@ def _put(ctx: click.Context, param: click.Parameter, given: object) -> None:
 
 
 def observing(target: Target, recorded_s: float | None = None) -> Target:
-    """The target with what ``--hang-after``, ``--max-rps`` and ``--no-stream`` say.
+    """The target with the values of ``--hang-after``, ``--max-rps`` and ``--no-stream``.
 
     ``recorded_s``: else a call hangs after so long.
     """

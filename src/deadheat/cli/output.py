@@ -33,12 +33,12 @@ def say(text: object, *, err: bool = False, mark: str = "") -> None:
 
 
 def give(content: str, *, err: bool = False) -> None:
-    """Print what ``media`` has made for a file or a machine, as it is."""
+    """Print text that ``media`` has made for a file or a machine, unchanged."""
     click.echo(content, err=err, nl=False)
 
 
 def tell(error: DeadheatError) -> None:
-    """One line on stderr, and what a dead server said last."""
+    """Print an error in one line on stderr, and the last output of a dead server."""
     say(f"deadheat: {media.line(str(error))}", err=True)
     tail = getattr(error, "log_tail", "")
     if tail:
@@ -48,13 +48,13 @@ def tell(error: DeadheatError) -> None:
 
 
 def tell_bug() -> None:
-    """The traceback of the exception that is being handled: a bug of ours."""
+    """Print the traceback of the current exception: a bug of ours."""
     say(traceback.format_exc(), err=True)
     say("deadheat: this is a bug in deadheat. Please report it with the text above.", err=True)
 
 
 def ask(question: str) -> bool:
-    """Yes or no, from a person at a terminal; no where there is none."""
+    """Ask yes or no at a terminal; without a terminal the answer is no."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     return click.confirm(media.line(question), default=False, err=True)

@@ -1,4 +1,4 @@
-"""A campaign as a person watches it: a screen on a terminal, plain lines elsewhere.
+"""Shows a campaign: a screen on a terminal, plain lines elsewhere.
 
 Rules
 - What happened scrolls by above; below it the state, redrawn once a second.
@@ -42,7 +42,7 @@ _MOST_FINDINGS = 12
 
 
 class CampaignView:
-    """Listens to the coordinator. A context manager."""
+    """Shows the events of a campaign. A context manager."""
 
     def __init__(self, *, plain: bool = False, quiet: bool = False) -> None:
         self._console = SafeConsole(stderr=True, highlight=False, no_color=plain or None)
@@ -84,7 +84,7 @@ class CampaignView:
 
 
 def state_of(snapshot: events.Snapshot) -> RenderableType:
-    """The screen."""
+    """What the screen shows of this state."""
     head = Text.assemble((f"deadheat campaign {snapshot.target}", "bold"), "   ", _budget(snapshot))
     counts = Table.grid(padding=(0, 3))
     counts.add_row(

@@ -1,4 +1,4 @@
-"""``targets``: what can be named."""
+"""``targets``: lists what can be named as TARGET."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file names is run only for somebody who has said so.
+"""Runs what a file names only with the user's consent.
 
 An example, a campaign's folder or a journal may come from anybody. The target that it names may be
 a profile, whose command deadheat would start, or a Python file, which it would import.
@@ -44,12 +44,12 @@ TRUST = click.option(
 
 
 def trust_given() -> bool:
-    """Was ``--trust`` given to the command that runs?"""
+    """Was ``--trust`` given to the command that is running?"""
     return bool(click.get_current_context().meta.get("deadheat.trust"))
 
 
 def is_trusted(word: str, source: str, view: View) -> bool:
-    """May the target that ``source`` names be run? Asks at a terminal; False where nobody can say.
+    """May the target that ``source`` names run? Asks at a terminal; False without one.
 
     Raises ``BadFile`` for a profile that is none.
     """
@@ -65,7 +65,7 @@ def is_trusted(word: str, source: str, view: View) -> bool:
 
 
 def must_be_trusted(word: str, source: str, view: View, *, instead: str = "") -> None:
-    """The same, but raises ``UserError``; ``instead``: how to name it on the command line."""
+    """Raises ``UserError`` unless the target may run; ``instead``: how to name it directly."""
     if not is_trusted(word, source, view):
         yourself = f"name it yourself ({instead}), or " if instead else ""
         raise UserError(
@@ -75,7 +75,7 @@ def must_be_trusted(word: str, source: str, view: View, *, instead: str = "") ->
 
 
 def what_runs(word: str) -> str | None:
-    """What would be run for this target, in words; None: nothing of a stranger's."""
+    """What running this target would start, in words; None: nothing that a stranger wrote."""
     if not names_a_file(word):
         return None
     # Commands that run nothing, such as show, do without these.

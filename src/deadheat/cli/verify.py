@@ -67,7 +67,7 @@ def compare(
     allow_remote: bool,
     save: Path | None,
 ) -> ExitCode:
-    """``replay`` against several targets: print the table; the exit code."""
+    """``replay`` against several targets: print the table; returns the exit code."""
     with View() as view:
 
         def find(word: str) -> Target:
@@ -86,7 +86,7 @@ def compare(
 
 
 def table_code(rows: list[VersionRow]) -> ExitCode:
-    """Diverged anywhere: 1. Nothing could be compared: 3."""
+    """The exit code of a table: 1 if anything diverged, 3 if nothing could be compared."""
     standings = {row.standing for row in rows}
     if standings & {Presence.PRESENT, Presence.DIFFERENT}:
         return ExitCode.DIVERGED
@@ -216,7 +216,7 @@ def verify(
 
 
 def verified_code(found: Verified) -> ExitCode:
-    """Fixed: 0. Not fixed, or something else diverged: 1. Nobody can tell: 3."""
+    """The exit code: 0 fixed, 1 not fixed or something else diverged, 3 unknown."""
     if isinstance(found.evidence, Present) or found.seen is not None:
         return ExitCode.DIVERGED
     return ExitCode.TARGET if isinstance(found.evidence, Unproven) else ExitCode.CLEAN

@@ -62,7 +62,7 @@ FORMAT_VERSION = 6
 
 
 class Expectation(StrEnum):
-    """What a committed example must do on one target."""
+    """What a committed example must show on one target."""
 
     CLEAN = "clean"  # fixed there, or never broken: it must stay silent
     DIVERGES = "diverges"  # a known bug: it is expected to show
@@ -86,7 +86,7 @@ class TargetRecord:
 
 @dataclass(frozen=True, slots=True)
 class RateRecord:
-    """How often it showed in fresh trials: a rate with its interval (fractions, not per cent)."""
+    """How often it showed in fresh trials: the rate and its interval, as fractions."""
 
     diverged: int
     trials: int
@@ -97,7 +97,7 @@ class RateRecord:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What measured it."""
+    """The machine that measured it."""
 
     deadheat: str
     python: str
@@ -171,7 +171,7 @@ class Artifact:
 
     @property
     def names(self) -> dict[str, str]:
-        """What each id is called in texts."""
+        """The name of each id in texts."""
         return names_of(self.sessions)
 
     @property
@@ -241,7 +241,7 @@ def divergence_of(artifact: Artifact) -> Divergence:
 
 
 def signature_of(artifact: Artifact) -> Signature:
-    """What it is filed under."""
+    """The signature that the artifact is filed under."""
     return divergence_of(artifact).signature
 
 
@@ -337,7 +337,7 @@ def to_json(artifact: Artifact) -> str:
 
 
 def from_json(text: str, name: str) -> Artifact:
-    """Read one; ``name`` is only used in messages. Raises ``BadArtifact``."""
+    """Read an artifact; ``name`` is only used in messages. Raises ``BadArtifact``."""
     try:
         whole = json.loads(text)
     except (ValueError, RecursionError) as exc:
@@ -439,7 +439,7 @@ def read(path: Path) -> Artifact:
 
 
 def write(artifact: Artifact, folder: Path) -> Path:
-    """Write it into ``folder`` (made if needed) under its own name; the path.
+    """Write the artifact into ``folder`` (made if needed) under its own name; returns the path.
 
     Raises ``CannotSave``.
     """
@@ -462,7 +462,7 @@ def write(artifact: Artifact, folder: Path) -> Path:
 
 
 def is_better(one: Artifact, other: Artifact) -> bool:
-    """Is ``one`` the better example of a divergence? Of another target or promises: it is newer.
+    """Is ``one`` the better example of a divergence? For another target or promises, the newer.
 
     What is proven to be minimal goes before what is not, then fewer calls, then the rate that it
     has at least: a higher one and a better measured one are both more use.
@@ -486,7 +486,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Before a long run: can ``folder`` be made and written? Raises ``CannotSave``."""
+    """Check, before a long run, that ``folder`` can be written. Raises ``CannotSave``."""
     there = next((part for part in (folder, *folder.absolute().parents) if part.exists()), None)
     if there is None or not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise CannotSave(_not_writable(folder, None))

@@ -25,7 +25,7 @@ _FIELD = re.compile(r"[a-z_]+|[a-z][0-9]*'*").fullmatch
 
 
 def without_secrets(value: Any, ours: Set[str]) -> Any:
-    """The same, each text of it hidden that is no word of the format's (``ours``, any StrEnum)."""
+    """The same value with secrets hidden in every text but the format's own words."""
     words = ours | {str(word) for kind in StrEnum.__subclasses__() for word in kind}
 
     def kept(one: Any) -> Any:

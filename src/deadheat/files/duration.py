@@ -6,7 +6,7 @@ _UNITS = (("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0))
 
 
 def seconds_of(written: str | float) -> float:
-    """The seconds, more than 0. Raises ``ValueError``, whose text says what to write."""
+    """The duration in seconds, more than 0. Raises ``ValueError`` with what to write."""
     text, factor = str(written).strip().lower(), 1.0
     for unit, seconds in _UNITS:
         if text.endswith(unit):

@@ -33,7 +33,7 @@ def fingerprint_of(
 def canonical_text(
     anomaly: Anomaly, signature: tuple[str, ...], program: Program, *, transient: bool
 ) -> str:
-    """What is hashed."""
+    """The text that is hashed."""
     passing = "transient " if transient else ""
     calls = _tuple(repr(call) for call in signature)
     return f"{passing}{anomaly.value} {calls} {_program(structure(program))}"

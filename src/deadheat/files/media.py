@@ -1,4 +1,4 @@
-r"""What goes out, as each medium needs it: one function a medium, applied last of all.
+r"""Makes texts safe for what they are shown on: one function for each medium, applied last of all.
 
 Rules
 - A text may hold anything that a server, or whoever wrote a file, put into it. None of it commands
@@ -27,35 +27,35 @@ _LINE_ENDS = re.compile(r"\r\n|\n")
 
 
 def line(text: str) -> str:
-    """On one line of a terminal: line breaks are shown like any other control character."""
+    """A text for one line of a terminal: line breaks show like any other control character."""
     return _harmless(_visible(hidden(text)))
 
 
 def lines(text: str) -> str:
-    """On a terminal, line by line: our own line feeds stay."""
+    """A text for a terminal, line by line: our own line feeds stay."""
     return "\n".join(map(line, hidden(text).split("\n")))
 
 
 def github_command(text: str) -> str:
-    """The message of a workflow command of GitHub's."""
+    """The message of a GitHub workflow command."""
     shown = "\n".join(map(_visible, hidden(text).split("\n")))
     return shown.replace("%", "%25").replace("\n", "%0A")
 
 
 def github_property(text: str) -> str:
-    """A property of such a command."""
+    """A property of a GitHub workflow command."""
     return github_command(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def markdown_line(text: str) -> str:
-    """In a line or a cell of Markdown: the text as it is, and nothing but text."""
+    """A text for a line or a cell of Markdown, with no markup in it."""
     shown = " ".join(_visible(" ".join(hidden(text).split(" "))).split())
     shown = shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|#~])", r"\\\1", shown)
 
 
 def markdown_block(text: str, language: str = "text", *, code: bool = False) -> str:
-    """A fenced block, which nothing inside ends. ``code``: it is ours, and to be copied."""
+    """A fenced block that nothing inside can end. ``code``: ours, meant to be copied."""
     inside = hidden(text)
     if not code:
         inside = without_tags("\n".join(map(line, inside.split("\n"))))
@@ -65,28 +65,28 @@ def markdown_block(text: str, language: str = "text", *, code: bool = False) -> 
 
 
 def markdown_code(text: str) -> str:
-    """In a line of Markdown, spelt as code."""
+    """A code span for a line of Markdown."""
     shown = without_tags(line(text)).replace("`", "'").replace("|", "\\|")
     return f"`{shown}`"
 
 
 def without_tags(text: str) -> str:
-    """In a block or a comment that Markdown may hold: no tag begins in it."""
+    """A text for a block or comment in Markdown, in which no tag begins."""
     return _TAG.sub(r"\\x3c", text)
 
 
 def python_literal(value: object) -> str:
-    """Texts, numbers and what holds them, as Python spells them; no tag or command begins in it."""
+    """Texts, numbers and containers as Python literals, without tags or commands."""
     return _INNER_COMMAND.sub(r"\\x23", without_tags(repr(value)))
 
 
 def page(value: object) -> object:
-    """A value in an HTML page, before Jinja escapes it; other than a plain text as it is."""
+    """A value for an HTML page, before Jinja escapes it; a value that is not a plain text stays."""
     return _shown_lines(value) if type(value) is str else value
 
 
 def xml(text: str) -> str:
-    """In XML 1.0, before the library escapes it."""
+    """A text for XML 1.0, before the library escapes it."""
     return _shown_lines(text)
 
 
@@ -103,12 +103,12 @@ def shell_word(text: str) -> str:
 
 
 def shell_line(*words: str) -> str:
-    """A command to be copied."""
+    """A command line that is safe to copy."""
     return " ".join(map(shell_word, words))
 
 
 def json_text(value: Any, *, indent: int | None = None) -> str:
-    """JSON of plain ASCII but for what can be shown; reading it gives the value back.
+    """JSON in plain ASCII but for printable text; reading it gives the value back.
 
     All but what is secret, in texts and in keys. A line of it may stand in a job's log.
     """
@@ -117,14 +117,14 @@ def json_text(value: Any, *, indent: int | None = None) -> str:
 
 
 def json_escaped(text: str) -> str:
-    """JSON with what cannot be shown as JSON escapes."""
+    """JSON in which characters that cannot be shown are escaped."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\n" else _json_escape(c) for c in text)
 
 
 def file_text(text: str) -> str:
-    """A text file that we have made: it is UTF-8, and without a secret."""
+    """The content of a text file that we have made: UTF-8, without a secret."""
     return hidden(text).encode(errors="backslashreplace").decode()
 
 

@@ -1,4 +1,4 @@
-"""Artifacts of earlier deadheats, as the present one reads them.
+"""Turns artifacts of earlier versions into the present format.
 
 Rules
 - Plain JSON values in, plain JSON values out: no class of today, which would change under it.
@@ -32,7 +32,7 @@ _VALUES_FROM = 6
 
 
 def migrated(whole: dict[str, Any], version: int) -> dict[str, Any]:
-    """``whole``, a file of format ``version``, in the shape of today."""
+    """``whole``, a file of format ``version``, in the present format."""
     if version == 1:
         whole = _explained(whole)
     explanation = whole.get("explanation")

@@ -40,12 +40,12 @@ class Finding:
 
     @property
     def divergence(self) -> Divergence:
-        """As it was observed, of just this example's program."""
+        """The divergence as it was observed, of exactly this example's program."""
         return divergence_of(self.artifact)
 
     @property
     def signature(self) -> Signature:
-        """What it is filed under."""
+        """The signature that it is filed under."""
         return self.divergence.signature
 
 
@@ -187,14 +187,14 @@ class CampaignFinding:
 
 @dataclass(frozen=True, slots=True)
 class FindingGroup:
-    """A divergence and what is probably more of the same: its ``variants``."""
+    """A divergence and its ``variants``: findings that are probably the same fault."""
 
     head: CampaignFinding
     variants: tuple[CampaignFinding, ...] = ()
 
 
 def grouped(findings: Iterable[CampaignFinding]) -> tuple[FindingGroup, ...]:
-    """The findings by what they probably are, in the order in which each was first seen.
+    """The findings grouped by fault, in the order in which each was first seen.
 
     A variant has the same fault as a settled finding that is smaller, and in its program races
     all that races in that one's: a witness with one more call in it, or one not shrunk yet. Its
@@ -223,7 +223,7 @@ def _may_be(one: CampaignFinding, head: CampaignFinding) -> bool:
 
 
 def _fault(one: CampaignFinding) -> Anomaly:
-    """What it is filed under: a ghost that somebody saw gone is still one."""
+    """The anomaly that it is filed under: a ghost that some call saw gone is still a ghost."""
     return signature_of(one.artifact).anomaly
 
 
@@ -301,7 +301,7 @@ class VersionRow:
 
 @dataclass(frozen=True, slots=True)
 class Bisected:
-    """Where it changed: ``with_it`` shows the divergence, ``without_it`` is its nearest that does
+    """Where the race came or went: ``with_it`` shows it, ``without_it`` is the nearest that does
     not; ``skipped`` lie between and could not be tried.
 
     ``fixed``: the one without it is the newer. ``wrong``: at most so often (see
@@ -317,7 +317,7 @@ class Bisected:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """``evidence``: what the trials prove. ``seen``: what the new target showed, if anything.
+    """What a verification found. ``evidence``: what the trials prove. ``seen``: what showed.
 
     ``baseline``: the target that was measured beside it, "" when the recorded rate was used;
     ``incomparable``: why that could not be. ``old`` and ``new``: diverged, trials that count.

@@ -53,7 +53,7 @@ def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
 
 
 def load(path: Path, model: type[M], table: tuple[str, ...] = ()) -> M | None:
-    """What ``table`` of the file says, as a ``model``; None when there is no such table.
+    """The table of the file as a ``model``; None when the file has no such table.
 
     Raises ``BadFile``.
     """
@@ -124,7 +124,7 @@ def _keys(model: type[pydantic.BaseModel]) -> Mapping[str, pydantic.fields.Field
 def _model_at(
     model: type[pydantic.BaseModel], path: tuple[int | str, ...]
 ) -> type[pydantic.BaseModel] | None:
-    """The model that holds the key under ``path``; None when it is none of ours."""
+    """The model that holds the key under ``path``; None when the key is unknown."""
     here: type[pydantic.BaseModel] | None = model
     for key in path:
         if here is None or not isinstance(key, str):

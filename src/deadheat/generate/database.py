@@ -42,7 +42,7 @@ class FoundProgram(NamedTuple):
 
 
 class Oracle(Protocol):
-    """Whoever runs programs against the server."""
+    """Runs programs against the server."""
 
     def replay(self, program: Program) -> FoundProgram | None:
         """Run it live, as often as its rate needs; None if it stayed quiet."""
@@ -125,7 +125,7 @@ def _run(
 
 
 class _Named(ExampleDatabase):
-    """The user's database, its keys told apart by a test's name.
+    """The user's database, with keys that belong to one test.
 
     ``first``: choices that are offered before what is there.
     """

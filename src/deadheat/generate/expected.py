@@ -38,7 +38,7 @@ _LONGEST_LANE = 3
 
 
 class Expected(StrEnum):
-    """What the model expects of a session."""
+    """What the model expects to hold for a session."""
 
     LIVE = "live"
     DELETED = "deleted"
@@ -46,7 +46,7 @@ class Expected(StrEnum):
 
 
 class DrawnSoFar(RuleBasedStateMachine):
-    """What the rules of ``ProgramMachine`` append to. It has no rules itself."""
+    """The program and model that the rules of ``ProgramMachine`` append to. It has no rules."""
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({Kind.CREATE, Kind.DELETE, Kind.GET, Kind.LIST})
     families: ClassVar[bool] = False
@@ -144,7 +144,7 @@ class DrawnSoFar(RuleBasedStateMachine):
         """Called with each whole program; the default does nothing."""
 
     def teardown(self) -> None:
-        """Hand the program over, unless Hypothesis aborted the drawing of it."""
+        """Hand the program over, unless Hypothesis gave up drawing it."""
         if sys.exc_info()[0] is None:
             self.finished(self.program())
 
@@ -166,7 +166,7 @@ class DrawnSoFar(RuleBasedStateMachine):
         return self._race is not None and len(self._race[lane]) < _LONGEST_LANE
 
     def _changed_last(self) -> tuple[tuple[int, Call], ...]:
-        """The lanes of the open race that end with a change about a family, with that call."""
+        """The lanes of the open race that end with a change in a family, and that call."""
         return tuple(
             (lane, calls[-1])
             for lane, calls in enumerate(self._race or ())
@@ -199,7 +199,7 @@ class DrawnSoFar(RuleBasedStateMachine):
         self._append(Recreate(session, offset_us), lane)
 
     def _append(self, call: Call, lane: int) -> int:
-        """Put the call where it was drawn to go, or where its session is known; that lane."""
+        """Put the call in its lane, or where its session is known; returns that lane."""
         race = self._race
         if race is None:
             self._rounds.append(((call,),))

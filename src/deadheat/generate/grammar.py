@@ -53,12 +53,12 @@ class DrawnProgram:
 
 @st.composite
 def written(draw: st.DrawFn) -> DrawnProgram:
-    """Any valid program, call by call."""
+    """A strategy for any valid program, call by call."""
     return DrawnProgram(_read(lambda low, high: draw(st.integers(low, high))))
 
 
 def spelled(program: Program) -> tuple[int, ...]:
-    """The choices for which ``written()`` draws ``program``.
+    """The choices by which ``written()`` draws ``program``.
 
     Raises ``ValueError`` for a program of more sessions, or with a longer offset, than
     the grammar has.

@@ -254,7 +254,7 @@ class ProgramMachine(DrawnSoFar):
     @precondition(DrawnSoFar._may_call_custom)
     @rule(session=live, number=_numbers, lane=_lanes, offset_us=_offsets)
     def call_own_too(self, session: Var, number: int, lane: int, offset_us: int) -> None:
-        """The same, a second time: who describes a call of their own wants it tried."""
+        """The same, a second time: a custom call that is declared should be tried often."""
         self._append(CustomCall(self.custom[number % len(self.custom)], session, offset_us), lane)
 
     @precondition(DrawnSoFar._may_call_custom)
@@ -278,9 +278,9 @@ class ProgramMachine(DrawnSoFar):
     @precondition(lambda self: not self._racing() and not self._may_create())
     @rule()
     def rest(self) -> None:
-        """Nothing; some rule must always be possible."""
+        """Do nothing; some rule must always be possible."""
 
 
 def kinds(program: Program) -> Iterator[str]:
-    """For reports of make-up: the name of each call's class."""
+    """The class name of each call, for statistics of the drawn programs."""
     return (type(call).__name__ for call in program.calls())

@@ -59,7 +59,7 @@ class ProgramSource:
         self.drawn = 0
 
     def learn(self, history: History) -> None:
-        """A trial on the target came to ``history``; the next batch knows of it."""
+        """Take the history of a trial; the next batch makes use of it."""
         self._latencies.add(history)
 
     def batch(self) -> tuple[Program, ...]:
@@ -102,7 +102,7 @@ class ProgramSource:
 
 @contextmanager
 def _no_constants_of_modules() -> Iterator[None]:
-    """While it is open, Hypothesis draws no number that stands in the source of a loaded module.
+    """A context in which Hypothesis draws no numbers from loaded modules' sources.
 
     It draws one 1 time in 40, of every module that is not in ``site-packages``: one seed gave
     other programs in a checkout than from the wheel, in ``ci`` than in a campaign's worker, and

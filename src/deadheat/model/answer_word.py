@@ -41,5 +41,5 @@ RESULTS: dict[type[Result], str] = {
 
 
 def word_of(result: Result) -> str:
-    """Of an answer that nothing more is told of."""
+    """The word for an answer of which nothing else is told."""
     return RESULTS[type(result)]

@@ -1,4 +1,4 @@
-"""What would make a contradictory history legal, as a value: one thing that had been otherwise."""
+"""Edits: what would make a contradictory history legal, as values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class How(StrEnum):
-    """What one call, or one kind of call, had done otherwise."""
+    """How one call, or one kind of call, would have to differ."""
 
     NOTHING = "did-nothing"
     NO_DELETE = "no-delete-did-anything"
@@ -38,7 +38,7 @@ class How(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """The history would be legal if it were so. ``call``: the one that had done otherwise, if
+    """One change that would make the history legal. ``call``: the one that would differ, if
     it is one; ``sessions``: what it is about."""
 
     how: How

@@ -19,7 +19,7 @@ from deadheat.model.history import Change  # noqa: TC001
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A sentence as it was written."""
+    """A sentence from a file of an earlier format, as it was written."""
 
     text: str
 
@@ -29,7 +29,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class RealTime:
-    """The one had been answered before the other was called."""
+    """One call had been answered before the other was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +281,7 @@ class NoPlace:
 
 @dataclass(frozen=True, slots=True)
 class MorePlaces:
-    """So it is with ``places`` more."""
+    """The same holds for ``places`` more."""
 
     places: int
 
@@ -311,7 +311,7 @@ class NotDone:
 
 @dataclass(frozen=True, slots=True)
 class Belied:
-    """The announcement had arrived before ``read`` was called, which shows the time before it.
+    """The announcement had arrived before ``read``, which still shows the old state, was called.
 
     ``undone``: no call has made the change; ``refused`` is one that answered so.
     """
@@ -332,7 +332,7 @@ class AnnouncedTwice:
 
 @dataclass(frozen=True, slots=True)
 class NeverAnnounced:
-    """``call`` made ``change`` of ``session``, and nothing was said of it by the flush."""
+    """``call`` made ``change`` of ``session``, and no announcement came before the flush."""
 
     call: int
     change: Change
@@ -372,7 +372,7 @@ Counterfactual: TypeAlias = Edit | Told
 
 @dataclass(frozen=True, slots=True)
 class ByAnomaly:
-    """What the anomaly says of ``session`` (empty: of all that it is about)."""
+    """What the anomaly means for ``session`` (empty: for all the sessions involved)."""
 
     session: str = ""
 
@@ -384,7 +384,7 @@ class ByAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """It hangs; the control request ``control`` of the history was answered meanwhile."""
+    """A call hangs; the control request ``control`` of the history was answered meanwhile."""
 
     control: int
 
@@ -398,7 +398,7 @@ class Died:
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """The server runs, and answers nobody any more."""
+    """The server runs, and answers no client any more."""
 
 
 Reason: TypeAlias = ByAnomaly | ByAnswer | Unanswered | Died | Silent | Told
@@ -408,7 +408,7 @@ Reason: TypeAlias = ByAnomaly | ByAnswer | Unanswered | Died | Silent | Told
 
 
 def calls_named(step: Step) -> tuple[int, ...]:
-    """The operations that a step speaks of."""
+    """The operations that a step names."""
     return tuple(dict.fromkeys(_named_by(step)))
 
 
@@ -451,7 +451,7 @@ def _of(constraint: Constraint) -> tuple[int, ...]:
 
 
 def announcements_named(step: Step) -> tuple[int, ...]:
-    """The announcements that a step speaks of."""
+    """The announcements that a step names."""
     match step:
         case BeforeItsCall(heard) | NotDone(heard) | Belied(heard):
             return (heard,)

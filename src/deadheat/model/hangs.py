@@ -1,4 +1,4 @@
-"""A call without an answer: is it a hang, or is it only slow?
+"""Tells a call that hangs from one that is only slow.
 
 Rules
 - It hangs if it had waited for the target's whole bound, was still without an answer, and the
@@ -58,7 +58,7 @@ def hangs(history: History) -> tuple[Divergence, ...]:
 
 
 def answers_nobody(history: History) -> bool:
-    """Was a control request left without an answer, too, as long as anybody waited for it?"""
+    """Did a control request, too, get no answer for as long as it was waited for?"""
     return any(control.return_ns is None for control in history.controls)
 
 

@@ -26,7 +26,7 @@ class Hiccup:
 
 
 def passes(outcome: Outcome) -> bool:
-    """May another answer come if it is asked once more?
+    """May the same call get another answer a moment later?
 
     A time-out has cost its bound already, and an answer of another shape comes again.
     """

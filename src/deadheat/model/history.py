@@ -174,7 +174,7 @@ FORBIDDEN = Answered("forbidden")
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """No answer of any server: in the search, the instant from which a delete may take children."""
+    """Not an answer: in the search, the instant from which a delete may take children."""
 
 
 Result: TypeAlias = (
@@ -193,7 +193,7 @@ Result: TypeAlias = (
 
 
 class Unknown(StrEnum):
-    """Why nobody knows what became of a call."""
+    """Why it is unknown what a call did."""
 
     TIMEOUT = "timeout"
     RESET = "reset"
@@ -222,7 +222,7 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """Nobody knows: the call may take effect now, later or never."""
+    """It is unknown what the call did: it may take effect now, later or never."""
 
     reason: Unknown
     detail: str = ""
@@ -257,7 +257,7 @@ class Operation:
 
     @property
     def result(self) -> Result | None:
-        """What was answered, if it was."""
+        """The result of an answered call; None of any other."""
         return self.outcome.result if type(self.outcome) is Ok else None
 
     @property
@@ -375,7 +375,7 @@ def may_change(operation: Operation) -> bool:
 
 
 def parents_of(operations: Iterable[Operation]) -> dict[str, str]:
-    """Below which session each one was made, as far as the creates' answers tell."""
+    """The parent of each session, as far as the creates' answers tell."""
     return {
         op.result.session: op.invocation.parent
         for op in operations
@@ -384,7 +384,7 @@ def parents_of(operations: Iterable[Operation]) -> dict[str, str]:
 
 
 def ancestors(session: str, parents: Mapping[str, str]) -> tuple[str, ...]:
-    """Its parent, that one's parent, and so on."""
+    """The parent of a session, that one's parent, and so on."""
     found: list[str] = []
     while (above := parents.get(session)) is not None and above not in found:
         found.append(above)
@@ -405,7 +405,7 @@ def overlap(one: Operation, other: Operation) -> bool:
 
 
 def went_on_unanswered(history: History) -> bool:
-    """Did a change get no answer at all, and another call follow it?
+    """Was a change not answered at all, and another call made after it?
 
     The server may have been at it still: the two raced, though one call was sent at a time.
     """

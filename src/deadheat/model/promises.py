@@ -86,7 +86,7 @@ class ChildrenPromise(StrEnum):
 
 
 class CascadePromise(StrEnum):
-    """What anybody may see of a cascade."""
+    """What other calls may see of a cascade."""
 
     ATOMIC = "atomic"  # parent and children go at one instant
     GRADUAL = "gradual"  # the children may go before, one after the other
@@ -156,11 +156,11 @@ class Promises:
 
     @property
     def sometime(self) -> bool:
-        """Is there something of which nobody says when it shows?"""
+        """Does some view promise no time by which a change shows?"""
         return self.reads is Shows.EVENTUAL or bool(self._late)
 
     def sometime_by(self, view: Kind) -> bool:
-        """Does nobody say when a change shows to this view?"""
+        """Does this view promise no time by which a change shows?"""
         return self.reads is Shows.EVENTUAL or view in self._late
 
     @property
@@ -185,7 +185,7 @@ class Promises:
                 return 0
 
     def settling(self, settle_ns: int) -> Promises:
-        """The same where every change may take ``settle_ns`` to show."""
+        """The same promises, with every change taking up to ``settle_ns`` to show."""
         if not settle_ns:
             return self
         match self.reads:

@@ -103,7 +103,7 @@ def answered_race(program: Program, history: History) -> bool:
 
 
 def _last_at_rest(history: History) -> tuple[Operation, ...]:
-    """Of each read at rest the last: those before the settle time may have been for nothing."""
+    """The last of each read at rest: earlier ones may have come within the settle time."""
     last: dict[tuple[Kind, str | None], Operation] = {
         (op.kind, op.invocation.session): op for op in history.operations if op.at_rest
     }

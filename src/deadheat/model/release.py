@@ -27,7 +27,7 @@ LANE_US = 12
 
 
 class Via(StrEnum):
-    """What a round's requests travel over, and so what of them is held back."""
+    """The transport of a round's requests, and so what of them is held back."""
 
     TCP = "tcp"  # the last byte of the head, and the body
     UNIX = "unix"  # the same, on a unix socket

@@ -114,20 +114,20 @@ class SessionModel:
     strays: frozenset[str] = frozenset()
 
     def init(self) -> Collection:
-        """Only the sessions that were there before, under titles nobody knows."""
+        """Only the sessions that existed before, with unknown titles."""
         return Collection(frozenset((session, None) for session in self.existing))
 
     @property
     def steady(self) -> bool:
-        """See ``Standing``."""
+        """See ``SessionView``."""
         return self.promises.ids is IdPromise.UNIQUE
 
     def there(self, state: Collection) -> frozenset[str]:
-        """See ``Standing``."""
+        """See ``SessionView``."""
         return frozenset([session for session, _ in state.live])
 
     def lost(self, state: Collection) -> frozenset[str]:
-        """See ``Standing``."""
+        """See ``SessionView``."""
         return state.dead if self.steady else frozenset()
 
     def step(
@@ -254,7 +254,7 @@ class SessionModel:
         return frozenset({self._ended(_take(state, live, goes), session)})
 
     def _ended(self, state: Collection, session: str | None) -> Collection:
-        """A delete of it is over. What is there all the same may have gone while it was not."""
+        """The state after a delete. What is still there may have gone while it was not."""
         under_way = list(state.cascading)
         if session in under_way:
             under_way.remove(str(session))
@@ -358,7 +358,7 @@ class SessionModel:
 
 
 def model_for(history: History, promises: Promises) -> SessionModel:
-    """The model of this history: what existed, and which ids nobody is known to have made."""
+    """The model for this history: what existed before, and which ids may have been made unseen."""
     claimed: set[str] = set()
     renamed: dict[str, set[str]] = {}
     tags: dict[str, str | None] = {}  # of unanswered creates, and below what they would be
@@ -457,7 +457,7 @@ def _take(state: Collection, live: dict[str, str | None], goes: set[str]) -> Col
 
 
 def _certain(state: Collection, shown: Iterable[str | None]) -> Collection:
-    """The state once ``shown`` are known to be there."""
+    """The state in which the sessions in ``shown`` are known to exist."""
     if not state.doubtful:
         return state
     return replace(state, doubtful=state.doubtful.difference(shown))

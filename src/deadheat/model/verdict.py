@@ -109,7 +109,7 @@ class Signature:
 
     @property
     def heard(self) -> bool:
-        """Does it take somebody who listens to the event stream to see it?"""
+        """Is it visible only to a client that listens to the event stream?"""
         return self.anomaly in EVENTS
 
     def __str__(self) -> str:
@@ -221,7 +221,7 @@ class Diverged:
 
     @property
     def all(self) -> tuple[Divergence, ...]:
-        """The first and the others."""
+        """The first divergence and the others."""
         return (self.divergence, *self.also)
 
 
@@ -237,7 +237,7 @@ class Obstacle(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """Nobody can say, or not within the budget. Never a pass."""
+    """The verdict cannot be known, or not within the budget. Never a pass."""
 
     reason: Obstacle
 
@@ -246,7 +246,7 @@ Verdict: TypeAlias = Linearizable | Diverged | Undecided
 
 
 def _asked(op: Operation) -> str:
-    """Its kind; to create under a name once more is to create."""
+    """The kind of a call; a create under a used name counts as a create."""
     return Kind.CREATE.value if op.kind is Kind.RECREATE else op.called
 
 
@@ -274,5 +274,5 @@ _OF_NO_ANSWER = frozenset({Anomaly.HANG, Anomaly.CRASH, Anomaly.UNRESPONSIVE})
 
 
 def goes_on(divergence: Divergence) -> bool:
-    """May a change without an answer have raced with a later call?"""
+    """May an unanswered change have raced with a later call?"""
     return divergence.anomaly not in _OF_NO_ANSWER and went_on_unanswered(divergence.history)

@@ -77,7 +77,7 @@ class JobOrder:
 
 @dataclass(frozen=True, slots=True)
 class _DueCheck:
-    """A regression that is to be checked on one target."""
+    """A regression to check on one target."""
 
     path: Path
     artifact: Artifact
@@ -87,7 +87,7 @@ class _DueCheck:
 def run(
     order: JobOrder, view: Reporter, tell: Callable[[events.Event], None] | None = None
 ) -> JobResult:
-    """Run the job to its end, its limit or a signal; ``tell`` hears what ``view`` hears.
+    """Run the job to its end, its limit or a signal; ``tell`` gets every event that ``view`` gets.
 
     Raises ``DeadheatError`` only where the job could not begin: no target, a damaged file.
     """
@@ -147,14 +147,14 @@ class _Job:
             return self._order.find(word)
 
     def _other(self, label: str) -> Target | DeadheatError:
-        """Before the event loop: a download blocks, and Ctrl-C must end it."""
+        """The target, found before the event loop: a download blocks, and Ctrl-C must end it."""
         try:
             return self._found(label)
         except DeadheatError as error:
             return error
 
     def _due(self, target: Target) -> dict[str, tuple[_DueCheck, ...]]:
-        """What to check, by the label of the target to check it on."""
+        """The regressions to check, by the label of their target."""
         order = self._order
         own = label_of(target.name, target.wire.name)
         due: dict[str, list[_DueCheck]] = {own: []}
@@ -179,7 +179,7 @@ class _Job:
     async def _elsewhere(
         self, label: str, target: Target | DeadheatError, due: tuple[_DueCheck, ...]
     ) -> None:
-        """On another target than the job's own: its errors are those of its regressions."""
+        """Check regressions on another target than the job's: its errors are theirs."""
         error = target if isinstance(target, DeadheatError) else None
         if not isinstance(target, DeadheatError):
             self._view.waiting(f"starting {label} for its regressions")
@@ -235,7 +235,7 @@ class _Job:
         await self._engine.run()
 
     def _killed_s(self) -> float:
-        """From then on no server is asked to stop any more: what is left takes its end."""
+        """The instant from which servers are killed instead of asked to stop."""
         return self._order.ends_s - self._order.stopping_s / 2
 
     def _left_s(self) -> float:

@@ -1,4 +1,4 @@
-"""A saved example on several targets: event loops, signals, servers one after the other.
+"""Runs a saved example on several targets, one after the other.
 
 Rules
 - A target that cannot be had or started is a row that says why, and the next one is tried.
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class FindTarget(Protocol):
-    """From a word to a target that the example fits; may download. Raises ``DeadheatError``."""
+    """Finds the target that a word names; may download. Raises ``DeadheatError``."""
 
     def __call__(self, word: str) -> Target: ...
 
@@ -55,7 +55,7 @@ class Comparison:
 def compare(
     artifact: Artifact, words: Sequence[str], find: FindTarget, trials: int | None, view: Reporter
 ) -> Comparison:
-    """The example on each target, one after the other. ``trials`` None: as its rate asks for."""
+    """Run the example on each target in turn. ``trials`` None: as many as its rate asks for."""
     result = Comparison()
     for word in words:
         rows: list[VersionRow] = []
@@ -92,7 +92,7 @@ def bisect(
     confidence: float,
     view: Reporter,
 ) -> Bisected:
-    """Where in ``words``, targets in order, the divergence comes or goes.
+    """Find where in ``words``, targets in order, the divergence comes or goes.
 
     Raises ``NotComparable`` when an end is not what was said, ``KeyboardInterrupt`` on a
     signal, and any other ``DeadheatError`` of an end.
@@ -155,7 +155,7 @@ def _wrong_end(words: Sequence[str], end: int, bad: int, said: str) -> NotCompar
 def window(
     artifact: Artifact, target: Target, trials: int, view: Reporter
 ) -> tuple[tuple[int, Tally], ...]:
-    """Divergences against offset (see ``trials.tuning.Tuner.picture``), as far as it came.
+    """Measure divergences against offset (see ``trials.tuning.Tuner.picture``).
 
     Raises ``TargetError``.
     """

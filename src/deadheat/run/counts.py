@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Counts:
-    """See ``results.Summary``, whose words these are."""
+    """The running numbers of ``results.Summary``."""
 
     programs: int = 0
     trials: int = 0
@@ -33,7 +33,7 @@ class Counts:
     answered: Counter[str] = field(default_factory=Counter)
 
     def ran(self, execution: Execution, verdict: Verdict) -> None:
-        """One trial, for whatever it was made."""
+        """Count one trial, whatever it was for."""
         history = execution.history
         self.trials += 1
         self.overlaps += overlapping_pairs(history)
@@ -46,7 +46,7 @@ class Counts:
                 self.answered[op.called] += 1
 
     def searched(self, execution: Execution, verdict: Verdict, took_s: float) -> None:
-        """That trial was one of the search, of a program of its own."""
+        """Count that trial as one of the search, of a new program."""
         if not isinstance(verdict, Undecided):
             self.raced += overlapping_pairs(execution.history) > 0
         if not answered_race(execution.program, execution.history):

@@ -141,7 +141,7 @@ class Engine:
         )
 
     def _in_flight_s(self) -> float:
-        """How long the search's trial has been running that has not ended, or was cut off."""
+        """How long the search's current trial, or the one that was cut off, has been running."""
         return 0.0 if self._sent_s is None else self._clock() - self._sent_s
 
     def _elapsed_s(self) -> float:
@@ -154,7 +154,7 @@ class Engine:
         return self._plan.seconds - self._elapsed_s()
 
     def _turn_left_s(self) -> float:
-        """Seconds left for the finding at hand: all there are, unless another one waits."""
+        """Seconds left for the current finding: all of them, unless another finding waits."""
         if not self._findings.waiting() or self._plan.exit_first:
             return self._left_s()
         return min(self._turn_ends_s - self._elapsed_s(), self._left_s())
@@ -198,7 +198,7 @@ class Engine:
         return self.summary()
 
     async def tune_again(self, artifact: Artifact, path: Path, trials: int) -> Summary:
-        """Look for the offsets at which it shows most; measure the winner on fresh trials."""
+        """Look for the offsets at which it shows most; measure the winner in fresh trials."""
         finding = self._findings.recall(artifact, path)
         self._patient = True  # as it may be needed
         self._listen = finding.signature.heard
@@ -216,11 +216,11 @@ class Engine:
         return self.summary()
 
     def know(self, artifact: Artifact, path: Path) -> None:
-        """From now on a divergence of this signature is no news: counted, not pursued."""
+        """From now on count a divergence of this signature, and do not pursue it."""
         self._findings.recall(artifact, path)
 
     async def search(self, program: Program) -> None:
-        """One trial of one program; a new divergence is told, and waits for its turn."""
+        """Run one trial of one program; a new divergence is reported, and waits for its turn."""
         self._enter(events.Phase.SEARCHING)
         self._counts.programs += 1
         self._counts.drawn.update(kind_of(call) for call in program.calls())
@@ -235,7 +235,7 @@ class Engine:
         self._waited_s += settle_s if self._patient else 0.0
 
     async def _trial(self, program: Program) -> Trial:
-        """Run once, judge, write down what is new."""
+        """Run a program once, judge it, record what is new."""
         restarts = self._live.restarts
         trial = await once(self._live, program, patient=self._patient, listen=self._listen)
         if self._live.restarts > restarts:
@@ -334,7 +334,7 @@ class Engine:
         return shrinker.result()
 
     def _commoner_than(self, mine: Signature, before: dict[Signature, int]) -> Signature | None:
-        """A waiting finding that has shown much more often since then."""
+        """A waiting finding that has shown much more often since then; None without one."""
         if mine in self._put_back or not self._findings.waiting():
             return None
         since = {one: seen - before.get(one, 0) for one, seen in self._findings.seen().items()}
@@ -346,7 +346,7 @@ class Engine:
     async def _tune(
         self, program: Program, divergence: Divergence, trials: int = _TUNING_TRIALS
     ) -> tuple[Program, Divergence] | None:
-        """Offsets at which it shows more often, with a divergence observed at them."""
+        """The offsets at which it shows more often, with a divergence observed at them."""
         self._enter(events.Phase.TUNING)
         wanted = divergence.signature
         tuner = Tuner(
@@ -389,7 +389,7 @@ class Engine:
     async def _best_of(
         self, contest: Tuner | Amplifier, wanted: Signature, trials: int
     ) -> tuple[Program, Divergence] | None:
-        """Run a contest of programs, in half of the time left; its winner, if it was seen to."""
+        """Run a contest of programs in half of the time left; returns the winner if it diverged."""
         observed: dict[Program, Divergence] = {}
         async for trial in trials_of(contest, self._trial, self._more(self._turn_left_s() / 2)):
             found = trial.shows(wanted)
@@ -402,7 +402,7 @@ class Engine:
     async def _measure(
         self, program: Program, divergence: Divergence, wanted: Signature, part: float = 1.0
     ) -> Measured:
-        """Fresh trials of one program, nothing else in between; those count that raced.
+        """Run fresh trials of one program, and nothing else between; those that raced count.
 
         At most ``_MEASURED_AT_MOST`` times as many: where fewer race, the interval is wider.
         """
@@ -447,5 +447,5 @@ class Engine:
 
 
 def _differs(one: Program, other: Program) -> bool:
-    """By more than their offsets, which the tuner sees to."""
+    """Do the programs differ by more than their offsets, which the tuner handles?"""
     return structure(one) != structure(other)

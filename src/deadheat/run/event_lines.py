@@ -67,14 +67,14 @@ _PARTS: Mapping[type, str] = {
 
 
 class EventLines:
-    """Writes events to ``file``; None: nobody wants them."""
+    """Writes events to ``file``; None: to no file."""
 
     def __init__(self, file: TextIO | None) -> None:
         self._file = file
         self._last: tuple[events.Phase, int] | None = None
 
     def tell(self, event: events.Event, at_s: float) -> None:
-        """One line, unless it is progress that says nothing new. ``at_s``: since it all began."""
+        """Write a line, unless it is progress with nothing new. ``at_s``: since the start."""
         if self._file is None:
             return
         if isinstance(event, events.Progress | events.Snapshot):
@@ -88,7 +88,7 @@ class EventLines:
 
 @contextmanager
 def lines_to(where: str | None, *, append: bool = False) -> Iterator[EventLines]:
-    """To the file of that name; ``-`` is stdout. Raises ``CannotSave``."""
+    """The writer for the file of that name; ``-`` is stdout. Raises ``CannotSave``."""
     if where is None or where == "-":
         yield EventLines(None if where is None else sys.stdout)
         return
@@ -101,7 +101,7 @@ def lines_to(where: str | None, *, append: bool = False) -> Iterator[EventLines]
 
 
 def event_name(event: events.Event) -> str:
-    """What its line calls it."""
+    """The name of an event in its line."""
     return _EVENTS[type(event)][0]
 
 

@@ -1,4 +1,4 @@
-"""What an event is in one sentence: for terminals, a campaign's log, and its report.
+"""An event in one sentence: for terminals, a campaign's log, and its report.
 
 Rule: one sentence for one fact, whoever shows it. What is longer (the end of a log, a table) is the
 view's.
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def event_text(event: events.Event) -> str:
-    """One line without its end. What is a detail of the line before is indented."""
+    """One line without its end; indented where it is a detail of the line before."""
     match event:
         case events.Progress():
             return _progress(event)

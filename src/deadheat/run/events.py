@@ -54,7 +54,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The target is up. ``met``: what passed only when it was asked again."""
+    """The target is up. ``met``: calls of the handshake that had to be repeated."""
 
     target: str
     promises: str
@@ -76,7 +76,7 @@ class DivergenceFound:
 
 @dataclass(frozen=True, slots=True)
 class Shrunk:
-    """The smallest program so far has become smaller. ``trials`` None: another process counts."""
+    """The smallest program has become smaller. ``trials`` None: another process counts."""
 
     key: str
     signature: Signature
@@ -98,17 +98,17 @@ class Saved:
 
     @property
     def calls(self) -> int:
-        """Of its program."""
+        """The number of calls of its program."""
         return len(self.artifact.program.calls())
 
     @property
     def diverged(self) -> int | None:
-        """Of ``trials``; None: not measured."""
+        """How many of ``trials`` diverged; None: not measured."""
         return None if self.artifact.rate is None else self.artifact.rate.diverged
 
     @property
     def trials(self) -> int | None:
-        """Fresh ones."""
+        """The number of fresh trials; None: not measured."""
         return None if self.artifact.rate is None else self.artifact.rate.trials
 
 
@@ -155,14 +155,14 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """This finding stays as it is: workers that shrink it are lost."""
+    """This finding stays as it is: the workers that shrink it keep dying."""
 
     key: str
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What was being shrunk under this key is a finding that was known before."""
+    """The finding that was being shrunk under this key is one that was known before."""
 
     key: str
 
@@ -176,7 +176,7 @@ class Recycled:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStarted:
-    """Its server is up, and it takes work."""
+    """A worker's server is up, and it takes work."""
 
     worker: str
     promises: str
@@ -184,7 +184,7 @@ class WorkerStarted:
 
 @dataclass(frozen=True, slots=True)
 class WorkerLost:
-    """``why``: the first line of its last words."""
+    """A worker has died. ``why``: the first line of its last output."""
 
     worker: str
     why: str
@@ -192,7 +192,7 @@ class WorkerLost:
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """So many there shall be, by measuring; ``why`` has the figures."""
+    """The number of workers, chosen by measuring; ``why`` has the figures."""
 
     workers: int
     why: str
@@ -200,7 +200,7 @@ class Workers:
 
 @dataclass(frozen=True, slots=True)
 class Plateau:
-    """No new kind of overlap since that program; ``overlaps`` kinds seen."""
+    """No program since that one overlapped in a new way; ``overlaps`` kinds were seen."""
 
     since: int
     overlaps: int
@@ -256,18 +256,18 @@ class Snapshot:
 
     @property
     def phase(self) -> Phase:
-        """It always searches; what each worker does is in ``workers``."""
+        """Always the search; what each worker does is in ``workers``."""
         return Phase.SEARCHING
 
     @property
     def divergences(self) -> int:
-        """Distinct ones."""
+        """The number of distinct divergences."""
         return len(self.findings)
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The campaign has ended, ``why`` in one word; ``snapshot`` is the last there is."""
+    """The campaign has ended; ``why`` in one word, ``snapshot`` the last one."""
 
     why: str
     snapshot: Snapshot
@@ -281,35 +281,35 @@ Event: TypeAlias = (
 
 
 class Reporter(Protocol):
-    """Who shows a person what a run does; the console is one."""
+    """Shows a person what a run does, as the console does."""
 
     def tell(self, event: Event, /) -> None:
-        """One event has happened."""
+        """Show an event."""
         ...
 
     def note(self, line: str, /) -> None:
-        """One line for the person, at once."""
+        """Show one line at once."""
         ...
 
     def remark(self, text: str | None, /) -> None:
-        """A note, if there is one."""
+        """Show a note, if there is one."""
         ...
 
     def waiting(self, what: str, /) -> None:
-        """Something slow has begun."""
+        """Show that something slow has begun."""
         ...
 
     def moving(self, what: str, /) -> None:
-        """A step of something that has been announced."""
+        """Show a step of something that has been announced."""
         ...
 
     def counting(self, what: str, /) -> None:
-        """One more of many."""
+        """Show that one more of many is done."""
         ...
 
 
 class NoReporter:
-    """Shows nothing."""
+    """A reporter that shows nothing."""
 
     def tell(self, event: Event) -> None:
         """Nothing."""

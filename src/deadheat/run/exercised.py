@@ -1,4 +1,4 @@
-"""Whether a search has exercised its target: silence of one that it has not proves nothing.
+"""Decides whether a search has exercised its target; without that, silence proves nothing.
 
 Rule: exercised, or not green (DESIGN §4). ``run``, ``ci``, pytest and ``campaign`` ask here.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Exercise:
-    """What a search has done, as far as it matters here.
+    """The figures of a search that matter here.
 
     ``drawn``, ``answered``: calls by kind. ``unanswered``: programs in which no two calls that
     raced were answered; ``unanswered_s`` went on those. ``explained``: a death or a hang was found,
@@ -39,7 +39,7 @@ class Exercise:
 
 
 def of_run(summary: Summary) -> Exercise:
-    """What one run has done."""
+    """The figures of one run."""
     return Exercise(
         programs=min(summary.programs, summary.trials),  # the first may have been cut off
         drawn=tuple(summary.drawn),
@@ -55,7 +55,7 @@ def of_run(summary: Summary) -> Exercise:
 
 
 def of_campaign(record: CampaignRecord) -> Exercise:
-    """What a campaign has done, by its totals. One of an older version has not counted all."""
+    """The figures of a campaign, from its totals. An older version has not counted all of them."""
     totals = record.totals
     programs = totals.get("programs", 0)
     return Exercise(
@@ -77,7 +77,7 @@ def of_campaign(record: CampaignRecord) -> Exercise:
 
 
 def nothing_exercised(done: Exercise) -> NothingExercised | None:
-    """Why silence proves nothing here; None: it proves something."""
+    """The reason why silence proves nothing here; None: it proves something."""
     why = _why(done)
     return None if why is None else NothingExercised(why)
 

@@ -53,15 +53,15 @@ class RunFindings:
         self._written: set[Path] = set()
 
     def findings(self) -> tuple[Finding, ...]:
-        """In the order in which they were first seen."""
+        """All of them, in the order in which they were first seen."""
         return tuple(self._findings.values())
 
     def waiting(self) -> tuple[Signature, ...]:
-        """Those whose turn has not come yet."""
+        """The findings whose turn has not come yet."""
         return tuple(one for one, found in self._findings.items() if not found.pursued)
 
     def take(self, wanted: Signature | None = None) -> Finding | None:
-        """The same, or the ``wanted`` one; from now on it counts as pursued."""
+        """The next finding, or the ``wanted`` one; from now on it counts as pursued."""
         signature = next(iter(self.waiting()), None) if wanted is None else wanted
         if signature is None:
             return None
@@ -69,7 +69,7 @@ class RunFindings:
         return self._findings[signature]
 
     def put_back(self, signature: Signature) -> None:
-        """Its turn is over for now: it waits again, as small as it has become."""
+        """Let the finding wait again, as small as it has become."""
         found = self._findings[signature]
         self._findings[signature] = replace(found, pursued=False)
 
@@ -78,7 +78,7 @@ class RunFindings:
         return {signature: found.seen for signature, found in self._findings.items()}
 
     def note(self, program: Program, divergence: Divergence, programs: int) -> Finding | None:
-        """One more sighting. The finding if it is new, after it has been written to disk."""
+        """Count one more sighting; returns the finding if it is new, after writing it to disk."""
         signature = divergence.signature
         known = self._findings.get(signature)
         if known is not None:
@@ -90,13 +90,13 @@ class RunFindings:
         return self._findings[signature]
 
     def recall(self, artifact: Artifact, path: Path) -> Finding:
-        """A finding of an earlier run. Its file is the user's, and stays as it is."""
+        """Add a finding of an earlier run. Its file is the user's, and stays as it is."""
         finding = Finding(artifact, path, 1, finished=False, pursued=True)
         self._findings[finding.signature] = finding
         return finding
 
     def shrunk(self, signature: Signature, shrunk: ShrinkResult) -> Finding:
-        """A smaller example of a known finding."""
+        """Take a smaller example of a known finding."""
         finding = self._findings[signature]
         differs = shrunk.most_reliable != shrunk.smallest
         artifact = replace(
@@ -114,7 +114,7 @@ class RunFindings:
     def measured(
         self, signature: Signature, measured: Measured, reliable: Measured | None
     ) -> Finding:
-        """The final example with its rate; ``reliable`` only where it shows more often."""
+        """Take the final example with its rate; ``reliable`` only where it shows more often."""
         finding = self._findings[signature]
         better = reliable is not None and _shows_more(reliable.rate, measured.rate)
         artifact = replace(
@@ -138,7 +138,7 @@ class RunFindings:
         return self._findings[signature]
 
     def _save(self, artifact: Artifact) -> tuple[Path, bool]:
-        """Where it is on disk now, and whether what is there is an earlier run's, and better."""
+        """The path on disk, and whether that file holds an earlier run's better example."""
         path = self._plan.folder / artifact.filename
         if path not in self._written and path.exists():
             try:
@@ -164,7 +164,7 @@ def fresh_artifact(
     origin: Origin,
     environment: Environment,
 ) -> Artifact:
-    """The example as it was observed: neither shrunk nor measured."""
+    """The example as it was observed: not shrunk and not measured."""
     return Artifact(
         anomaly=divergence.anomaly,
         signature=divergence.signature.calls,
@@ -203,5 +203,5 @@ def _record(rate: Rate | None) -> RateRecord | None:
 
 
 def _shows_more(one: Rate | None, other: Rate | None) -> bool:
-    """Clearly more often: the intervals do not overlap."""
+    """Does it show clearly more often? The intervals do not overlap."""
     return one is not None and other is not None and one.low > other.high

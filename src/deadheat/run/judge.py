@@ -1,4 +1,4 @@
-"""From an execution to a verdict: what the checker needs to be told about this target.
+"""From an execution to a verdict: tells the checker what it needs to know of the target.
 
 Rules
 - Of a target that may take time to settle, any look sooner than that may show what was, also
@@ -58,7 +58,7 @@ def judge(
 
 
 def only_late(execution: Execution, promises: Promises) -> bool:
-    """Is it only from the reads after the settle time that this trial contradicts itself?"""
+    """Does this trial contradict itself only with the reads after the settle time?"""
     late = execution.settled_from
     if late is None:
         return False
@@ -68,7 +68,7 @@ def only_late(execution: Execution, promises: Promises) -> bool:
 
 
 def _settling(execution: Execution) -> History:
-    """The history as far as the settle time lets it count: the first looks are not at rest."""
+    """The history with only those reads at rest that the settle time lets count."""
     late = execution.settled_from
     operations = tuple(
         replace(op, at_rest=op.at_rest and late is not None and op.index >= late)
@@ -78,7 +78,7 @@ def _settling(execution: Execution) -> History:
 
 
 def _crash(execution: Execution, death: Death) -> Divergence:
-    """The calls that were open when the server died are the witness."""
+    """The divergence of a crash: its witness are the calls that were open when the server died."""
     ops = execution.history.operations
     during = tuple(op for op in ops if not op.at_rest)
     open_calls = tuple(op.index for op in during if isinstance(op.outcome, Info))

@@ -1,4 +1,4 @@
-"""A target opened for one piece of work: the run's token, the limits, signals, and how it ended.
+"""Opens a target for one piece of work, with limits and signals, and says how it ended.
 
 Rules
 - Every run marks what it makes with a token of its own (``drive.ownership``): drawn here.

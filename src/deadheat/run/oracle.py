@@ -1,4 +1,4 @@
-"""What a program that Hypothesis's database has kept does now, on a live target.
+"""Runs again, on a live target, a program that Hypothesis's database has kept.
 
 Rules
 - Whatever diverges is an artifact on disk before Hypothesis hears of it.
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class SavedProgram:
-    """Runs again, on one target, what Hypothesis has kept.
+    """A program that Hypothesis has kept, run again on one target.
 
     ``folder``: where examples are saved. ``out_of_time`` ends a replay, as ``NothingExercised``:
     what has not been silent for long enough is not forgotten. Raises ``DeadheatError``, and
@@ -56,7 +56,7 @@ class SavedProgram:
         self._out_of_time = out_of_time
 
     def replay(self, program: Program) -> FoundProgram | None:
-        """Run it until it diverges, or until it should have."""
+        """Run it until it diverges, or for as many trials as its rate asks for."""
         found: list[FoundProgram] = []
 
         async def work(live: LiveTarget) -> None:
@@ -71,7 +71,7 @@ class SavedProgram:
         return found[0] if found else None
 
     def _saved(self, program: Program) -> tuple[Artifact, Path] | None:
-        """Its artifact, if it is still there and can be read."""
+        """Its artifact, if that is still there and readable."""
         wanted = canonical(program)
         for path in sorted(self._folder.glob("*.json")):
             try:

@@ -1,4 +1,4 @@
-"""Would what was recorded be a divergence here? The promises of an artifact and those of a target.
+"""Compares the promises under which an artifact was recorded with those of a target.
 
 Rules
 - A target that promises less is silent about what another one was found guilty of: its silence
@@ -23,7 +23,7 @@ _WHATEVER_IS_PROMISED = frozenset({Anomaly.CRASH, Anomaly.UNRESPONSIVE, Anomaly.
 
 
 def other_promises(live: LiveTarget, artifact: Artifact) -> str:
-    """Why ``live`` may stay silent whatever it does, in words; empty: it may not."""
+    """Why the silence of ``live`` proves nothing, in words; empty: it can be compared."""
     recorded, here = artifact.target, live.target
     if here.settle_ms > recorded.settle_ms:
         return (

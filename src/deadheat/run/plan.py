@@ -1,4 +1,4 @@
-"""What a search is asked for: how long, how thorough, and what it knows already."""
+"""The plan of a search: how long, how thorough, and which findings it knows already."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long and how: ``seconds`` and ``programs`` bound the run, whichever ends first.
+    """How long and how to search: ``seconds`` and ``programs`` bound it, whichever ends first.
 
     ``known``: signatures that are counted when they show, and are no findings.
     """

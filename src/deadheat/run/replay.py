@@ -1,4 +1,4 @@
-"""Replay: run a saved example again until it shows, or until it should have.
+"""Replay: run a saved example again until it shows, or as often as its rate asks for.
 
 Rules
 - How many trials are enough follows from the recorded rate (``trials.evidence``), and only those
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 
 def recorded(artifact: Artifact) -> Tally | None:
-    """The trials that the recorded rate comes from."""
+    """The trials that the recorded rate is based on."""
     known = artifact.rate
     return None if known is None else Tally(known.trials, known.diverged)
 
 
 def trials_wanted(artifact: Artifact) -> int:
-    """Quiet trials that raced, after which the recorded rate is refuted at 99 %."""
+    """The number of quiet trials that refutes the recorded rate at 99 %."""
     return quiet_needed(recorded(artifact))
 
 
@@ -65,7 +65,7 @@ async def replay(
     tell: Callable[[int, int, int], None],
     out_of_time: Callable[[], bool] = lambda: False,
 ) -> Replayed:
-    """Run the artifact's program. With ``trials`` exactly so many, else until it diverges.
+    """Run the artifact's program: exactly ``trials`` times, or until it diverges.
 
     ``tell(done, of, diverged)`` after each trial. ``out_of_time`` ends it early: fewer trials
     than wanted, which prove less. Raises ``TargetError``.

@@ -1,4 +1,4 @@
-"""One run or replay, whole: event loop, signals, the time limit, and what is left at the end.
+"""A whole run or replay: event loop, signals, the time limit, and the last clean-up.
 
 Rules
 - SIGINT and SIGTERM cancel the work; the server is stopped, and what was found

@@ -1,4 +1,4 @@
-"""A program, run once and judged, and the two loops around that: everything else chooses programs.
+"""Runs a program once and judges it: the one act that everything else is a loop around.
 
 Rules
 - ``once`` is the only place where an execution meets the checker. Whoever runs a program asks here,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One execution and what was judged of it. ``death``: of the server, during it."""
+    """One execution and its verdict. ``death``: of the server, during it."""
 
     execution: Execution
     death: Death | None
@@ -57,7 +57,7 @@ class Trial:
         return matching(self.verdict, wanted)
 
     def result(self, wanted: Signature | None) -> TrialResult:
-        """What it came to, for somebody who looks for a divergence of this signature."""
+        """What it shows to a caller who looks for a divergence of this signature."""
         match self.verdict:
             case Undecided():
                 return TrialResult.UNDECIDED

@@ -131,7 +131,7 @@ def _unlike(artifact: Artifact, until: UntilProven) -> str:
 def beside(
     artifact: Artifact, new: Target, old: Target, pairs: BesideBaseline, view: Reporter
 ) -> Divergence | None:
-    """Pairs of trials until ``pairs`` has its conclusion; what the new one showed."""
+    """Run pairs of trials until ``pairs`` is decided; returns what the new one showed last."""
     ended: list[Divergence | None] = []
 
     async def work() -> None:

@@ -1,4 +1,4 @@
-"""A saved example on one of several targets: how often it shows there, or whether at all.
+"""Measures how often a saved example shows on one of several targets.
 
 Rules
 - ``measure`` goes on after the first divergence, to a number of trials that no answer decides, so
@@ -29,7 +29,7 @@ async def measure(
     trials: int | None,
     tell: Callable[[int, int, int], None],
 ) -> VersionRow:
-    """As many trials that count as the recorded rate asks for; ``trials``: so many in all.
+    """Run as many counting trials as the recorded rate asks for; ``trials``: exactly so many.
 
     ``tell(done, of, diverged)`` after each. Raises ``TargetError``.
     """

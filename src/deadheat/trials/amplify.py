@@ -94,7 +94,7 @@ def _with_sessions(program: Program, count: int) -> Program:
 
 
 def _with_lane(program: Program, race: int, which: int) -> Program:
-    """One lane once more, on sessions like those it uses, a gap after the last of the others."""
+    """The race with one lane doubled, on new sessions, a gap after the last of the others."""
     lanes = program.rounds[race]
     lane, first = lanes[which], _fresh(program)
     births = {made: call for call in program.calls() if (made := makes(call)) is not None}
@@ -111,7 +111,7 @@ def _with_lane(program: Program, race: int, which: int) -> Program:
 
 
 def _like(birth: Call, var: Var) -> Create:
-    """A create below the same parent; for a fork, a plain one."""
+    """A create with the same parent; for a fork, a plain create."""
     return Create(var, 0, birth.parent if isinstance(birth, Create) else None)
 
 
@@ -149,7 +149,7 @@ class Amplifier:
 
     @property
     def trials(self) -> int:
-        """So many have been fed."""
+        """The number of trials fed so far."""
         return self._bandit.trials
 
     def next(self) -> Program | None:
@@ -162,7 +162,7 @@ class Amplifier:
 
     @property
     def best(self) -> Program:
-        """The shortest of those that show nearly most often so far.
+        """The shortest of the programs that show nearly most often so far.
 
         The one given, while none has shown it, and where nothing is worth a longer one.
         """

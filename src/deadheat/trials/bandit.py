@@ -73,11 +73,11 @@ class Bandit:
 
     @property
     def sweeping(self) -> bool:
-        """Does each program still get its turn?"""
+        """Is each program still getting its first trials in turn?"""
         return self.trials < self.budget * SWEEP_SHARE
 
     def add(self, program: Program) -> None:
-        """One more program; after the sweep it only gets what the sampling gives it."""
+        """Add a program; after the sweep it only gets the trials that the sampling gives it."""
         whole = canonical(program)
         self._arms.setdefault(whole, Arm(whole))
 
@@ -94,7 +94,7 @@ class Bandit:
         return self._pending.program
 
     def feed(self, verdict: Verdict, unraced: Unraced | None = None) -> None:
-        """What came of running the program that ``next`` named, once.
+        """Take the verdict on one run of the program that ``next`` named.
 
         ``unraced``: why it did not race, if so. A trial whose lanes missed their offsets is
         spent, and says nothing about them; another one that did not race is not quiet.

@@ -36,7 +36,7 @@ _FEW_RACE, _RACING = 200, 0.1
 
 
 class BesideBaseline:
-    """*Absent* beside the old target, in pairs of trials; who goes first alternates."""
+    """Looks for *absent* beside the old target, in pairs of trials; the first one alternates."""
 
     def __init__(
         self,
@@ -52,14 +52,14 @@ class BesideBaseline:
         self._pair: list[tuple[Side, TrialResult, Unraced | None]] = []
 
     def next(self) -> Side | None:
-        """Which target to run once; None: ``conclusion`` is there."""
+        """The target to run once now; None when there is a ``conclusion``."""
         if self.conclusion is not None:
             return None
         first, second = (Side.OLD, Side.NEW) if self.pairs % 2 == 0 else (Side.NEW, Side.OLD)
         return second if self._pair else first
 
     def feed(self, result: TrialResult, why: Unraced | None = None, took_ns: int = 0) -> None:
-        """What the trial that ``next`` named came to, and why it did not race, if so."""
+        """Take the result of the trial that ``next`` named; ``why``: it did not race."""
         del took_ns  # both run on this machine
         side = named(self.next())
         self.shown_new += side is Side.NEW and result is TrialResult.SHOWN
@@ -82,7 +82,7 @@ class BesideBaseline:
 
     @property
     def conclusion(self) -> Evidence | None:
-        """None while more trials can change it."""
+        """What the pairs prove; None while more trials can change it."""
         if self.shown_new:
             return Present()
         if self.shown_old >= self.wanted:
@@ -96,7 +96,7 @@ class BesideBaseline:
 
     @property
     def so_far(self) -> Unproven:
-        """What is missing."""
+        """What is missing for a conclusion."""
         return Unproven(
             self.shown_old,
             self.wanted,

@@ -27,7 +27,7 @@ from deadheat.trials.plan import named
 
 @dataclass(frozen=True, slots=True)
 class ChangeBetween:
-    """Between ``before`` and ``after``, neighbours but for ``skipped`` (places in the list)."""
+    """The change is between ``before`` and ``after``; ``skipped`` lie between (places)."""
 
     before: int
     after: int
@@ -35,7 +35,7 @@ class ChangeBetween:
 
 
 class Bisection:
-    """The place of the change in ``count`` versions in order.
+    """Finds the place of the change in ``count`` versions in order.
 
     The first and the last are known ends, one of them with the race (the first when
     ``present_first``: then a fix is looked for). The other is tried first of all, beside it,
@@ -55,7 +55,7 @@ class Bisection:
 
     @property
     def tests(self) -> int:
-        """The most answers "quiet" that the result rests on."""
+        """The largest number of "quiet" answers that the result rests on."""
         return most_tests(self._count)
 
     @property
@@ -65,7 +65,7 @@ class Bisection:
 
     @property
     def between(self) -> tuple[int, int]:
-        """The change lies between these two, as far as is known."""
+        """The two versions between which the change lies, as far as is known."""
         low, high = sorted((self._present, self._quiet))
         return low, high
 
@@ -76,7 +76,7 @@ class Bisection:
         return self._asked
 
     def feed(self, present: bool | None) -> None:
-        """Does the version that ``next`` named show the race? None: it cannot be told.
+        """Does the version that ``next`` named show the race? None: it could not be tried.
 
         An end that is not what was said of it ends the bisection; so does one of which
         nobody can tell, when it is the one with the race that did not show it.
@@ -95,7 +95,7 @@ class Bisection:
 
     @property
     def change(self) -> ChangeBetween | None:
-        """Where it is, once that is known."""
+        """The place of the change; None while it is not known."""
         if not self._end_is_tried or self.wrong_end is not None or self._middle() is not None:
             return None
         low, high = self.between

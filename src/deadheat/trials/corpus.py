@@ -1,4 +1,4 @@
-"""What the search runs next: a fresh program, one that earned another go, or none of the known.
+"""The search's corpus: repeats and mutations of programs that overlapped in a new way.
 
 Rules
 - A program that overlapped in a new way earns energy: some repeats of itself, then mutations.
@@ -59,15 +59,15 @@ class Corpus:
         self._earners: deque[_Entry] = deque(maxlen=_LARGEST)
 
     def earned(self, program: Program) -> None:
-        """It overlapped in a way that had not been seen."""
+        """Take a program that overlapped in a way not seen before."""
         self._earners.append(_Entry(program))
 
     def programs(self) -> tuple[Program, ...]:
-        """Those with energy left, the oldest first."""
+        """The programs with energy left, the oldest first."""
         return tuple(earner.program for earner in self._earners)
 
     def next(self, rng: Random) -> Program | None:
-        """A repeat or a mutation; None: draw a fresh one."""
+        """A repeat or a mutation to run; None: draw a fresh program."""
         if not self._earners or rng.random() < _FRESH:
             return None
         earner = self._earners[0]
@@ -100,7 +100,7 @@ def _other_offsets(program: Program, rng: Random, offsets_us: Sequence[int]) -> 
 
 
 def _turned_round(program: Program, _rng: Random, _offsets_us: Sequence[int]) -> Program:
-    """Who was released last is now released first."""
+    """The race with its lanes released in reverse order."""
     rounds = []
     for lanes in program.rounds:
         latest = max(lane[0].offset_us for lane in lanes)
@@ -155,7 +155,7 @@ def can_show(program: Program, minimum: tuple[str, ...]) -> bool:
 
 @dataclass(slots=True)
 class KnownFinding:
-    """A divergence that is known: what races in its minimum, and how loud it is.
+    """A known divergence: what races in its minimum, and how often programs show it.
 
     ``hits`` of the ``programs`` that could show it did. Not ``settled``, its minimum is not known
     yet, and nothing can be left out for it.
@@ -167,7 +167,7 @@ class KnownFinding:
     settled: bool = True
 
     def share_kept(self) -> float:
-        """Of the programs that can show it, how many are worth running.
+        """The share of the programs that can show it that is worth running.
 
         1 for a divergence that shows in few of them, 0.15 for one that shows in half: the time
         goes where the trial is not spoilt in advance.
@@ -178,6 +178,6 @@ class KnownFinding:
 
 
 def worth_running(program: Program, known: Iterable[KnownFinding], rng: Random) -> bool:
-    """Drawn less, where it is bound to show what is known."""
+    """Should this program be run, or is it likely to show only what is known?"""
     share = min((k.share_kept() for k in known if can_show(program, k.minimum)), default=1.0)
     return share >= 1 or rng.random() < share

@@ -43,7 +43,7 @@ class Relation(StrEnum):
 
 
 class Sequence(StrEnum):
-    """Of a pair: did the call that was released first come first here, too?"""
+    """Whether the call of a pair that was released first also took effect first."""
 
     KEPT = "kept"
     OVERTAKEN = "overtaken"
@@ -52,7 +52,7 @@ class Sequence(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Pairing:
-    """Two kinds of call, the one released first first, and what they have in common.
+    """Two kinds of call, in order of their release, and what they have in common.
 
     A kind as ``Operation.called`` says it.
     """
@@ -137,13 +137,13 @@ def _effect(first: Operation, second: Operation, placed: Mapping[int, int]) -> S
 
 
 def in_order(kinds: Collection[str]) -> tuple[str, ...]:
-    """These kinds as they are listed: those of the session model, then a user's own by name."""
+    """These kinds in the order of lists: those of the session model, then custom ones by name."""
     known = tuple(kind.value for kind in Kind if kind in kinds)
     return (*known, *sorted(set(kinds).difference(known)))
 
 
 def telling(first: str, second: str) -> bool:
-    """Does it say anything that two such calls overlapped? Not of two that only read.
+    """Is it worth knowing that two such calls overlapped? Not if both only read.
 
     Of custom calls a campaign names those that may change something.
     """
@@ -177,7 +177,7 @@ def _possible(first: str, second: str, families: bool) -> tuple[Relation, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Of one pairing: in how many judged trials it overlapped, and how many of them diverged."""
+    """The judged trials in which one pairing overlapped, and how many of them diverged."""
 
     trials: int = 0
     diverged: int = 0
@@ -193,14 +193,14 @@ class Silence:
 
 
 class Coverage:
-    """What a campaign has exercised so far. Grows only."""
+    """What a campaign has exercised so far. It only grows."""
 
     def __init__(self) -> None:
         self.seen: Counter[Overlap] = Counter()
         self.silence: dict[Pairing, Silence] = {}
 
     def add(self, overlaps: Mapping[Overlap, int], *, judged: bool, diverged: bool) -> int:
-        """Count one trial; how many of its overlaps were never seen before."""
+        """Count one trial; returns how many of its overlaps are new."""
         new = sum(overlap not in self.seen for overlap in overlaps)
         self.seen.update(overlaps)
         if judged:
@@ -212,7 +212,7 @@ class Coverage:
     def merge(
         self, seen: Mapping[Overlap, int], silence: Mapping[Pairing, Silence]
     ) -> tuple[Overlap, ...]:
-        """Add what was counted elsewhere; the overlaps that are new here."""
+        """Add counts from elsewhere; returns the overlaps that are new here."""
         new = tuple(overlap for overlap in seen if overlap not in self.seen)
         self.seen.update(seen)
         for pairing, more in silence.items():
@@ -223,7 +223,7 @@ class Coverage:
         return new
 
     def never(self, possible: Iterable[Pairing]) -> tuple[Pairing, ...]:
-        """Those that have not overlapped once."""
+        """The pairings that have not overlapped yet."""
         seen = {overlap.pairing for overlap in self.seen}
         return tuple(pairing for pairing in possible if pairing not in seen)
 
@@ -233,6 +233,6 @@ class Coverage:
 
 
 def plateaued(programs: int, last_new: int) -> bool:
-    """Has it been long since a program (number ``last_new``) overlapped in a new way?"""
+    """Has no program since number ``last_new`` overlapped in a new way for a long time?"""
     since = programs - last_new
     return since >= max(PLATEAU_PROGRAMS, programs * _PLATEAU_PART)

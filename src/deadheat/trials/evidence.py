@@ -56,7 +56,7 @@ _PILOT, _HOPELESS = 20, 3 / 4
 
 
 class TrialResult(StrEnum):
-    """What a trial came to, seen from the divergence that is looked for."""
+    """What a trial shows of the divergence that is looked for."""
 
     SHOWN = "shown"
     QUIET = "quiet"
@@ -160,7 +160,7 @@ def counts_for_rate(result: TrialResult, why: Unraced | None) -> bool:
 
 
 def hopeless(trials: int, undecided: int, unraced: Counter[Unraced]) -> bool:
-    """Is it the server that keeps nearly all trials from racing?"""
+    """Does the server keep nearly all trials from racing?"""
     failing = undecided + sum(
         number for one, number in unraced.items() if one.why is not UnracedReason.OFF_TIME
     )
@@ -201,7 +201,7 @@ class UntilProven:
         self._other_promises = other_promises
 
     def next(self) -> Side | None:
-        """Another trial, of the only target there is; None: no more."""
+        """Is another trial needed?"""
         return Side.NEW if self._wants_more() else None
 
     def _wants_more(self) -> bool:
@@ -218,7 +218,7 @@ class UntilProven:
         )
 
     def feed(self, result: TrialResult, why: Unraced | None = None, took_ns: int = 0) -> None:
-        """What the trial came to, why it did not race, if so, and how long its calls took."""
+        """Take a trial's result, why it did not race (if so), and how long its calls took."""
         self.trials += 1
         self.shown += result is TrialResult.SHOWN
         self.other += result is TrialResult.OTHER
@@ -237,7 +237,7 @@ class UntilProven:
 
     @property
     def slower(self) -> float | None:
-        """How many times as long as recorded the calls take; None: not too long to compare."""
+        """How many times as long the calls take as when recorded; None: comparable."""
         if not self._recorded_ns or not self._took_ns:
             return None
         ratio = median(self._took_ns) / self._recorded_ns

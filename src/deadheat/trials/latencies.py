@@ -38,7 +38,7 @@ class Latencies:
         self._took_us: dict[Kind, deque[int]] = {}
 
     def add(self, history: History) -> None:
-        """One more trial."""
+        """Learn from one trial."""
         if history.controls or any(_timed_out(op) for op in history.operations):
             return
         for op in history.operations:
@@ -47,7 +47,7 @@ class Latencies:
                 took.append((op.return_ns - op.call_ns) // _NS_PER_US)
 
     def offsets_us(self, above_us: int) -> tuple[int, ...]:
-        """Those longer than ``above_us``, in microseconds, to two digits, each once."""
+        """Latencies above ``above_us``, in microseconds, to two digits, without repeats."""
         found = {
             int(float(f"{median(took) * part:.1e}"))
             for took in self._took_us.values()

@@ -1,4 +1,4 @@
-"""One function a shrink pass: smaller programs worth a trial.
+"""The shrink passes, a function each: smaller programs that are worth a trial.
 
 Rules
 - Every program yielded is canonical, valid (``problems`` is empty) and strictly
@@ -117,7 +117,7 @@ def sequential_orders(program: Program, history: History | None = None) -> Itera
 
 
 def drop_rounds(program: Program, history: History | None = None) -> Iterator[Program]:
-    """Without one round (a create that is needed later stays)."""
+    """The program without one round (a create that is needed later stays)."""
     places = places_of(program)
     yield from smaller(
         program,
@@ -153,7 +153,7 @@ def calm_rounds(program: Program, history: History | None = None) -> Iterator[Pr
 
 
 def drop_lanes(program: Program, history: History | None = None) -> Iterator[Program]:
-    """Without one lane of a concurrent round."""
+    """The program without one lane of a concurrent round."""
     places = places_of(program)
     yield from smaller(
         program,
@@ -168,7 +168,7 @@ def drop_lanes(program: Program, history: History | None = None) -> Iterator[Pro
 
 
 def drop_sessions(program: Program, history: History | None = None) -> Iterator[Program]:
-    """Without one session: its create, all that is below it, and every call that names those."""
+    """The program without one session: its create, all below it, every call that names them."""
     sessions = sorted(made for call in program.calls() if (made := makes(call)) is not None)
     yield from smaller(
         program,
@@ -178,7 +178,7 @@ def drop_sessions(program: Program, history: History | None = None) -> Iterator[
 
 
 def drop_children(program: Program, history: History | None = None) -> Iterator[Program]:
-    """Without a half, then a quarter of the children of one parent (its other calls stay)."""
+    """The program without a half, then a quarter of one parent's children."""
     families: dict[Var, list[Var]] = {}
     for call in program.calls():
         if isinstance(call, Create) and call.parent is not None:
@@ -222,7 +222,7 @@ def plain_reads(program: Program, history: History | None = None) -> Iterator[Pr
 
 
 def drop_reads(program: Program, history: History | None = None) -> Iterator[Program]:
-    """Without any call that only reads."""
+    """The program without any call that only reads."""
     yield from smaller(
         program,
         [
@@ -237,7 +237,7 @@ def drop_reads(program: Program, history: History | None = None) -> Iterator[Pro
 
 
 def drop_calls(program: Program, history: History | None = None) -> Iterator[Program]:
-    """Without one call (a create goes by ``drop_sessions``)."""
+    """The program without one call (a create goes by ``drop_sessions``)."""
     places = places_of(program)
     yield from smaller(
         program,
@@ -251,7 +251,7 @@ def drop_calls(program: Program, history: History | None = None) -> Iterator[Pro
 
 
 def calm_calls(program: Program, history: History | None = None) -> Iterator[Program]:
-    """One call out of the race: a lane's first into the round before, its last into the next."""
+    """The race with one call fewer: a lane's first moves to the round before, its last after."""
     whole = shape_of(program)
     shapes: list[Shape] = []
     for r, lanes in enumerate(whole):
@@ -266,7 +266,7 @@ def calm_calls(program: Program, history: History | None = None) -> Iterator[Pro
 
 
 def chain_lanes(program: Program, history: History | None = None) -> Iterator[Program]:
-    """One lane behind another: the same calls, made by one client less."""
+    """Two lanes joined into one: the same calls, made by one client fewer."""
     whole = shape_of(program)
     shapes = [
         (*whole[:r], (*others, (*lanes[k], *lanes[m])), *whole[r + 1 :])
@@ -299,7 +299,7 @@ def merge_sessions(program: Program, history: History | None = None) -> Iterator
 
 
 def begin_later(program: Program, history: History | None = None) -> Iterator[Program]:
-    """A session's life begins at one of its recreates: all about it in the rounds before goes."""
+    """A session that begins at one of its recreates, without the rounds before about it."""
     for chosen, again in program.placed():
         if not isinstance(again, Recreate):
             continue
@@ -348,7 +348,7 @@ def reductions(program: Program, history: History | None = None) -> Iterator[Pro
 
 
 def _witness_places(observed: Observed, calls: dict[Place, Call]) -> frozenset[Place]:
-    """Where the contradiction happened: its calls, less the creates if there are others."""
+    """The places of the witness's calls, without its creates if it has others."""
     operations = operations_by_index(observed.divergence.history)
     indices = {*observed.divergence.witness, observed.divergence.culprit}
     places = {
@@ -361,7 +361,7 @@ def _witness_places(observed: Observed, calls: dict[Place, Call]) -> frozenset[P
 
 
 def _kin(program: Program, core: frozenset[Place]) -> frozenset[Place]:
-    """The creates, before any race, below the sessions of these calls or beside them."""
+    """The creates, before any race, of the parents, children and siblings of these sessions."""
     calls = dict(program.placed())
     named = {var for place in core for var in (var_of(calls[place]), needs(calls[place]))}
     parents = {call.var: call.parent for call in calls.values() if isinstance(call, Create)}

@@ -60,7 +60,7 @@ class Rounding:
         return self._duel.program if self._duel.new is None else self.best
 
     def feed(self, seen: Observed | None) -> Observed | None:
-        """What the trial showed (None: quiet); answers the new best when one is taken.
+        """Take what the trial showed (None: quiet); returns the new best when one is taken.
 
         A trial that is undecided or missed its offsets is not fed: its turn is taken again.
         """

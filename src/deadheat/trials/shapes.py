@@ -129,7 +129,7 @@ def only(program: Program, chosen: frozenset[Place], *, calm: bool) -> Shape:
 
 
 def without_sessions(program: Program, gone: frozenset[Var]) -> Shape:
-    """Without these sessions: their creates, all that is below them, every call that names one."""
+    """Without these sessions: their creates, all below them, every call that names one."""
     for call in program.calls():  # in reading order: what is below comes after
         made = makes(call)
         if made is not None and needs(call) in gone:

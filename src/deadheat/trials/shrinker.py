@@ -193,7 +193,7 @@ class Shrinker:
 
     @property
     def phase(self) -> str:
-        """What the next trial is for; ``done`` when there is none."""
+        """What the next trial is for; ``done`` when no trial is left."""
         if self.next() is None:
             return DONE
         _, arm = named(self._pending)
@@ -201,7 +201,7 @@ class Shrinker:
 
     @property
     def proven_minimal(self) -> bool:
-        """Has every smaller structure that the passes know been rejected?
+        """Have all smaller structures that the passes know been rejected?
 
         Never of a program that shows more rarely than the floor: quiet trials
         of its reductions say nothing then.
@@ -214,7 +214,7 @@ class Shrinker:
         )
 
     def result(self) -> ShrinkResult:
-        """What has been found so far; may be asked at any moment."""
+        """The result so far; may be asked for at any moment."""
         best = self._chain[-1]
         reliable = self._most_reliable()
         return ShrinkResult(
@@ -255,7 +255,7 @@ class Shrinker:
         return program
 
     def feed(self, verdict: Verdict, unraced: Unraced | None = None) -> None:
-        """What came of running the program that ``next`` named, once.
+        """Take the verdict on one run of the program that ``next`` named.
 
         ``unraced``: why it did not race, if so.
         Raises ``RuntimeError`` when ``next`` has named none since the last call.
@@ -358,7 +358,7 @@ class Shrinker:
         self._arms = dict(sorted(self._arms.items(), key=lambda item: item[1].phase != HISTORY))
 
     def _choose(self) -> _Attempt | None:
-        """Whose turn it is: of the few first that are still open, by weight; None: all decided."""
+        """The next arm: one of the first few that are still open, by weight; None: all decided."""
         if self.best.concurrency > 1 and self.trials < len(self._sequential.variants):
             return self._sequential  # before anything else: is it a race at all?
         enough = trials_to_see(self._wanted(RARER), self._confidence)
@@ -434,7 +434,7 @@ class Shrinker:
         return fresh.diverged >= ENOUGH_TO_PLAN and fresh.decided >= CONFIRM_SHARE * enough
 
     def _may_be_unlucky(self) -> bool:
-        """Has it shown, and too rarely to prove anything, in fewer trials than it may have?"""
+        """Has it shown too rarely to prove anything, with trials left to spend?"""
         fresh = self._chain[-1].fresh
         most = PROVE * trials_to_see(self._floor, self._confidence)
         return fresh.diverged > 0 and fresh.trials < most and self._shows_rarely(0)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ShrinkResult:
-    """What has been found so far.
+    """The smallest program so far, and what is known of it.
 
     ``smallest`` and ``most_reliable`` each come with a divergence that was
     observed of just that program, spelt as it was run (the history's places

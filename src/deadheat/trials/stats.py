@@ -1,4 +1,4 @@
-"""Rates, their intervals, and the sequential tests that shrinking decides by.
+"""Rates, their intervals, and the sequential tests that shrinking relies on.
 
 Rules
 - Pure functions of counts; confidence and error rates are arguments.

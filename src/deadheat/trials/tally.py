@@ -60,14 +60,14 @@ class Observed:
 
 
 class Ledger:
-    """Every trial of one shrink, counted for each program; it only grows."""
+    """All trials of one shrink, counted by program; it only grows."""
 
     def __init__(self, signature: Signature) -> None:
         self.signature = signature
         self.tallies: dict[Program, Tally] = {}
 
     def record(self, program: Program, verdict: Verdict) -> None:
-        """One trial of ``program`` ended in ``verdict``."""
+        """Count one trial of ``program`` that ended in ``verdict``."""
         shown = isinstance(verdict, Diverged) and any(
             divergence.signature == self.signature for divergence in verdict.all
         )
@@ -75,5 +75,5 @@ class Ledger:
         self.tallies[canonical(program)] = self.tally(program) + trial
 
     def tally(self, program: Program) -> Tally:
-        """Trials of this program at these offsets."""
+        """The trials of this program at these offsets."""
         return self.tallies.get(canonical(program), Tally())

@@ -61,7 +61,7 @@ class Tuner:
 
     @property
     def trials(self) -> int:
-        """So many have been fed."""
+        """The number of trials fed so far."""
         return self._bandit.trials
 
     def next(self) -> Program | None:
@@ -80,7 +80,7 @@ class Tuner:
 
     @property
     def heard(self) -> bool:
-        """Does it take somebody who listens to the event stream?"""
+        """Is the divergence visible only to a client that listens to the event stream?"""
         return self._signature is None or self._signature.heard
 
     @property
@@ -126,7 +126,7 @@ class Tuner:
 
 
 def _moves(program: Program) -> tuple[tuple[int, int], ...]:
-    """Round and lane of everything that can wait while the rest of its round goes."""
+    """The round and lane of everything that can wait while the rest of its round goes."""
     return tuple(
         (r, k)
         for r, lanes in enumerate(program.rounds)

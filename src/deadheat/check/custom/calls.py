@@ -114,16 +114,16 @@ class CustomModel:
 
     @property
     def steady(self) -> bool:
-        """See ``Standing``."""
+        """See ``SessionView``."""
         return self.sessions.steady and not self.hides
 
     def there(self, state: Marked) -> frozenset[str]:
-        """See ``Standing``."""
+        """See ``SessionView``."""
         hidden = self._hidden(state)
         return frozenset([one for one, _ in state.sessions.live if one not in hidden])
 
     def lost(self, state: Marked) -> frozenset[str]:
-        """See ``Standing``."""
+        """See ``SessionView``."""
         return self.sessions.lost(state.sessions)
 
     def _hidden(self, state: Marked) -> set[str]:
