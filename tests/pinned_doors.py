@@ -221,5 +221,5 @@ def seeds() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder, recorded_seeds() as made:
         anyio.run(EngineRun(Path(folder) / "engine", rate=0.15, programs=1).engine.run)
         anyio.run(WorkerRun(Path(folder) / "worker", 0.0, (LARGE.program,) * 60).run)
-        worker.source(resolve("demo"), 7, 3, ())
+        worker.source(resolve("demo"), 7, 3)
     yield from dict.fromkeys(made)

@@ -18,12 +18,15 @@ from tests.run.test_engine import LARGE, QUIET
 from deadheat.campaign import protocol
 from deadheat.campaign.worker import Worker
 from deadheat.files import artifact as artifacts
+from deadheat.generate.machine import OFFSETS_US
 from deadheat.model.program import Delete, Program, structure
 from deadheat.trials.corpus import race_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from deadheat.drive.executor import Execution
 
 pytestmark = pytest.mark.anyio
 BEGIN = protocol.Begin("simulated", None, False, 7, 0, 0)
@@ -128,6 +131,29 @@ async def test_a_share_goes_on_after_what_was_done(tmp_path: Path) -> None:
     await run.run()
     assert QUIET not in run.live.ran
     assert run.of(protocol.WorkDone)[-1].drawn_here >= 11
+
+
+def takes_40_ms(execution: Execution) -> Execution:
+    history = execution.history
+    slow = tuple(
+        op if op.return_ns is None else replace(op, return_ns=op.call_ns + 40_000_000)
+        for op in history.operations
+    )
+    return replace(execution, history=replace(history, operations=slow))
+
+
+async def test_mutations_are_drawn_at_offsets_that_calls_here_take(tmp_path: Path) -> None:
+    run = Run(tmp_path, 0.0, cycle((QUIET, LARGE)))
+    run.live.lies = takes_40_ms
+    run.share = protocol.Share(1, 40, 0)
+    await run.run(protocol.Share(0, 30, 0))
+    first, second = run.live.ran[:30], run.live.ran[30:]
+    longest = [
+        max(call.offset_us for program in programs for call in program.calls())
+        for programs in (first, second)
+    ]
+    assert longest[0] <= max(OFFSETS_US) < longest[1] <= 42_000
+    assert {QUIET, LARGE} <= set(second)  # fresh ones are as they would have been
 
 
 async def test_the_server_is_recycled(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ Rules
 - Told after every program, and every second or so while a finding is pursued.
 - Silence and steering are about the search alone: trials of a program that is being shrunk are
   chosen for what they show.
+- How long calls take here is learned for mutations alone, from one share to the next: fresh
+  programs are the same after a resume.
 - A known divergence in a program that cannot hold its minimum, or in one that is smaller, is
   reported as if it were new; the coordinator decides what it is.
 """
@@ -19,10 +21,12 @@ from typing import TYPE_CHECKING
 from deadheat.campaign import protocol
 from deadheat.files import artifact as artifacts
 from deadheat.files.artifact import Origin
+from deadheat.generate.machine import OFFSETS_US
 from deadheat.model.verdict import Diverged, Divergence, Signature, Undecided, Verdict
 from deadheat.run.findings import fresh_artifact
 from deadheat.trials.corpus import Corpus, KnownFinding, can_show, race_shape, worth_running
 from deadheat.trials.coverage import Coverage, overlaps_of, parse
+from deadheat.trials.latencies import Latencies
 
 if TYPE_CHECKING:
     import random
@@ -64,7 +68,7 @@ class TrialCounter:
         live: LiveTarget,
         say: Callable[[protocol.Message], None],
         seed: int,
-        offsets_us: Sequence[int],
+        learned: Sequence[int],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._live = live
@@ -73,7 +77,9 @@ class TrialCounter:
         self._clock = clock
         self._environment = artifacts.environment()
         self._coverage = Coverage()
-        self._corpus = Corpus(offsets_us)
+        self._offsets_us = (*OFFSETS_US, *learned)
+        self._latencies = Latencies()
+        self._corpus = Corpus(self._offsets_us)
         self._findings: dict[str, _KnownHere] = {}
         self._share = self.position = self._drawn_here = 0
         self._seen: Counter[str] = Counter()
@@ -129,6 +135,8 @@ class TrialCounter:
     def begin_share(self, share: protocol.Share) -> None:
         """Count programs for this share from now on."""
         self._share, self.position, self._drawn_here = share.number, 0, share.skip
+        longer = self._latencies.offsets_us(max(OFFSETS_US))
+        self._corpus.offsets_us = (*self._offsets_us, *longer)
 
     def drew(self) -> None:
         """Count one more program drawn from the share's stream."""
@@ -150,6 +158,7 @@ class TrialCounter:
             if self._clock() - self._told_s >= _TELL_EVERY_S:
                 self._tell_pursuit()
             return
+        self._latencies.add(execution.history)
         judged, diverged = not isinstance(verdict, Undecided), isinstance(verdict, Diverged)
         if self._coverage.add(overlaps, judged=judged, diverged=diverged):
             self._corpus.earned(program)

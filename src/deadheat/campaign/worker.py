@@ -30,7 +30,6 @@ from deadheat.campaign.trial_counts import TrialCounter
 from deadheat.drive.event_loop import run_until
 from deadheat.errors import DeadheatError, ExitCode
 from deadheat.files import artifact as artifacts
-from deadheat.generate.machine import OFFSETS_US
 from deadheat.generate.source import ProgramSource
 from deadheat.run import events
 from deadheat.run.engine import Engine
@@ -51,9 +50,8 @@ _DOING_EVERY_S = 0.25
 _LOOK_AGAIN_S = 0.05
 
 
-def source(target: Target, seed: int, share: int, learned: tuple[int, ...]) -> Iterable[Program]:
+def source(target: Target, seed: int, share: int) -> Iterable[Program]:
     """The programs of one share: determined by the seed and the share's number alone."""
-    del learned  # fresh programs are the same after a resume; mutations are where it counts
     own = random.Random(f"{seed} share {share}").getrandbits(64)
     return ProgramSource(own, kinds=target.kinds, families=target.families, custom=target.custom)
 
@@ -69,7 +67,7 @@ class Worker:
         say: Callable[[protocol.Message], None],
         folder: Path,
         clock: Callable[[], float] = time.monotonic,
-        programs_of: Callable[[Target, int, int, tuple[int, ...]], Iterable[Program]] = source,
+        programs_of: Callable[[Target, int, int], Iterable[Program]] = source,
     ) -> None:
         self._begin = begin
         self._live = live
@@ -83,7 +81,7 @@ class Worker:
         self._stopped = False
         self._pursuits: list[protocol.Pursue] = []
         self._shares: list[protocol.Share] = []
-        self._counting = TrialCounter(live, say, begin.seed, (*OFFSETS_US, *begin.learned))
+        self._counting = TrialCounter(live, say, begin.seed, begin.learned)
         self._engine = self._new_engine(None)
 
     def _new_engine(self, seconds: float | None) -> Engine:
@@ -163,11 +161,7 @@ class Worker:
                 await self._pursue(self._pursuits.pop(0))
 
     def _fresh(self, share: protocol.Share) -> Iterator[Program]:
-        programs = iter(
-            self._programs_of(
-                self._live.target, self._begin.seed, share.number, self._begin.learned
-            )
-        )
+        programs = iter(self._programs_of(self._live.target, self._begin.seed, share.number))
         for _ in range(share.skip):
             next(programs, None)
         return programs

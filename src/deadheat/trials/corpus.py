@@ -52,10 +52,10 @@ class _Entry:
 
 
 class Corpus:
-    """Programs that have energy left. ``offsets_us``: what a mutation draws offsets from."""
+    """Programs that have energy left. ``offsets_us``: what a mutation draws from; may be set."""
 
     def __init__(self, offsets_us: Sequence[int]) -> None:
-        self._offsets_us = tuple(offsets_us)
+        self.offsets_us = tuple(offsets_us)
         self._earners: deque[_Entry] = deque(maxlen=_LARGEST)
 
     def earned(self, program: Program) -> None:
@@ -78,7 +78,7 @@ class Corpus:
         earner.mutations -= 1
         if earner.mutations <= 0:
             self._earners.remove(earner)
-        return mutated(earner.program, rng, self._offsets_us)
+        return mutated(earner.program, rng, self.offsets_us)
 
 
 def mutated(program: Program, rng: Random, offsets_us: Sequence[int]) -> Program:
