@@ -227,6 +227,7 @@ def test_the_first_formats_are_still_read() -> None:
         (changed(culprit="0"), "damaged"),
         (changed(culprit=99), "witness"),
         (changed(witness=[99]), "witness"),
+        (changed(witness=[]), "witness"),
         (changed(program={"rounds": "x"}), "damaged"),
         (changed(program={"rounds": []}), "without a call"),
         (changed(program={"rounds": [[[{"call": "fly"}]]]}), "damaged"),

@@ -19,7 +19,7 @@ from deadheat.files import artifact as artifacts
 from deadheat.files.artifact import FORMAT_VERSION, divergence_of, from_json, to_json
 from deadheat.files.migrations import migrated
 from deadheat.model.grounds import Told
-from deadheat.model.verdict import Diverged
+from deadheat.model.verdict import Anomaly, Diverged
 from deadheat.report.explanation import explanation_text
 from deadheat.report.finding import finding_text
 from deadheat.report.html import example_page
@@ -60,7 +60,12 @@ def test_it_still_proves_what_it_recorded_and_can_be_told(path: Path) -> None:
     recorded = divergence_of(read).signature
     assert recorded in {one.signature for one in verdict.all}
     assert finding_text(read, path).startswith(read.anomaly)
-    assert "what no order can place" in explanation_text(read)
+    of_no_order = read.anomaly in {Anomaly.DUPLICATE_EVENT, Anomaly.HANG}
+    told = explanation_text(read)
+    assert ("what no order can place" in told) != of_no_order
+    assert ("what went wrong: " in told) == of_no_order
+    assert not (of_no_order and "no place is left" in told)
+    assert "answer that it is not there, and it answered 201 created" not in told
 
 
 def test_what_explained_nothing_is_explained_by_its_own_history() -> None:

@@ -162,6 +162,12 @@ def test_what_lies_below(url: str, via: Via) -> None:
     assert "secret" not in target.name
 
 
+@pytest.mark.parametrize("url", ["http://[::1]evil.com/", "http://x[::1]:80/", "http://[::1]80"])
+def test_a_host_that_cannot_be_told_from_its_port_is_no_address(url: str) -> None:
+    with pytest.raises(UnknownTarget, match="no address of a server"):
+        resolve(url, profile="opencode")
+
+
 def test_http2_is_a_way_to_speak_to_an_https_address() -> None:
     assert resolve("https://127.0.0.1:1", profile="opencode", http2=True).via is Via.HTTP2
     for word, profile in (("http://127.0.0.1:1", "opencode"), ("demo", None)):

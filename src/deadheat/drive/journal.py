@@ -108,13 +108,18 @@ def left_behind(store: Path) -> tuple[tuple[LeftBehind, ...], int]:
     found: list[LeftBehind] = []
     running = 0
     for path in sorted((store / FOLDER).glob("*.jsonl")):
-        with path.open("rb") as file:
-            try:
+        try:
+            with path.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                running += 1
-                continue
-            found.append(_read(path, file.read().decode(errors="replace")))
+                text = file.read().decode(errors="replace")
+        except BlockingIOError:
+            running += 1
+            continue
+        except FileNotFoundError:  # its run has ended meanwhile
+            continue
+        except OSError as exc:
+            raise BadFile(f"{path} cannot be read ({exc.strerror}). Look at the file.") from None
+        found.append(_read(path, text))
     return tuple(found), running
 
 
@@ -133,6 +138,12 @@ def _held(path: Path) -> bool:
     return False
 
 
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise TypeError
+
+
 def _read(path: Path, text: str) -> LeftBehind:
     there: dict[str, None] = {}
     head: dict[str, str | None] = {}
@@ -142,7 +153,7 @@ def _read(path: Path, text: str) -> LeftBehind:
         try:
             said = json.loads(line)
             if n == 0:
-                head = {key: said[key] for key in ("run", "target", "profile")}
+                head = {key: _text(said[key]) for key in ("run", "target", "profile")}
             elif "made" in said:
                 there[str(said["made"])] = None
             else:

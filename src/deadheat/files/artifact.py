@@ -401,6 +401,8 @@ def _wrong_with(artifact: Artifact) -> str | None:
     known = {op.index for op in artifact.history.operations}
     if not known.issuperset((*artifact.witness, artifact.culprit)):
         return "its witness names calls that its history does not have"
+    if artifact.culprit not in artifact.witness:
+        return "the call that it blames is not in its witness"
     return _wrong_with_the_proof(artifact, known)
 
 

@@ -5,12 +5,13 @@ Rule: everything said is of the recorded trial; what other trials showed is said
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deadheat.check.explain.placements import alternatives
 from deadheat.files.artifact import divergence_of
 from deadheat.model.program import makes
-from deadheat.model.verdict import operations_by_index
+from deadheat.model.verdict import EVENTS, Anomaly, operations_by_index
 from deadheat.report.calls import answer_text, call_text, call_with_result
 from deadheat.report.diagram import diagram_of, text
 from deadheat.report.reasons import MEANING, Reasons
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
     from deadheat.model.history import Operation, Place
     from deadheat.trials.tally import Tally
 
+# Found without looking for an order: by what was announced, and by calls that got no answer.
+_OF_NO_ORDER = EVENTS | {
+    Anomaly.SERVER_ERROR,
+    Anomaly.HANG,
+    Anomaly.UNRESPONSIVE,
+    Anomaly.CRASH,
+}
 # Columns of the picture of times: fits 80 beside the calls' names.
 _WIDTH = 44
 
@@ -44,8 +52,13 @@ def explanation_text(artifact: Artifact) -> str:
         "when (ms from the first call of the trial)",
         *_times(artifact, names),
         "",
-        f"what no order can place: {shown}, which answered {answer_text(culprit, names)}",
     ]
+    if artifact.anomaly in _OF_NO_ORDER:
+        lines.append(f"what went wrong: {reasons.reason}")
+        told = replace(told, longest=(), rejected=())
+    else:
+        answered = answer_text(culprit, names)
+        lines.append(f"what no order can place: {shown}, which answered {answered}")
     if told.longest:
         order = " → ".join(call_with_result(ops[index], names, made) for index in told.longest)
         lines += [

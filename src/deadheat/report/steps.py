@@ -46,7 +46,17 @@ from deadheat.model.grounds import (
     WithoutIt,
     WouldAnswer,
 )
-from deadheat.model.history import Absent, Change, Deleted, Found, Kind, Listed, Offspring, Ok
+from deadheat.model.history import (
+    MAKING,
+    Absent,
+    Change,
+    Deleted,
+    Found,
+    Kind,
+    Listed,
+    Offspring,
+    Ok,
+)
 from deadheat.model.verdict import operations_by_index
 from deadheat.report.calls import Sentences, answer_text, capital
 
@@ -267,6 +277,8 @@ class Words:
                 return "show another title"
             others = " of these" if len(about) < len(self._names) else ""
             return f"show [{self._listed(sessions)}]{others}, and it showed {got}"
+        if it.kind in MAKING:
+            return f"not answer {got}"
         if not sessions:
             return f"answer that it is not there, and it answered {got}"
         if isinstance(result, Absent) or (it.kind is Kind.GET and not isinstance(result, Found)):

@@ -41,6 +41,8 @@ def address_of(url: str) -> Address:
     if parts.scheme != "http+unix":
         if not parts.hostname:
             raise ValueError("no host")
+        if not _is_host(parts.netloc, parts.hostname):
+            raise ValueError("no host that can be told from its port")
         return Address(parts.geturl().rstrip("/"))
     user, at, place = parts.netloc.rpartition("@")  # not ``hostname``, which is in lower case
     path = unquote(place)
@@ -66,6 +68,16 @@ def on_this_server(base_url: str, asked: str, following: str) -> str | None:
     if not said.isascii() or not said.isprintable() or " " in said or len(said) > _LONGEST:
         return None
     return f"{path}?{there.query}" if there.query else path
+
+
+def _is_host(netloc: str, host: str) -> bool:
+    """Is the place just this host, in brackets or not, and perhaps a port?"""
+    place = netloc.rpartition("@")[2].lower()
+    written = f"[{host}]" if ":" in host else host
+    after = place.removeprefix(written)
+    return (
+        place.startswith(written) and after[:1] in ("", ":") and not after[1:].strip("0123456789")
+    )
 
 
 def _port(scheme: str, port: int | None) -> int:
