@@ -78,7 +78,7 @@ class TrialSender(Protocol):
     async def exchange(
         self, client: LaneClient, invocation: Invocation, held: tuple[Gate, int] | None = None
     ) -> Reply:
-        """One call."""
+        """Send one call."""
         ...
 
 
@@ -140,7 +140,7 @@ class TrialRun:
             await self._place((r, n, i), call, None)
 
     async def _read_first(self, place: Place, call: Call) -> None:
-        """Among others: is what a create has answered ours? Once, before its first change."""
+        """Among others: read, once and before its first change, what a create answered."""
         invocation = self._bound(call, place)
         about = None if invocation is None else self._ownership.about(invocation)
         if invocation is None or about is None or not self._ownership.unread(about):
@@ -238,7 +238,7 @@ class TrialRun:
             await self._record(client, lane, Invocation(Kind.GET, session), None, None)
 
     async def settle(self, settle_s: float, *, patient: bool) -> int | None:
-        """Wait for the settle time, if need be, and read again. The first of the last reads."""
+        """Wait for the settle time, if needed, and read again; returns the first of these reads."""
         began_s, since = time.monotonic(), 0
         for part in _PARTS[-1:] if patient else _PARTS:
             if not patient and self.looks_settled(since):
@@ -277,7 +277,7 @@ class TrialRun:
         return True
 
     def _last_titles(self) -> dict[str, set[str | None]]:
-        """What a renamed session may be called in the end: no answered rename came after it."""
+        """The titles that a renamed session may have in the end."""
         by_session: dict[str, list[Operation]] = {}
         for op in self.operations:
             refused = isinstance(op.outcome, Fail) or (
@@ -302,7 +302,7 @@ class TrialRun:
         return asked > len(self.ids)
 
     def ours(self) -> set[str]:
-        """Every id that this trial was given, or that a list showed under its tag."""
+        """The ids that this trial was given, or that a list showed under its tag."""
         return {*self.ids.values(), *self.tagged}
 
     def may_be_there(self) -> tuple[str, ...]:
@@ -321,7 +321,7 @@ class TrialRun:
         return tuple(s for s in ours if s not in gone or s in shown)
 
     def roots(self, sessions: Iterable[str]) -> tuple[str, ...]:
-        """Those of ``sessions`` that are below none of the others."""
+        """The sessions that have no ancestor among ``sessions``."""
         parents, among = parents_of(self.operations), frozenset(sessions)
         return tuple(s for s in sessions if among.isdisjoint(ancestors(s, parents)))
 

@@ -1,4 +1,4 @@
-"""Do a profile and a server agree? Each call once, one after the other, before anything races.
+"""Checks a profile against a server: each call once, one after the other, before anything races.
 
 Rules
 - Nothing is changed but what this dry run has made, and that is deleted at the end.
@@ -75,7 +75,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CheckedCall:
-    """One call of the dry run: what was sent, what came, and what to change if that is wrong.
+    """One call of the dry run: what was sent, what came, and what to correct.
 
     ``status``: None when no answer came. ``wrong`` empty: as declared. ``hint``: it is as declared,
     but something else would say it better.
@@ -91,7 +91,7 @@ class CheckedCall:
 
 @asynccontextmanager
 async def server_of(target: Target) -> AsyncIterator[str]:
-    """The base URL of a target: its server is started and stopped, if it is ours to do so.
+    """The base URL of a target; its server is started and stopped if it is a managed one.
 
     Raises ``TargetError``.
     """
@@ -110,7 +110,7 @@ async def server_of(target: Target) -> AsyncIterator[str]:
 
 
 async def dry_run(target: Target, base_url: str, run: str) -> tuple[CheckedCall, ...]:
-    """Each call that the target says it has, once. ``run``: as in ``open_target``."""
+    """Try each call of the target once. ``run``: as in ``open_target``."""
     client = LaneClient(base_url, target.timeout_s, headers=target.headers)
     notes = None if target.journal is None else target.journal.begin(run)
     ownership = Ownership(
@@ -189,7 +189,7 @@ class _Walk:
             await self._see_how_late()
 
     async def _see_how_late(self) -> None:
-        """Say it where it was seen, after a few more changes, as one may have been quick."""
+        """Measure how late a change shows, in a few more changes, and report it."""
 
         async def sent(invocation: Invocation) -> object:
             if not await allowed(self._outcome, self._ownership, invocation):
@@ -204,7 +204,7 @@ class _Walk:
             self.steps[at] = replace(self.steps[at], wrong=wrong)
 
     async def _ids_stay(self) -> bool:
-        """May a second delete be sent, or could it be about somebody else's session by now?"""
+        """May a second delete be sent, or could another client's session have the id by now?"""
         target, ownership = self._target, self._ownership
         if target.exclusive or target.chosen_ids or target.unique_ids:
             return True
@@ -220,7 +220,7 @@ class _Walk:
         return False
 
     async def _recreate(self, session: str) -> None:
-        """What does a second create under its name answer?"""
+        """Try a second create under the same name."""
         again = self._ownership.create(0, "check 1", kind=Kind.RECREATE)
         outcome, status, keys = await self._send(again)
         strict = self._target.promises.create is CreatePromise.EXACTLY_ONCE
@@ -243,7 +243,7 @@ class _Walk:
         self._note("create it again", again, status, in_words(outcome), wrong, hint)
 
     async def _custom(self, model: CustomCalls) -> None:
-        """Each custom call, on a session for them alone."""
+        """Try each custom call, on a session for them alone."""
         session = await self._make("create one more", self._ownership.create(0, "check own"))
         mark: Hashable = None
         for custom in self._target.custom if session is not None else ():
@@ -294,7 +294,7 @@ class _Walk:
             self._correct('shows its child no more. Write promises.children = "cascade"')
 
     async def _again(self, session: str) -> None:
-        """What does a second delete answer? It says what the first one may promise."""
+        """Try a second delete. It shows what the first one may promise."""
         again = Invocation(Kind.DELETE, session)
         outcome, status, keys = await self._send(again)
         said = in_words(outcome)
@@ -342,7 +342,7 @@ class _Walk:
         wanted: type[object],
         shows: Callable[[object], bool] | None = None,
     ) -> object:
-        """The result, whatever it is; None when there is none.
+        """The result of a call; None when there is none.
 
         ``shows``: does it show what was changed before? It is asked again until it does.
         """
@@ -411,7 +411,7 @@ class _Walk:
         self.steps.append(CheckedCall(doing, f"{request.method} {path}", status, said, wrong, hint))
 
     def _correct(self, wrong: str) -> None:
-        """The last answer was of the declared form, and yet not what it had to be."""
+        """Mark the last answer as wrong, with what to correct."""
         self.steps[-1] = replace(self.steps[-1], wrong=wrong)
 
 
@@ -420,5 +420,5 @@ def _result(outcome: Outcome) -> object:
 
 
 def _may_be_late(outcome: Outcome) -> bool:
-    """Does it say what is there, as far as anybody can see?"""
+    """May the answer be right but late, as far as can be told?"""
     return isinstance(_result(outcome), Found | Absent | Listed | Offspring)

@@ -39,7 +39,7 @@ def advice(
     has_keys: tuple[str, ...],
     wanted: type[object],
 ) -> str:
-    """What to correct in the profile, where the answer to this call is not ``wanted``."""
+    """What to correct in the profile when the answer to this call is not ``wanted``."""
     below = invocation.parent is not None
     table = f"calls.{'create-child' if below else invocation.kind}"
     refused = wanted is Absent
@@ -90,7 +90,7 @@ def in_words(outcome: Outcome) -> str:
 
 
 def keys_of(body: bytes) -> tuple[str, ...]:
-    """The names at the top of an answer, or of the first item of a list."""
+    """The keys of an answer, or of the first item of a list."""
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""What a run that was killed left on a server: found by its notes and its token, and deleted.
+"""Finds and deletes what a killed run left on a server, by its notes and its token.
 
 Rules
 - Deleted is only what the notes say that the run made, and what the list shows under that run's
@@ -47,7 +47,7 @@ class CleanupStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """One session; ``said``: what the server answered last, where it is still there."""
+    """The outcome for one session; ``said``: the server's last answer, where it is still there."""
 
     session: str
     status: CleanupStatus
@@ -63,7 +63,7 @@ async def clean(
     believed: bool = False,
     only: Collection[str] | None = None,
 ) -> tuple[Cleaned, ...]:
-    """Delete what ``left`` says, at ``target``; ``dry``: only look. ``tell`` hears of each.
+    """Delete at ``target`` what ``left`` names; ``dry``: only look. ``tell`` gets each outcome.
 
     ``believed``: what nothing but ``left`` says is ours, too. ``only``: these of its sessions.
 

@@ -1,4 +1,4 @@
-"""The one way in which calls are sent to an API, and their answers understood.
+"""Sends calls to an API and understands their answers: the one way in which that is done.
 
 Rules
 - Nothing is sent that ``Ownership`` does not permit, and it hears what came of everything.
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class Reply(NamedTuple):
-    """What came of a call. ``return_ns`` None: it may still be done. ``status`` None: no answer.
+    """The reply to a call. ``return_ns`` None: it may yet take effect. ``status`` None: no answer.
 
     ``answer``: the last one, as it was; or why there is none.
     """
@@ -71,7 +71,7 @@ class ApiClient:
             await anyio.sleep(self._rate.wait_s(requests, time.monotonic()))
 
     async def ask(self, lane: LaneClient, invocation: Invocation) -> Outcome:
-        """The outcome of a call, which races with nothing."""
+        """The outcome of a call outside a race."""
         return (await self.call(lane, invocation)).outcome
 
     async def ask_patiently(
@@ -97,7 +97,7 @@ class ApiClient:
         *,
         races: bool = False,
     ) -> Reply:
-        """One call. ``races``: in a round; else a list of several pages is read until it agrees.
+        """Send one call. ``races``: in a round; else a list is read until its pages agree.
 
         Raises ``ForeignSession`` before anything is sent.
         """

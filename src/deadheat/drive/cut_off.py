@@ -1,4 +1,4 @@
-"""A call that is cut off: a create that only its answer can tell of is waited for a while.
+"""Lets a create that is being cut off end, where only its answer tells what it made.
 
 Where a list shows titles, and where clients choose ids, what such a create made is looked for
 (``end_of_run``). Elsewhere nobody could find it again.
@@ -20,7 +20,7 @@ FINISH_S = 2.0
 
 
 async def finished(work: Callable[[], Awaitable[T]]) -> T:
-    """What ``work`` gives. Who is cancelled meanwhile waits for it, ``FINISH_S`` at most."""
+    """The result of ``work``. If cancelled meanwhile, wait for it, ``FINISH_S`` at most."""
     came: list[T] = []
     failed: list[Exception] = []
     waiting = anyio.CancelScope(shield=True)

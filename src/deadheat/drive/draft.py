@@ -1,4 +1,4 @@
-"""A draft of a profile: what it sends, and what an answer says of sessions, as far as it can tell.
+"""The draft of a profile: which requests it sends, and how it reads sessions from answers.
 
 Rule: what an answer holds is found by looking for what is known to be in it: the id, the title.
 """
@@ -75,7 +75,7 @@ class Draft:
 
 
 class DraftWire:
-    """How a draft is spoken. ``of_run``: is this a title of this run?"""
+    """Speaks a draft. ``of_run``: is this a title of this run?"""
 
     name = "a draft"
 
@@ -108,7 +108,7 @@ class DraftWire:
     def decode(
         self, invocation: Invocation, status: int, body: bytes, location: str | None = None
     ) -> Outcome:
-        """What an answer says of sessions."""
+        """The sessions that an answer shows."""
         answer = json_of(body)
         if status >= 500:
             return Info(Unknown.SERVER_ERROR)
@@ -130,7 +130,7 @@ class DraftWire:
                 return Ok(Listed(tuple(self._entries(answer))))
 
     def id_in(self, answer: Any, location: str | None) -> tuple[str | None, str, bool]:
-        """The id that a create's answer gives, where that is in it, and is it in its location?"""
+        """The id in a create's answer, where it stands, and whether the location has it."""
         at = self._draft.id_at
         if (session := at_place(answer, at)) is not None:
             return str(session), at, False
@@ -150,7 +150,7 @@ class DraftWire:
                 yield from self._seen(item)
 
     def _seen(self, item: Any) -> Iterator[Seen]:
-        """The item's title is that of its own id: others in it may be somebody's."""
+        """The item with the title beside its own id: other titles in it may be others'."""
         texts = (str(value) for _, value in scalars(item))
         title = next(filter(self._of_run, texts), at_place(item, self._draft.list_title_at))
         at = self._draft.item_id_at
@@ -162,7 +162,7 @@ class DraftWire:
 
 
 def json_of(body: bytes) -> Any:
-    """What an answer says; None where it is no JSON."""
+    """The answer as JSON; None where it is not JSON."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
@@ -220,7 +220,7 @@ def places_of(answer: Any, session: str) -> Iterator[tuple[str, str, Any]]:
 
 
 def ids_in(answer: Any) -> set[str]:
-    """All that could be an id of something that is there already."""
+    """Everything in the answer that could be the id of an existing session."""
     found: set[str] = set()
     for _, array in _arrays(answer):
         for item in array:

@@ -1,4 +1,4 @@
-"""The end of a stay: what a run, a check or a draft made is looked for, and deleted.
+"""Looks for what a run, a check or a draft made, and deletes it.
 
 Rules
 - A call that was cut off may be done later, as its bytes are with the server. A create is looked
@@ -30,7 +30,7 @@ _PAUSES_S = (0.0, 0.1, 0.2, 0.4, 0.8)
 
 
 async def leave_nothing(ask: Ask, ownership: Ownership, *, unsaid: bool = False) -> None:
-    """Delete what may be there of ours. ``unsaid``: an answer that the profile does not declare
+    """Delete what may be left of ours. ``unsaid``: an answer that the profile does not declare
     says of a session that it is not there.
     """
     for number, pause_s in enumerate(_PAUSES_S):
@@ -44,7 +44,7 @@ async def leave_nothing(ask: Ask, ownership: Ownership, *, unsaid: bool = False)
 
 
 async def _look(ask: Ask, ownership: Ownership) -> None:
-    """What titles and names show to be ours."""
+    """The sessions that titles and names show to be ours."""
     outcome = await ask(Invocation(Kind.LIST))
     listed = outcome.result if isinstance(outcome, Ok) else None
     for entry in listed.entries if isinstance(listed, Listed) else ():

@@ -1,4 +1,4 @@
-"""One event loop for one piece of work: to its end, to a time limit, or to a signal.
+"""Runs one event loop for one piece of work: to its end, a time limit, or a signal.
 
 Rules
 - SIGINT and SIGTERM cancel the work. They stay caught until it has cleaned up, so that an
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def run_until(
     work: Callable[[], Awaitable[None]], limit_s: float | None
 ) -> tuple[bool, DeadheatError | None]:
-    """Run ``work``; was it interrupted by a signal, and the error that it ended in.
+    """Run ``work``; returns whether a signal interrupted it, and the error that ended it.
 
     ``limit_s``: seconds after which it is cancelled, which is no interruption.
     """
@@ -60,7 +60,7 @@ def run_until(
 
 
 def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What the groups are about, where it is one exception."""
+    """The single exception in the groups, if there is just one."""
     inner: BaseException = group
     while isinstance(inner, BaseExceptionGroup) and len(inner.exceptions) == 1:
         inner = inner.exceptions[0]
@@ -79,7 +79,7 @@ def _first_known(group: BaseExceptionGroup[BaseException]) -> DeadheatError | No
 
 
 def process_age_s() -> float:
-    """For how long this process has run, its imports included; 0 where nobody can tell.
+    """The age of this process, its imports included; 0 where it cannot be known.
 
     ``/proc/self/stat``, field 22: the start in ticks since boot (proc(5)).
     """

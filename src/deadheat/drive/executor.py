@@ -68,7 +68,7 @@ _LEAVING_S = 5.0
 
 
 def _shared_connections(base_url: str, target: Target) -> tuple[SharedConnection, ...]:
-    """Two HTTP/2 connections, if the target is to be spoken to in HTTP/2. Raises ``NoHttp2``."""
+    """Two HTTP/2 connections, if the target asks for HTTP/2. Raises ``NoHttp2``."""
     if not target.http2:
         return ()
     try:
@@ -152,7 +152,7 @@ class Executor:
 
     @property
     def requests(self) -> int:
-        """So many have been sent."""
+        """The number of requests sent."""
         return self._api.requests
 
     async def __aenter__(self) -> Self:
@@ -181,7 +181,7 @@ class Executor:
             await connection.aclose()
 
     async def leave_nothing(self) -> None:
-        """Delete what of this run may be there: a create that was cut off ends when it likes."""
+        """Delete what this run may have left: a create that was cut off may still be done."""
 
         unsaid = self._target.promises.status_on_absent is AbsentPromise.ANY
         with anyio.move_on_after(_LEAVING_S):
@@ -193,7 +193,7 @@ class Executor:
         return stream is not None and await stream.begin() and await stream.flush() is not None
 
     async def deafen(self) -> None:
-        """Listen no longer."""
+        """Stop listening to the event stream."""
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.stop()
@@ -201,7 +201,7 @@ class Executor:
                 await stream.remove()
 
     async def answers(self, within_s: float) -> bool:
-        """Is the control request answered now, or within that time?"""
+        """Is the control request answered within that time?"""
         if self._watch is None:
             return True
         try:
@@ -213,7 +213,7 @@ class Executor:
         return False
 
     async def _ask(self, invocation: Invocation) -> Outcome:
-        """Of a marker; one that may be gone, and its id somebody else's by now, is left alone."""
+        """Send a call about a marker, unless it may be gone and its id be another session's."""
         if not await self._allowed(invocation):
             return Fail("it may be gone")
         outcome = await self.ask(invocation)
@@ -242,7 +242,7 @@ class Executor:
         return self._lanes[index]
 
     async def look_around(self) -> Outcome:
-        """Note every session that is there already; none of them is ours. The list's outcome."""
+        """Note every session that exists: none is ours. Returns the list's outcome."""
         outcome = await self.ask(Invocation(Kind.LIST))
         if isinstance(outcome, Ok) and isinstance(outcome.result, Listed):
             self._outside |= outcome.result.sessions
@@ -256,7 +256,7 @@ class Executor:
     async def run(
         self, program: Program, *, patient: bool = False, listen: bool = True
     ) -> Execution:
-        """Run ``program`` once, come to rest, read, clean up.
+        """Run ``program`` once, wait for rest, read, clean up.
 
         What does not look settled is read again after the target's settle time;
         ``patient``: so is what looks settled, as something late may undo it.
@@ -317,7 +317,7 @@ class Executor:
         )
 
     async def _forgotten(self) -> None:
-        """Where ids come back and reads are late: wait until none shows what had an id before."""
+        """Where ids come back and reads are late: wait until old sessions no longer show."""
         if self._settle_s and self._ownership.again:
             rested_s = time.monotonic() if self._rested_s is None else self._rested_s
             await anyio.sleep(max(0.0, rested_s + self._settle_s - time.monotonic()))
@@ -325,7 +325,7 @@ class Executor:
     def exchange(
         self, client: LaneClient, invocation: Invocation, held: tuple[Gate, int] | None = None
     ) -> Coroutine[None, None, Reply]:
-        """One call through a lane, in a round, or through the observer, which races with nothing.
+        """Send one call through a lane of a round, or through the observer.
 
         Raises ``ForeignSession`` before anything is sent.
         """
@@ -337,11 +337,11 @@ class Executor:
         await self._api.afford(requests)
 
     async def ask(self, invocation: Invocation) -> Outcome:
-        """The outcome of a call of the observer's."""
+        """The outcome of a call through the observer."""
         return await self._api.ask(self.observer, invocation)
 
     async def ask_patiently(self, retries: Retries, invocation: Invocation) -> Outcome:
-        """The same where a hiccup may pass."""
+        """The same, repeated after a hiccup."""
         return (await self._api.ask_patiently(retries, self.observer, invocation)).outcome
 
     async def _clean(self, run: TrialRun) -> None:
@@ -369,7 +369,7 @@ class Executor:
             self.left_behind += tuple(s for s in remaining if s not in self.left_behind)
 
     async def _deleted(self, sessions: tuple[str, ...], first: tuple[str, ...]) -> tuple[str, ...]:
-        """Delete ``first``, whose cascades may take the rest; those that are still there."""
+        """Delete ``first``, whose cascades may take the rest; returns those still there."""
         for session in first:
             await self._delete(session)
         return await self._still_there(sessions)
@@ -380,7 +380,7 @@ class Executor:
             await self.ask(delete)
 
     async def _overdue(self) -> tuple[str, ...]:
-        """Of the sessions that should have gone by now, those that have not."""
+        """The sessions that should have gone by now and have not."""
         now_s = time.monotonic()
         due = [s for by_s, sessions in self._going if by_s <= now_s for s in sessions]
         self._going = [(by_s, sessions) for by_s, sessions in self._going if by_s > now_s]
@@ -408,5 +408,5 @@ class Executor:
         return isinstance(outcome, Ok) and isinstance(outcome.result, Absent)
 
     def _waited(self) -> bool:
-        """Has a call of this trial waited for too long? What follows would mostly wait, too."""
+        """Has a call of this trial waited too long? The next calls would mostly wait, too."""
         return self._watch is not None and bool(self._watch.controls)

@@ -1,4 +1,4 @@
-"""What a few calls, one after the other, show of a server: are titles kept, do ids come back?
+"""Learns from a few calls in a row what a server does: are titles kept, do ids come back?
 
 Rules
 - Nothing races yet, so each answer has one right form; what is wrong is said with the line to
@@ -81,7 +81,7 @@ class IdReuse(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class IdLooks:
-    """The ids that creates answered, in order, and in how many looks nobody else interfered."""
+    """The ids that creates answered, in order, and how many looks no other client disturbed."""
 
     ids: tuple[str, ...]
     quiet: int
@@ -89,7 +89,7 @@ class IdLooks:
 
 
 def judge_ids(looked: IdLooks) -> IdReuse | None:
-    """What the looks so far say; None: look once more."""
+    """What the looks so far prove; None: look once more."""
     if looked.came_back or len(set(looked.ids)) < len(looked.ids):
         return IdReuse.AGAIN
     if are_random(looked.ids):
@@ -116,7 +116,7 @@ def _follows(one: str, other: str) -> bool:
 
 
 async def look_for_ids(ask: Ask, ownership: Ownership, settle_s: float = 0.0) -> IdReuse:
-    """Does the server give ids again? What it makes for that it deletes."""
+    """Find out whether the server gives ids again. It deletes what it makes for that."""
     looked = IdLooks((), 0)
     for _ in range(_MOST_LOOKS):
         began_s, before = anyio.current_time(), looked
@@ -131,7 +131,7 @@ async def look_for_ids(ask: Ask, ownership: Ownership, settle_s: float = 0.0) ->
 
 
 async def _look(ask: Ask, ownership: Ownership, settle_s: float, before: IdLooks) -> IdLooks:
-    """One more look; what is known then. The closer the lists, the less others do between."""
+    """Look once more; returns what is known then. Lists close together are disturbed less."""
     one = await _made(ask, ownership)
     there = await _listed(ask)  # it reads ``one``, too
     if one is not None:
@@ -157,7 +157,7 @@ async def _look(ask: Ask, ownership: Ownership, settle_s: float, before: IdLooks
 
 
 async def comes_back_at_once(ask: Ask, ownership: Ownership, gone: str) -> bool:
-    """Where nobody else is there: does the next session get the id of the last one?"""
+    """With no other client: does the next session get the id of the last one?"""
     made = await _made(ask, ownership)
     if made is not None:
         await remove(ask, ownership, made)
@@ -179,7 +179,7 @@ async def _made(ask: Ask, ownership: Ownership) -> str | None:
 async def allowed(
     ask: Ask, ownership: Ownership, invocation: Invocation, settle_s: float = 0.0
 ) -> bool:
-    """May the call be sent, perhaps as the title of its session says that it is ours?
+    """May the call be sent, perhaps because a read shows that the session is ours?
 
     ``settle_s``: how long what was made may take to show.
     """
@@ -203,7 +203,7 @@ async def allowed(
 async def spared(
     ask: Ask, ownership: Ownership, invocation: Invocation, last: Outcome
 ) -> Outcome | None:
-    """What came of a call that failed with ``last``, where it need or may not be sent again."""
+    """The outcome of a call that failed with ``last``, where it need not or may not be repeated."""
     if ownership.may(invocation) or invocation.session is None:
         return None
     get = Invocation(Kind.GET, invocation.session)
@@ -215,7 +215,7 @@ async def spared(
 
 
 async def remove(ask: Ask, ownership: Ownership, session: str) -> bool:
-    """Delete what was made. False: it may not be deleted, as it may be somebody else's."""
+    """Delete what was made. False: not allowed, as it may be another client's."""
     delete = Invocation(Kind.DELETE, session)
     if not await allowed(ask, ownership, delete):
         return False
@@ -226,7 +226,7 @@ async def remove(ask: Ask, ownership: Ownership, session: str) -> bool:
 
 
 def given_again(name: str, ids: IdReuse, session: str | None = None) -> str:
-    """Why nothing is changed on that server, and what to do."""
+    """Why nothing may be changed on that server, and what to do."""
     which = "" if session is None else f" ({session!r:.{_LONGEST_SHOWN}})"
     start = (
         "Let deadheat start a server of its own ([server] in the profile), or, if "
@@ -244,7 +244,7 @@ def given_again(name: str, ids: IdReuse, session: str | None = None) -> str:
 async def not_kept(
     ask: Ask, target: Target, ownership: Ownership, session: str, create: Invocation
 ) -> str:
-    """What a list or a get shows otherwise than was written, with the line to write; "": nothing.
+    """What a list or a get shows differently from what was written, and the line to write; or "".
 
     ``session``: what ``create`` has made.
     """
@@ -263,7 +263,7 @@ async def not_kept(
 
 
 def not_listed(session: str, listed: Listed) -> str:
-    """What to say of a list that does not show the session just created."""
+    """What to say about a list that does not show the session just created."""
     folded = session.casefold()
     other = min((one for one in listed.sessions if one.casefold() == folded), default=None)
     if other is None:
@@ -310,7 +310,7 @@ async def _in_list(ask: Ask, target: Target, session: str, written: str | None) 
 
 
 def _retries(target: Target) -> tuple[float, ...]:
-    """Ask at once, and again after the time that a change may take to show."""
+    """The seconds to wait before each look: none, then the settle time."""
     return (0.0, target.settle_ms / 1_000) if target.settle_ms else (0.0,)
 
 

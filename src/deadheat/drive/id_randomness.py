@@ -1,4 +1,4 @@
-"""How much chance is in ids: enough that nobody is given one of them again?"""
+"""Whether ids are random enough that none is given twice."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _ENOUGH_BITS = 32.0
 
 
 def are_random(ids: Sequence[str]) -> bool:
-    """Do these ids differ by so much chance that nobody is given one of them again?"""
+    """Do these ids differ in so much randomness that none is given twice?"""
     return len(set(ids)) > 1 and _bits(ids) >= _ENOUGH_BITS
 
 
 def _bits(ids: Sequence[str]) -> float:
-    """How much chance is in the part in which these ids differ, at least by its looks."""
+    """The randomness in the part in which these ids differ, in bits, estimated low."""
     start = alike(ids)
     end = alike([one[start:][::-1] for one in ids])
     parts = [one[start : len(one) - end] for one in ids]
@@ -35,6 +35,6 @@ def _bits(ids: Sequence[str]) -> float:
 
 
 def alike(texts: Sequence[str]) -> int:
-    """With how many characters in common they start."""
+    """The length of their common prefix."""
     columns = takewhile(lambda column: len(set(column)) == 1, zip(*texts, strict=False))
     return sum(1 for _ in columns)

@@ -1,4 +1,4 @@
-"""Which sessions a run has made on a server that is not its own, on disk until they are gone.
+"""Notes on disk which sessions a run has made on a shared server, until they are gone.
 
 Rules
 - A session is noted when its create has answered, by one ``write``: it survives a SIGKILL of this
@@ -31,19 +31,19 @@ FOLDER = "made"  # in a store, beside found/
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """Where to note, and how a later ``cleanup`` finds the server: the words of the command."""
+    """The folder of notes, and the command-line words by which ``cleanup`` finds the server."""
 
     store: Path
     word: str
     profile: str | None = None
 
     def begin(self, run: str) -> Notes:
-        """The notes of one run, locked."""
+        """Begin the notes of one run, locked."""
         return Notes(self, run)
 
 
 class Notes:
-    """One run's file, while it runs."""
+    """The file of one run, while it runs."""
 
     def __init__(self, journal: Journal, run: str) -> None:
         self._there: set[str] = set()
@@ -58,20 +58,20 @@ class Notes:
         self._write({"run": run, "target": journal.word, "profile": journal.profile})
 
     def made(self, session: str) -> None:
-        """It is there now, or may be."""
+        """Note that the session exists, or may exist."""
         if session not in self._there:
             self._there.add(session)
             self._write({"made": session})
 
     def gone(self, sessions: Iterable[str]) -> None:
-        """They have been seen to be gone."""
+        """Note that these sessions have been seen to be gone."""
         for session in sessions:
             if session in self._there:
                 self._there.discard(session)
                 self._write({"gone": session})
 
     def end(self, *, in_doubt: bool = False) -> None:
-        """The run is over. ``in_doubt``: something may be there under its titles all the same."""
+        """End the notes. ``in_doubt``: a session may still exist under one of its titles."""
         if self._file is None:
             return
         file, self._file = self._file, None
@@ -91,7 +91,7 @@ class Notes:
 
 @dataclass(frozen=True, slots=True)
 class LeftBehind:
-    """What one run that is over has not been seen to remove."""
+    """What one finished run has not been seen to remove."""
 
     path: Path
     run: str
@@ -101,7 +101,7 @@ class LeftBehind:
 
 
 def left_behind(store: Path) -> tuple[tuple[LeftBehind, ...], int]:
-    """The runs in ``store`` that ended without removing all they made; how many still run.
+    """The finished runs in ``store`` that left sessions behind; and how many still run.
 
     Raises ``BadFile``.
     """
@@ -124,12 +124,12 @@ def left_behind(store: Path) -> tuple[tuple[LeftBehind, ...], int]:
 
 
 def noted_in(store: Path) -> frozenset[Path]:
-    """The notes in ``store`` of runs that are over."""
+    """The notes in ``store`` of finished runs."""
     return frozenset(path for path in (store / FOLDER).glob("*.jsonl") if not _held(path))
 
 
 def _held(path: Path) -> bool:
-    """Does its run still live?"""
+    """Is its run still alive?"""
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -55,7 +55,7 @@ _SILENT_IN_A_ROW = 5
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """The managed server ended during a trial; ``silent``: it runs, and answers nobody."""
+    """The managed server ended during a trial; ``silent``: it runs, and answers no client."""
 
     exit_code: int | None
     log_tail: str
@@ -63,7 +63,7 @@ class Death:
 
 
 class LiveTarget:
-    """What the engine talks to. Made by ``open_target``."""
+    """An open target, as the engine uses it. Made by ``open_target``."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class LiveTarget:
 
     @property
     def met(self) -> tuple[Hiccup, ...]:
-        """What the handshakes met that passed when it was asked again."""
+        """The hiccups of the handshakes."""
         return tuple(self._retries.met)
 
     @property
@@ -109,7 +109,7 @@ class LiveTarget:
 
     @property
     def left_behind(self) -> tuple[str, ...]:
-        """Sessions of ours that refused to go."""
+        """How many of our sessions could not be deleted."""
         now = self._executor.left_behind if self._executor else ()
         return self._left_before + now
 
@@ -127,7 +127,7 @@ class LiveTarget:
     async def execute(
         self, program: Program, *, patient: bool = False, listen: bool = True
     ) -> tuple[Execution, Death | None]:
-        """Run ``program`` once. A managed server that died is brought up again before the next.
+        """Run ``program`` once. A managed server that died is started again before the next.
 
         ``patient``: wait for the settle time, though all looks settled. ``listen``: to the event
         stream, if there is one.
@@ -181,7 +181,7 @@ class LiveTarget:
         return Death(process.exit_code, process.log_tail())
 
     async def _silence(self) -> Death | None:
-        """Does the managed server still answer nobody, a whole bound later?"""
+        """Does the managed server still answer no client, a whole bound later?"""
         process, executor = self._process, self._executor
         if process is None or executor is None or await executor.answers(self.target.timeout_s):
             return None
@@ -206,7 +206,7 @@ class LiveTarget:
         return None if self._process is None else self._process.resident_bytes()
 
     async def recycle(self) -> None:
-        """Stop a managed server and start it with a fresh home: whatever it had leaked is gone.
+        """Stop a managed server and start it with a fresh home: leaks are gone.
 
         No death, so it counts as a recycling. Raises ``TargetError``.
         """
@@ -224,7 +224,7 @@ class LiveTarget:
         await self.connect(await self._process.restart())
 
     async def _look_again(self) -> None:
-        """A call hung on a server that is not ours to start again: is it fit for more?
+        """A call hung on a server that is not managed: can it be used any further?
 
         What still waits there may hold up calls that are innocent.
         """
@@ -249,7 +249,7 @@ class LiveTarget:
                 self._left_before += executor.left_behind
 
     async def leave(self) -> None:
-        """Nothing more is made here: close all, and note what may be left."""
+        """Close everything, and note what may be left."""
         try:
             await self.disconnect()
         finally:
@@ -261,7 +261,7 @@ class LiveTarget:
 
 
 def _answered(op: Operation) -> bool:
-    """Did the server say what it meant to say? A dying one breaks off, or answers 5xx."""
+    """Is the answer complete? A dying server breaks off, or answers 5xx."""
     match op.outcome:
         case Ok():
             return True
@@ -272,7 +272,7 @@ def _answered(op: Operation) -> bool:
 
 
 def _of_the_end(exc: Exception, target: Target) -> Exception:
-    """What is said of an error that the machine, not deadheat, made while all was being ended."""
+    """The error to report when the machine failed during the end of a run."""
     if not isinstance(exc, OSError):
         return exc
     then = "Look at the server" if target.journal is None else "Try `deadheat cleanup`"

@@ -1,4 +1,4 @@
-"""What a server says is kept without the secrets that we sent it.
+"""Removes the secrets that we sent from what a server answers.
 
 Rules
 - A server may echo a secret: in an error, a title, an id, its log. It is replaced where the answer
@@ -47,18 +47,18 @@ class Mask:
 
     @staticmethod
     def of(secrets: Iterable[str]) -> Mask:
-        """Of these, as far as they can be looked for, in every spelling (see ``redaction``)."""
+        """A mask for these secrets in every spelling (see ``redaction``), if they can be found."""
         return Mask(spellings(secrets))
 
     def text(self, text: str) -> str:
-        """The same without a secret."""
+        """The text without secrets."""
         for secret in self.secrets:
             if secret in text:
                 text = text.replace(secret, INSTEAD)
         return text
 
     def outcome(self, outcome: Outcome) -> Outcome:
-        """The same without a secret."""
+        """The outcome without secrets."""
         if not self.secrets:
             return outcome
         match outcome:

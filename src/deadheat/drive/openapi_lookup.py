@@ -1,4 +1,4 @@
-"""A server's own description of its API, where such descriptions usually are."""
+"""Looks for a server's own OpenAPI document in the usual places."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PLACES = ("/openapi.json", "/doc", "/swagger.json", "/openapi.yaml", "/api/opena
 
 
 async def find_document(base_url: str, path: str, timeout_s: float) -> tuple[str, str]:
-    """The text of the first place that looks like one, and that place; ``path``: only there.
+    """The text and address of the first document found; ``path``: look only there.
 
     Raises ``StartFailed`` when nobody answers, ``NotThisApi`` when there is none.
     """

@@ -1,4 +1,4 @@
-"""Only its own: the one place that decides which sessions may be changed.
+"""Decides which sessions may be changed, in one place: only our own.
 
 Rules
 - An id becomes ours only when a create of this run returned it, or when a list or a get shows it
@@ -59,19 +59,19 @@ _UNDER_WAY = (Unknown.TIMEOUT, Unknown.RESET)
 
 
 class OwnershipListener(Protocol):
-    """Hears of what becomes ours, and of what is ours no more as it is gone."""
+    """Is told which sessions become ours, and which are gone."""
 
     def made(self, session: str) -> None:
-        """It is there now, or may be."""
+        """The session exists, or may exist."""
         ...
 
     def gone(self, sessions: Iterable[str]) -> None:
-        """They have been seen to be gone."""
+        """These sessions have been seen to be gone."""
         ...
 
 
 class LatestRequest(Protocol):
-    """The client, as far as it is looked at."""
+    """What ownership needs to know of a client."""
 
     @property
     def may_have_reached(self) -> bool:
@@ -123,7 +123,7 @@ class Ownership:
         self._listed = False  # a list has shown a title of this run
 
     def title(self, trial: int, name: str) -> str:
-        """The tag that the create of session ``name`` in trial number ``trial`` carries."""
+        """The title tag for the create of session ``name`` in trial number ``trial``."""
         return f"{self._prefix(trial)}{name}"
 
     def _prefix(self, trial: int) -> str:
@@ -154,11 +154,11 @@ class Ownership:
         return title is not None and title.startswith(f"deadheat {self.run} ")
 
     def shun(self, sessions: Iterable[str]) -> None:
-        """These were there before this run made anything: never ours, unless they are already."""
+        """Note sessions that this run did not make: never ours, unless they already are."""
         self._foreign.update(set(sessions) - self._ours - self._gone)
 
     def adopt(self, session: str) -> None:
-        """A title of this run shows that this id is of a session that it made."""
+        """Take an id that a title of this run shows to be ours."""
         if session not in self._foreign:
             self._ours.add(session)
             self._there.add(session)
@@ -166,7 +166,7 @@ class Ownership:
                 self._notes.made(session)
 
     def _given(self, session: str, create: Invocation) -> None:
-        """A create of this run returned this id (a broken server may return somebody else's)."""
+        """Take an id that a create returned (a broken server may return another client's)."""
         again = session in self._gone or session in self._deleted or session in self._foreign
         if create.kind is Kind.RECREATE or self.alone or self._of_token(session):
             again = False  # a second create under one name may answer the session of the first
@@ -188,21 +188,21 @@ class Ownership:
             self._unread.add(session)
 
     def unread(self, session: str) -> bool:
-        """Has no answer shown yet whether it is ours?"""
+        """Is it still open whether the session is ours?"""
         return session in self._unread
 
     def untold(self, session: str) -> None:
-        """It was read, and no title was told: there is no more to know."""
+        """Note that it was read and showed no title: nothing more can be known."""
         self._unread.discard(session)
 
     def ids_stay(self) -> None:
-        """Ids have been seen never to come back: whatever has the id of one of ours is that."""
+        """Note that ids never come back: an id of ours always means our session."""
         self.unique = True
         self._ours |= self._lapsed
         self._lapsed.clear()
 
     def released(self, sessions: Iterable[str]) -> None:
-        """They have been seen to be gone: ours no more, unless a title shows that one is back."""
+        """Note sessions seen to be gone: ours no more, unless a title shows them again."""
         sessions = tuple(sessions)
         self._there.difference_update(sessions)
         self._ours.difference_update(sessions)
@@ -245,7 +245,7 @@ class Ownership:
                 pass
 
     def _read(self, invocation: Invocation, outcome: Outcome) -> None:
-        """What is shown under a title has been read; whose it is says ``_disowned``."""
+        """Note that a session was read under a title; ``_disowned`` decides whose it is."""
         match outcome:
             case Ok(Found(title)) if title is not None:
                 self._unread.discard(str(invocation.session))
@@ -255,7 +255,7 @@ class Ownership:
                 pass
 
     def _found_lost(self, outcome: Outcome) -> None:
-        """Is a create that got no answer seen to have been done?"""
+        """Does this show that an unanswered create was done?"""
         if not isinstance(outcome, Ok) or not isinstance(outcome.result, Listed):
             return
         listed = outcome.result.entries
@@ -276,7 +276,7 @@ class Ownership:
             self._deleted.discard(about)
 
     def _disowned(self, invocation: Invocation, outcome: Outcome) -> None:
-        """What is shown under a title of somebody else's is not ours, whatever a create said."""
+        """A session shown under another client's title is not ours, whatever a create answered."""
         shown: tuple[tuple[str | None, str | None], ...] = ()
         match outcome:
             case Ok(Found(title)):
@@ -293,17 +293,17 @@ class Ownership:
             self._foreign |= theirs
 
     def _seen(self, session: str, title: str | None) -> None:
-        """It was shown under this title."""
+        """Note that the session was shown under this title."""
         if self.of_run(title) and session not in self._ours and not self._lasting(session):
             self.adopt(session)
 
     def still_there(self, get: Invocation, found: Outcome) -> None:
-        """A get some time after a change that failed: under our title it is ours, and unchanged."""
+        """Take a get after a failed change: under our title it is ours, and unchanged."""
         if self.no_change_waits(get, found):
             self._deleted.discard(str(get.session))
 
     def no_change_waits(self, get: Invocation, found: Outcome) -> bool:
-        """The same of a change that is no delete: what had no answer is over. Is it so?"""
+        """Take a get after an unanswered change (no delete): is the change over?"""
         title = found.result if isinstance(found, Ok) else None
         ours = isinstance(title, Found) and self.of_run(title.title) and get.session is not None
         if ours:
@@ -311,14 +311,14 @@ class Ownership:
         return ours
 
     def _confirmed(self, session: str, title: str | None) -> None:
-        """A get of it gave this title: is it ours though its id was somebody's before?"""
+        """Take the title that a get gave: one of ours makes an id ours that was another's."""
         if session in self._claimed and self.of_run(title):
             self._claimed.discard(session)
             self._foreign.discard(session)
             self._deleted.discard(session)
 
     def _ended(self, sessions: Iterable[str]) -> None:
-        """They may be gone."""
+        """Note sessions that may be gone."""
         ended = {s for s in sessions if s in self._ours and not self._lasting(s)}
         self._ours -= ended
         self._lapsed |= ended
@@ -332,26 +332,26 @@ class Ownership:
         return self.alone or (self.unique and self.came_back is None)
 
     def _lasting(self, session: str) -> bool:
-        """Can nobody else get this id while we may still change it?"""
+        """Is it certain that no other client gets this id while we may still change it?"""
         return self._lasting_all or self._of_token(session)
 
     @property
     def not_seen_gone(self) -> tuple[str, ...]:
-        """Ours that may still be there."""
+        """Our sessions that may still exist."""
         return tuple(sorted(self._there))
 
     @property
     def claimed(self) -> tuple[str, ...]:
-        """Somebody's when the run began, and given to us since: a title has yet to say so."""
+        """Sessions there before the run and given to us since; no title has shown it yet."""
         return tuple(sorted(self._claimed))
 
     @property
     def in_doubt(self) -> bool:
-        """May a create that got no answer have made something, or make it yet?"""
+        """May an unanswered create have made a session, or make one yet?"""
         return bool(self._lost)
 
     def only_its_answer_tells(self, invocation: Invocation) -> bool:
-        """A create: would nothing but its answer say what it made?"""
+        """Is this a create whose session only its answer can identify?"""
         return invocation.kind in MAKING and not (self._chooses or self._listed)
 
     def owns(self, session: str) -> bool:
@@ -373,7 +373,7 @@ class Ownership:
 
     @contextmanager
     def sending(self, invocation: Invocation, client: LatestRequest) -> Iterator[None]:
-        """The call is sent within. One that is cut off there may be done all the same.
+        """The context in which the call is sent. If cut off there, it may still be done.
 
         Raises ``ForeignSession`` unless it may be sent.
         """
@@ -386,7 +386,7 @@ class Ownership:
             raise
 
     def about(self, invocation: Invocation) -> str | None:
-        """The session that the call is about to change; None: none that is there already."""
+        """The existing session that the call would change; None: no existing one."""
         if invocation.kind not in CHANGING and invocation.custom is None:
             return None
         chosen = invocation.session
@@ -396,7 +396,7 @@ class Ownership:
         return chosen
 
     def permit(self, invocation: Invocation) -> None:
-        """Note that the call is sent now. Raises ``ForeignSession`` unless it may be.
+        """Note that the call is sent now. Raises ``ForeignSession`` unless it may be sent.
 
         What came of it is for ``answered``.
         """

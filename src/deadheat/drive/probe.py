@@ -1,4 +1,4 @@
-"""What a server answers to a few calls, one after the other: what a draft of a profile says of it.
+"""Tries a few calls on a server, one after the other, to draft a profile.
 
 Rules
 - Nothing is changed but the sessions that the probes have made, and those are deleted: every
@@ -45,7 +45,7 @@ _LIST = Invocation(Kind.LIST)
 
 @dataclass(frozen=True, slots=True)
 class ProbeRow:
-    """One probe: what was asked and answered, and what was written because of it."""
+    """One probe: the request, the answer, and what was written because of it."""
 
     asked: str
     answered: str
@@ -91,7 +91,7 @@ class _Probing:
         self._came: Outcome | None = None
 
     async def go(self) -> None:
-        """Ten calls and a few looks at ids, or fewer where the first ones do not work."""
+        """Make about ten calls and a few looks at ids; fewer where the first ones fail."""
         status, answer, _ = await self._send(_LIST)
         self._note("list what is there", status, answer, self._done("list", status))
         if not good(status):
@@ -116,7 +116,7 @@ class _Probing:
             await self._list_once_more(first)
 
     async def clean(self) -> None:
-        """Delete what was made and may be there."""
+        """Delete what was made and may still exist."""
 
         async def ask(invocation: Invocation) -> Outcome:
             self._api.wire = self._wire
@@ -125,7 +125,7 @@ class _Probing:
         await leave_nothing(ask, self._ownership)
 
     async def _ids_stay(self, first: str) -> bool:
-        """Is an id never given again, once its session is gone?"""
+        """Is it certain that an id is never given again?"""
         again = await self._create("create another", "2")
         if again is None:
             return False
@@ -143,7 +143,7 @@ class _Probing:
         return ids is IdReuse.ONCE
 
     async def _ask(self, invocation: Invocation) -> Outcome:
-        """The same as a call whose answer is only looked at for what it says of sessions."""
+        """Send a call whose answer matters only for the sessions that it shows."""
         outcome = await self._outcome(invocation)
         if isinstance(outcome, Ok) and isinstance(outcome.result, Created):
             self._made.append(outcome.result.session)
@@ -230,7 +230,7 @@ class _Probing:
             self._unsure("rename", "left out: the new title did not show afterwards")
 
     async def _delete(self, session: str) -> bool:
-        """Did it work?"""
+        """Delete a session; did it work?"""
         delete = Invocation(Kind.DELETE, session)
         if not await allowed(self._ask, self._ownership, delete):
             self._unsure("delete", "not tried: no answer shows what was created")
@@ -293,7 +293,7 @@ class _Probing:
         return DraftWire(self.draft, self._ownership.of_run)
 
     async def _send(self, invocation: Invocation) -> tuple[int, Any, str | None]:
-        """A call, patiently: its status (0: no answer), what it says, its location.
+        """Send a call, with retries: returns its status (0: no answer), body and location.
 
         Raises what httpx does where nothing tells what came of it.
         """

@@ -1,4 +1,4 @@
-"""One session, created, read, listed and deleted in order, before anything races.
+"""Creates, reads, lists and deletes one session in order, before anything races.
 
 Rules
 - What does not work alone is not worth racing, and is said so, and so is what shows other
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 
 
 class Rehearsal:
-    """Of one server, at rest. ``promises``: what is promised so far, and then what it showed."""
+    """The rehearsal of one server. ``promises``: as declared, and afterwards as it showed."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Rehearsal:
         self.promises = promises
 
     async def go(self) -> Promises:
-        """Look around, and see that the API works one call at a time. Raises ``NotThisApi``."""
+        """Check that the API works one call at a time. Raises ``NotThisApi``."""
         outcome = await self._retries.ask(
             self._executor.observer, Invocation(Kind.LIST), self._executor.look_around
         )
@@ -164,11 +164,11 @@ class Rehearsal:
             await executor.deafen()
 
     async def _ask(self, invocation: Invocation) -> Outcome:
-        """One call of the handshake, which races with nothing: patiently."""
+        """One call of the handshake, with retries."""
         return await self._executor.ask_patiently(self._retries, invocation)
 
     async def _find_lost(self) -> None:
-        """A create that nobody knows about may have made a session: no trial's business."""
+        """Look for a session that an unanswered create may have made, outside all trials."""
         outcome = await self._ask(Invocation(Kind.LIST))
         listed = outcome.result if isinstance(outcome, Ok) else None
         for entry in listed.entries if isinstance(listed, Listed) else ():
@@ -177,7 +177,7 @@ class Rehearsal:
             self._executor.disregard(entry.session)
 
     async def _look_for_ids(self, ask: Ask, gone: str) -> None:
-        """Can an id be somebody else's later? Raises ``NotThisApi`` unless it cannot."""
+        """Raises ``NotThisApi`` unless an id of ours can never be another client's."""
         ownership, target = self._ownership, self._target
         if ownership.unique or target.chosen_ids:  # seen before, or said
             return
@@ -187,7 +187,7 @@ class Rehearsal:
         ownership.ids_stay()
 
     def _is_others(self, outcome: Outcome) -> bool:
-        """Is it a session of somebody else's by its title, however titles are kept?"""
+        """Does its title show, however titles are kept, that another client made it?"""
         found = outcome.result if isinstance(outcome, Ok) else None
         title = found.title if isinstance(found, Found) else None
         if title is None or self._target.exclusive:
@@ -195,11 +195,11 @@ class Rehearsal:
         return self._ownership.run not in title.lower()
 
     def _unsaid(self, outcome: Outcome) -> bool:
-        """Does it promise nothing about what this answers of what is not there?"""
+        """Is it an undeclared answer, where none is promised for a missing session?"""
         return self.promises.status_on_absent is AbsentPromise.ANY and _is(outcome, Undeclared)
 
     async def _rehearse_fork(self, gone: str) -> None:
-        """What does a fork of a session do that is not there any more?"""
+        """Find out what a fork of a missing session does."""
         outcome = await self._ask(Invocation(Kind.FORK, gone))
         if isinstance(outcome, Ok) and isinstance(outcome.result, Created):
             self.promises = replace(self.promises, fork=ForkPromise.ANY)
@@ -207,7 +207,7 @@ class Rehearsal:
             await remove(self._ask, self._ownership, outcome.result.session)
 
     def _refused(self, doing: str, outcome: Outcome, past: bool = False) -> NotThisApi:
-        """``past``: it was right before the change that went before."""
+        """The error for this answer. ``past``: it would have been right before the last change."""
         match outcome:
             case Ok(Undeclared(status, detail)):
                 said = f"{status} {detail}".strip()
@@ -244,7 +244,7 @@ def _is_redirect(result: Result) -> bool:
 
 
 def _is_past(outcome: Outcome, wanted: type[Result]) -> bool:
-    """Is it the answer to a get before the create, or before the delete?"""
+    """Would it have been the right answer before the create, or before the delete?"""
     past = {Found: Absent, Absent: Found}.get(wanted)
     return past is not None and _is(outcome, past)
 

@@ -47,16 +47,16 @@ _LONGEST_S = 5.0
 
 
 class LatestAnswer(Protocol):
-    """The client, as far as it is looked at."""
+    """What retries need to know of a client."""
 
     @property
     def latest(self) -> tuple[int, str | None] | None:
-        """Its last answer's status and ``Retry-After``."""
+        """The last answer's status and ``Retry-After``."""
         ...
 
 
 class Retries:
-    """What was met so far, of one target. ``sleep``: how it waits."""
+    """Repeats calls of one target, and keeps what was met. ``sleep``: how to wait."""
 
     def __init__(self, sleep: Callable[[float], Awaitable[None]] = anyio.sleep) -> None:
         self._sleep = sleep
@@ -98,7 +98,7 @@ async def patiently(
     invocation: Invocation,
     once: Callable[[Invocation], Awaitable[Outcome]],
 ) -> Outcome:
-    """The same where a call is sent by ``once``, and only as long as ``ownership`` allows it."""
+    """The same for calls that ``once`` sends, as long as ``ownership`` allows it."""
     last: Outcome | None = None
 
     async def send() -> Outcome:
@@ -122,7 +122,7 @@ def _why(outcome: Outcome) -> str:
 
 
 def _seconds(retry_after: str | None) -> float:
-    """What a ``Retry-After`` asks for: seconds, or a date; 0 where it says nothing."""
+    """The wait that ``Retry-After`` asks for: seconds, or a date; 0 without one."""
     if retry_after is None:
         return 0.0
     if retry_after.isascii() and retry_after.isdigit():

@@ -1,4 +1,4 @@
-"""How late a change shows, where a profile does not say so: the settle time to advise.
+"""Measures how late changes show, to advise a settle time for the profile.
 
 Rule: advised is three times the longest that was seen, of a few changes. Where each takes some
 time up to a longest one, evenly, all of six take less than a third of it once in 700 times.
@@ -30,7 +30,7 @@ _LEAST_MS = 50
 async def shown_after_s(
     looks: Callable[[], Awaitable[bool]], within_s: float = LONGEST_S
 ) -> float | None:
-    """The seconds until it shows; None: not ``within_s``."""
+    """The seconds until a change shows; None: longer than ``within_s``."""
     began_s = time.monotonic()
     while time.monotonic() - began_s < within_s:
         if await looks():
@@ -40,7 +40,7 @@ async def shown_after_s(
 
 
 def advised(seen_s: Iterable[float]) -> str:
-    """What to write as ``settle``: a round number of milliseconds or seconds."""
+    """The ``settle`` to write: a round number of milliseconds or seconds."""
     wanted_ms = max(_LEAST_MS, _TIMES * 1_000 * max(seen_s))
     step = 10
     while wanted_ms > 10 * step:
@@ -54,7 +54,7 @@ async def times_to_show(
     sent: Callable[[Invocation], Awaitable[object]],
     ours: Callable[[str], bool],
 ) -> tuple[float, ...]:
-    """How long both views took to show each of these creates, and then its delete.
+    """How long get and list took to show each of a few creates and deletes.
 
     ``sent``: the result of a call, None without one. ``ours``: may this id be deleted?
     """
@@ -83,5 +83,5 @@ def _both(
 
 
 def showing(session: str, *, there: bool = True) -> Callable[[object], bool]:
-    """Is it a list that shows the session, or does not?"""
+    """A test for results: is it a list that shows (or lacks) the session?"""
     return lambda result: isinstance(result, Listed) and (session in result.sessions) is there

@@ -1,4 +1,4 @@
-"""What a target is: how to reach and speak to it (``drive.wire.api``), and what it promises."""
+"""What a target is: how to reach it, how to speak to it (``drive.wire.api``), what it promises."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PLAIN = frozenset({Kind.CREATE, Kind.DELETE, Kind.GET, Kind.LIST})
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One thing to fuzz.
+    """A target to fuzz.
 
     ``name`` is what the user wrote (and what an artifact replays against),
     ``launch`` how to start it (None: the user runs it, at ``base_url``).
@@ -78,7 +78,7 @@ class Target:
 
     @property
     def via(self) -> Via:
-        """What its requests travel over. A server that we start listens on plain TCP."""
+        """The transport of its requests. A managed server listens on plain TCP."""
         if self.http2:
             return Via.HTTP2
         return Via.TCP if self.base_url is None else address_of(self.base_url).via

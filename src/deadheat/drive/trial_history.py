@@ -1,4 +1,4 @@
-"""What of a trial is its history: times from 0, and nothing that is none of its business.
+"""Makes the history of a trial: times from 0, only what belongs to it.
 
 Rules
 - Ids that were there before, or that an earlier trial left behind, are not part of it, and on a
@@ -73,7 +73,7 @@ def history_of(
 
 
 def _projected(op: Operation, counts: Callable[[Seen], bool]) -> Operation:
-    """The same; of a list only the entries that count."""
+    """The operation, with only those entries of a list that belong to the trial."""
     if not (isinstance(op.result, Listed)):
         return op
     return replace(op, outcome=Ok(Listed(tuple(filter(counts, op.result.entries)))))

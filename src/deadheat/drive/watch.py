@@ -30,7 +30,7 @@ _NS_PER_S = 1_000_000_000
 
 
 def given_up_after_s(bound_s: float) -> float:
-    """When to give a call up: a look may come that late, and the control request takes a while.
+    """When to give up a call: late enough for a look and for the control request.
 
     As long again as that is for the answer to be read on a busy machine.
     """
@@ -51,17 +51,17 @@ class Watch:
         tasks.start_soon(self._look)
 
     def began(self) -> int:
-        """A call is about to be sent; its number."""
+        """Note that a call is about to be sent; returns its number."""
         self._calls += 1
         self._open[self._calls] = time.monotonic_ns() + int(self._bound_s * _NS_PER_S)
         return self._calls
 
     def ended(self, call: int) -> None:
-        """It has been answered or given up."""
+        """Note that the call was answered or given up."""
         self._open.pop(call, None)
 
     def end(self) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         self._scope.cancel()
 
     async def _look(self) -> None:

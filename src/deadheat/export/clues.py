@@ -1,4 +1,4 @@
-"""What somebody without a checker has to see to know that it has happened again.
+"""Finds the answers by which a script, without a checker, sees the divergence again.
 
 Rules
 - Sound: whoever sees answers that fit all clues, in that order, for some choice of sessions, with
@@ -43,7 +43,7 @@ _ALONE = (Anomaly.WRONG_STATUS, Anomaly.SERVER_ERROR)
 
 @dataclass(frozen=True, slots=True)
 class Clue:
-    """One answer to look for. Sessions are the program's names, calls the places in the list.
+    """An answer to look for. Sessions are the program's names, calls the places in the list.
 
     ``kind``: of the call; ``read`` is a list or a get. ``answer``: ``created``, ``deleted``,
     ``renamed``, ``absent``, ``shown`` or ``status N``. ``shows``: sessions, each with the call
@@ -89,7 +89,7 @@ def clues_of(artifact: Artifact) -> tuple[Clue, ...]:
 
 
 def last_clue(artifact: Artifact) -> int:
-    """The place among the clues of the answer after which no order is left."""
+    """The place, among the clues, of the answer after which no order is left."""
     return [op.index for op in _ordered(artifact)].index(artifact.culprit)
 
 
@@ -165,7 +165,7 @@ def _needed_order(artifact: Artifact, ops: list[Operation]) -> set[tuple[int, in
 
 
 def _loosened(artifact: Artifact, ops: list[Operation]) -> list[Operation] | None:
-    """The calls with all the time that their rounds have, if they still contradict each other."""
+    """The calls with all the time of their rounds, if they still contradict each other."""
     lanes = [op.place[:2] for op in ops if op.place is not None]
     if len(set(lanes)) < len(lanes):  # what follows what within a lane is no matter of rounds
         return None

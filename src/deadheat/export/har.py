@@ -1,4 +1,4 @@
-"""The recorded trial as an HTTP Archive (HAR 1.2), for browsers' developer tools and the like.
+"""Writes the recorded trial as an HTTP Archive (HAR 1.2), for browsers' developer tools.
 
 Rules
 - The artifact keeps what an answer meant, not its bytes: ``content`` says so and has no text.
@@ -106,5 +106,5 @@ def _request(request: RequestTemplate) -> dict[str, object]:
 
 
 def _instant(ns: int) -> str:
-    """RFC 3339, to the microsecond."""
+    """The instant in RFC 3339, to the microsecond."""
     return (_BEGINNING + timedelta(microseconds=ns // 1_000)).isoformat(timespec="microseconds")

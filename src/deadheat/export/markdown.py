@@ -1,4 +1,4 @@
-"""A bug report ready to paste, in the order in which maintainers ask for things.
+"""Writes a bug report to paste, in the order in which maintainers ask for things.
 
 What is wrong in one line; which version; the smallest sequence and what came of it; what was
 to be expected; why it cannot be right; how to see it; where it was seen.
@@ -55,7 +55,7 @@ EXPECTED = {
 
 
 def markdown(recipe: Recipe, name: str, *, with_script: bool) -> str:
-    """The report. ``name``: what the script in it is called. Never raises for want of a script."""
+    """The report. ``name``: the script's name in it. Works without a script, too."""
     artifact = recipe.artifact
     reasons = reasons_of(artifact)
     proof = [line.text for line in reasons.proof] or [reasons.reason]

@@ -1,4 +1,4 @@
-"""What an export is made of: the artifact, its calls as requests, how its server is started.
+"""The recipe of an export: the artifact, its calls as requests, how its server is started.
 
 Rule: requests name sessions as ``{a}`` and the title to write as ``{title}``; whoever sends
 them fills those in.
@@ -84,7 +84,7 @@ class TableRow:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """``steps``: in reading order. ``start`` None: the server is somebody's own.
+    """All that an export is made of. ``steps``: in reading order. ``start`` None: it runs already.
 
     ``trials``: quiet ones after which the recorded rate is refuted. ``table``: rows of
     versions, if they were measured. ``file``: the artifact's, as the user named it.

@@ -43,7 +43,7 @@ def steps_of(artifact: Artifact, wire: Wire) -> tuple[ProgramStep, ...]:
 def reading(
     artifact: Artifact, wire: Wire
 ) -> tuple[RequestTemplate, RequestTemplate, RequestTemplate]:
-    """List, get and delete; the session is the blank ``{a}``. Raises ``CannotExport``."""
+    """The requests for list, get and delete, with a blank ``{a}``. Raises ``CannotExport``."""
     some = next(iter(_blanks(artifact, wire).values()), None)
     if some is None:
         raise CannotExport(
@@ -58,12 +58,12 @@ def reading(
 
 
 def sent_of(wire: Wire, op: Operation) -> RequestTemplate:
-    """The request of a recorded operation, without blanks."""
+    """The request that a recorded operation sent, without blanks."""
     return _request(wire, op.invocation, {})
 
 
 def start_of(artifact: Artifact) -> Start | None:
-    """How the recorded server is started by somebody without deadheat; None: by its owner."""
+    """How anyone can start the recorded server without deadheat; None: only its owner can."""
     name, version = artifact.target.name, artifact.target.version
     if artifact.target.profile != "opencode" or "@" not in name or version is None:
         return None
@@ -115,7 +115,7 @@ def _keys(place: str) -> tuple[str, ...]:
 
 
 def _blanks(artifact: Artifact, wire: Wire) -> dict[str, str]:
-    """What stands for each session while requests are spelt: never a piece of anything else."""
+    """The placeholder of each session while requests are written: part of no other text."""
     blanks = {name: f"blank-{name}-of-deadheat" for name in artifact.sessions}
     try:
         for session in blanks.values():

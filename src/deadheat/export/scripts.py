@@ -1,4 +1,4 @@
-"""A recipe as a script, a pytest file or curl lines, by the templates beside this module.
+"""Renders a recipe as a script, a pytest file or curl lines, by the templates beside it.
 
 Rules
 - What is written needs nothing of deadheat: httpx at most, or the standard library.
@@ -87,12 +87,12 @@ def title_of(artifact: Artifact) -> str:
 
 
 def why_of(artifact: Artifact) -> str:
-    """The recorded reason, with the program's names."""
+    """The recorded reason, with the program's session names."""
     return reasons_of(artifact).reason
 
 
 def _blank_why(artifact: Artifact) -> str:
-    """The reason with ``{a}`` for the session called a; one that no clue names stays a name."""
+    """The reason with ``{a}`` for session a; a session that no clue names keeps its name."""
     clues = clues_of(artifact)
     known = {clue.session for clue in clues} | {clue.parent for clue in clues}
     known |= {name for clue in clues for name in (*dict(clue.shows), *clue.lacks)}
@@ -157,7 +157,7 @@ def _rendered(template: str, recipe: Recipe, name: str, *, stdlib: bool) -> str:
 
 
 def environment() -> Environment:
-    """Where the templates are."""
+    """The Jinja environment for the templates."""
     # No HTML here, and what goes into code goes through repr.
     made = Environment(
         loader=PackageLoader("deadheat.export"),
@@ -215,7 +215,7 @@ def _reads(reads: Reads) -> str:
 
 
 def _curl(step: ProgramStep) -> str:
-    """One line; what it makes goes into a shell variable, as the lane's own process allows."""
+    """One curl line; what it makes goes into a shell variable, as the lane's own process allows."""
     line = _curl_line(step.request, {}, title=f"deadheat {{RUN}} {described(step.call)}")
     made = makes(step.call)
     wait = f"sleep {step.call.offset_us / 1e6:.6f}; " if step.call.offset_us else ""
@@ -223,12 +223,12 @@ def _curl(step: ProgramStep) -> str:
 
 
 def _reused(recipe: Recipe) -> bool:
-    """Does an id come back, by what was known of the server?"""
+    """Did an id come back, by what was known of the server?"""
     return recipe.artifact.target.promises.ids is IdPromise.REUSED
 
 
 def _curl_cleaning(recipe: Recipe, names: list[str]) -> list[str]:
-    """Deletes of what is still there and ours: its title says so, or no call has deleted it."""
+    """The deletes of what is still there and ours, by its title or as no call deleted it."""
     get = dict(recipe.reads).get("get")
     titled = get is not None and get.title is not None
     calls = recipe.artifact.program.calls()
@@ -245,7 +245,7 @@ def _curl_cleaning(recipe: Recipe, names: list[str]) -> list[str]:
 
 
 def _curl_options(recipe: Recipe) -> str:
-    """What each request carries; a secret is the shell's variable of the same name."""
+    """The options of each request; a secret is the shell variable of its name."""
 
     def quoted(text: str) -> str:
         pieces = re.split(r"\{env:([A-Za-z_][A-Za-z0-9_]*)\}", text)
@@ -262,7 +262,7 @@ def _curl_options(recipe: Recipe) -> str:
 
 
 def _id_sed(recipe: Recipe) -> str:
-    """What takes the id out of a create's answer."""
+    """The sed command that takes the id out of a create's answer."""
     create = dict(recipe.reads).get("create")
     key = "id" if create is None or not create.id else str(create.id[-1])
     literal = re.sub(r"([\\\[\].*^$/])", r"\\\1", key.replace("\n", " "))
@@ -287,6 +287,6 @@ def _curl_line(request: RequestTemplate, names: dict[str, str], title: str = "")
 
 
 def _in_docstring(lines: str) -> str:
-    """Nothing that ends the docstring, or that Python would read as an escape."""
+    """The text with nothing in it that ends a docstring or reads as an escape."""
     shown = media.without_tags(media.lines(lines))
     return shown.replace("\\", "\\\\").replace('"""', "'''")

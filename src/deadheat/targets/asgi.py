@@ -1,4 +1,4 @@
-"""An ASGI app served for real: uvicorn on a free loopback port, in a thread of its own.
+"""Serves an ASGI app for real: uvicorn on a free loopback port, in a thread of its own.
 
 Rule: the socket is bound before the thread starts, so nobody can take the port in between, and
 the server is gone when the context ends.

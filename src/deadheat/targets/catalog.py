@@ -1,4 +1,4 @@
-"""From the word on the command line to a target.
+"""Finds the target that a word on the command line names.
 
 Rule: everything that can be wrong with the word is said here, in one line that
 says what to write instead, before anything is started.
@@ -83,7 +83,7 @@ def resolve(
     store: Path = STORE,
     report: Callable[[str], None] = lambda _line: None,
 ) -> Target:
-    """The target that ``word`` names. ``report`` hears about downloads.
+    """The target that ``word`` names. ``report`` is told about downloads.
 
     ``store``: below it is noted what is made on a server that deadheat does not start.
 
@@ -211,7 +211,7 @@ def _by_address(word: str, profile: str | None, *, allow_remote: bool, http2: bo
 
 
 def checked_url(word: str, *, allow_remote: bool) -> str:
-    """The address as it is shown: without a user. Raises ``UnknownTarget``, ``RemoteRefused``."""
+    """The address as shown, without a user. Raises ``UnknownTarget``, ``RemoteRefused``."""
     try:
         url = urlsplit(word)
         port = url.port
@@ -236,7 +236,7 @@ def checked_url(word: str, *, allow_remote: bool) -> str:
 
 
 def _shown(path: Path) -> str:
-    """The file as artifacts name it: as it is found from here, and never an absolute path."""
+    """The file's path as artifacts name it: relative to here, never absolute."""
     return Path(os.path.relpath(path)).as_posix()
 
 
@@ -252,7 +252,7 @@ def is_remote(target: Target) -> bool:
 
 
 def _is_loopback(host: str) -> bool:
-    """Is it this machine, by its name or its number alone? Nobody is asked what a name means."""
+    """Is it this machine, by its name or number alone? No name is looked up."""
     if host.lower().removesuffix(".") == "localhost":
         return True
     try:
@@ -264,7 +264,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _packed(host: str) -> bytes:
-    """An IPv4 address as the C library reads it when it connects: ``127.1``; empty for a name."""
+    """The bytes of an IPv4 address as the C library reads it: ``127.1``; empty for a name."""
     if not re.fullmatch(r"[0-9a-fA-FxX.]+", host):
         return b""
     try:

@@ -38,7 +38,7 @@ HEARD_WITHIN_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class EventReport:
-    """What one event says of one session."""
+    """What one event reports about a session."""
 
     change: Change
     session: str
@@ -50,11 +50,11 @@ class EventWire(Protocol):
 
     @property
     def path(self) -> str:
-        """What to GET, relative to the base URL."""
+        """The path to GET, relative to the base URL."""
         ...
 
     def news(self, event: str, text: str) -> EventReport | None:
-        """What an event (its name, its data) says; None: nothing about a session."""
+        """What an event (its name and data) reports; None: nothing about a session."""
         ...
 
 
@@ -79,7 +79,7 @@ class Listener:
 
     @property
     def connections(self) -> int:
-        """How often it has begun to listen: another number, and there is a gap."""
+        """How often it has connected: if the number changes, there was a gap."""
         return self._connections
 
     @property
@@ -88,7 +88,7 @@ class Listener:
         return self._reading is not None
 
     async def begin(self) -> bool:
-        """Listen, if it does not already, and forget what was heard before.
+        """Start listening, if not started, and forget what was heard before.
 
         False when the stream does not begin.
         """
@@ -112,7 +112,7 @@ class Listener:
             scope.cancel()
 
     async def until(self, told: Callable[[Announcement], bool], since: int) -> Announcement | None:
-        """The first announcement from number ``since`` on that is ``told``; None: not in time."""
+        """The first announcement from number ``since`` on that is ``told``; None: too late."""
         with anyio.move_on_after(HEARD_WITHIN_S):
             while True:
                 for one in self.heard[since:]:

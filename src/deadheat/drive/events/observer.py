@@ -1,4 +1,4 @@
-"""The stream as an observer of trials: it hears what is said of their sessions, whole or not.
+"""The event stream as an observer of trials: what it announced of their sessions.
 
 Rules
 - The marker is a session of our own, made or deleted when all else has been answered. Its
@@ -52,7 +52,7 @@ class StreamObserver:
         self._whole = False  # since the last ``begin`` nothing can have been missed, if it lasts
 
     async def begin(self) -> bool:
-        """A trial begins: forget what was said. Is every announcement from now on heard?"""
+        """Begin a trial, with nothing heard. Is every announcement from now on heard?"""
         listener = self._listener
         self._whole = await listener.begin()
         if self._whole and self._attached != listener.connections:
@@ -63,7 +63,7 @@ class StreamObserver:
     async def end(
         self, operations: Sequence[Operation], sessions: Collection[str], promises: Promises
     ) -> Stream:
-        """A trial has come to rest: what was said of ``sessions``, flushed if that can be had."""
+        """What was announced of ``sessions`` in the trial, flushed if possible."""
         flushed_ns: int | None = None
         for _ in range(_FLUSHES if self._whole else 0):
             flushed_ns = await self.flush()
@@ -75,7 +75,7 @@ class StreamObserver:
         return self.said_of(sessions, flushed_ns)
 
     def said_of(self, sessions: Collection[str], flushed_ns: int | None = None) -> Stream:
-        """What has been heard of them so far."""
+        """What has been announced of these sessions so far."""
         said = (one for one in self._listener.heard if one.session in sessions)
         return Stream(tuple(said), flushed_ns)
 
@@ -83,7 +83,7 @@ class StreamObserver:
         return self._listener.live and self._listener.connections == self._attached
 
     async def flush(self) -> int | None:
-        """When the marker's announcement arrived; None: it did not, or nobody listens."""
+        """The instant at which the marker's announcement arrived; None: it did not."""
         since = len(self._listener.heard)
         if self._session is None:
             outcome = await self._ask(self._create)
@@ -106,16 +106,16 @@ class StreamObserver:
         return None if found is None else found.arrived_ns
 
     def stop(self) -> None:
-        """Listen no longer."""
+        """Stop listening."""
         self._listener.end()
 
     async def rest(self) -> None:
-        """Not in the trials to come: the server works for nobody but the lanes until ``begin``."""
+        """Pause until ``begin``: the server then works for the lanes only."""
         self.stop()
         await self.remove()
 
     async def remove(self) -> None:
-        """Leave nothing behind."""
+        """Delete the marker."""
         session, self._session = self._session, None
         if session is not None:
             await self._ask(Invocation(Kind.DELETE, session))

@@ -1,4 +1,4 @@
-"""The temporary home of a managed server, and all that the server sees of the world.
+"""The temporary home of a managed server, and its environment.
 
 Rule: of the user's variables only PATH gets in.
 """
@@ -16,7 +16,7 @@ LOG = "server.log"
 
 
 class GitFailed(Exception):
-    """No work tree; ``then`` is what to do about it."""
+    """The work tree could not be made; ``then``: what to do about it."""
 
     def __init__(self, why: str, then: str) -> None:
         super().__init__(why)
@@ -24,7 +24,7 @@ class GitFailed(Exception):
 
 
 def folders(home: Path) -> dict[str, str]:
-    """Where the server may write, by the variables that name the places."""
+    """The folders that the server may write to, by environment variable."""
     return {
         "HOME": str(home),
         "XDG_DATA_HOME": str(home / ".local" / "share"),

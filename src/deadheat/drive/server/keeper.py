@@ -53,7 +53,7 @@ def report(**fields: object) -> None:
 
 
 def signal_group(pgid: int, number: int) -> bool:
-    """Send a signal to a whole group; False when nobody is in it."""
+    """Send a signal to a whole group; False when the group is empty."""
     try:
         os.killpg(pgid, number)
     except ProcessLookupError:
@@ -71,14 +71,14 @@ def end_group(pgid: int, leader_gone: threading.Event, grace_s: float, stop: int
 
 
 def await_empty(pgid: int) -> None:
-    """Wait until nobody is in the group, but not for ever."""
+    """Wait, for a limited time, until the group is empty."""
     end = time.monotonic() + KILLED_WITHIN_S
     while signal_group(pgid, 0) and time.monotonic() < end:
         time.sleep(LOOK_AGAIN_S)
 
 
 def remove(home: str) -> None:
-    """Remove the home, also when it still changes for a moment."""
+    """Remove the home, even if it still changes for a moment."""
     for _ in range(REMOVE_TRIES):
         shutil.rmtree(home, ignore_errors=True)
         if not os.path.lexists(home):

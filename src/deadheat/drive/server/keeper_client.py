@@ -50,7 +50,7 @@ class KeeperClient:
 
     @property
     def closed(self) -> bool:
-        """Nothing more will be reported: the keeper has ended."""
+        """Has the keeper ended, so that no more reports come?"""
         return self._reading is None
 
     @property
@@ -61,7 +61,7 @@ class KeeperClient:
         return not self.closed or keeper.signal_group(self.pid, 0)
 
     def order(self, *, argv: list[str], env: dict[str, str], cwd: str, log: str) -> bool:
-        """Have the server started; False when the keeper is not there any more."""
+        """Have the server started; False when the keeper has gone."""
         assert self.process.stdin is not None
         line = json.dumps({"argv": argv, "env": env, "cwd": cwd, "log": log}) + "\n"
         try:
@@ -71,13 +71,13 @@ class KeeperClient:
         return True
 
     def let_go(self) -> None:
-        """Close the pipe: the keeper now ends the server and removes the home."""
+        """Close the pipe: the keeper then ends the server and removes the home."""
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
 
     def drain(self) -> Self:
-        """Take in what the keeper has reported so far."""
+        """Read what the keeper has reported so far."""
         while self._reading is not None:
             try:
                 piece = os.read(self._reading, 4096)
@@ -91,7 +91,7 @@ class KeeperClient:
         return self
 
     def forget(self) -> None:
-        """Let the pipe of reports go."""
+        """Close the pipe of reports."""
         if self._reading is not None:
             os.close(self._reading)
             self._reading = None

@@ -93,7 +93,7 @@ class _LostPort(Exception):
 
 
 def free_port() -> int:
-    """A loopback TCP port that nobody listens on at this moment."""
+    """A loopback TCP port that is free at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -140,7 +140,7 @@ class ServerProcess:
         return self._keeping is not None and self._keeping.drain().alive
 
     async def exited(self, within_s: float) -> int | None:
-        """The server's exit code as soon as it is known; None if it is not within *within_s*.
+        """The server's exit code once it is known; None if not within *within_s*.
 
         A reset connection is seen some milliseconds before the end of the process is.
         """
@@ -197,7 +197,7 @@ class ServerProcess:
             self._home = None
 
     def grace_s(self) -> float:
-        """What its stop may take: by its launch, or by the time that is left if that is less."""
+        """The time that its stop may take: as its launch says, or less if time is short."""
         most_s = self._launch.stop_within_s
         if self._ends_s is None:
             return most_s
@@ -306,7 +306,7 @@ class ServerProcess:
             await anyio.sleep(LOOK_AGAIN_S)
 
     async def _ask(self, base_url: str, port: int) -> str | None:
-        """Ask once on a fresh connection; None when answered, else what is wrong."""
+        """Ask once on a fresh connection; None when answered, else what went wrong."""
         if self._launch.probe is None:
             try:
                 async with await anyio.connect_tcp("127.0.0.1", port):
@@ -359,7 +359,7 @@ class ServerProcess:
 
 
 async def _until(true: Callable[[], bool], within_s: float) -> bool:
-    """Look again and again; was it true in time?"""
+    """Wait until the condition holds; False when it does not in time."""
     end = time.monotonic() + within_s
     while not true():
         if time.monotonic() > end:
@@ -369,7 +369,7 @@ async def _until(true: Callable[[], bool], within_s: float) -> bool:
 
 
 async def _stand_in(keeping: KeeperClient, stop: signal.Signals, grace_s: float) -> None:
-    """End the server's group in the keeper's stead: it was killed."""
+    """End the server's group when its keeper was killed."""
     pid = keeping.pid
     if pid is None or not keeper.signal_group(pid, stop):
         return

@@ -1,4 +1,4 @@
-"""Where a server listens, as a URL says it: ``http://``, ``https://`` or ``http+unix://``.
+"""The address of a server, from its URL: ``http://``, ``https://`` or ``http+unix://``.
 
 Rules
 - Everything but a socket's path is httpx's: the host, the port, user and password.
@@ -20,21 +20,21 @@ _LONGEST = 32 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """``base_url``: what httpx is told. ``socket_path``: connect to this file instead."""
+    """A server's address. ``base_url``: httpx's. ``socket_path``: connect to this file instead."""
 
     base_url: str
     socket_path: str | None = None
 
     @property
     def via(self) -> Via:
-        """What lies below HTTP/1.1."""
+        """The transport below HTTP/1.1."""
         if self.socket_path is not None:
             return Via.UNIX
         return Via.TLS if self.base_url.startswith("https://") else Via.TCP
 
 
 def address_of(url: str) -> Address:
-    """Take a URL apart. Raises ``ValueError`` for one that names no server."""
+    """The parts of a URL. Raises ``ValueError`` for one without a server."""
     parts = urlsplit(url)
     if parts.scheme not in SCHEMES:
         raise ValueError(f"no scheme of {', '.join(SCHEMES)}")
@@ -52,7 +52,7 @@ def address_of(url: str) -> Address:
 
 
 def on_this_server(base_url: str, asked: str, following: str) -> str | None:
-    """The path (with its query) below ``base_url``; None: that is somewhere else."""
+    """The path (with its query) below ``base_url``; None: it is on another server."""
     base = address_of(base_url).base_url.rstrip("/")
     try:
         ours, there = urlsplit(base), urlsplit(urljoin(base + asked, following))

@@ -1,4 +1,4 @@
-"""How one API is spoken: what a profile, or a target in Python, has to say to the rest.
+"""The interface of an API's wire, which a profile or a target in Python implements.
 
 Rule: nothing here sends.
 """
@@ -52,13 +52,13 @@ class PageWire(Protocol):
 
     @property
     def most(self) -> int:
-        """So many pages and no more."""
+        """The largest number of pages to read."""
         ...
 
     def following(
         self, invocation: Invocation, asked: WireRequest, shown: int, body: bytes, link: str | None
     ) -> str | None:
-        """Where the page after this one is, relative to it; None: it was the last.
+        """The address of the page after this one; None: it was the last.
 
         ``shown``: how many entries it had. ``link``: its Link header's ``next``. Raises
         ``LookupError``, ``TypeError``, ``ValueError`` for an answer of another shape.

@@ -1,4 +1,4 @@
-"""What every connection keeps to, whatever it is made of."""
+"""The bounds that every connection keeps to."""
 
 from __future__ import annotations
 

@@ -23,19 +23,19 @@ _OF_THE_PACKED = frozenset({b"content-encoding", b"content-length", b"transfer-e
 
 
 def packed_as(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """How the body is compressed, in lower case; empty: it is not."""
+    """The name of the body's compression, in lower case; empty: none."""
     said = [value for name, value in headers if name.lower() == b"content-encoding"]
     names = [one.strip().lower() for one in b",".join(said).decode("latin-1").split(",")]
     return ",".join(one for one in names if one not in ("", "identity"))
 
 
 def without_packing(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """The headers of the answer as it is once it is unpacked."""
+    """The headers of the answer once it is unpacked."""
     return [(name, value) for name, value in headers if name.lower() not in _OF_THE_PACKED]
 
 
 def unpacked(how: str, body: bytes, most: int) -> bytes:
-    """What ``body`` holds. Raises ``httpx.DecodingError``."""
+    """The unpacked ``body``. Raises ``httpx.DecodingError``."""
     if not body:
         return b""
     try:
@@ -52,7 +52,7 @@ def unpacked(how: str, body: bytes, most: int) -> bytes:
 
 
 def _members(form: int, body: bytes, most: int) -> bytes:
-    """One after the other, as gzip files may have several."""
+    """Each gzip member in turn, as files may have several."""
     out = bytearray()
     while body:
         one = zlib.decompressobj(form)

@@ -1,4 +1,4 @@
-"""What an answer means, in bounded time: none is taken apart that has too much in it.
+"""Decodes answers in bounded time: one with too much in it is not taken apart.
 
 Rules
 - What is too large is the target's fault and unknown, as what is no JSON is; it is said how large.
@@ -28,7 +28,7 @@ _LARGER = "is larger than"
 def decoded(
     wire: Wire, invocation: Invocation, status: int, body: bytes, location: str | None = None
 ) -> Outcome:
-    """``Wire.decode`` of this answer, unless it is too large to be taken apart."""
+    """The outcome by ``Wire.decode``, unless the answer is too large to be taken apart."""
     if len(body) > MOST_VALUES and (values := body.count(b",")) > MOST_VALUES:
         return too_large(f"{status}, an answer of {values:,} values", MOST_VALUES)
     outcome = wire.decode(invocation, status, body, location)
@@ -40,12 +40,12 @@ def decoded(
 
 
 def too_large(what: str, most: int) -> Info:
-    """Nobody knows what it says, as it was not read."""
+    """The outcome of an answer that was too large to be read."""
     return Info(Unknown.GARBLED, f"{what} {_LARGER} {most:,}")
 
 
 def too_large_at_rest(history: History) -> str:
-    """What was too large of the lists read at rest; empty: none was."""
+    """Which list read at rest was too large, in words; empty: none."""
     for op in history.operations:
         if op.at_rest and op.kind is Kind.LIST:
             match op.outcome:

@@ -43,7 +43,7 @@ class Holder(Protocol):
     """A connection that holds the ends of requests."""
 
     def prepare(self, lanes: Sequence[int]) -> None:
-        """Make the ends of these lanes ready; ``release`` follows before anything else runs."""
+        """Make the ends of these lanes ready; ``release`` follows at once."""
         ...
 
     def release(self, lanes: Sequence[int]) -> int:
@@ -52,7 +52,7 @@ class Holder(Protocol):
 
     @property
     def readable(self) -> bool:
-        """Is there anything that nobody has read yet, the end of the connection included?"""
+        """Has anything arrived that was not read yet, the end of the connection included?"""
         ...
 
     @property
@@ -61,7 +61,7 @@ class Holder(Protocol):
         ...
 
     async def drain(self) -> None:
-        """Send that, too. Never raises."""
+        """Send the rest of it. Never raises."""
         ...
 
 
@@ -79,18 +79,18 @@ class Gate:
         self._opened = False
 
     def arrived(self, lane: int, holder: Holder) -> None:
-        """Called by a connection that holds the end of this lane's request now."""
+        """Note that a connection now holds the end of this lane's request."""
         self._held[lane] = holder
         self.absent(lane)
 
     def absent(self, lane: int) -> None:
-        """This lane will not arrive (any more): its first call failed before it could be held."""
+        """Note that this lane will not arrive: its first call failed before it could be held."""
         self._missing.discard(lane)
         if not self._missing:
             self._all_here.set()
 
     def lost(self, lane: int) -> bool:
-        """What held this lane has broken. May the lane arrive again? Not once the gate is open.
+        """Note that what held this lane has broken. May it arrive again? Not once the gate is open.
 
         After a True it must arrive again, or be absent.
         """
@@ -139,7 +139,7 @@ class Gate:
                 draining.start_soon(holder.drain)
 
     def _groups(self) -> list[tuple[int, list[int], Holder]]:
-        """What leaves in one ``send`` each: its offset in ns, its lanes, who holds them."""
+        """What leaves in one ``send`` each: the offset in ns, the lanes, the holder."""
         groups: dict[tuple[int, int], tuple[list[int], Holder]] = {}
         for lane, holder in self._held.items():
             groups.setdefault((self._offsets_us[lane], id(holder)), ([], holder))[0].append(lane)
@@ -148,7 +148,7 @@ class Gate:
 
     @staticmethod
     def _prepared(groups: list[tuple[int, list[int], Holder]], n: int) -> int:
-        """Prepare group ``n``, and those after it before which nothing is slept; the next one."""
+        """Prepare group ``n`` and those that follow without a sleep; returns the next one."""
         first_ns = groups[n][0] if groups else 0
         while n < len(groups) and groups[n][0] - first_ns <= _SPIN_NS:
             groups[n][2].prepare(groups[n][1])

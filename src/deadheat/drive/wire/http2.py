@@ -73,7 +73,7 @@ class Exchange:
         return self.wrote_ns > 0
 
     def fail(self, error: httpx.RequestError) -> None:
-        """Wake whoever waits for it, with this error."""
+        """Wake the task that waits for it, with this error."""
         if not self.done:
             self.done, self.failed = True, error
 
@@ -125,7 +125,7 @@ class Multiplexed:
 
     @property
     def readable(self) -> bool:
-        """Is there anything that nobody has read yet?"""
+        """Has anything arrived that was not read yet?"""
         return self._stream.readable
 
     @property
@@ -134,13 +134,13 @@ class Multiplexed:
         return self._stream.pending
 
     async def drain(self) -> None:
-        """Send that, as the server takes it in."""
+        """Send the rest of it, as the server takes it in."""
         await self._stream.drain()
 
     # -- the lanes' side -----------------------------------------------------------------------
 
     def usable(self) -> bool:
-        """May another request be sent? Takes in what the server has said meanwhile."""
+        """May another request be sent? Reads what the server has sent meanwhile."""
         try:
             while not (self._broken or self._open):
                 received = self._stream.read_now(_CHUNK)
@@ -171,7 +171,7 @@ class Multiplexed:
             raise exchange.failed
 
     def _encode(self, exchange: Exchange) -> bool:
-        """Its frames, to be sent next. False: it cannot be sent, and whoever waits is told."""
+        """Queue its frames. False: it cannot be sent, and its waiting task has been told."""
         try:
             exchange.stream_id = self._h2.get_next_available_stream_id()
             self._h2.send_headers(
@@ -257,7 +257,7 @@ class Multiplexed:
                 pass
 
     def _break(self, error: httpx.RequestError) -> None:
-        """Nothing more will come; whoever waits is told so."""
+        """Tell all waiting tasks that nothing more will come."""
         self._broken = True
         for exchange in self._open.values():
             exchange.fail(error)
@@ -265,7 +265,7 @@ class Multiplexed:
             exchange.fail(NeverSent(str(error)))
 
     def _forget(self, exchange: Exchange) -> None:
-        """Its lane waits no more. Without an answer (a timeout) the server is told to stop."""
+        """Note that its lane waits no more. After a timeout the server is told to stop."""
         self._held = {lane: held for lane, held in self._held.items() if held is not exchange}
         if exchange.stream_id is None:
             return
@@ -293,7 +293,7 @@ class SharedConnection:
         self._opening = anyio.Lock()
 
     async def current(self) -> Multiplexed:
-        """A usable one. Raises ``httpx.TransportError``, ``Untrusted``, ``NoHttp2``."""
+        """A usable connection. Raises ``httpx.TransportError``, ``Untrusted``, ``NoHttp2``."""
         async with self._opening:
             if self._current is not None and not self._current.usable():
                 await self.aclose()

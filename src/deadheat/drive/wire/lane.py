@@ -66,7 +66,7 @@ class _Body(httpx.AsyncByteStream):
 
 
 class Stamps(Protocol):
-    """When the head of a request became whole (just before), and when its answer was read."""
+    """When a request's head became whole (taken just before), and when its answer was read."""
 
     wrote_ns: int
     read_ns: int
@@ -93,7 +93,7 @@ class LaneTransport(httpx.AsyncBaseTransport):
 
     @property
     def stamps(self) -> HeldStream | None:
-        """The connection's stream, once there is one."""
+        """The stamps of the connection's stream, once there is one."""
         return self._stream
 
     def arm(self, gate: Gate, lane: int) -> None:
@@ -240,7 +240,7 @@ class LaneClient:
 
     @property
     def stamps(self) -> Stamps | None:
-        """When its latest request was whole, and its answer in hand."""
+        """When its latest request was whole, and when its answer was read."""
         return self._transport.stamps
 
     @property
@@ -251,7 +251,7 @@ class LaneClient:
     async def send(
         self, method: str, path: str, body: bytes | None, held: tuple[Gate, int] | None = None
     ) -> tuple[httpx.Response, int, int]:
-        """One request, held at a gate (as its lane number …) when ``held`` is given.
+        """Send one request, held at a gate (as that lane number) when ``held`` is given.
 
         Returns the whole answer with ``call_ns`` and ``return_ns`` as DESIGN §4
         defines them. Raises ``httpx.RequestError``; over TLS ``Untrusted`` and ``NoHttp2``.

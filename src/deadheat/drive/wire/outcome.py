@@ -56,7 +56,7 @@ OF_HTTPCORE = tuple(_AS_HTTPX)
 
 
 class NeverSent(httpx.ConnectError):
-    """The connection was gone before the request's head was whole: nobody can have acted on it."""
+    """The connection was gone before the request's head was whole: it cannot have been acted on."""
 
 
 def outcome_of_error(exc: httpx.RequestError) -> Outcome:
@@ -70,6 +70,6 @@ def outcome_of_error(exc: httpx.RequestError) -> Outcome:
 
 
 def translated(exc: Exception, *, head_out: bool = False) -> httpx.TransportError:
-    """httpx's error for httpcore's; ``head_out``: one that does not say that nobody has got it."""
+    """httpx's error for httpcore's; ``head_out``: the request may have reached the server."""
     error = _AS_HTTPX.get(type(exc), httpx.NetworkError)(str(exc) or type(exc).__name__)
     return httpx.ProtocolError(str(error)) if head_out and isinstance(error, _UNSENT) else error

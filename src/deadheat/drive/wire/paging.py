@@ -1,4 +1,4 @@
-"""A list that comes in pages: several requests that are one call.
+"""Reads a list in pages: several requests that are one call.
 
 Rules
 - Its interval goes from the first page's call to the last page's answer: never narrower than the
@@ -35,7 +35,7 @@ _READINGS = 4
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one reading of all pages came to; ``status`` of the last."""
+    """The result of reading all pages; ``status`` of the last."""
 
     outcome: Outcome
     call_ns: int
@@ -48,7 +48,7 @@ async def read_list(
     wire: Wire, pages: PageWire, base_url: str, invocation: Invocation, send: Send,
     *, timeout_s: float, agreed: bool,
 ) -> Reading:  # fmt: skip
-    """All pages of a list; none is asked for after ``timeout_s``. Raises what ``send`` does."""
+    """All pages of a list; no page is asked for after ``timeout_s``. Raises what ``send`` does."""
     before = await _read(wire, pages, base_url, invocation, send, timeout_s)
     if not agreed or before.pages == 1 or not isinstance(before.outcome, Ok):
         return before

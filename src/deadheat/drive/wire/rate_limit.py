@@ -1,4 +1,4 @@
-"""A limit on requests a second: what a burst costs is waited for after it, never inside it.
+"""Limits requests a second: a burst is paid for after it, never inside it.
 
 Rules
 - A round of lanes is asked for as a whole and then sent at its offsets: a limit makes the pauses
@@ -19,7 +19,7 @@ class RequestRate:
         self._free_at_s = 0.0
 
     def wait_s(self, requests: int, now_s: float) -> float:
-        """For how long to wait before ``requests`` are sent at once. They count as sent."""
+        """How long to wait before sending ``requests`` at once. They count as sent."""
         begins_s = max(self._free_at_s, now_s)
         self._free_at_s = begins_s + requests * self._each_s
         return begins_s - now_s

@@ -1,4 +1,4 @@
-"""Redirects on the same server: a call goes on where the server says that its session is.
+"""Follows redirects on the same server, where they lead to the same session.
 
 Rules
 - Only an answer that the profile declares nothing of is followed, to the same scheme, host and
@@ -50,7 +50,7 @@ async def answered(
 def _onward(
     base_url: str, invocation: Invocation, asked: WireRequest, answer: httpx.Response
 ) -> WireRequest | None:
-    """The request that this answer asks for; None: it asks for none that may be sent."""
+    """The request that this answer asks for; None: none that may be sent."""
     location = answer.headers.get("location")
     follows = _OF_A_GET if asked.method == "GET" else _SAME_METHOD
     if location is None or answer.status_code not in follows:

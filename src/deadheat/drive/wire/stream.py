@@ -39,10 +39,10 @@ _READS_AT_ONCE = 32
 
 
 class Arrivals(Protocol):
-    """The gate, as a stream sees it."""
+    """The gate as a stream sees it."""
 
     def arrived(self, lane: int, holder: HeldStream) -> None:
-        """This lane's request is held by that connection now."""
+        """Note that this connection now holds that lane's request."""
         ...
 
 
@@ -64,7 +64,7 @@ class HeldStream(httpcore.AsyncNetworkStream):
         self.read_ns = 0
 
     def begin(self, writes: int, gate: tuple[Arrivals, int] | None = None) -> None:
-        """A request comes in so many writes (1: head only, 2: with a body), the head in the first.
+        """Announce a request of so many writes (1: head only, 2: with a body), the head first.
 
         Nothing leaves before the last of them. With ``gate`` (and its lane there) what completes
         the head is then held, and the gate told.
@@ -78,7 +78,7 @@ class HeldStream(httpcore.AsyncNetworkStream):
         return self._head_left is not None and self._head_left <= 0
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send ``buffer``, at once or with the request that it is a part of (``begin``)."""
+        """Send ``buffer``, at once or with its request (``begin``)."""
         if not buffer:
             return
         if self._writes_left == 0:
@@ -124,7 +124,7 @@ class HeldStream(httpcore.AsyncNetworkStream):
 
     @property
     def over(self) -> bool:
-        """Has the server closed the connection, or spoken before it was asked?
+        """Has the server closed the connection, or sent something unasked?
 
         What comes over TLS unasked may be a ticket; there only the end tells.
         """
@@ -137,7 +137,7 @@ class HeldStream(httpcore.AsyncNetworkStream):
         return not waiting or self._tls is None
 
     def prepare(self, lanes: Sequence[int]) -> None:
-        """Nothing is left to do: the bytes are ready."""
+        """Do nothing: the bytes are ready."""
 
     def release(self, lanes: Sequence[int] = ()) -> int:
         """Send what was held back; the instant just before, in nanoseconds.
@@ -179,12 +179,12 @@ class HeldStream(httpcore.AsyncNetworkStream):
         return bool(self._unsent)
 
     async def drain(self) -> None:
-        """Send that, as the server takes it in. Never raises: the read that waits tells."""
+        """Send the rest, as the server takes it in. Never raises: the waiting read does."""
         with contextlib.suppress(httpcore.WriteError):
             await self._flush(None)
 
     def sealed(self, plain: bytes) -> bytes:
-        """``plain`` as it travels. What is sealed must be sent, and in this order."""
+        """``plain`` encrypted, where there is TLS. It must be sent, and in this order."""
         return plain if self._tls is None else self._tls.seal(plain)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -239,7 +239,7 @@ class HeldStream(httpcore.AsyncNetworkStream):
         return bool(poller.poll(0))
 
     def get_extra_info(self, info: str) -> Any:
-        """What httpcore asks for."""
+        """The values that httpcore asks for."""
         match info:
             case "is_readable":
                 return self.readable
@@ -254,7 +254,7 @@ class HeldStream(httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> HeldStream:
-        """This stream itself, encrypted from now on; closed if that fails. Raises ``Untrusted``."""
+        """This stream, encrypted from now on; closed if that fails. Raises ``Untrusted``."""
         tls = Tls(ssl_context, server_hostname or "")
         try:
             with (
@@ -279,7 +279,7 @@ class HeldStream(httpcore.AsyncNetworkStream):
 
 
 class _as_httpcore(contextlib.AbstractContextManager[None]):  # noqa: N801 - read as a statement
-    """What goes wrong inside becomes httpcore's error for it."""
+    """A context that turns the errors inside into httpcore's."""
 
     def __init__(self, late: type[Exception], broken: type[Exception]) -> None:
         self._late, self._broken = late, broken
@@ -315,7 +315,7 @@ async def connect(
 
 
 async def _first_that_answers(found: Sequence[Any], options: tuple[Any, ...]) -> socket.socket:
-    """One address after the other: ``localhost`` is ::1 first where few servers listen."""
+    """Try each address in turn: ``localhost`` is ::1 first where few servers listen."""
     refused: OSError | None = None
     for family, kind, proto, _, address in found:
         sock = socket.socket(family, kind, proto)

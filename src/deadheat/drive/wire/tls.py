@@ -36,7 +36,7 @@ class Tls:
         self.object = context.wrap_bio(self._in, self._out, server_hostname=host)
 
     def shake(self) -> bool:
-        """Go on with the handshake; is it done? Raises ``Untrusted``, ``ssl.SSLError``."""
+        """Continue the handshake; is it done? Raises ``Untrusted``, ``ssl.SSLError``."""
         try:
             self.object.do_handshake()
         except ssl.SSLWantReadError:
@@ -49,25 +49,25 @@ class Tls:
         return True
 
     def take(self) -> bytes:
-        """What is to be sent now."""
+        """The bytes to send now."""
         return self._out.read()
 
     def feed(self, received: bytes) -> None:
-        """What came in; empty: the other side closed."""
+        """Take bytes that arrived; empty: the other side closed."""
         if received:
             self._in.write(received)
         else:
             self._in.write_eof()
 
     def seal(self, plain: bytes) -> bytes:
-        """The records that carry ``plain``, after whatever else was to be sent."""
+        """The records that carry ``plain``, after what is still to be sent."""
         view = memoryview(plain)
         while view:
             view = view[self.object.write(view) :]
         return self.take()
 
     def open(self, max_bytes: int) -> bytes | None:
-        """At most so many plain bytes; None: more must come in first; empty: the end."""
+        """At most so many plain bytes; None: more must arrive first; empty: the end."""
         try:
             return self.object.read(max_bytes)
         except ssl.SSLWantReadError:

@@ -38,18 +38,18 @@ READS_US = (200, 1_400)
 
 
 class Vanished(Exception):
-    """A session that was listed a moment ago is not there to be read."""
+    """A session that was just listed can no longer be read."""
 
 
 class DemoSessions(SessionCollection):
-    """The collection. ``correct`` says whether a scan survives what vanishes."""
+    """The collection. ``correct``: a scan survives sessions that vanish."""
 
     def __init__(self, correct: bool, rng: random.Random) -> None:
         super().__init__(correct)
         self._rng = rng
 
     async def delete(self, sid: str) -> None:
-        """Remove a session and its children; never says when that failed."""
+        """Remove a session and its children; a failure is not reported (the planted bug)."""
         try:
             await self._scan()
         except Vanished:

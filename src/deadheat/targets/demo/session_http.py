@@ -1,4 +1,4 @@
-"""OpenCode's session API in small: what the demo and the planted test servers share.
+"""A small copy of OpenCode's session API, which the demo and the planted test servers share.
 
 Rules
 - ``SessionCollection`` is correct: each call takes effect in one step of the event
@@ -66,7 +66,7 @@ def problem(status: int, name: str, message: str, *, close: bool = False) -> Htt
 
 
 async def pause(us: float) -> None:
-    """Let others run for so many microseconds.
+    """Let other tasks run for so many microseconds.
 
     Not ``asyncio.sleep(us)``: the event loop's timers have a grain of 1 ms
     (epoll), wider than the whole race.
@@ -86,7 +86,7 @@ def new_session(sid: str, title: str | None) -> Session:
 
 
 class SessionCollection:
-    """The sessions, newest last. ``correct``: without whatever race a subclass plants.
+    """The sessions, newest last. ``correct``: without the race that a subclass plants.
 
     Every method may raise ``Refused``; anything else that it raises is a 500.
     """
@@ -99,18 +99,18 @@ class SessionCollection:
         self.listeners: set[asyncio.Queue[Json]] = set()
 
     def announce(self, change: str, session: Session) -> None:
-        """Tell whoever listens that this change has been made."""
+        """Tell all listeners that this change has been made."""
         for listener in self.listeners:
             listener.put_nowait(
                 {"type": f"session.{change}", "properties": {"info": dict(session)}}
             )
 
     def fresh_id(self) -> str:
-        """An id that nobody has or had."""
+        """An id that was never used."""
         return f"ses_{secrets.token_hex(8)}"
 
     async def create(self, title: str | None) -> Session:
-        """A new session, complete before anybody can see it."""
+        """Make a session that is complete before any client can see it."""
         session = new_session(self.fresh_id(), title)
         self.add(session)
         return session
@@ -186,7 +186,7 @@ class SessionCollection:
 
 
 async def answer(sessions: SessionCollection, method: str, path: str, body: bytes) -> HttpAnswer:
-    """What one request gets."""
+    """The answer to one request."""
     try:
         return HttpAnswer(200, await _result(sessions, method, path, body))
     except Refused as refused:
@@ -310,7 +310,7 @@ class Connection:
         raise ConnectionResetError  # closed in the middle
 
     async def _linger(self) -> None:
-        """Read on for a moment: closing on unread bytes would reset the answer away."""
+        """Read for a moment more: closing on unread bytes would reset the answer away."""
         self._writer.write_eof()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LINGER_S):

@@ -1,4 +1,4 @@
-"""Collections in an OpenAPI 3 document: what can be created, read, listed and deleted.
+"""Finds collections in an OpenAPI 3 document: what can be created, read, listed and deleted.
 
 Rules
 - A collection is a path with GET and POST, beside one below it, of one parameter, with GET and
@@ -48,7 +48,7 @@ class ApiOperation:
 
 @dataclass(frozen=True, slots=True)
 class ApiCollection:
-    """``item`` is the path of one, with its parameter spelt ``{id}``. ``title``: "" where none."""
+    """``item`` is the path of one, with its parameter spelt ``{id}``. ``title``: or ""."""
 
     path: str
     item: str
@@ -71,7 +71,7 @@ class ApiCollection:
 def read_document(
     text: str, shown: str, tell: Callable[[str], None] = lambda _line: None
 ) -> dict[str, Any]:
-    """The document, its references followed inside of it; ``tell`` hears of those outside.
+    """The document with its references followed; ``tell`` gets those that lead outside.
 
     Raises ``BadFile``.
     """
@@ -90,7 +90,7 @@ def read_document(
 
 
 def base_path(document: dict[str, Any]) -> str:
-    """What comes before every path, if the document names a server with one."""
+    """The path before every other, if the document names a server with one."""
     first: dict[str, Any] = next(
         (one for one in _array(document.get("servers")) if _is_map(one)), {}
     )
@@ -102,7 +102,7 @@ def base_path(document: dict[str, Any]) -> str:
 
 
 def collections(document: dict[str, Any]) -> tuple[ApiCollection, ...]:
-    """Every collection, the likeliest first: of the fewest path parts, with a title to rename."""
+    """Every collection, the likeliest first: the fewest path parts, with a title to rename."""
     paths = {path: item for path, item in _map(document.get("paths")).items() if _is_map(item)}
     found = []
     for below, one in paths.items():
@@ -206,7 +206,7 @@ def _properties(schema: Any) -> dict[str, Any]:
 
 
 def _items(schema: Any) -> tuple[str, Any]:
-    """Where a list's array is, and the schema of one of it."""
+    """The place of a list's array, and the schema of an item."""
     if not _is_map(schema) or schema.get("type") == "array":
         return "", _map(schema).get("items")
     for name, inner in _properties(schema).items():
@@ -228,7 +228,7 @@ def _sample(schema: Any) -> Any:
 
 
 class _Sampler:
-    """One sample, of so many values at most; what comes after them is null."""
+    """Makes one sample of limited size; what does not fit is null."""
 
     def __init__(self) -> None:
         self._left = _MOST_VALUES
@@ -335,7 +335,7 @@ def _names(value: Any) -> list[str]:
 
 
 def _number(value: Any) -> int | float:
-    """0 for what is no number, or none that there is a sample of."""
+    """The value if it is a number of moderate size, else 0."""
     known = type(value) in (int, float) and -_LARGEST <= value <= _LARGEST
     number: int | float = value if known else 0
     return number

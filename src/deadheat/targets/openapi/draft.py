@@ -1,4 +1,4 @@
-"""A draft as a profile in TOML, with a comment wherever a person has to look."""
+"""Writes a draft as a profile in TOML, with a comment wherever a person has to look."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def draft_of(found: ApiCollection, before: str) -> Draft:
-    """What the document says. ``before``: what comes before every path."""
+    """The draft of a collection in a document. ``before``: the path before every other."""
 
     def sent(one: ApiOperation) -> Sent:
         return Sent(one.method, before + one.path, one.body)
@@ -43,7 +43,7 @@ def draft_of(found: ApiCollection, before: str) -> Draft:
 def profile_text(
     draft: Draft, *, url: str | None, command: tuple[str, ...] | None, source: str, probed: bool
 ) -> str:
-    """The profile; one of ``url`` and ``command`` says where the server is."""
+    """The profile's text; ``url`` or ``command`` says where the server is."""
     whole = tomlkit.document()
     whole.add(tomlkit.comment(f"Drafted by `deadheat init` from {source}."))
     if not probed:
@@ -126,7 +126,7 @@ def _call(draft: Draft, name: str, sent: Sent) -> Table:
 
 
 def _inline(value: Any) -> Any:
-    """TOML has no null: such a key is left out."""
+    """A value as inline TOML; TOML has no null, so such a key is left out."""
     if isinstance(value, dict):
         table = tomlkit.inline_table()
         for key, inner in value.items():

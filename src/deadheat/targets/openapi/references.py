@@ -1,4 +1,4 @@
-"""A stranger's document as plain values: JSON or YAML, its references followed inside of it.
+"""Reads a stranger's document into plain values: JSON or YAML, references followed inside it.
 
 Rules
 - A reference becomes the very object that it names, so nothing is copied and a cycle is a cycle:
@@ -106,7 +106,7 @@ class _Linker:
         return {}
 
     def _named(self, pointer: str) -> Any:
-        """What a JSON pointer (RFC 6901) names; ``{}``: nothing."""
+        """The value that a JSON pointer (RFC 6901) names; ``{}``: none."""
         value = self._whole
         if pointer and not pointer.startswith("/"):
             return {}

@@ -1,4 +1,4 @@
-"""Released binaries, through the npm client, into a cache by version.
+"""Gets released binaries through the npm client, into a cache by version.
 
 Rules
 - Only the ``npm`` program speaks to a registry, with the user's own settings;
@@ -101,7 +101,7 @@ def platform_package() -> str:
 
 
 def _has_avx2(system: str) -> bool:
-    """True also when the machine does not say: nearly all have it."""
+    """Does the processor have AVX2? True also when unknown: nearly all have it."""
     if system == "Linux":
         with contextlib.suppress(OSError):
             return "avx2" in Path("/proc/cpuinfo").read_text(errors="replace")
@@ -198,7 +198,7 @@ def _download(
 
 
 def _unpack(tarball: Path, member: str, to: Path, what: str) -> None:
-    """One regular file of the tarball, executable. Its name inside decides nothing."""
+    """Unpack one regular file of the tarball, executable. Its name inside decides nothing."""
     try:
         with tarfile.open(tarball, "r:gz") as tar:
             found = tar.getmember(f"package/{member}")
@@ -220,7 +220,7 @@ def _unpack(tarball: Path, member: str, to: Path, what: str) -> None:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what downloads left that were killed long ago."""
+    """Remove what killed downloads left long ago."""
     for left in folder.glob(".new-*"):
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > STALE_S:
@@ -248,7 +248,7 @@ def _resolved(package: str, tag: str) -> str:
 
 
 def _integrity(package: str, version: str) -> str:
-    """The sha512 that npm's metadata names for a version."""
+    """The sha512 that npm's metadata gives for a version."""
     fields = ("dist.integrity", "dist.tarball")
     try:
         told = _npm("view", f"{package}@{version}", *fields, within_s=VIEW_WITHIN_S)
@@ -276,7 +276,7 @@ def _packed(package: str, version: str, folder: Path) -> Path:
 
 
 def _failure(package: str, version: str, code: str) -> FetchFailed | UnknownTarget:
-    """What an error code of npm means for the user."""
+    """The error that an error code of npm means for the user."""
     if code in _MISSING:
         return _no_such_version(package, version)
     if code in _NETWORK:

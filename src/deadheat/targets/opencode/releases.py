@@ -76,7 +76,7 @@ def versions_between(one: str, other: str) -> tuple[str, ...]:
 
 @cache
 def profile_of(version: str | None) -> Profile:
-    """How to speak to this release; an unknown one is taken for an old one (weaker promises)."""
+    """The profile of this release; an unknown one counts as old (weaker promises)."""
     match = _VERSION.match(version or "")
     newer = match is not None and (int(match[1]), int(match[2])) >= (1, 2)
     name = f"opencode-{'1.2' if newer else '1.0'}.toml"
@@ -88,7 +88,7 @@ def profile_of(version: str | None) -> Profile:
 
 
 def launch(name: str, program: str) -> Launch:
-    """How ``program``, an OpenCode of any version, is started."""
+    """The launch of ``program``, an OpenCode of any version."""
     return profile_of(None).launch(name, None, program)
 
 

@@ -87,7 +87,7 @@ class CallTable(Table):
         return self
 
     def exchange(self, kind: Kind) -> CallFormat:
-        """The same as the wire reads it."""
+        """The call in the form that the wire reads."""
         method, path = self.request.split(" ", 1)
         exists = frozenset(getattr(self, "exists", ()))
         return CallFormat(
@@ -109,7 +109,7 @@ class CallTable(Table):
 
 
 class CreateTable(CallTable):
-    """POST: the answer tells the id; or the request does, with {id}, and deadheat chooses it."""
+    """POST whose answer tells the id; or a request with {id}, which deadheat then chooses."""
 
     id: str | None = Field(
         default=None,
@@ -141,7 +141,7 @@ class ForkTable(CreateTable):
 
 
 class RenameTable(CallTable):
-    """Writes another title."""
+    """A call that writes another title."""
 
     id: str | None = Field(default=None, description="Where the answer repeats the id.")
 
@@ -171,7 +171,7 @@ class ChildrenTable(ListTable):
 
 
 class Calls(Table):
-    """What the API can do."""
+    """The calls that the API has."""
 
     create: CreateTable = Field(examples=[{"request": "POST /carts"}])
     get: GetTable = Field(examples=[{"request": "GET /carts/{id}"}])
@@ -225,11 +225,11 @@ class Calls(Table):
 
     @property
     def named(self) -> bool:
-        """Does it say at least a title, by which the session may be known?"""
+        """Does a create send at least a title, by which the session can be known?"""
         return bool({"id", "title"} & _placeholders(self.create))
 
     def exchanges(self) -> tuple[CallFormat, ...]:
-        """The same as the wire reads them."""
+        """All calls in the form that the wire reads."""
         calls: tuple[tuple[Kind, CallTable | None], ...] = (
             (Kind.CREATE, self.create),
             (Kind.GET, self.get),
@@ -257,7 +257,7 @@ class Calls(Table):
         return self.pages() is not None
 
     def pages(self) -> DeclaredPages | None:
-        """How its lists come in pages; None: they do not."""
+        """The pages of its lists; None: lists come whole."""
         lists = {Kind.LIST: self.list, Kind.CHILDREN: self.children}
         found = {
             kind: call.pages
@@ -267,7 +267,7 @@ class Calls(Table):
         return DeclaredPages(found) if found else None
 
     def kinds(self) -> frozenset[Kind]:
-        """What the API has, but for what is no call of its own (``RECREATE``)."""
+        """The kinds of call that the API has, without ``RECREATE``, which is a create."""
         return frozenset(one.kind for one in self.exchanges()) - {Kind.RECREATE}
 
 

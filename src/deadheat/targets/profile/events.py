@@ -1,4 +1,4 @@
-"""Event streams by declaration: where an event has its name, its session's id and title.
+"""Declared event streams: where an event has its name, its session's id and title.
 
 Rules
 - Server-sent events with JSON data; into it lead paths as in ``value_path``.
@@ -32,7 +32,7 @@ class DeclaredEvents:
     name_at: str | None = None
 
     def news(self, event: str, text: str) -> EventReport | None:
-        """What an event says of a session, None when it is about something else."""
+        """What an event reports about a session; None: it is about something else."""
         try:
             told = json.loads(text)
             name = event if self.name_at is None else place(self.name_at).of(told)

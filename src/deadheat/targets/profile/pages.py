@@ -1,4 +1,4 @@
-"""``pages`` of a profile's list: how the next page is asked for.
+"""``pages`` in a profile's list: how to ask for the next page.
 
 Rules
 - One way of: a number (``page``), a count (``offset``), what the answer hands out (``cursor``), an
@@ -26,7 +26,7 @@ _WAYS = ("page", "offset", "cursor", "next", "link")
 
 
 class PagesTable(Table):
-    """How the next page of a list is asked for. Write one of page, offset, cursor, next, link."""
+    """How to ask for the next page of a list. Write one of page, offset, cursor, next, link."""
 
     page: str | None = Field(
         default=None, description="The query parameter of the page's number.", examples=["page"]
@@ -97,7 +97,7 @@ class DeclaredPages:
 
     @property
     def most(self) -> int:
-        """So many pages and no more."""
+        """The largest number of pages to read."""
         return max(table.most for table in self.of_kind.values())
 
     def following(
@@ -109,7 +109,7 @@ class DeclaredPages:
 
 
 def _handed_out(path: str, body: bytes) -> str | None:
-    """What the answer has there; missing, null, false and empty all say that it was the last."""
+    """The value there; missing, null, false and empty all mean that this page was the last."""
     try:
         found = place(path).of(parsed(body))
     except LookupError:

@@ -198,7 +198,7 @@ class Profile(Table):
         return self.calls.kinds() | ({Kind.RECREATE} if named else set())
 
     def wire(self) -> ProfileWire:
-        """How calls become requests, and answers outcomes."""
+        """The wire of this API: makes requests of calls, and outcomes of answers."""
         pattern = None if self.id_pattern is None else re.compile(self.id_pattern)
         return ProfileWire(self.name, self.base_path, self.calls.exchanges(), pattern, self.error)
 
@@ -251,26 +251,26 @@ class Profile(Table):
         return self
 
     def _headers(self) -> tuple[tuple[str, str], ...]:
-        """What every request carries, secrets included. Raises ``BadFile``."""
+        """The headers of every request, secrets included. Raises ``BadFile``."""
         headers = [(name.lower(), from_environment(text)) for name, text in self.headers.items()]
         if self.auth is not None:
             headers.append(self.auth.header())
         return tuple(headers)
 
     def bearer(self) -> tuple[tuple[str, str], ...]:
-        """The header of a token, which is still named and not filled in; none: there is none."""
+        """The header of a token, with the token still a name; empty: there is none."""
         token = None if self.auth is None else self.auth.token
         return () if token is None else (("authorization", f"Bearer {token}"),)
 
     def basic(self) -> tuple[str, str] | None:
-        """User and password, which is named and not filled in; None: not asked for."""
+        """User and password, still names; None: not used."""
         auth = self.auth
         if auth is None or auth.user is None or auth.password is None:
             return None
         return auth.user, auth.password
 
     def _mask(self) -> Mask:
-        """Hides what is taken from the environment, by headers, auth or server, and made of it."""
+        """A mask for the secrets that the profile takes from the environment, in each form."""
         said = [*self.headers.values()]
         if self.server is not None:
             said += self.server.env.values()
@@ -287,11 +287,11 @@ class Profile(Table):
         return Mask.of(secrets)
 
     def events_wire(self) -> DeclaredEvents | None:
-        """How its event stream is read; None: it has none."""
+        """The wire of its event stream; None: it has none."""
         return None if self.events is None else self.events.wire(self.base_path)
 
     def launch(self, name: str, project: Path | None, program: str) -> Launch:
-        """How the server is started; there must be a ``server``."""
+        """The launch of its server; there must be a ``server`` table."""
         assert self.server is not None
         known = {
             "{python}": sys.executable,

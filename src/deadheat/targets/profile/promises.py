@@ -116,7 +116,7 @@ class PromisesTable(Table):
     )
 
     def of(self, calls: Calls, events: EventPromise, settle_ms: int = 0) -> Promises:
-        """What the checker judges under. ``events``: what the stream announces."""
+        """The promises that the checker judges by. ``events``: what the stream announces."""
         families = calls.create_child is not None
         paged = ListPromise.EVENTUAL if calls.paged else ListPromise.SNAPSHOT
         if self.update is UpdatePromise.NONE and events is EventPromise.EXACTLY_ONCE:
@@ -139,12 +139,12 @@ class PromisesTable(Table):
 
     @property
     def sometime(self) -> bool:
-        """Is it said of something that nobody says when it shows?"""
+        """Does some promise name no time by which a change shows?"""
         eventual = Shows.EVENTUAL in (self.reads, self.get)
         return eventual or self.list is ListPromise.EVENTUAL
 
     def create_of(self, calls: Calls) -> CreatePromise:
-        """What creates under one name make."""
+        """What creates of one name make."""
         if self.create is not None:
             return self.create
         return CreatePromise.EXACTLY_ONCE if calls.chosen else CreatePromise.NEW

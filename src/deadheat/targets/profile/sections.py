@@ -1,4 +1,4 @@
-"""The parts of a profile that say where its server is and who we are: auth, events, server.
+"""The tables of a profile for its server, its log-in and its events.
 
 Rules
 - A secret is named, never written down; it is read here, and hidden (``files.redaction``) from all
@@ -38,7 +38,7 @@ Seconds = Annotated[
 
 
 class AuthTable(Table):
-    """Who we are: ``user`` and ``password`` (HTTP basic), or ``token`` (bearer)."""
+    """The log-in: ``user`` and ``password`` (HTTP basic), or ``token`` (bearer)."""
 
     user: str | None = Field(default=None, description="The user's name.", examples=["admin"])
     password: str | None = Field(
@@ -59,7 +59,7 @@ class AuthTable(Table):
         return self
 
     def header(self) -> tuple[str, str]:
-        """The header that says it. Raises ``BadFile``."""
+        """The header for this log-in. Raises ``BadFile``."""
         if self.token is not None:
             return "authorization", f"Bearer {from_environment(self.token)}"
         known = f"{self.user}:{from_environment(self.password or '')}"
@@ -91,11 +91,11 @@ class EventsTable(Table):
 
     @property
     def promise(self) -> EventPromise:
-        """What is announced of a session."""
+        """What is announced about a session."""
         return EventPromise.LIVES if self.updated is None else EventPromise.EXACTLY_ONCE
 
     def wire(self, base_path: str) -> DeclaredEvents:
-        """The same as the listener reads it."""
+        """The stream in the form that the listener reads."""
         named = (
             (self.created, Change.CREATED),
             (self.updated, Change.UPDATED),
@@ -111,7 +111,7 @@ class EventsTable(Table):
 
 
 class ServerTable(Table):
-    """How deadheat starts the server; it ends it, too."""
+    """How deadheat starts (and ends) the server."""
 
     command: tuple[str, ...] = Field(
         min_length=1,

@@ -1,4 +1,4 @@
-"""What every table of our TOML files has in common."""
+"""The base of all tables in our TOML files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pydantic import AliasGenerator, BaseModel, ConfigDict
 
 
 class Table(BaseModel):
-    """A table of a TOML file: keys with dashes, nothing unknown, nothing changed later."""
+    """A table of a TOML file: keys with dashes, unknown keys refused, immutable."""
 
     model_config = ConfigDict(
         frozen=True,

@@ -1,4 +1,4 @@
-"""Where a value stands in a JSON answer: a dotted path, or a JSONPath (RFC 9535).
+"""The place of a value in a JSON answer: a dotted path, or a JSONPath (RFC 9535).
 
 Rules
 - ``data.items`` and ``items.0.id`` are dotted: keys, and numbers into arrays. Empty: the answer
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class NoJson(ValueError):
-    """The body is no JSON, or nested too deep to be read."""
+    """The body is not JSON, or nested too deep to be read."""
 
 
 def parsed(body: bytes) -> Any:
@@ -35,7 +35,7 @@ def parsed(body: bytes) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class ValuePath:
-    """A path, read once. ``place`` makes it.
+    """A path, parsed once. ``place`` makes it.
 
     ``of`` finds what stands there, ``array`` an array: the one that stands there, or all that a
     JSONPath finds. Both raise ``LookupError`` or ``TypeError``.
@@ -47,7 +47,7 @@ class ValuePath:
 
 @cache
 def place(path: str) -> ValuePath:
-    """The place that a path names. Raises ``ValueError`` for what is no JSONPath."""
+    """The place that a path names. Raises ``ValueError`` for what is not a JSONPath."""
     if not path.startswith("$"):
         dotted = _dotted(tuple(path.split(".")) if path else ())
         return ValuePath(dotted, lambda answer: _array(dotted(answer)))

@@ -56,7 +56,7 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]").search
 
 @dataclass(frozen=True, slots=True)
 class CallFormat:
-    """One kind of call: its request template, and where its answer has what is wanted.
+    """One kind of call: its request template, and where its answer has what matters.
 
     ``done`` empty: any 2xx. ``refused``: it did nothing. ``unknown``: nobody knows what it did.
     ``id_at``, ``title_at``, ``items_at``: places; None: not told. ``answer``: what a success must
@@ -132,7 +132,7 @@ class ProfileWire:
     def decode(
         self, invocation: Invocation, status: int, body: bytes, location: str | None = None
     ) -> Outcome:
-        """What the answer means. ``location``: its header of that name."""
+        """The outcome of an answer. ``location``: its header of that name."""
         call = self._call(invocation)
         declared = call.exchange
         if not (status in declared.done if declared.done else 200 <= status < 300):
@@ -227,7 +227,7 @@ class ProfileWire:
         return session
 
     def _error(self, body: bytes) -> str:
-        """The error's name, if the profile says where an answer has one."""
+        """The error's name, if the profile says where an answer has it."""
         if self._error_at is None:
             return ""
         try:
@@ -256,7 +256,7 @@ class _Template:
 
 
 class _PreparedCall:
-    """An exchange, made ready."""
+    """A call's format, prepared for use."""
 
     __slots__ = (
         "body", "exchange", "id_at", "items_at", "method", "not_done", "path", "reads",
@@ -315,7 +315,7 @@ def _last_part(location: str | None) -> str:
 
 
 def session_id_of(found: Any) -> str:
-    """Strings and whole numbers are ids."""
+    """The id in a value: a string or a whole number."""
     if type(found) is int:
         found = str(found)
     if type(found) is not str:

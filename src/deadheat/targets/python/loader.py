@@ -18,7 +18,7 @@ _WORD = re.compile(r"(?P<file>.+\.py):(?P<name>[A-Za-z_]\w*)\Z")
 
 
 def named(word: str) -> tuple[Path, str] | None:
-    """File and name, if ``word`` is of that form."""
+    """File and name, if ``word`` has the form ``FILE.py:NAME``."""
     match = _WORD.match(word)
     return None if match is None else (Path(match["file"]), match["name"])
 

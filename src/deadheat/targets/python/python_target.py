@@ -75,7 +75,7 @@ class Request:
     text: str | None = None
 
     def body(self) -> bytes | None:
-        """What is sent."""
+        """The body's bytes; None: no body."""
         if self.text is not None:
             return self.text.encode()
         return None if self.json is None else json_text.dumps(self.json).encode()
@@ -83,7 +83,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. ``location``: its header of that name."""
+    """The server's answer. ``location``: its header of that name."""
 
     status: int
     content: bytes
@@ -91,11 +91,11 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """Raises ``ValueError`` where it is not UTF-8."""
+        """The content as text. Raises ``ValueError`` where it is not UTF-8."""
         return self.content.decode()
 
     def json(self) -> Any:
-        """Raises ``ValueError`` where it is none."""
+        """The content as JSON. Raises ``ValueError`` where it is not JSON."""
         try:
             return json_text.loads(self.content)
         except RecursionError:
@@ -140,7 +140,7 @@ class PythonTarget:
         raise NotImplementedError
 
     def decode(self, call: Invocation, answer: Answer) -> Result | Info | Fail | str | None:
-        """What the answer means; None: a status that the API does not declare.
+        """The meaning of an answer; None: a status that the API does not declare.
 
         Of a custom call it is one of the words of ``step``.
         """
@@ -228,7 +228,7 @@ class PythonWire:
 
 
 def _is_utf8(session: str) -> bool:
-    """Half of a surrogate pair, which JSON may hold, is in no address."""
+    """Can the id be in an address? Half of a surrogate pair, which JSON may hold, cannot."""
     return session.isascii() or not any("\ud800" <= c <= "\udfff" for c in session)
 
 
@@ -237,7 +237,7 @@ def _wired(request: Request) -> WireRequest:
 
 
 class _Meaning:
-    """What the class says that its custom calls mean; its mistakes are told as such."""
+    """What custom calls mean, by the class; its mistakes are reported with their line."""
 
     def __init__(self, spoken: PythonTarget, file: str) -> None:
         self._spoken = spoken
