@@ -1,4 +1,4 @@
-"""The one entry: does some legal order explain this history?
+"""The one entry to the checker: does some legal order explain this history?
 
 Rules
 - The verdict is about the history alone, under the promises given.
@@ -108,7 +108,7 @@ def _check_generic(history: History, model: Model[S], budget: int) -> Verdict:
 
 
 def silenced(history: History) -> History:
-    """The history with every undeclared answer turned into an unknown one."""
+    """The history with every undeclared answer taken as unknown."""
     return replace(
         history,
         operations=tuple(

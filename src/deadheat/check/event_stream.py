@@ -1,4 +1,4 @@
-"""What the event stream said, against what was answered: each change once, and not too soon.
+"""Compares the event stream with the answers: each change announced once, and not too soon.
 
 Rules
 - Only what instants prove. An announcement was sent at or before its arrival, and nobody
@@ -71,7 +71,7 @@ class _Fault:
 
 
 def misannounced(history: History, promises: Promises, budget: int) -> tuple[Divergence, ...]:
-    """Every announcement that is too early, one too many, false or missing; one of each kind.
+    """Every wrong announcement: too early, repeated, false or missing; one of each kind.
 
     Nothing where nobody listened, or nothing is promised.
     """
@@ -91,7 +91,7 @@ def misannounced(history: History, promises: Promises, budget: int) -> tuple[Div
 
 
 def owed(history: History, promises: Promises) -> frozenset[Due]:
-    """The changes answered with success of which the stream has said nothing so far."""
+    """The changes answered with success that the stream has not announced so far."""
     look = _Look(history, history.stream, promises)
     return frozenset(due for due, _ in look.due() if not look.told(due))
 
@@ -116,7 +116,7 @@ class _Look:
     # -- what is to be announced ------------------------------------------------------------
 
     def due(self) -> Iterator[tuple[Due, Operation]]:
-        """Each change that certainly happened, with the call that answered for it."""
+        """Each change that certainly happened, with the call whose answer proves it."""
         for session, op in self.made.items():
             yield (Change.CREATED, session, None), op
         deletes = [
@@ -136,7 +136,7 @@ class _Look:
     def _cascade_that_took(
         self, session: str, made: Operation, deletes: list[Operation]
     ) -> Operation | None:
-        """A delete of one above it that certainly took it along.
+        """A delete above the session that certainly took it along.
 
         Only if nothing can have struck any of them before it was there: a delete of what has
         gone already may be answered with success, too, and takes nobody.
@@ -148,7 +148,7 @@ class _Look:
         return next((op for op in deletes if op.invocation.session in above), None)
 
     def _may_come(self, op: Operation, flushed_ns: int) -> bool:
-        """Need what it changed not have shown yet when the last announcement came?"""
+        """May its change still be unannounced when the last announcement came?"""
         lag_ns = self.promises.lag_ns(op)
         return lag_ns is None or (bool(lag_ns) and (op.return_ns or 0) + lag_ns >= flushed_ns)
 
@@ -212,7 +212,7 @@ class _Look:
         yield _Fault(anomaly, one.session, _once(*calls, read), (n,), belied)
 
     def _belies(self, read: Operation, one: Announcement, makers: tuple[Operation, ...]) -> bool:
-        """Was it called after the announcement had arrived, and does it show the time before?"""
+        """Does the operation, called after the announcement arrived, still show the old state?"""
         if read.call_ns <= one.arrived_ns or read in makers:
             return False
         match one.change:
@@ -250,7 +250,7 @@ class _Look:
                 return False
 
     def _deletes(self, session: str) -> tuple[Operation, ...]:
-        """The calls that can have deleted it, refused or not: also those of the ones above it."""
+        """The calls that can have deleted the session, refused or not, and those above it."""
         taken_with = () if self.alone else ancestors(session, self.parents)
         return tuple(
             op
@@ -259,7 +259,7 @@ class _Look:
         )
 
     def _writers(self, one: Announcement) -> tuple[Operation, ...]:
-        """The calls that can have given it this title."""
+        """The calls that can have given the session this title."""
         if one.title is None:
             return ()
         return tuple(

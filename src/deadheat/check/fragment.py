@@ -1,4 +1,4 @@
-"""Which decider fits which history, and what can be said of one that is impossible: one table.
+"""One table: which decider fits which history, and what can be said of an impossible one.
 
 Rules
 - ``fragment_of`` reads what the choice depends on (``Traits``); the first row of ``TABLE`` that
@@ -30,7 +30,7 @@ _OF_FAMILIES = tuple(kind for kind in Kind if kind not in (*_OF_LIVES, Kind.CUST
 
 
 class Decider(Enum):
-    """Who says whether a legal order exists."""
+    """The procedure that says whether a legal order exists."""
 
     LIVES = auto()  # one life an id, none below another: greedy, then the order of the lists
     SEARCH = auto()  # Wing-Gong over the sequential specification
@@ -38,7 +38,7 @@ class Decider(Enum):
 
 
 class Proof(Enum):
-    """What says why there is none."""
+    """The procedure that says why none exists."""
 
     CONSTRAINTS = auto()  # what the calls force, ending in a circle
     CLAIMS = auto()  # two creates that both claim one id or name; else nothing
@@ -47,7 +47,7 @@ class Proof(Enum):
 
 
 class Traits(NamedTuple):
-    """What of a history and its promises the choice depends on."""
+    """The properties of a history and its promises that the choice depends on."""
 
     custom: bool = False  # a custom call, or a refusal by its mark
     meant: bool = True  # its target has said what custom calls mean
@@ -69,13 +69,13 @@ class Fragment:
 
 @dataclass(frozen=True, slots=True)
 class Unsupported:
-    """Nobody can judge it, and why."""
+    """The history cannot be judged, and why."""
 
     why: Obstacle
 
 
 class FragmentRow(NamedTuple):
-    """``where``: the traits asked about; the others may be either."""
+    """A row of the table. ``where``: the traits that it needs; the others may be either."""
 
     where: dict[str, bool]
     then: Fragment | Unsupported
@@ -137,19 +137,19 @@ def fragment_of(
 
 
 def decider_of(history: History, promises: Promises) -> Decider | None:
-    """Who decides it, where what custom calls mean is known; None: nobody can."""
+    """The decider, if the meaning of custom calls is known; None: none can decide."""
     found = _BY_TRAITS[traits_of(history, promises)]
     return found.decider if isinstance(found, Fragment) else None
 
 
 def lives_fit(history: History, promises: Promises) -> bool:
-    """Does ``Decider.LIVES`` decide it, where no custom call is in it?"""
+    """Does ``Decider.LIVES`` decide the history, given that it has no custom call?"""
     again = not promises.one_life and lives_again(history, promises)
     return _LIVES_FIT[has_families(history), again]
 
 
 def traits_of(history: History, promises: Promises, *, meant: bool = True) -> Traits:
-    """What the table asks of ``history`` and ``promises``."""
+    """The traits of ``history`` under ``promises``."""
     custom = False
     for op in history.operations:
         outcome = op.outcome
@@ -162,7 +162,7 @@ def traits_of(history: History, promises: Promises, *, meant: bool = True) -> Tr
 
 
 def has_families(history: History) -> bool:
-    """Is there a call whose meaning depends on who is below whom, or on a source?
+    """Does any call depend on a parent or on a fork's source?
 
     This runs on every trial, and on every part of a history that is asked about.
     """
@@ -177,7 +177,7 @@ def has_families(history: History) -> bool:
 
 
 def lives_again(history: History, promises: Promises) -> bool:
-    """Can an id have lived more than once here, or have two creates asked for one name?"""
+    """Can an id have lived more than once here, or have two creates used one name?"""
     asked: set[str] = set()
     given: set[str] = set()
     for op in history.operations:

@@ -1,4 +1,4 @@
-"""Names: under which one a create makes a session, and whether it was free again between two.
+"""The name under which a create makes a session, and whether it was free again between two.
 
 Rule: a name is the id that the client chose, or else the title that its create writes.
 """
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def name_of(op: Operation) -> str | None:
-    """The name under which it would make a session."""
+    """The name under which the create makes a session."""
     return (op.invocation.session or op.invocation.title) if op.kind in NAMING else None
 
 

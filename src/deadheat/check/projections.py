@@ -1,4 +1,4 @@
-"""Parts of a history: what it says of some sessions alone.
+"""Parts of a history: what it says about some sessions alone.
 
 Rule: forgetting an id everywhere never makes a contradiction that was not there. Of a session
 that is kept those above it are kept too: their deletes may be what took it.
@@ -31,7 +31,7 @@ from deadheat.model.history import (
 
 
 def only_sessions(history: History, sessions: frozenset[str]) -> History:
-    """Forget every other id, but for those above: its operations, and its entries in lists."""
+    """The history of these sessions and of those above: operations and entries in lists."""
     sessions = with_all_above(history, sessions)
     kept: list[Operation] = []
     alike = _under_one_title(history)
@@ -112,7 +112,7 @@ def _is_exists(op: Operation) -> bool:
 
 
 def _concerned(op: Operation) -> frozenset[str]:
-    """The ids that its answer says something about: of a refused create, its parent."""
+    """The ids that an answer says something about: of a refused create, its parent."""
     parent = op.invocation.parent
     if parent is not None and forgettable(op):
         return frozenset({parent})
@@ -124,7 +124,7 @@ def _made(op: Operation) -> str | None:
 
 
 def forgettable(op: Operation) -> bool:
-    """Can it be forgotten without making anything else impossible?"""
+    """Can the operation be left out without making anything else impossible?"""
     if op.kind in READING:
         return True
     return isinstance(op.result, Absent | Exists)

@@ -1,4 +1,4 @@
-"""The history as the promises let it be seen: what a look may show that was, and what says nothing.
+"""The history as the promises let it be seen: which past a look may show, and what proves nothing.
 
 Rules
 - A change takes place during its call; what may come later is that it shows. So two changes stay
@@ -166,7 +166,7 @@ class _Looks:
 
 @dataclass(frozen=True, slots=True)
 class _SessionChange:
-    """A call that changed, or may change, one session; None: it made one that nobody knows."""
+    """A call that changed, or may change, one session; None: a session of unknown id."""
 
     session: str | None
     call_ns: int
@@ -187,12 +187,12 @@ def _refused(op: Operation) -> bool:
 
 
 def _looks(op: Operation) -> bool:
-    """Does it say what is there, and change nothing; or is it a custom call, which may do both?"""
+    """Does the operation only tell what exists; or is it a custom call, which may do both?"""
     return only_reads(op) or _refused(op) or op.invocation.custom is not None
 
 
 def _untitled(op: Operation) -> Operation:
-    """The same, and nobody looked at a title."""
+    """The operation without titles."""
     match op.result:
         case Found():
             return replace(op, outcome=Ok(Found()))
@@ -205,14 +205,14 @@ def _untitled(op: Operation) -> Operation:
 
 
 def _unsaid(op: Operation) -> Operation:
-    """The same, but a status that may mean absence says nothing."""
+    """The operation, with a status that may mean absence saying nothing."""
     if isinstance(op.result, Absent | Undeclared):
         return replace(op, outcome=Info(Unknown.UNCLEAR), return_ns=None)
     return op
 
 
 def _quiet_only(history: History, slack_ns: int) -> History:
-    """Without the reads that overlap a call that may change something, or come so soon after."""
+    """The history without reads that overlap a change, or come too soon after one."""
     writes = [op for op in history.operations if not only_reads(op)]
 
     def meets(look: Operation) -> bool:
@@ -226,7 +226,7 @@ def _quiet_only(history: History, slack_ns: int) -> History:
 
 
 def split_lists(history: History, index: int | None = None) -> History:
-    """Every list (or only that one) as one read for each session, and for each entry repeated.
+    """Every list (or only that one) as one read for each session and each repeated entry.
 
     What ``children`` shows too; where that is nothing it is left out, as it may be that
     the parent was gone.

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 
 def described(call: Call) -> str:
-    """One call of a program: ``a = create()``, ``delete(a)``, ``list()``."""
+    """A call of a program: ``a = create()``, ``delete(a)``, ``list()``."""
     match call:
         case Create(var):
             below = "" if call.parent is None else f"parent={call.parent.name}"
@@ -96,7 +96,7 @@ def _applied(kind: str, *arguments: str) -> str:
 def call_with_result(
     op: Operation, names: Mapping[str, str], made: Mapping[Place | None, str]
 ) -> str:
-    """``a = create()``, ``list() at rest``. ``made``: what the program calls what is made there."""
+    """``a = create()``, ``list() at rest``. ``made``: the names of what each place makes."""
     text = call_text(op, names)
     session = _session_made(op)
     if session is not None:
@@ -105,7 +105,7 @@ def call_with_result(
 
 
 class Sentences:
-    """The calls of a witness as sentences name them: ``the list at rest``, ``delete(a) #2``."""
+    """The names of a witness's calls in sentences: ``the list at rest``, ``delete(a) #2``."""
 
     def __init__(self, witness: Iterable[Operation], names: Mapping[str, str]) -> None:
         self._names = names
@@ -124,7 +124,7 @@ class Sentences:
         return self._numbered.get(op.index) or self._plain(op)
 
     def without_result(self, op: Operation) -> str:
-        """The same, but for the session that it made."""
+        """The same, without the session that it made."""
         return self.spelt(op).removeprefix(self._made(op))
 
     def _plain(self, op: Operation) -> str:
@@ -155,13 +155,13 @@ def _session_made(op: Operation) -> str | None:
 
 
 def capital(text: str) -> str:
-    """The text as a sentence begins; a call keeps its spelling."""
+    """The text as the beginning of a sentence; a call keeps its spelling."""
     begins = ("the ", "list ", "no ", "if ")
     return text[:1].upper() + text[1:] if text.startswith(begins) else text
 
 
 def answer_text(op: Operation, names: Mapping[str, str]) -> str:
-    """What came back, in a few words, with its status."""
+    """The answer in a few words, with its status."""
     match op.outcome:
         case Fail(reason) if op.status is not None:
             return f"{op.status} {reason}"

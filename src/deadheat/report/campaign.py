@@ -1,4 +1,4 @@
-"""The last words of a campaign, for a terminal.
+"""The summary of a campaign, for a terminal.
 
 Rule: a clean night says what it would have seen, for each pair of calls that overlapped.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def campaign_text(record: CampaignRecord, report: Path, *, proves: bool) -> str:
-    """Every divergence, then what was exercised, then how to go on."""
+    """The summary: every divergence, then what was exercised, then how to go on."""
     parts: list[str] = []
     if record.findings:
         groups = grouped(record.findings)
@@ -50,7 +50,7 @@ def resume_line(record: CampaignRecord) -> str:
 
 
 def distinct_text(groups: tuple[FindingGroup, ...]) -> str:
-    """How many there are, and how many more that are probably the same."""
+    """The number of divergences, and of those that are probably the same."""
     variants = sum(len(group.variants) for group in groups)
     distinct = f"{len(groups)} distinct divergence{'s' * (len(groups) != 1)}"
     more = f", and {variants} variant{'s' * (variants != 1)} of them" if variants else ""
@@ -72,7 +72,7 @@ def variant_text(finding: CampaignFinding) -> str:
 
 
 def seen_text(finding: CampaignFinding) -> str:
-    """How often the search met it."""
+    """How often the search saw it."""
     able = f"{finding.hits:,} of {finding.programs:,} programs that could show it did"
     return f"in the search: {able}; first after {duration_text(finding.first_s)}, last after " + (
         duration_text(finding.last_s)
@@ -120,7 +120,7 @@ def exercised(record: CampaignRecord) -> list[str]:
 
 
 def quiet_pairs(record: CampaignRecord) -> list[tuple[Pairing, Silence]]:
-    """Those that have overlapped and never in a trial that diverged."""
+    """The pairings that have overlapped, and never in a trial that diverged."""
     return [(p, s) for p, s in record.silence.items() if s.trials and not s.diverged]
 
 

@@ -1,4 +1,4 @@
-"""A job as cases, one a regression and one for the search: what JUnit and GitHub are given.
+"""A job as cases for JUnit and GitHub: one for each regression, one for the search.
 
 Rule: the words are those of the terminal, so that who knows one report knows all of them.
 """
@@ -45,7 +45,7 @@ class CaseStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """``message``: one line. ``details``: the whole story, with the diagram."""
+    """The outcome of one check. ``message``: one line. ``details``: the whole, with the diagram."""
 
     name: str
     ended: CaseStatus
@@ -61,7 +61,7 @@ def cases_of(result: JobResult) -> tuple[Case, ...]:
 
 
 def regression_case(one: Regression) -> Case:
-    """One committed example on one target."""
+    """The case of one committed example on one target."""
     ended = (
         CaseStatus.FAILED
         if one.standing in RED
@@ -113,7 +113,7 @@ def _trials(one: Regression) -> str:
 
 
 def regression_story(one: Regression, *, reachable: bool = True) -> str:
-    """What it showed, if that is red; how to replay it, if its server is ``reachable``."""
+    """What it showed, if that is red, and how to replay it if its server is ``reachable``."""
     if one.replayed is None:
         return ""
     shown = one.replayed.divergence or one.replayed.other
@@ -138,7 +138,7 @@ def regression_story(one: Regression, *, reachable: bool = True) -> str:
 
 
 def search_case(result: JobResult) -> Case:
-    """The search: what it found, or what its silence proves."""
+    """The case of the search: what it found, or what its silence proves."""
     summary = result.summary
     name = f"search {result.target}"
     seconds = 0.0 if summary is None else summary.elapsed_s
@@ -168,7 +168,7 @@ def finding_line(example: Finding) -> str:
 
 
 def finding_story(example: Finding, again: tuple[str, ...] = ()) -> str:
-    """The whole finding, and whether it is finished."""
+    """A whole finding, and whether it is finished."""
     story = finding_text(example.artifact, example.path, again, kept=example.kept)
     return story if example.finished else f"{story}\n{UNFINISHED}"
 
@@ -186,7 +186,7 @@ def power_text(summary: Summary) -> str:
 
 
 def one_of(programs: int) -> int:
-    """The largest N, in two digits, such that a race in 1 of N programs would have been seen."""
+    """The largest N, to two digits, for which a race in 1 of N programs would have been seen."""
     exact = 1 / rate_refuted(programs)
     whole = max(int(exact + 1e-9), 1)
     unit: int = 10 ** max(len(str(whole)) - _DIGITS, 0)
@@ -194,7 +194,7 @@ def one_of(programs: int) -> int:
 
 
 def last_line(result: JobResult) -> str:
-    """The verdict in one line."""
+    """The verdict of the job in one line."""
     failed = [case for case in cases_of(result) if case.ended is CaseStatus.FAILED]
     broken = [case for case in cases_of(result) if case.ended is CaseStatus.ERROR]
     if result.interrupted:

@@ -35,7 +35,7 @@ _MOST_POINTS = 250
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A quantity over time. ``points`` as SVG wants them; ``now``: its last value."""
+    """A quantity over time. ``points`` in SVG's form; ``now``: its last value."""
 
     title: str
     points: str
@@ -55,7 +55,7 @@ class Moment:
 
 
 def lines_of(record: CampaignRecord) -> tuple[Curve, ...]:
-    """What a campaign did over time, in the order in which a person asks."""
+    """The curves of a campaign, in the order in which a person asks."""
     samples = _thinned(record.samples)
     if len(samples) < 2:
         return ()
@@ -145,7 +145,7 @@ class Interval:
 
 
 def interval_of(rate: RateRecord) -> Interval:
-    """On the smallest of some round scales that holds it."""
+    """The interval, on the smallest round scale that holds it."""
     scale = next(top for top in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0) if rate.high <= top)
     shown = rate.diverged / rate.trials if rate.trials else 0.0
 
@@ -157,7 +157,7 @@ def interval_of(rate: RateRecord) -> Interval:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One offset: how often it diverged there."""
+    """How often it diverged at one offset."""
 
     offset: str
     share: float
@@ -204,7 +204,7 @@ class MatrixRow:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """Kind × kind."""
+    """The matrix of pairs: kind × kind."""
 
     kinds: tuple[str, ...]
     rows: tuple[MatrixRow, ...]
@@ -266,7 +266,7 @@ def _turned(
 
 
 def silence_text(silence: Silence) -> str:
-    """What the quiet of a pairing is worth."""
+    """What the silence of a pairing proves."""
     rarest = silence.would_have_seen()
     if rarest is not None:
         return (

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def job_text(result: JobResult) -> str:
-    """All but the machine's line and the verdict, which stand last."""
+    """The text of a job, all but the last two lines: the machine's and the verdict."""
     parts: list[str] = []
     if result.regressions:
         parts.append("\n".join(f"regression {regression_line(one)}" for one in result.regressions))
@@ -49,7 +49,7 @@ def job_text(result: JobResult) -> str:
 
 
 def job_pages(result: JobResult) -> dict[str, str]:
-    """A page a divergence, by the name of its file: what was found, and what came back."""
+    """An HTML page for each divergence, by file name: what was found, and what came back."""
     from deadheat.report.html import example_page  # few jobs ask for pages
 
     found = result.summary.findings if result.summary is not None else ()
@@ -79,5 +79,5 @@ def job_machine_line(result: JobResult) -> str:
 
 
 def verdict_line(result: JobResult) -> str:
-    """The last line of all."""
+    """The very last line."""
     return last_line(result)

@@ -21,7 +21,7 @@ _HEAD = ("version", "trials", "diverged", "rate (95 %)", "verdict")
 
 
 def versions_table(rows: Iterable[VersionRow]) -> str:
-    """A row a version, columns aligned."""
+    """A table with a row for each version."""
     table = [_HEAD, *map(_cells, rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(_HEAD))]
     right = (False, True, True, False, False)
@@ -36,7 +36,7 @@ def versions_table(rows: Iterable[VersionRow]) -> str:
 
 
 def versions_json(artifact: Artifact, rows: Iterable[VersionRow]) -> dict[str, object]:
-    """Plain values, stable keys."""
+    """The same as plain values with stable keys."""
     return {
         "anomaly": artifact.anomaly.value,
         "recorded_on": artifact.target.name,
@@ -86,7 +86,7 @@ def _rate(rate: Rate) -> str:
 
 
 def bisected_text(found: Bisected) -> str:
-    """The version named, and how often that is wrong."""
+    """The version in which it changed, and how often that is wrong."""
     first = "first good" if found.fixed else "first bad"
     named = found.without_it if found.fixed else found.with_it
     other = found.with_it if found.fixed else found.without_it
@@ -103,7 +103,7 @@ def bisected_text(found: Bisected) -> str:
 
 
 def verified_text(artifact: Artifact, path: str, found: Verified) -> str:
-    """Fixed, not fixed, or not comparable and why."""
+    """Fixed, not fixed, or not comparable, and why."""
     sure = f"{percent(found.confidence)}"
     match found.evidence:
         case Present():

@@ -65,7 +65,7 @@ def diagram_of(artifact: Artifact) -> tuple[CallLine, ...]:
 def diagram_of_divergence(
     program: Program, divergence: Divergence, sessions: Mapping[str, str]
 ) -> tuple[CallLine, ...]:
-    """The same for a divergence that is not an artifact yet."""
+    """The same for a divergence that is not saved yet."""
     names = names_of(sessions)
     return history_lines(
         program,
@@ -104,7 +104,7 @@ def history_lines(
 def _announced(
     history: History, heard: tuple[int, ...], names: Mapping[str, str], note: str
 ) -> list[CallLine]:
-    """The event stream's lines; the note goes to the last one."""
+    """The lines of the event stream; the note goes to the last one."""
     said = () if history.stream is None else history.stream.announcements
     lines: list[CallLine] = []
     for n in heard:
@@ -149,7 +149,7 @@ def _bracket(lane: int, position: int, lanes: int, length: int) -> str:
 
 
 def text(lines: tuple[CallLine, ...], indent: str = "    ") -> str:
-    """Columns aligned, no trailing spaces. What cannot be shown is as wide as it is written."""
+    """The lines as text, columns aligned. What cannot be shown is as wide as it is written."""
     shown = [
         tuple(map(media.line, (line.call, line.offset, line.answered, line.note))) for line in lines
     ]

@@ -1,4 +1,4 @@
-"""One divergence in plain words and pictures: what ``deadheat explain`` prints.
+"""The text of ``deadheat explain``: a divergence in plain words and pictures.
 
 Rule: everything said is of the recorded trial; what other trials showed is said to be theirs.
 """
@@ -36,7 +36,7 @@ _WIDTH = 44
 
 
 def explanation_text(artifact: Artifact) -> str:
-    """The whole page, but for the race window."""
+    """The whole explanation, without the race window."""
     names, made = artifact.names, _made(artifact)
     ops = operations_by_index(artifact.history)
     divergence = divergence_of(artifact)
@@ -80,7 +80,7 @@ def explanation_text(artifact: Artifact) -> str:
 
 
 def window_text(picture: tuple[tuple[int, Tally], ...], drawn: str) -> str:
-    """Where the race window seems to be. ``drawn``: rate against offset."""
+    """The race window, as far as it was found. ``drawn``: rate against offset."""
     shown = [
         (offset, tally.diverged / tally.decided) for offset, tally in picture if tally.diverged
     ]
@@ -123,7 +123,7 @@ def _offsets(artifact: Artifact) -> list[tuple[Operation, int]]:
 
 
 def _times(artifact: Artifact, names: Mapping[str, str]) -> list[str]:
-    """One bar a call: the raced ones and those of the witness."""
+    """A bar for each call: the raced ones and those of the witness."""
     program = artifact.program
     ops = [
         op
@@ -160,5 +160,5 @@ def _times(artifact: Artifact, names: Mapping[str, str]) -> list[str]:
 
 
 def _made(artifact: Artifact) -> dict[Place | None, str]:
-    """What the program calls the session that it makes at each place."""
+    """The program's name for the session that each place makes."""
     return {place: var.name for place, call in artifact.program.placed() if (var := makes(call))}

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def finding_text(
     artifact: Artifact, path: Path | None, again: tuple[str, ...] = (), *, kept: bool = False
 ) -> str:
-    """One finding, whole: name, rate, diagram, where it is saved, how to replay it.
+    """A whole finding: name, rate, diagram, where it is saved, how to replay it.
 
     ``again``: see ``replay_line``. ``kept``: what is saved is a better one of an earlier run.
     """
@@ -67,7 +67,7 @@ def finding_text(
 
 
 def _missed(releases: tuple[Release, ...]) -> str:
-    """The program shows what was wanted; this trial of it had something else."""
+    """A note that this trial was released at other offsets than the program's."""
     in_order = sorted(releases, key=lambda release: release.lane)
     first_ns = min(release.achieved_ns for release in releases)
     wanted = ", ".join(f"{release.wanted_ns // 1_000:,}" for release in in_order)
@@ -84,7 +84,7 @@ def _rate(rate: RateRecord | None) -> str:
 
 
 def _why(artifact: Artifact) -> list[str]:
-    """The proof in words, what would repair it, and the weaker promise that still held."""
+    """The proof in words, what would make it legal, and the weaker promise that still held."""
     explained, reasons = artifact.explanation, reasons_of(artifact)
     lines = [f"  {i}. {line.text}" for i, line in enumerate(reasons.proof, start=1)]
     if lines:

@@ -22,7 +22,7 @@ _MARK = {
 
 
 def workflow_commands(result: JobResult) -> str:
-    """One workflow command a case that is not green."""
+    """A workflow command for each case that is not green."""
     lines: list[str] = []
     for case in cases_of(result):
         if case.ended in (CaseStatus.PASSED, CaseStatus.SKIPPED):

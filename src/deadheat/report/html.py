@@ -47,7 +47,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A number that is looked at first."""
+    """One of the numbers at the top."""
 
     value: str
     name: str
@@ -55,7 +55,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class LinkedLine:
-    """A line of the proof; ``rows``: the calls that it speaks of, by their rows in the drawing."""
+    """A line of the proof; ``rows``: its calls, by their rows in the drawing."""
 
     text: str
     rows: tuple[lanes.CallRow, ...]
@@ -63,7 +63,7 @@ class LinkedLine:
 
 @dataclass(frozen=True, slots=True)
 class ExampleView:
-    """One failing example, ready to be drawn."""
+    """The values of one failing example that the page draws."""
 
     anchor: str
     key: str
@@ -96,7 +96,7 @@ def example_page(artifact: Artifact, path: Path) -> str:
 
 
 def campaign_page(record: CampaignRecord) -> str:
-    """A campaign, also while it runs; then the page loads itself again now and then."""
+    """A campaign as a page. While the campaign runs, the page reloads itself."""
     quiet = sorted(quiet_pairs(record), key=lambda pair: pair[1].trials)
     totals, groups = record.totals, grouped(record.findings)
     return _page(
@@ -141,7 +141,7 @@ def _tiles(record: CampaignRecord, groups: tuple[FindingGroup, ...]) -> tuple[Ti
 def shown_of(
     artifact: Artifact, path: Path, anchor: str, key: str = "", again: tuple[str, ...] = ()
 ) -> ExampleView:
-    """Everything about one failing example that is drawn."""
+    """The view of one failing example."""
     reasons, drawing = reasons_of(artifact), lanes.drawing_of(artifact)
     rows = {row.number: row for row in drawing.rows}
     rate, reliable = artifact.rate, artifact.most_reliable

@@ -1,4 +1,4 @@
-"""A job as JUnit XML, for Jenkins, GitLab and whoever else reads it.
+"""A job as JUnit XML, for Jenkins, GitLab and others.
 
 Rule: characters that XML cannot hold are shown as on a terminal.
 """
@@ -21,7 +21,7 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit_xml(result: JobResult) -> str:
-    """The whole file: one suite, one case a regression and one for the search."""
+    """The whole file: one suite, with a case for each regression and one for the search."""
     suite = TestSuite(_clean(f"deadheat {result.target}"))
     suite.add_property("seed", str(result.seed))
     suite.add_property("deterministic", SERVER_IS_NOT)

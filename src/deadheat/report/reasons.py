@@ -1,4 +1,4 @@
-"""Why a divergence is one, in sentences: of the values that the checker gives.
+"""Makes sentences of a divergence's reasons, which the checker gives as values.
 
 Rules
 - Sentences about a divergence are made here and in ``report.steps``, and nowhere else.
@@ -68,19 +68,19 @@ MEANING: dict[Anomaly, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ProofLine:
-    """One line of a proof, and the operations that it speaks of."""
+    """One line of a proof, and its operations."""
 
     text: str
     calls: tuple[int, ...] = ()
 
 
 def reasons_of(artifact: Artifact) -> Reasons:
-    """The words for what an artifact recorded."""
+    """The reasons of an artifact in words."""
     return Reasons(divergence_of(artifact), artifact.names)
 
 
 class Reasons:
-    """The words for one divergence. ``names``: what its sessions are called."""
+    """The reasons of one divergence in words. ``names``: of its sessions."""
 
     def __init__(self, divergence: Divergence, names: Mapping[str, str]) -> None:
         self._of = divergence
@@ -95,7 +95,7 @@ class Reasons:
 
     @property
     def proof(self) -> tuple[ProofLine, ...]:
-        """Why no order of the calls is legal, line by line; empty where none was found."""
+        """Why no order of the calls is legal, line by line; empty without a proof."""
         steps = self._of.proof
         lines = [
             ProofLine(media.line(text), calls_named(step))
@@ -108,7 +108,7 @@ class Reasons:
 
     @property
     def legal_if(self) -> str:
-        """What would make the history legal, in one clause; empty where nothing is known to."""
+        """What would make the history legal, in one clause; empty if unknown."""
         match self._of.counterfactual:
             case None:
                 return ""
@@ -120,7 +120,7 @@ class Reasons:
                 assert_never(self._of.counterfactual)
 
     def places(self, told: Alternatives) -> tuple[str, ...]:
-        """Each place that the culprit could have in an order of the others, and why it is none."""
+        """Each place that the culprit could have among the others, and why it is not possible."""
         return tuple(media.line(self._words.rejected(told.culprit, one)) for one in told.rejected)
 
     def _reason(self) -> str:
@@ -269,7 +269,7 @@ class Reasons:
 
 
 def _end_of(last: Step) -> str:
-    """The last line, after the last step."""
+    """The line after the last step."""
     match last:
         case Told() | WithoutIt():
             return ""

@@ -1,4 +1,4 @@
-"""The last words of a run or a replay: what a person reads, and one line for a machine."""
+"""The summary of a run or a replay, for a person, and one line for a machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def run_text(summary: Summary | None, *, interrupted: bool, proves: bool = True) -> str:
-    """Every distinct divergence, then what was exercised.
+    """The summary of a run: every distinct divergence, then what was exercised.
 
     ``proves`` False: the run ended in an error, so its silence is not worth a word.
     """
@@ -188,7 +188,7 @@ def _record(rate: Rate) -> RateRecord:
 
 
 def offset_picture(picture: tuple[tuple[int, Tally], ...]) -> str:
-    """Rate against offset, a bar each. Tuning spends its trials unevenly: the counts tell."""
+    """Rate against offset, in bars. Tuning spends its trials unevenly, so counts stand beside."""
     widest = max(
         (tally.diverged / tally.decided for _, tally in picture if tally.decided), default=0
     )

@@ -1,4 +1,4 @@
-"""The steps of a refutation in sentences.
+"""Makes sentences of the steps of a refutation.
 
 Rules
 - Calls are spelt as ``report.calls`` spells them. Times count from the first call of the trial.
@@ -69,7 +69,7 @@ if TYPE_CHECKING:
 
 
 class Words:
-    """What one divergence's calls, sessions and steps are called. ``names``: of its sessions."""
+    """Names one divergence's calls, sessions and steps. ``names``: of its sessions."""
 
     def __init__(self, divergence: Divergence, names: Mapping[str, str]) -> None:
         history = divergence.history
@@ -82,11 +82,11 @@ class Words:
         self._flushed_ns = None if history.stream is None else history.stream.flushed_ns
 
     def name(self, session: str) -> str:
-        """What the session is called."""
+        """The name of the session."""
         return self._names.get(session, session)
 
     def call(self, index: int) -> str:
-        """The call as a sentence names it."""
+        """The call's name in a sentence."""
         return self._sentences.spelt(self._ops[index])
 
     def _at(self, instant_ns: int | None) -> str:
@@ -105,7 +105,7 @@ class Words:
         return text
 
     def answer(self, op: Operation) -> str:
-        """What came back; of a list, as far as it matters."""
+        """The answer; of a list, only what matters."""
         match op.outcome:
             case Ok(Listed() | Offspring() as listed):
                 shown = (session for session in self._about if session in listed.sessions)
@@ -239,7 +239,7 @@ class Words:
     # -- places -----------------------------------------------------------------------------
 
     def rejected(self, call: int, one: Rejected) -> str:
-        """Why a place of ``call`` is none, in one clause."""
+        """Why ``call`` cannot stand at a place, in one clause."""
         it = self.call(call)
         place = "came first of all"
         if one.after is not None:

@@ -42,7 +42,7 @@ _ORDER_BUDGET = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One line of what is known of a call."""
+    """One line of details of a call."""
 
     name: str
     value: str
@@ -50,7 +50,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
-    """One call. ``lane`` empty: at rest. ``effect``: where it takes effect in the order shown.
+    """The row of one call. ``lane`` empty: at rest. ``effect``: where it takes effect in the order.
 
     ``step``: its place in that order. ``starts_round``: a line is drawn above it.
     """
@@ -92,7 +92,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """The whole. ``order``: the calls in the order that works; ``breaks``: why it ends there.
+    """The whole drawing. ``order``: the order that works; ``breaks``: why it ends there.
 
     ``rejected``: each other place of the culprit, and why it is none. ``hidden``: reads at rest
     that do not matter.
@@ -177,7 +177,7 @@ def _shown(artifact: Artifact) -> tuple[Operation, ...]:
 
 
 def _releases(artifact: Artifact) -> dict[tuple[int, int], Release]:
-    """By round and lane."""
+    """The releases by round and lane."""
     together = [r for r, lanes in enumerate(artifact.program.rounds) if len(lanes) > 1]
     return {
         (r, release.lane): release
@@ -227,7 +227,7 @@ def _request(op: Operation, names: Mapping[str, str]) -> str:
 
 
 def _order(artifact: Artifact, longest: tuple[int, ...]) -> tuple[tuple[int, ...], bool]:
-    """The longest order that works, and whether it has all calls but the culprit."""
+    """The longest order that works, and whether it holds all calls but the culprit."""
     history, promises = artifact.history, artifact.target.promises
     if decider_of(history, promises) in (
         None,
@@ -243,7 +243,7 @@ def _order(artifact: Artifact, longest: tuple[int, ...]) -> tuple[tuple[int, ...
 
 
 def _instants(artifact: Artifact, order: Iterable[int]) -> dict[int, int]:
-    """Each call at the first instant that the order leaves it, within its interval."""
+    """The first instant for each call that the order allows, within its interval."""
     ops = {op.index: op for op in artifact.history.operations}
     now_ns = 0
     found: dict[int, int] = {}
@@ -257,7 +257,7 @@ def _instants(artifact: Artifact, order: Iterable[int]) -> dict[int, int]:
 
 
 class _Scale:
-    """Nanoseconds to thousandths of the width."""
+    """Maps nanoseconds to thousandths of the width."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
         spans = sorted(
@@ -287,7 +287,7 @@ class _Scale:
         self.end_ns = self._busy[-1][1]
 
     def at(self, instant_ns: int) -> float:
-        """Where an instant is."""
+        """The position of an instant."""
         left = 0.0
         for start, end, length, _ in self._pieces:
             if instant_ns <= end:
@@ -306,7 +306,7 @@ class _Scale:
         return tuple(found)
 
     def ticks(self) -> tuple[Tick, ...]:
-        """Where busy stretches begin, as far as the words have room, and the end."""
+        """The marks where busy stretches begin, as far as there is room, and at the end."""
         found: list[Tick] = []
         for start, _ in self._busy:
             left = self.at(start)

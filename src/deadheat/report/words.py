@@ -29,7 +29,7 @@ _CREATES = frozenset(kind.value for kind in NAMING)
 
 
 def percent(fraction: float) -> str:
-    """``11.5 %``; small ones keep two significant digits."""
+    """``11.5 %``; small values keep two significant digits."""
     value = fraction * 100
     if value in (0, 100) or value >= 10:
         shown = f"{value:.1f}".removesuffix(".0")
@@ -60,7 +60,7 @@ def rate_text(rate: RateRecord) -> str:
 
 
 def fixed_text(rate: RateRecord) -> str | None:
-    """How many quiet trials would be needed to call it fixed; None for a rate that may be 0."""
+    """How many quiet trials it takes to call it fixed; None for a rate that may be 0."""
     if not rate.diverged:
         return None
     enough = quiet_needed(Tally(rate.trials, rate.diverged))
@@ -76,7 +76,7 @@ def fixed_text(rate: RateRecord) -> str | None:
 
 
 def unproven_text(missing: Unproven) -> str:
-    """What is missing, and why; what to do about it, where that is known."""
+    """What is missing for a proof, why, and what to do about it, if that is known."""
     if missing.other_promises:
         return missing.other_promises
     if missing.slower is not None:
@@ -158,7 +158,7 @@ _OF_LATE_CHANGES = frozenset(
 
 
 def standing_text(artifact: Artifact) -> str:
-    """Is this the smallest, and is it a race at all?"""
+    """Whether this is the smallest program, and whether it is a race at all."""
     if not artifact.needs_race:
         text = "diverges without any concurrency: a bug in the logic, not a race"
         if artifact.anomaly in _OF_LATE_CHANGES and not artifact.target.settle_ms:
@@ -182,7 +182,7 @@ def duration_text(seconds: float) -> str:
 
 
 def via_text(via: Via) -> str | None:
-    """What somebody who reads offsets should know of the way the requests went; None: nothing."""
+    """What the transport means for the offsets; None: nothing."""
     match via:
         case Via.TCP:
             return None
@@ -204,7 +204,7 @@ def via_text(via: Via) -> str | None:
 
 
 def hiccups_text(met: Sequence[Hiccup]) -> str | None:
-    """What the handshake met and was over when it was asked again; None: nothing."""
+    """The hiccups of the handshake; None: there were none."""
     if not met:
         return None
     counts = Counter(
@@ -218,12 +218,12 @@ def hiccups_text(met: Sequence[Hiccup]) -> str | None:
 
 
 def names_a_file(word: str) -> bool:
-    """Is this target a profile or a Python file, which a command runs only when it is named?"""
+    """Does the target's name lead to a profile or Python file, which runs only if trusted?"""
     return "://" not in word and (word.endswith(".toml") or ".py:" in word)
 
 
 def replay_line(artifact: Artifact, path: Path, again: tuple[str, ...] = ()) -> str:
-    """The command that runs the example once more, to be copied as it stands.
+    """The command that runs the example again, ready to copy.
 
     ``again``: the options that name its target (``Target.again``).
     """

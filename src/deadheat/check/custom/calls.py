@@ -1,4 +1,4 @@
-"""Custom calls: what they mean, and the search that decides histories with them.
+"""Custom calls: their meaning, and the search that decides histories with them.
 
     class Archive:                       # archive(x) works once on a session that is there
         def step(self, own, there, mark):
@@ -69,17 +69,17 @@ _MOST_MARKS = 64
 
 
 class CustomCalls(Protocol):
-    """The sequential meaning of custom calls; pure, as every model."""
+    """The sequential meaning of custom calls; pure, like every model."""
 
     def step(self, custom: Custom, there: bool, mark: Mark) -> Iterable[tuple[str, Mark]]:
-        """What the call may answer, each with the session's mark after it.
+        """The words that the call may answer, each with the session's mark after it.
 
         ``there``: is the session in the collection? ``mark``: its own before the call.
         """
         ...
 
     def refuses(self, kind: Kind, mark: Mark) -> bool:
-        """Must a get, delete or rename of a session that is there and has this mark be refused?"""
+        """Must a get, delete or rename of an existing session with this mark be refused?"""
         ...
 
     def hides(self, mark: Mark) -> bool:
@@ -95,11 +95,11 @@ class Marked:
     marks: frozenset[tuple[str, Mark]] = frozenset()
 
     def mark_of(self, session: str | None) -> Mark:
-        """None where it has none."""
+        """The session's mark; None: it has none."""
         return next((mark for one, mark in self.marks if one == session), None)
 
     def marked(self, session: str, mark: Mark) -> Marked:
-        """The same with another mark of this session."""
+        """The state with another mark for this session."""
         rest = frozenset(one for one in self.marks if one[0] != session)
         return replace(self, marks=rest if mark is None else rest | {(session, mark)})
 
@@ -157,7 +157,7 @@ class CustomModel:
         return self.custom.refuses(invocation.kind, state.mark_of(session))
 
     def words(self, state: Marked, invocation: Invocation) -> frozenset[str]:
-        """What a custom call may answer in this state."""
+        """The words that a custom call may answer in this state."""
         custom, session = invocation.custom, str(invocation.session)
         if custom is None:
             return frozenset()
@@ -180,7 +180,7 @@ class CustomModel:
         )
 
     def _listed(self, state: Marked, invocation: Invocation, outcome: Outcome) -> frozenset[Marked]:
-        """A list, or what it says of one session (``_split``)."""
+        """The states after a list, or after what it shows of one session (``_split``)."""
         hidden = self._hidden(state)
         live = frozenset(one for one in state.sessions.live if one[0] not in hidden)
         seen = replace(state, sessions=replace(state.sessions, live=live))
@@ -198,7 +198,7 @@ def _there(state: Marked, session: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Alone:
-    """The sessions contradict themselves, custom calls left out: ``history`` is what is left."""
+    """The sessions contradict each other even without custom calls: ``history`` is without them."""
 
     history: History
     found: Impossible
@@ -206,7 +206,7 @@ class Alone:
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """No order of ``history``, which is of these sessions alone, explains its custom calls."""
+    """No order of ``history``, which is about these sessions only, explains its custom calls."""
 
     history: History
     sessions: frozenset[str]
@@ -215,7 +215,7 @@ class Together:
 def decide(
     history: History, promises: Promises, custom: CustomCalls, budget: int
 ) -> Order | OutOfBudget | Alone | Together:
-    """Is there a legal order, within ``budget`` steps for all that custom calls need?"""
+    """Look for a legal order, within ``budget`` steps for all that custom calls need."""
     for plain in _without_custom(history, custom):
         found = legal(plain, promises, budget)
         if isinstance(found, Impossible):
@@ -259,7 +259,7 @@ def searched(
 
 
 def _split(history: History, lists: frozenset[int]) -> Iterator[Operation]:
-    """Each list as what it says of each session: no get, which a mark may refuse."""
+    """Each list as one read for each session; not as a get, which a mark may refuse."""
     for op in split_lists(history).operations:
         if op.index in lists:
             yield replace(op, invocation=Invocation(Kind.LIST, op.invocation.session))
@@ -268,7 +268,7 @@ def _split(history: History, lists: frozenset[int]) -> Iterator[Operation]:
 
 
 def _without_custom(history: History, custom: CustomCalls) -> Iterator[History]:
-    """What the sessions alone must explain: if they cannot, then nothing can.
+    """The parts that the sessions must explain without custom calls.
 
     Where something may be hidden: all without lists, and what no custom call is about with them.
     """
@@ -294,7 +294,7 @@ def _may_hide(history: History, custom: CustomCalls) -> bool:
 
 
 def reachable(history: History, custom: CustomCalls) -> frozenset[Mark] | None:
-    """Every mark that these custom calls can make of None and of each other; None: too many."""
+    """Every mark that these custom calls can produce, from None; None: too many."""
     calls = {op.invocation.custom for op in history.operations} - {None}
     found: set[Mark] = {None}
     waiting: list[Mark] = [None]
@@ -312,7 +312,7 @@ def reachable(history: History, custom: CustomCalls) -> frozenset[Mark] | None:
 
 
 def only_looks(op: Operation, custom: CustomCalls, marks: frozenset[Mark] | None) -> bool:
-    """Can it be left out, as with this answer it changes nothing in any state?"""
+    """Can the call be left out, as with this answer it changes nothing in any state?"""
     if only_reads(op) or op.outcome == Ok(FORBIDDEN):
         return True
     match op.outcome:

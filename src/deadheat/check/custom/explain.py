@@ -1,4 +1,4 @@
-"""From "no order explains these custom calls" to the fewest operations, and why, step by step.
+"""Reduces histories that no order of their custom calls explains, and says why, step by step.
 
 Rules
 - Everything said is about the witness alone.
@@ -43,7 +43,7 @@ _MOST_PLACES = 8
 def explain_custom(
     whole: History, found: Together, promises: Promises, custom: CustomCalls, budget: int
 ) -> Divergence:
-    """Reduce and prove what ``decide`` found. ``whole``: the history as recorded."""
+    """The divergence that ``decide`` found. ``whole``: the history as recorded."""
 
     left = 2 * budget
 
@@ -78,7 +78,7 @@ def explain_custom(
 def _without_looks(
     history: History, custom: CustomCalls, impossible: Callable[[History], bool]
 ) -> History:
-    """Only the calls that change something, and the fewest that look."""
+    """The history with all calls that change something, and the fewest that only look."""
     marks = reachable(history, custom)
     looks = [op for op in history.operations if only_looks(op, custom, marks)]
     looks.sort(key=lambda op: (op.at_rest, op.kind is Kind.LIST, op.index), reverse=True)
@@ -118,7 +118,7 @@ def _proof(
 def _would(
     model: CustomModel, states: set[Marked], it: Operation, about: tuple[str, ...]
 ) -> WouldAnswer:
-    """What the culprit would have answered, where that is certain."""
+    """The answer that the culprit would have given, where that is certain."""
     if it.invocation.custom is not None:
         words = {word for state in states for word in model.words(state, it.invocation)}
         return WouldAnswer(None, words.pop() if len(words) == 1 else "")

@@ -1,4 +1,4 @@
-"""The straight way: one sweep over the events that builds a legal order, or gives up.
+"""The greedy way: one pass over the events that builds a legal order, or gives up.
 
 Most legal histories need no search. Reads are placed as soon as they fit, which
 costs nothing, as they change nothing (Lowe 2017); writes as late as they may be
@@ -72,7 +72,7 @@ def sweep(
     strict_delete: bool,
     snapshot: bool = True,
 ) -> tuple[int, ...] | DeadEnd:
-    """The indices of a legal order, or where this way ends.
+    """The indices of a legal order, or the dead end that was reached.
 
     Raises ``Conflict`` when there is none, as every step was forced, or as the session at
     which it ends is impossible by itself. Not ``snapshot``: what lists show need not have been
@@ -99,7 +99,7 @@ class DeadEnd:
 
 
 class _SavedState(NamedTuple):
-    """Where the sweep was once; ``end`` and ``call`` are the next events."""
+    """The state at one event; ``end`` and ``call`` are the next events."""
 
     end: int
     call: int
@@ -185,7 +185,7 @@ class _GreedyRun(GreedyState):
                 return tuple([ops[i].index for i in self.order])
 
     def around(self) -> DeadEnd:
-        """What is worth a full decision before all is, of a long history without titles."""
+        """The operations, around dead ends, that are worth a full decision first."""
         if self.titled or self.failed < _AROUND or len(self.ends) < _MANY * _AROUND:
             return DeadEnd()
         ops = self.ops
@@ -204,19 +204,19 @@ class _GreedyRun(GreedyState):
         return DeadEnd(tuple([ops[i] for i in sorted(chosen)]), known)
 
     def _called(self, first_ns: int) -> list[int]:
-        """The reads called from then on, until the farthest dead end."""
+        """The reads called from there on, until the farthest dead end."""
         calls, last_ns = self.calls, self.ends[self.failed][0]
         first, last = bisect_left(calls, (first_ns, -1)), bisect_left(calls, (last_ns + 1, -1))
         return [i for _, i in calls[first:last]]
 
     def _writes_on(self, session: str) -> list[int]:
-        """All writes that say that they are, or may be, on this session."""
+        """All writes that are, or may be, on this session."""
         create = self.creates.get(session, REFUSED)
         made = [] if create == REFUSED else [create]
         return [*made, *self.renamed.get(session, ()), *self.deletes.get(session, ())]
 
     def _judge(self, sessions: Iterable[str]) -> None:
-        """Is one of those that the way ended at impossible by itself? Raises ``Conflict`` then.
+        """Raises ``Conflict`` if a session at the dead end is impossible by itself.
 
         By all its writes, and the reads called in its time so far: a read more or less makes
         nothing possible, and a look through all of a long history would be most of the cost.
@@ -264,7 +264,7 @@ class _GreedyRun(GreedyState):
         return saved[-1]
 
     def _reach_back(self) -> bool:
-        """Let choices be turned that were made before the place that was the limit so far."""
+        """Allow choices to be changed that lie before the limit so far."""
         older = [place.choices for place in self.saved if place.choices < self.since]
         if not older:
             return False
@@ -273,7 +273,7 @@ class _GreedyRun(GreedyState):
         return True
 
     def _go_back(self, place: _SavedState) -> tuple[int, int]:
-        """As it was at this place."""
+        """Restore the state of that place."""
         for i in self.order[place.placed :]:
             self.done[i] = 0
         del self.order[place.placed :]
@@ -347,7 +347,7 @@ class _GreedyRun(GreedyState):
                 self.returned(i)
 
     def _read_writes(self) -> None:
-        """What each write would do; when each read begins, and each answer ends."""
+        """Note what each write would do, when each read begins and each answer ends."""
         calls, ends, creates, deletes = self.calls, self.ends, self.creates, self.deletes
         for i, op in enumerate(self.ops):
             outcome = op.outcome

@@ -1,4 +1,4 @@
-"""The state that the sweep builds: what is there, which calls are open, which reads wait.
+"""The state of the greedy way: what exists, which calls are open, which reads wait.
 
 Rules
 - A write is made when its answer, or a read that is about to return, needs it. Before
@@ -45,7 +45,7 @@ _NESTED = 64
 
 
 class GiveUp(Exception):
-    """This history needs the full decision; with the session that the way ended at, if at one."""
+    """This history needs the full decision. ``session``: where the way ended, if at one."""
 
     def __init__(self, session: str | None = None) -> None:
         self.session = session
@@ -118,14 +118,14 @@ class GreedyState:
     # -- does a read fit? ------------------------------------------------------------------
 
     def asked(self, i: int, session: str | None) -> None:
-        """A read of one session that does not fit, or of a title that needs a closer look."""
+        """Take a read of one session that does not fit, or whose title needs a closer look."""
         if self._fits(i):
             self._place(i)
         else:
             self.gets.setdefault(str(session), []).append(i)
 
     def listed(self, i: int) -> None:
-        """A list that does not fit, or shows titles."""
+        """Take a list that does not fit, or that shows titles."""
         shown = self.contents.get(i)
         if shown is None:
             entries = self.ops[i].outcome.result.entries  # type: ignore[union-attr]
@@ -150,7 +150,7 @@ class GreedyState:
         return session not in live
 
     def _is_shown(self, shown: dict[str, str | None]) -> bool:
-        """Is this what there is?"""
+        """Is exactly this shown now?"""
         live = self.live
         if shown.keys() != live.keys():
             return False
@@ -159,7 +159,7 @@ class GreedyState:
         return all(self._carries(session, title) for session, title in shown.items())
 
     def _carries(self, session: str, title: str | None) -> bool:
-        """May the session, which lives, be shown with this title?"""
+        """May the session, which exists, be shown with this title?"""
         if title is None or not self.titled:
             return True
         known = self.live[session]
@@ -174,7 +174,7 @@ class GreedyState:
         self.order.append(i)
 
     def returned(self, i: int) -> None:
-        """The last instant for ``i``: make what it says true."""
+        """Make the answer of ``i`` true at its last instant."""
         op = self.ops[i]
         result: Any = op.outcome.result  # type: ignore[union-attr]
         kind = type(result)
@@ -192,7 +192,7 @@ class GreedyState:
             raise GiveUp
 
     def _reach_list(self, i: int) -> None:
-        """Change what keeps list ``i`` from fitting. Others may be placed on the way."""
+        """Change what keeps list ``i`` from fitting. Other lists may be placed on the way."""
         live, done, titled, shown = self.live, self.done, self.titled, self.contents[i]
         self.reaching.add(i)
         if len(self.reaching) > _NESTED:

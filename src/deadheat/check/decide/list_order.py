@@ -1,4 +1,4 @@
-"""Is there an order of the lists that every session can live with?
+"""Searches for an order of the lists that every session allows.
 
 Rules
 - Given the order and the instants of the nodes, sessions are independent, and each
@@ -34,7 +34,7 @@ class Placed(NamedTuple):
 
 
 class Stuck(NamedTuple):
-    """None exists; the nodes at the deepest point where the search failed."""
+    """No order exists; the nodes at the deepest point where the search failed."""
 
     nodes: tuple[int, ...]
     steps: int
@@ -57,7 +57,7 @@ AT_ONCE = 200
 def search_orders(
     search: Steps, budget: int, order: dict[int, tuple[int, ...]]
 ) -> Placed | Stuck | Unfinished:
-    """Search depth first; ``order``: nodes that must come before another, whatever else holds.
+    """Search depth first; ``order``: nodes that must come before others in any case.
 
     A step is one node tried, or some that were looked at.
     """
@@ -132,7 +132,7 @@ def search_orders(
 
 
 class ShownBits:
-    """Which nodes show what, as bits: rules out what cannot come next before it is tried."""
+    """What each node shows, as bits: excludes nodes that cannot come next before they are tried."""
 
     def __init__(self, nodes: Nodes) -> None:
         self.number = number = {token: n for n, token in enumerate(nodes.early)}
@@ -160,7 +160,7 @@ class ShownBits:
         return sum(1 << self.number[t] for t in nodes.tokens[session] if t in self.number)
 
     def fitting(self, chosen: list[int], live: frozenset[Token], low: int, mask: int) -> list[int]:
-        """Those of ``chosen`` that show all that lives and is still to be shown.
+        """The ``chosen`` nodes that show all that lives and is still to be shown.
 
         None at a dead end: of two lists that are left each lacks something of that which the
         other shows, so each has to come before the other.
@@ -191,7 +191,7 @@ class ShownBits:
 
 
 def _waits(firsts: tuple[int, ...], low: int, mask: int) -> bool:
-    """Is one that must come first not placed yet?"""
+    """Must another node, not placed yet, come first?"""
     return any(first >= low and not mask >> (first - low) & 1 for first in firsts)
 
 

@@ -1,4 +1,4 @@
-"""One step of the order search: every way to place one node next.
+"""One step of the order search: every way to place one more node.
 
 Rules
 - Placing a list brings to life what it shows and ends what it misses. Ends wait
@@ -36,7 +36,7 @@ class State(NamedTuple):
 
 
 def with_node(low: int, mask: int, node: int) -> tuple[int, int]:
-    """``low`` and ``mask`` once ``node`` is placed too."""
+    """``low`` and ``mask`` with ``node`` placed, too."""
     mask |= 1 << (node - low)
     while mask & 1:
         mask >>= 1
@@ -45,7 +45,7 @@ def with_node(low: int, mask: int, node: int) -> tuple[int, int]:
 
 
 class Steps:
-    """What follows from placing a node, for one set of nodes."""
+    """The steps that follow from placing a node, for one set of nodes."""
 
     def __init__(self, nodes: Nodes) -> None:
         self.nodes = nodes
@@ -57,7 +57,7 @@ class Steps:
         self.lacking = bool(self.pooled) and self._count_creates()
 
     def holds(self, state: State, j: int) -> bool:
-        """Does node ``j``, whose members are there, hold here and now?"""
+        """Can node ``j``, whose members exist, be placed here and now?"""
         about = self.nodes.about[j]
         if about is not None:
             return self._may_miss_titles(state.now, state.floor, state.born, about)
@@ -172,7 +172,7 @@ class Steps:
             )  # fmt: skip
 
     def _bounds(self, asked: frozenset[Token] | set[Token], instant: int) -> Gaps | None:
-        """By when each of ``asked``, born now, must be gone; None when it cannot be."""
+        """The latest end of each of ``asked``, if born now; None when that is impossible."""
         nodes = self.nodes
         bounds: list[tuple[str, int]] = []
         for session in asked:

@@ -1,4 +1,4 @@
-"""Sessions that some answer shows and no answered create made: who may have made them?
+"""Sessions that answers show and no answered create made: which create may have made them?
 
 Rules
 - Every such orphan needs an unanswered create of its own, called before the
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def adopt(lives: Lives, *, strict_delete: bool) -> None:
-    """Give every orphan its ``made``. Raises ``Conflict`` when one has no possible creator."""
+    """Set ``made`` of every orphan. Raises ``Conflict`` when one has no possible create."""
     creates = sorted(lives.loose_creates, key=lambda op: (op.call_ns, op.index))
     tagged: dict[str, Operation] = {}
     for op in creates:

@@ -1,4 +1,4 @@
-"""Titles as a register: each is written once, so who wrote what is known.
+"""Titles as registers: each is written once, so it is known which call wrote it.
 
 Rules
 - A value's life is an interval within its session's: seen in ``[early, late]``
@@ -43,7 +43,7 @@ class Value:
             self.early_by = self.late_by = write.index
 
     def sight(self, op: Operation) -> None:
-        """An answer that shows this value."""
+        """Take an answer that shows this value."""
         self.seen = True
         end = NEVER if op.return_ns is None else op.return_ns
         if end < self.early:
@@ -53,7 +53,7 @@ class Value:
 
 
 def read_values(lives: Lives) -> dict[str, list[Value]]:
-    """The values of every session with more than one, the first one first.
+    """The values of every session that has more than one, the first one first.
 
     Raises ``Conflict`` when one session's titles contradict each other, ``NeedsSearch``
     when who wrote what is not known.

@@ -1,4 +1,4 @@
-"""Which of the lists must come before which, whatever the order: forced relations, to the end.
+"""Finds which lists must come before which, by forced relations, until nothing new follows.
 
 Rules
 - Only lists whose windows share an instant need a relation of their own; the others
@@ -26,7 +26,7 @@ class Cycle(Exception):
 
 
 def forced(nodes: Nodes, chosen: Sequence[int]) -> dict[int, tuple[int, ...]]:
-    """For each of the ``chosen`` nodes those that must come before it.
+    """The nodes that must come before each of the ``chosen`` ones.
 
     Raises ``Cycle``. Time grows with the square of their number.
     """

@@ -65,26 +65,26 @@ class NoOrder:
 
 @dataclass(frozen=True, slots=True)
 class OutOfBudget:
-    """The budget ended first."""
+    """The budget ended before the search."""
 
     steps: int
 
 
 @runtime_checkable
 class SessionView(Protocol[T]):
-    """What a model of sessions may say of a state beside its steps."""
+    """What a model of sessions can tell of a state, besides its steps."""
 
     @property
     def steady(self) -> bool:
-        """Is who has gone from a list gone for good?"""
+        """Does a session that was missing from a list stay away for good?"""
         ...
 
     def there(self, state: T) -> frozenset[str]:
-        """What a list would show."""
+        """The sessions that a list would show."""
         ...
 
     def lost(self, state: T) -> frozenset[str]:
-        """The ids under which nobody will live again, but where a client chooses them."""
+        """The ids that will not live again, unless a client chooses them."""
         ...
 
 
@@ -94,7 +94,7 @@ def find_order(history: History, model: Model[S], budget: int) -> Order | NoOrde
 
 
 def may_be_dropped(op: Operation) -> bool:
-    """Unknown reads and calls that never happened say nothing."""
+    """Does the operation say nothing? Unknown reads and calls that never happened do not."""
     if isinstance(op.outcome, Fail):
         return True
     return isinstance(op.outcome, Info) and only_reads(op)
@@ -171,14 +171,14 @@ class _OrderSearch(Generic[S]):
                 self.shows.pop(op.invocation.session, None)
 
     def _ends_too_soon(self, lost: frozenset[str], after: S, placed: int) -> bool:
-        """Is a session gone for good that an answer has yet to show?"""
+        """Is a session gone for good that a later answer must still show?"""
         if self.standing is None:
             return False
         gone = self.standing.lost(after) - lost
         return any(self.shows.get(session, 0) & ~placed for session in gone)
 
     def _is_torn(self, live: frozenset[str], placed: int) -> bool:
-        """Of what is there and still to be shown: does each of two lists lack some of the other?"""
+        """Does each of two pending lists lack something that the other must show?"""
         needed = {one for one in live if self.shows.get(one, 0) & ~placed}
         if len(needed) < 2:
             return False
@@ -220,7 +220,7 @@ def _definite(op: Operation) -> bool:
 
 
 def _is_read(op: Operation) -> bool:
-    """Changes nothing in any state in which its answer is possible."""
+    """Does the operation change nothing in any state in which its answer is possible?"""
     if op.return_ns is None or not isinstance(op.outcome, Ok):
         return False
     if only_reads(op):
@@ -234,7 +234,7 @@ def _is_mark(op: Operation) -> bool:
 
 
 def pending(op: Operation) -> Operation | None:
-    """``op`` as it stands before its answer: still open, its effect possible but not certain.
+    """``op`` as before its answer: open, its effect possible but not certain.
 
     None for a read, which then says nothing. A create keeps the id that it is
     going to return.

@@ -1,4 +1,4 @@
-"""What a contradiction is called: the single edit that would make the history legal.
+"""Names a contradiction: by the single edit that would make the history legal.
 
 Rules
 - The edits are tried on everything that the sessions concerned took part in, not on
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What a single session's answers say, in time."""
+    """What the answers say about a single session, in time."""
 
     born_by: int  # a create of it had been answered
     deletes: tuple[Operation, ...]
@@ -63,7 +63,7 @@ class Story:
 
     @property
     def last_word_shows(self) -> bool:
-        """Does the last answer about it show it?"""
+        """Does the last answer about the session show it?"""
         reads = [op for op in self.missing if op.kind in READING]
         last_seen = max((op.call_ns for op in self.seen), default=-1)
         last_missing = max((op.call_ns for op in reads), default=-1)
@@ -77,7 +77,7 @@ def name(
     budget: Budget,
     custom: tuple[Operation, ...] = (),
 ) -> tuple[Witness, tuple[Repair, ...]]:
-    """The edits that fit, likeliest first; never empty. And the witness that shows the first.
+    """The edits that fit, likeliest first, never empty; and the witness that shows the first.
 
     ``whole``: the history that the witness was found in. Only a cascade that took something
     while its answer says it did nothing needs more of it than the witness has. ``custom``: custom
@@ -93,7 +93,7 @@ def name(
 
 
 def _refused_cascades(whole: History, witness: Witness, first: Repair) -> tuple[int, ...]:
-    """The deletes that may have taken something, though they answered that nothing was there."""
+    """The refused deletes that may have taken something all the same."""
     match first.anomaly:
         case Anomaly.WRONG_STATUS:
             return (first.index,)
@@ -138,7 +138,7 @@ def _claims(fits: tuple[Repair, ...]) -> bool:
 
 
 def _two_deletes(witness: Witness) -> bool:
-    """Is it a contradiction of deletes at once, with nothing else that says what is there?"""
+    """Is it only a contradiction between overlapping deletes?"""
     deletes = [op for op in witness.core.operations if is_result(op, Deleted)]
     looks = [op for op in witness.core.operations if op.kind in READING]
     return (
@@ -150,7 +150,7 @@ def _two_deletes(witness: Witness) -> bool:
 
 
 def _seen_between(history: History, session: str) -> bool:
-    """Is it shown to a call made after one delete of it was answered, and before the last was?"""
+    """Is it shown after one delete of it was answered, and before the last one was?"""
     story = story_of(history, session)
     ends = [op.return_ns or op.call_ns for op in story.deletes]
     return any(min(ends) < op.call_ns <= max(ends) for op in story.seen)
@@ -159,7 +159,7 @@ def _seen_between(history: History, session: str) -> bool:
 def _tried(
     history: History, witness: Witness, promises: Promises, budget: Budget
 ) -> tuple[Anomaly, ...]:
-    """The names, likeliest first."""
+    """The names to try, likeliest first."""
     sessions = witness.sessions
     tried = _ranking(history, sessions[: witness.main], promises)
     alone = not any(session in parents_of(history.operations) for session in sessions)
@@ -206,12 +206,12 @@ def _fitting_in(
 
 
 def _seen_gone(story: Story) -> bool:
-    """Did an answer say that it was gone, after a delete was called and before it was shown?"""
+    """Did an answer call it gone, after a delete was called and before it was shown?"""
     return bool(_back(story))
 
 
 def _back(story: Story) -> list[Operation]:
-    """The answers that show it after one that said that it had gone."""
+    """The answers that show the session after one that called it gone."""
     if not story.deletes:
         return []
     first_delete = min(op.call_ns for op in story.deletes)
@@ -220,7 +220,7 @@ def _back(story: Story) -> list[Operation]:
 
 
 def _looked_at_rest(witness: Witness) -> bool:
-    """Did every list of the witness see a collection that nobody was changing?
+    """Did every list of the witness run while no call changed anything?
 
     Two moments cannot be mixed then; what is old in it was old before the list was called.
     """
@@ -232,7 +232,7 @@ def _looked_at_rest(witness: Witness) -> bool:
 
 
 def _few(witness: Witness) -> History:
-    """All that concerns the sessions; of a long history the answers around the witness."""
+    """The operations about these sessions; of a long history only those around the witness."""
     history = witness.concerned
     if len(history.operations) <= SMALL:
         return history
@@ -302,7 +302,7 @@ def _ranking(
 
 
 def _double(history: History) -> bool:
-    """Have two creates of one name answered that they made a session, with no delete between?"""
+    """Did two creates of one name both answer that they made it, with no delete between?"""
     made = [op for op in history.operations if op.kind in NAMING and is_result(op, Created)]
     return any(
         name_of(one) == name_of(other) is not None and not freed_between(history, one, other)
@@ -348,7 +348,7 @@ def _ranked(history: History, sessions: tuple[str, ...], creators: set[str]) -> 
 
 
 def _after_a_cascade(history: History, sessions: tuple[str, ...]) -> bool:
-    """Is one of them shown, or deleted, after a successful delete of its parent was answered?"""
+    """Is one of them shown, or deleted, after its parent's delete was answered?"""
     parents = parents_of(history.operations)
     for session in sessions:
         above = ancestors(session, parents)
@@ -407,7 +407,7 @@ def _about_one(story: Story) -> tuple[Anomaly, ...]:
 
 
 def _about_titles(history: History, core: History) -> tuple[Anomaly, ...]:
-    """Only titles contradict each other: was the new one ever seen?"""
+    """The anomalies, likeliest first, where only titles contradict: was the new one ever seen?"""
     torn = unwritten(history)
     core_shows = ((op.index, session) for op in core.operations for session, _ in shown_titles(op))
     if not torn.isdisjoint(core_shows):
@@ -430,7 +430,7 @@ def _titles(result: Result | None) -> tuple[str | None, ...]:
 
 
 def _without_titles(history: History) -> History | None:
-    """As if nobody had looked at a title; None when nobody did."""
+    """The history without any title read; None when no title was read."""
     operations: list[Operation] = []
     looked = False
     for op in history.operations:

@@ -1,4 +1,4 @@
-"""What each answer of a witness forces: which call comes before which, and why.
+"""Derives what the answers of a witness force: which call comes before which, and why.
 
 Rules
 - One constraint for each relation between two of the witness's calls.
@@ -63,13 +63,13 @@ Option: TypeAlias = tuple[Constraint, ...]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of ``options`` holds."""
+    """A constraint of which one of ``options`` holds."""
 
     options: tuple[Option, ...]
 
 
 class Facts:
-    """What the answers of the witness force, one by one."""
+    """Derives the constraints of a witness, answer by answer."""
 
     def __init__(
         self, core: History, sessions: tuple[str, ...], promises: Promises, *, again: bool
@@ -98,7 +98,7 @@ class Facts:
             self._about(session)
 
     def _before(self, first: int, second: int, because: Because) -> Constraint:
-        """A constraint of two places in the witness."""
+        """A constraint between two places in the witness."""
         return Constraint(self.ops[first].index, self.ops[second].index, because)
 
     def _real_time(self) -> None:
@@ -117,7 +117,7 @@ class Facts:
                     pass
 
     def _made_twice(self, promises: Promises) -> None:
-        """Two creates that claim one name, or one id, and nothing that can have freed it."""
+        """Two creates that claim one name, or id, with nothing that can have freed it."""
         made = [op for op in self.ops if _created(op)]
         for n, one in enumerate(made):
             for other in made[n + 1 :]:
@@ -161,7 +161,7 @@ class Facts:
         self._titles(session, creates)
 
     def _takers(self, session: str) -> list[int]:
-        """Deletes of those above it, which may have taken it."""
+        """The deletes above the session that may have taken it."""
         if self.children is ChildrenPromise.ORPHAN:
             return []
         above = ancestors(session, self.parents)
@@ -174,7 +174,7 @@ class Facts:
         ]
 
     def _cascades(self, session: str, creates: list[int], show: list[int]) -> None:
-        """What was there when the delete of its parent took effect went with it."""
+        """The constraints of a cascade: what existed when the parent's delete came is gone."""
         parent = self.parents.get(session)
         if parent is None or self.idempotent or self.children is not ChildrenPromise.CASCADE:
             return

@@ -1,4 +1,4 @@
-"""From "no legal order" to a name, the fewest operations and a proof that a person can check.
+"""From "no legal order" to a name, a minimal core, and a proof that a person can check.
 
 Rules
 - Everything said is about the witness alone and made of its operations, but for the
@@ -68,7 +68,7 @@ _EACH = 50
 def explain(
     whole: History, history: History, promises: Promises, budget: int, hint: Impossible
 ) -> Divergence:
-    """Name, reduce and prove the contradiction in ``history``, found impossible as ``hint`` says.
+    """The divergence in ``history``, which is impossible as ``hint`` says: named, reduced, proved.
 
     ``whole`` is the history as recorded, which the divergence carries.
     """
@@ -133,7 +133,7 @@ def explain_generic(history: History, model: Model[S], budget: int) -> Divergenc
 
 
 def _list_diffs(history: History, core: History, promises: Promises) -> tuple[ListDiff, ...]:
-    """For each list of the witness, what it showed against what the other calls prove."""
+    """What each list of the witness showed wrongly, by the other calls."""
     if decider_of(core, promises) is not Decider.LIVES:
         return ()  # a session below another, or one that lives again, has no such life
     found: list[ListDiff] = []
@@ -191,7 +191,7 @@ def _custom_changes(history: History) -> tuple[Operation, ...]:
 
 
 def _culprit(witness: Witness, anomaly: Anomaly) -> int:
-    """The answer to point at: of one id given twice, the second."""
+    """The answer to point at; of an id given twice, the second."""
     if anomaly is not Anomaly.DUPLICATE_ID:
         return witness.culprit
     given = [op for op in witness.core.operations if is_result(op, Created)]
@@ -199,7 +199,7 @@ def _culprit(witness: Witness, anomaly: Anomaly) -> int:
 
 
 def _about(history: History, repair: Repair, sessions: tuple[str, ...]) -> str:
-    """The session that the reason speaks of."""
+    """The session that the reason is about."""
     if repair.anomaly is Anomaly.WRONG_STATUS:
         for op in history.operations:
             if op.index == repair.index and op.invocation.session in sessions:

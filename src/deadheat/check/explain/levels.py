@@ -1,4 +1,4 @@
-"""What still held: weaker and weaker promises, and how stale the reads were.
+"""Finds the strongest consistency level that still held, and how stale the reads were.
 
 Rules
 - Each level asks less than the one above it, but for *session guarantees*, which no
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class Level(StrEnum):
-    """What a history still keeps to; the strongest first."""
+    """The consistency levels, the strongest first."""
 
     SNAPSHOT = "L1 lists and reads linearizable"
     PER_SESSION = "L2 linearizable, lists per session"
@@ -72,7 +72,7 @@ def strongest_held(history: History, promises: Promises, budget: int) -> Level |
 
 
 def smallest_slack_ns(history: History, promises: Promises, budget: int) -> int | None:
-    """How far back the reads in the race must be allowed to look.
+    """The smallest staleness of the reads in the race that makes the history legal.
 
     None: no slack is enough, or ``budget`` steps did not do for one of the questions.
     """
@@ -101,7 +101,7 @@ def smallest_slack_ns(history: History, promises: Promises, budget: int) -> int 
 
 
 def session_guarantees_hold(history: History) -> bool:
-    """Read your writes and monotonic reads, for each client (lane) and session.
+    """Do read-your-writes and monotonic reads hold for each client (lane)?
 
     After a client has seen a session, by creating it or reading it, the session may
     only be missing once somebody had called its delete; once missing after that, or
@@ -138,7 +138,7 @@ def session_guarantees_hold(history: History) -> bool:
 
 
 def _says(op: Operation, known: set[str]) -> Iterator[tuple[str, bool]]:
-    """The sessions that the answer shows to be there, or (if known to the client) not."""
+    """The sessions that the answer shows, or (if the client knew them) fails to show."""
     if not isinstance(op.outcome, Ok):
         return
     match op.outcome.result:

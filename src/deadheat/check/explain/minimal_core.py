@@ -1,4 +1,4 @@
-"""The fewest operations that already contradict each other.
+"""Reduces a history to the fewest operations that already contradict each other.
 
 Rules
 - Sound: forgetting an id everywhere, or a read, or a rename whose title nobody read, or
@@ -54,7 +54,7 @@ SMALL = 300
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """``core``: the contradictory operations; ``concerned``: all that its sessions are in.
+    """``core``: the contradictory operations; ``concerned``: all operations on its sessions.
 
     ``sessions`` are those that contradict themselves, then those that the others need
     (above them, or their source); there are ``main`` of the first.
@@ -84,7 +84,7 @@ def find_witness(history: History, promises: Promises, budget: Budget, hint: Imp
 
 
 def around(witness: Witness, index: int, promises: Promises, budget: Budget) -> Witness:
-    """The same contradiction told with operation ``index``, if a fewest set has room for it."""
+    """The same contradiction with operation ``index`` in it, if a smallest core has room for it."""
 
     def impossible(candidate: History) -> bool:
         return contradicts(candidate, promises, budget)
@@ -100,7 +100,7 @@ def around(witness: Witness, index: int, promises: Promises, budget: Budget) -> 
 def partial_cascade(
     history: History, index: int, promises: Promises, budget: Budget
 ) -> Witness | None:
-    """If the refused delete ``index`` took something below its session all the same: what shows it.
+    """What shows that the refused delete ``index`` took something below its session.
 
     As if it had not been made, the history of some session below is impossible; as if nobody
     knew its answer, it is legal.
@@ -134,7 +134,7 @@ def partial_cascade(
 
 
 def preferred(units: Sequence[T], impossible: Callable[[Sequence[T]], bool]) -> list[T]:
-    """The fewest ``units`` that are still ``impossible``, earlier ones kept rather than later."""
+    """The fewest ``units`` that are still ``impossible``; earlier ones are kept first."""
 
     def needed(base: list[T], grown: bool, rest: list[T]) -> list[T]:
         if grown and impossible(base):
@@ -193,7 +193,7 @@ def _highest(
 def _lists_near(
     history: History, hint: Impossible, impossible: Callable[[History], bool]
 ) -> History:
-    """Without the lists far from where the search got stuck, if those do not matter."""
+    """The history without lists far from where the search got stuck, if they do not matter."""
     lists = sorted(
         (op for op in history.operations if op.kind is Kind.LIST and isinstance(op.outcome, Ok)),
         key=lambda op: op.call_ns,
@@ -247,7 +247,7 @@ def _fewest_reads(
 
 
 def _fewest_renames(history: History, impossible: Callable[[History], bool]) -> History:
-    """Without those whose title no answer shows, as far as it stays impossible.
+    """The history without renames whose title no answer shows, if still impossible.
 
     In a legal order such a title is on show to nobody, so the order stays legal without the call.
     """
@@ -262,7 +262,7 @@ def _fewest_renames(history: History, impossible: Callable[[History], bool]) -> 
 
 
 def _without_a_say(history: History) -> frozenset[int]:
-    """Unanswered calls that explain nothing here: no orphan to make, no title anyone saw."""
+    """Unanswered calls that explain nothing here: no orphan, no title that was seen."""
     made = set(history.existing)
     shown: set[str] = set()
     titles = _titles_shown(history)
@@ -298,7 +298,7 @@ def _titles_shown(history: History) -> frozenset[str]:
 
 
 def first_impossible(history: History, impossible: Callable[[History], bool]) -> int:
-    """The first answer up to which the history cannot be explained (it is legal before).
+    """The index of the first answer up to which the history cannot be explained.
 
     Legal histories are closed under prefixes, so this is a binary search.
     """
@@ -319,7 +319,7 @@ def first_impossible(history: History, impossible: Callable[[History], bool]) ->
 
 
 def prefix(history: History, answered: Sequence[Operation]) -> History:
-    """The history when exactly ``answered`` had been answered, the last of them just now."""
+    """The history at the instant when exactly ``answered`` had been answered."""
     now = answered[-1].return_ns or 0
     done = {op.index for op in answered}
     cut = (
@@ -329,7 +329,7 @@ def prefix(history: History, answered: Sequence[Operation]) -> History:
 
 
 def cut_after(history: History, culprit: int) -> History:
-    """Without the calls made after ``culprit`` was answered, and the reads still open then."""
+    """The history without calls made after ``culprit`` was answered, and without open reads."""
     ends = [op.return_ns for op in history.operations if op.index == culprit]
     now = ends[0] if ends else None
     if now is None:
@@ -346,5 +346,5 @@ def cut_after(history: History, culprit: int) -> History:
 
 
 def indices(operations: Iterable[Operation]) -> tuple[int, ...]:
-    """Their indices in the order of their calls."""
+    """The operations' indices, in the order of their calls."""
     return tuple(op.index for op in sorted(operations, key=lambda op: (op.call_ns, op.index)))

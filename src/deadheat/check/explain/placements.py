@@ -1,4 +1,4 @@
-"""Every place that an answer could have in an order of the others, and why it has none.
+"""Finds every place that an answer could have in an order of the others, and why it fits in none.
 
 Rules
 - About the witness alone: some 3 to 8 calls, so every legal order of the others is tried.
@@ -43,7 +43,7 @@ _BUDGET = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Alternatives:
-    """``longest``: an order of as many calls of the witness as go together, the culprit not."""
+    """``longest``: an order of as many calls of the witness as possible, without the culprit."""
 
     culprit: int
     longest: tuple[int, ...]
@@ -51,7 +51,7 @@ class Alternatives:
 
 
 def alternatives(divergence: Divergence, promises: Promises) -> Alternatives:
-    """Where the culprit could stand among the others of the witness, and why it cannot.
+    """The places of the culprit among the other calls of the witness, and why it fits in none.
 
     Nothing is said where the fragment has no ``places``.
     """
@@ -71,7 +71,7 @@ def alternatives(divergence: Divergence, promises: Promises) -> Alternatives:
 def tried(
     marked: History, culprit: Operation, model: Model[S], would: Callable[[set[S]], WouldAnswer]
 ) -> Alternatives:
-    """The same of any model. ``would``: what the culprit would have answered in these states."""
+    """The same for any model. ``would``: the answer that the culprit would give in these states."""
     rejected: dict[Rejected, None] = {}
     longest: tuple[int, ...] = ()
     for order in _orders(marked, model):
@@ -88,7 +88,7 @@ def tried(
 
 
 def _nearest_first(rejected: tuple[Rejected, ...]) -> tuple[Rejected, ...]:
-    """One for each cause and neighbour, what the model forbids first: that is the news."""
+    """One place for each cause and neighbour; what the model forbids comes first."""
     told: dict[tuple[int | None, Cause], Rejected] = {}
     for one in rejected:
         key = one.after if isinstance(one.cause, WouldAnswer | Breaks) else None
@@ -97,7 +97,7 @@ def _nearest_first(rejected: tuple[Rejected, ...]) -> tuple[Rejected, ...]:
 
 
 def _core(divergence: Divergence) -> History:
-    """The witness, with what lists show of the sessions that it is about."""
+    """The witness, with what its lists show of the sessions that it is about."""
     by_index = operations_by_index(divergence.history)
     about = frozenset(divergence.sessions)
     operations: list[Operation] = []

@@ -1,4 +1,4 @@
-"""Why no order of the witness is legal: steps, made of its calls only.
+"""Proves that no order of the witness is legal, in steps made of its own calls.
 
 Rules
 - The proof is a set of forced "before" constraints that end in a circle. Forced are:
@@ -28,11 +28,11 @@ LIMIT = 400
 
 
 class _Lost(Exception):
-    """The proof got too long."""
+    """The proof became too long."""
 
 
 def prove(core: History, sessions: tuple[str, ...], promises: Promises) -> tuple[Step, ...]:
-    """The steps of the proof, in order; empty where none is found."""
+    """The steps of the proof, in order; empty where none was found."""
     fragment = fragment_of(core, promises)
     if not isinstance(fragment, Fragment) or fragment.proof in (Proof.NONE, Proof.PLACES):
         return ()
@@ -57,7 +57,7 @@ class _Prover:
         return _each_once(steps or [])
 
     def _refute(self, known: list[Constraint], choices: list[Choice]) -> list[Step] | None:
-        """Steps that end in a circle, or None when there is none."""
+        """Steps that end in a cycle, or None when there is none."""
         self.steps += 1
         if self.steps > LIMIT:
             raise _Lost
@@ -99,7 +99,7 @@ class _Prover:
 
 
 def _each_once(steps: list[Step]) -> tuple[Step, ...]:
-    """What has been said need not be said again; but each case has its end."""
+    """The steps without repetitions; each case keeps its end."""
     told: dict[Step, None] = {}
     kept: list[Step] = []
     for step in steps:
@@ -110,13 +110,13 @@ def _each_once(steps: list[Step]) -> tuple[Step, ...]:
 
 
 def _ruled_out(option: Option, loop: list[Constraint]) -> RuledOut:
-    """Why ``option`` is out: the rest of the circle that it would close."""
+    """Why ``option`` cannot hold: the rest of the cycle that it would close."""
     claim = next((edge for edge in option if edge in loop), option[0])
     return RuledOut(claim, tuple(edge for edge in loop if edge not in option))
 
 
 def _circle(edges: list[Constraint], through: Option = ()) -> list[Constraint] | None:
-    """A shortest circle of "before" (one through ``through``, if given)."""
+    """A shortest cycle of "before" (one through ``through``, if given)."""
     by_before: dict[int, list[Constraint]] = {}
     for edge in edges:
         by_before.setdefault(edge.before, []).append(edge)

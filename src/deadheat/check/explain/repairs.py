@@ -1,4 +1,4 @@
-"""The single edits that would make a contradictory history legal, by the name they give it.
+"""Finds single edits that would make a contradictory history legal, by the anomaly they name.
 
 Rules
 - An edit changes one call, what is known of one session, or one kind of call wherever
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """The history would be legal by ``edit`` (None: by none that was found).
+    """The edit that would make the history legal (None: none was found).
 
     ``index``: the operation that it is about, -1 where it is none in particular.
     """
@@ -65,7 +65,7 @@ def edits(
     core: set[int],
     custom: tuple[Operation, ...] = (),
 ) -> Iterator[tuple[Repair, list[Operation]]]:
-    """The edits that ``anomaly`` stands for, each with the history that it makes.
+    """The edits for ``anomaly``, each with the edited history.
 
     ``custom``: custom calls that may have changed something, which the history is without.
     """
@@ -203,7 +203,7 @@ def edits(
 def _second_life(
     ops: list[Operation], session: str, repair: Repair
 ) -> Iterator[tuple[Repair, list[Operation]]]:
-    """As if what is seen after it was gone were another session."""
+    """The history in which later sightings of a deleted session are another session."""
     again = session + "\0again"
     ends = sorted({op.return_ns for op in ops if op.return_ns is not None and _lacks(op, session)})
     for since in ends[:40]:
@@ -220,7 +220,7 @@ def _revived(
     *,
     met: bool,
 ) -> Iterator[tuple[Repair, list[Operation]]]:
-    """As if a call had made what is seen later: one that ``met`` with the delete, or another."""
+    """The history in which some call made what is seen later, at best one that ``met`` it."""
     again = session + "\0again"
     deletes = [op for op in ops if op.invocation.session == session and is_result(op, Deleted)]
     since = min((op.call_ns for op in deletes), default=0)
@@ -252,7 +252,7 @@ def _revived(
 
 
 def unwritten(history: History) -> frozenset[tuple[int, str]]:
-    """The reads, each with a session, that show one under a title that no call has written.
+    """The reads that show a session under a title that no call has written, with the session.
 
     Nothing is said of a session whose first title nobody knows.
     """
@@ -279,7 +279,7 @@ def unwritten(history: History) -> frozenset[tuple[int, str]]:
 
 
 def _blank(op: Operation, torn: frozenset[tuple[int, str]]) -> Operation:
-    """The same, and nobody looked at the titles that nothing wrote."""
+    """The history without reading titles that no call wrote."""
     match op.result:
         case Found() if (op.index, op.invocation.session) in torn:
             return replace(op, outcome=Ok(Found()))
@@ -309,7 +309,7 @@ def _lacks(op: Operation, session: str) -> bool:
 
 
 def _not_below(op: Operation, made: Operation) -> Operation:
-    """``op`` without the session that ``made`` made, if it lists somebody's children."""
+    """``op`` without the session that ``made`` made, if it lists children."""
     outcome = op.outcome
     if not isinstance(outcome, Ok) or not isinstance(outcome.result, Offspring):
         return op
@@ -321,7 +321,7 @@ def _not_below(op: Operation, made: Operation) -> Operation:
 
 
 def _imagined(n: int, kind: Kind, session: str | None, call_ns: int) -> Operation:
-    """A call that nobody is known to have made."""
+    """An invented call."""
     return Operation(-2 - n, -1, Invocation(kind, session), Info(Unknown.TIMEOUT), call_ns, None)
 
 
