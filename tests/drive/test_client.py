@@ -16,7 +16,18 @@ from deadheat.drive.ownership import Ownership
 from deadheat.drive.retries import Retries
 from deadheat.drive.target import Target
 from deadheat.errors import ForeignSession
-from deadheat.model.history import Created, Fail, Found, Info, Invocation, Kind, Listed, Ok, Unknown
+from deadheat.model.history import (
+    Created,
+    Deleted,
+    Fail,
+    Found,
+    Info,
+    Invocation,
+    Kind,
+    Listed,
+    Ok,
+    Unknown,
+)
 
 if TYPE_CHECKING:
     from deadheat.drive.wire.gate import Gate
@@ -132,3 +143,17 @@ def test_patience_asks_again_and_gives_the_last_reply() -> None:
     assert reply.outcome == Ok(Listed(()))
     assert reply.status == 200
     assert len(fake.sent) == 2
+
+
+def test_a_delete_that_may_have_been_done_is_looked_for_and_not_sent_again() -> None:
+    async def at_once(_seconds: float) -> None:
+        pass
+
+    ownership = Ownership("1a2b")
+    ownership.adopt("ses_1")
+    fake, through = lane(httpx.ReadError("reset"), httpx.Response(404))
+    delete = Invocation(Kind.DELETE, "ses_1")
+    reply = anyio.run(client(ownership).ask_patiently, Retries(at_once), through, delete)
+    assert reply.outcome == Ok(Deleted())
+    assert [method for method, *_ in fake.sent] == ["DELETE", "GET"]
+    assert isinstance(reply.answer, httpx.ReadError)  # to the delete itself there was none

@@ -12,13 +12,14 @@ Rules
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 import httpx
 
 from deadheat.drive.cut_off import finished
-from deadheat.drive.retries import patiently
+from deadheat.drive.handshake import spared
 from deadheat.drive.wire.decoding import decoded
 from deadheat.drive.wire.outcome import outcome_of_error
 from deadheat.drive.wire.paging import LISTING, read_list
@@ -78,16 +79,21 @@ class ApiClient:
         self, retries: Retries, lane: LaneClient, invocation: Invocation
     ) -> Reply:
         """The last reply to this very call; its outcome is what all of them come to together."""
-        replies: list[Reply] = []
+        ask = partial(self.ask, lane)
+        last: Reply | None = None
 
-        async def once(call: Invocation) -> Outcome:
-            reply = await self.call(lane, call)
-            if call is invocation:
-                replies.append(reply)
-            return reply.outcome
+        async def send() -> Outcome:
+            nonlocal last
+            if last is not None and (
+                done := await spared(ask, self._ownership, invocation, last.outcome)
+            ):
+                return done
+            last = await self.call(lane, invocation)
+            return last.outcome
 
-        outcome = await patiently(retries, lane, self._ownership, invocation, once)
-        return replies[-1]._replace(outcome=outcome)
+        outcome = await retries.ask(lane, invocation, send)
+        assert last is not None
+        return last._replace(outcome=outcome)
 
     async def call(
         self,

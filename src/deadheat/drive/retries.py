@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
-from deadheat.drive.handshake import spared
 from deadheat.model.answer_word import word_of
 from deadheat.model.hiccups import Hiccup, passes
 from deadheat.model.history import (
@@ -37,7 +36,6 @@ from deadheat.model.history import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from deadheat.drive.ownership import Ownership
     from deadheat.model.history import Invocation
 
 # A worker that is started again takes some 100 ms, a limit of one request a second is over after
@@ -89,26 +87,6 @@ class Retries:
             case _:
                 self.lost_a_create |= invocation.kind in MAKING
                 return outcome
-
-
-async def patiently(
-    retries: Retries,
-    client: LatestAnswer,
-    ownership: Ownership,
-    invocation: Invocation,
-    once: Callable[[Invocation], Awaitable[Outcome]],
-) -> Outcome:
-    """The same for calls that ``once`` sends, as long as ``ownership`` allows it."""
-    last: Outcome | None = None
-
-    async def send() -> Outcome:
-        nonlocal last
-        if last is not None and (done := await spared(once, ownership, invocation, last)):
-            return done
-        last = await once(invocation)
-        return last
-
-    return await retries.ask(client, invocation, send)
 
 
 def _why(outcome: Outcome) -> str:
