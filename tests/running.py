@@ -21,6 +21,8 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
+from deadheat.targets.demo import server as demo_server
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -188,7 +190,7 @@ def servers(folder: Path) -> list[str]:
     for one in Path("/proc").iterdir():
         try:
             if (
-                b"demo_server" in (one / "cmdline").read_bytes()
+                os.fsencode(demo_server.__file__) in (one / "cmdline").read_bytes()
                 and str(folder).encode() in (one / "environ").read_bytes()
             ):
                 found.append(one.name)

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deadheat.campaign.store import read_record
+from deadheat.targets.demo import server as demo_server
 
 VICTIMS = ("coordinator", "worker", "server")
 # A resumed campaign is ready within this on a loaded machine.
@@ -127,7 +128,7 @@ class Campaign:
             for word, name in (
                 (b"campaign.worker", "worker"),
                 (b"keeper", "keeper"),
-                (b"demo_server", "server"),
+                (os.fsencode(demo_server.__file__), "server"),
                 (b"campaign", "coordinator"),
             ):
                 if word in command:

@@ -17,7 +17,7 @@ from tests.zoo.table import den as den_of_its_own
 from tests.zoo.table import searched
 from tests.zoo.visiting import Visit, visit
 from tests.zoo.wild import WILD
-from tests.zoo.zoo import BY_NAME, ZOO, complaints
+from tests.zoo.zoo import BY_NAME, ZOO, complaints, too_few_raced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -68,9 +68,19 @@ def test_it_is_searched_in_silence(
         if animal.twin and (animal.stack is not None or animal.name in _TWINS):
             seen = visit(animal, url, 1, tmp_path / "twin", _TWIN_WITHIN, shared=True, racy=True)
             assert seen.alarm, seen
-        seen = visit(animal, url, 1, tmp_path, animal.short, shared=True)
-    said = complaints(animal, seen, animal.short)
+        said = _searched(animal, url, tmp_path)
     assert not said, "\n".join(said)
+
+
+def _searched(animal: Animal, url: str, folder: Path) -> tuple[str, ...]:
+    """Complaints of one short search; on a busy machine too few programs may race: of another."""
+    said: tuple[str, ...] = ()
+    for seed in range(1, 6):
+        seen = visit(animal, url, seed, folder, animal.short, shared=True)
+        said = complaints(animal, seen, animal.short)
+        if said != (too_few_raced(seen),):
+            break
+    return said
 
 
 _SILENT = Visit(

@@ -40,7 +40,12 @@ def complaints(animal: Animal, visit: Visit, programs: int) -> tuple[str, ...]:
     if visit.silent:
         found.append(f"no {', no '.join(visit.silent)} ever succeeded")
     if visit.raced < animal.races * visit.programs:
-        found.append(f"only {visit.raced} of {visit.programs} programs raced")
+        found.append(too_few_raced(visit))
     if visit.undecided:
         found.append(f"{visit.undecided} programs undecided")
     return tuple(found)
+
+
+def too_few_raced(visit: Visit) -> str:
+    """The one complaint that the machine alone can be the cause of."""
+    return f"only {visit.raced} of {visit.programs} programs raced"
