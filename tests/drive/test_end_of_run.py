@@ -25,7 +25,6 @@ from deadheat.drive import checkup as agreement
 from deadheat.drive import executor
 from deadheat.drive import probe as probing
 from deadheat.drive.checkup import dry_run
-from deadheat.drive.cut_off import FINISH_S, finished
 from deadheat.drive.draft import Draft, Sent
 from deadheat.drive.journal import Journal, left_behind
 from deadheat.drive.live import open_target
@@ -222,21 +221,6 @@ def test_a_create_that_no_title_shows_is_waited_for(
         cut = desk()
         run_cut(lambda: work(target), at)
         assert [*cut.crowd.stored] == ["ses_theirs"], f"at step {at} of {steps}"
-
-
-def test_it_is_not_waited_for_for_long() -> None:
-    """A create that never gets an answer does not keep a Ctrl-C waiting."""
-    waited_s: list[float] = []
-
-    async def unanswered() -> None:
-        began_s = trio.current_time()
-        try:
-            await finished(trio.sleep_forever)
-        finally:
-            waited_s.append(trio.current_time() - began_s)
-
-    run_cut(unanswered, 3)
-    assert waited_s == [pytest.approx(FINISH_S)]
 
 
 DRAFT = Draft(

@@ -9,6 +9,7 @@ from hypothesis import given
 from tests.programs import TWO_DELETES, A, B, C, one, programs, sequential
 
 from deadheat.model.program import (
+    LONGEST_OFFSET_US,
     Call,
     Create,
     Delete,
@@ -62,6 +63,10 @@ def test_problems_name_each_kind_of_mistake() -> None:
         (problem,) = problems(broken)
         assert word in problem
         assert problem.startswith("round ")
+    longest = replace(Create(A), offset_us=LONGEST_OFFSET_US)
+    assert problems(Program((((longest,),),))) == ()
+    (problem,) = problems(Program((((replace(longest, offset_us=LONGEST_OFFSET_US + 1),),),)))
+    assert "too long" in problem
     assert problems(Program((((Create(A), Get(A)),),))) == ()
 
 

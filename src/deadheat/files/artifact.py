@@ -384,20 +384,21 @@ def _explained(artifact: Artifact) -> Artifact:
 
 
 def _wrong_with(artifact: Artifact) -> str | None:
-    for program in (artifact.program, artifact.most_reliable):
-        if program is None:
-            continue
+    for program in filter(None, (artifact.program, artifact.most_reliable)):
         if not program.calls():
             return "it holds a program without a call"
         for problem in problems(program):
             return f"it holds a program that cannot be sent: {problem}"
-    for rate in (artifact.rate, artifact.most_reliable_rate):
-        if rate is not None and not (
+    for rate in filter(None, (artifact.rate, artifact.most_reliable_rate)):
+        if not (
             0 <= rate.diverged <= rate.trials
             and 0 <= rate.low <= rate.high <= 1
             and 0 < rate.confidence < 1
         ):
             return "its rate is impossible"
+    timeout_s, settle_s = artifact.target.timeout_s, artifact.target.settle_ms / 1000
+    if not (0 < timeout_s <= 86_400 and 0 <= settle_s <= 86_400):  # a day
+        return "its time limits cannot be kept"
     known = {op.index for op in artifact.history.operations}
     if not known.issuperset((*artifact.witness, artifact.culprit)):
         return "its witness names calls that its history does not have"

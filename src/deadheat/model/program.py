@@ -212,11 +212,15 @@ def changes(call: Call) -> bool:
     return isinstance(call, Create | Delete | Rename | Fork | Recreate)
 
 
+# Ten minutes. The slowest server that is worth a race answers sooner.
+LONGEST_OFFSET_US = 600_000_000
+
+
 def problems(program: Program) -> tuple[str, ...]:
     """Why a program cannot be sent; empty when it can.
 
     Checked: no empty round or lane, no session created twice, every named
-    session known at that place, no negative offset.
+    session known at that place, no offset below 0 or above ``LONGEST_OFFSET_US``.
     """
     found: list[str] = []
     created: set[Var] = set()
@@ -231,6 +235,8 @@ def problems(program: Program) -> tuple[str, ...]:
                 needed, made = needs(call), makes(call)
                 if call.offset_us < 0:
                     found.append(f"round {r + 1}: a {kind_of(call)} has a negative offset")
+                if call.offset_us > LONGEST_OFFSET_US:
+                    found.append(f"round {r + 1}: a {kind_of(call)} would wait for too long")
                 named = known | made_here if isinstance(call, Recreate) else known
                 if needed is not None and needed not in named:
                     found.append(f"round {r + 1}: session {needed.name} is not known there yet")
