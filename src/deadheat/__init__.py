@@ -6,7 +6,7 @@ __version__: str
 
 
 def __getattr__(name: str) -> str:
-    """The version, once somebody asks: to look it up takes as long as all of ``--help``."""
+    """The version, looked up when it is asked for: that takes as long as all of ``--help``."""
     if name != "__version__":
         raise AttributeError(f"module 'deadheat' has no attribute {name!r}")
     from importlib.metadata import version

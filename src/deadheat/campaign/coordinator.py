@@ -1,7 +1,7 @@
 """The coordinator: owns the store, deals the work, decides what is new, and when it ends.
 
 Rules
-- It sends no request itself and races with nobody: workers do that, in processes of their own.
+- It sends no request itself and races with nothing: workers do that, in processes of their own.
 - ``clock`` is monotonic and an argument; campaign time is time at work, over all resumes.
 - Whatever ends it (time, programs, Ctrl-C, a broken target, a full disk), workers are told to
   stop, what they still say is written, and none is left running.

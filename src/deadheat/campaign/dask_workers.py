@@ -222,7 +222,7 @@ def carry(name: str, orders_name: str, said_name: str) -> str:
         end_process(process)
         ended.set()
         sending.join(_CONNECT_S)
-        orders.put(_END)  # so that nobody waits for ever
+        orders.put(_END)  # so that no task waits for ever
     return name
 
 

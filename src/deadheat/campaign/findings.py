@@ -3,7 +3,7 @@
 Rules
 - Known means: the same signature, in a program that can hold the known minimum. The same
   signature where that minimum does not fit is another divergence, with a number of its own.
-- It is in the store before anybody is told.
+- It is in the store before any worker is told.
 - One worker for one finding. A worker that is lost gives its finding back; it goes on from the
   smallest example so far.
 - A smaller example replaces the saved one; of the same size, the one that shows more often.
@@ -62,7 +62,7 @@ class CampaignFindings:
             f for f in self._findings.values() if artifacts.signature_of(f.artifact) == signature
         ]
         if any(not f.settled for f in same):
-            return None  # its minimum is not known yet: nobody can say that this is another one
+            return None  # its minimum is not known yet: it may be the same one
         fitting = [f for f in same if can_show(artifact.program, race_shape(f.artifact.program))]
         if fitting:
             self._reopen_if_smaller(fitting[0], artifact)

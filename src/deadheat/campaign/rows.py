@@ -2,7 +2,7 @@
 
 Rules
 - A name in a store stays: a table here for each kind of row, and pins in the tests, hold them.
-- A value that a store of before does not have is given what says so. One that nobody here knows is
+- A value that a store of before does not have is given what says so. One that is unknown here is
   refused: a newer deadheat may have counted on it.
 """
 

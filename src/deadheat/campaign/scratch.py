@@ -2,8 +2,8 @@
 
 Rules
 - It is named after the worker's process and locked by it for as long as it lives.
-- Whoever started a worker removes its folder once it has seen it end (``remove_of``).
-- Of those whose starter was killed, too, the next worker removes what nobody holds the lock of. A
+- The starter of a worker removes its folder once the worker has ended (``remove_of``).
+- Of those whose starter was killed, too, the next worker removes those that are not locked. A
   young folder is left alone: its worker may be about to lock it.
 """
 
@@ -56,7 +56,7 @@ def remove_left(young_s: float = _YOUNG_S) -> None:
 
 
 def _remove_unless_held(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # somebody else's, gone already, or held
+    with contextlib.suppress(OSError):  # another user's, gone already, or held
         held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)

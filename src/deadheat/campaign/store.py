@@ -6,7 +6,7 @@
     DIR/report.html  DIR/log.txt  DIR/lock
 
 Rules
-- A finding is on disk, file first, then row, both synced, before anybody is told of it. Tallies
+- A finding is on disk, file first, then row, both synced, before it is reported. Tallies
   are written about once a second: what a ``kill -9`` loses of them is that second.
 - The lock is the kernel's (flock): it goes with the process, however that ends.
 - A full disk is a ``CannotSave`` that says how to go on; nothing written before it is touched.

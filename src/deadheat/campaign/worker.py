@@ -222,7 +222,7 @@ def main() -> None:
             try:
                 out.write(protocol.to_line(message) + "\n")
                 out.flush()
-            except BrokenPipeError:  # nobody listens; stdin has ended too
+            except BrokenPipeError:  # the reader has gone; stdin has ended too
                 os.kill(os.getpid(), signal.SIGTERM)
 
     say(protocol.Hello(protocol.versions(), os.getpid(), socket.gethostname()))

@@ -9,7 +9,7 @@ Rules
   change itself is in doubt: an unanswered call may have happened or not.
 - Where the answers about a session contradict each other already, what was announced of it may
   be right and the answers wrong: it is not judged.
-- Announcements of ids that no call of the trial was given are nobody's business here.
+- Announcements of ids that no call of the trial was given are not looked at here.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class _Fault:
 def misannounced(history: History, promises: Promises, budget: int) -> tuple[Divergence, ...]:
     """Every wrong announcement: too early, repeated, false or missing; one of each kind.
 
-    Nothing where nobody listened, or nothing is promised.
+    Nothing where no one listened, or nothing is promised.
     """
     stream = history.stream
     if stream is None or promises.events is EventPromise.NONE:

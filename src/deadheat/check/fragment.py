@@ -2,7 +2,7 @@
 
 Rules
 - ``fragment_of`` reads what the choice depends on (``Traits``); the first row of ``TABLE`` that
-  fits them is the answer. Nobody else chooses between deciders or explainers.
+  fits them is the answer. No other module chooses between deciders or explainers.
 - What only the reading of titles can tell stays with the decider: it raises ``Unfit`` (two
   makers may have given one title), and the search decides.
 """

@@ -49,7 +49,7 @@ def only_sessions(history: History, sessions: frozenset[str]) -> History:
         elif op.kind is Kind.FORK and _made(op) not in (None, *sessions):
             continue  # whether or not its source stays: what it read is no change
         elif op.invocation.session is None and _is_exists(op):
-            # It speaks of whoever has that title: without one of them it would be wrong.
+            # It is about any session of that title: without one of them it would be wrong.
             if alike.get(op.invocation.title, frozenset()) <= sessions:
                 kept.append(op)
         elif (op.kind in MAKING and isinstance(outcome, Info)) or not sessions.isdisjoint(

@@ -3,7 +3,7 @@
 Rules
 - A change takes place during its call; what may come later is that it shows. So two changes stay
   in the order of their calls, however late they show.
-- ``Shows.SETTLED``: whoever looks sees each session as it was at some moment of the settle time
+- ``Shows.SETTLED``: a look sees each session as it was at some moment of the settle time
   before the call, or of the look itself. Each for itself, as one change may show at once and the
   next at the last moment; and a change may show here and not yet there, also in the middle of its
   call: a look during the settle time of a change may show what was before that change was called.
@@ -121,7 +121,7 @@ class _Looks:
         session = asked.parent if asked.kind is Kind.CREATE else asked.session
         if session is None or change.session == session:
             return True
-        if change.session is None:  # unanswered: it may have made any that nobody else has
+        if change.session is None:  # unanswered: it may have made any that no other create has
             return session not in self.made and session not in self.history.existing
         return change.deletes and change.session in ancestors(session, self.parents)
 
@@ -154,7 +154,7 @@ class _Looks:
         made = op.result
         session = made.session if isinstance(made, Created) else op.invocation.session
         if op.kind is Kind.FORK and made is None:
-            session = None  # the source's id, and nobody knows its own
+            session = None  # the source's id; its own is unknown
         return _SessionChange(
             session,
             op.call_ns,

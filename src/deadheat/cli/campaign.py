@@ -211,7 +211,7 @@ def _watched(order: CampaignOrder, events: str | None, *, no_progress: bool) -> 
 def report(path: Path, output: Path | None, show: bool) -> None:
     """Write the report of a campaign, or of one saved example, as one HTML file.
 
-    It needs no network and may be sent to somebody as it is.
+    It needs no network and can be sent as it is.
 
     \b
     Examples:

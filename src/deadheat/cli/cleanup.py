@@ -35,7 +35,7 @@ Exit codes:
   3    something is still there, or the server does not answer
   130  interrupted
 """
-# What the notes are kept for, as somebody has yet to do something about it.
+# What the notes are kept for, as something has yet to be done about it.
 _LEFT = (CleanupStatus.THERE, CleanupStatus.CLAIMED)
 # The calls of a cleanup.
 _CALLS = (Kind.LIST, Kind.GET, Kind.DELETE)
@@ -55,10 +55,9 @@ def cleanup(
 ) -> None:
     """Delete what runs that were killed left behind, as noted in STORE (default: .deadheat).
 
-    Only sessions that such a run made are deleted: its token in their title or name proves it. Of
-    what has neither, only STORE says so, and whoever wrote it: --trust, or a yes, is needed, as it
-    is for a profile that STORE names. A server that deadheat started itself has taken its sessions
-    with it.
+    Only sessions that such a run made are deleted: its token in their title or name proves it.
+    Where only STORE says so, --trust or a yes is needed, as it is for a profile that STORE names.
+    A server that deadheat started itself has taken its sessions with it.
 
     \b
     Examples:
@@ -147,7 +146,7 @@ def _must_be_agreed(target: Target, file: str, option: str, left: LeftBehind, vi
     """Raises ``UserError`` unless the user agrees to the calls that ``file`` would make.
 
     It may be a stranger's, as ``left`` is: a get that is a POST may do anything, and so may a
-    DELETE at an address of somebody else's.
+    DELETE at another user's address.
     """
     if not names_a_file(file) or named(file) is not None:  # that one has been asked for
         return

@@ -1,7 +1,7 @@
 """Runs what a file names only with the user's consent.
 
-An example, a campaign's folder or a journal may come from anybody. The target that it names may be
-a profile, whose command deadheat would start, or a Python file, which it would import.
+An example, a campaign's folder or a journal may come from a stranger. The target that it names may
+be a profile, whose command deadheat would start, or a Python file, which it would import.
 
 Rules
 - A target that is named on the command line is trusted, and so are those that deadheat brings

@@ -194,7 +194,7 @@ def verify(
 
     \b
     Exits with 0 when it is fixed, 1 when it is not (or something else diverges),
-    3 when nobody can tell.
+    3 when it cannot be known.
     """
     artifact = artifacts.read(file)
     with View() as view:
@@ -203,7 +203,7 @@ def verify(
         def old() -> Target | None:
             word = baseline or artifact.target.name
             if baseline is None and "://" in word:
-                return None  # whoever listens there now need not be what was recorded
+                return None  # the server there now need not be the recorded one
             if baseline is None and word != against and not is_trusted(word, str(file), view):
                 return None
             return target_of(artifact, file, word, None, allow_remote, view)

@@ -2,8 +2,8 @@
 
 Rules
 - Symbols are bound as the creates answer; a call whose session never got an id, or whose id may
-  be somebody else's by now, is left out, and the trial says so.
-- Where a create may answer somebody else's session, that is read once before its first change, and
+  be another client's by now, is left out, and the trial says so.
+- Where a create may answer another client's session, that is read once before its first change, and
   outside the history: what races is what the program says.
 - Only this module turns ``model.program`` calls into ``model.history`` invocations.
 """
@@ -101,7 +101,7 @@ class TrialRun:
         self.operations: list[Operation] = []
         self.ids: dict[Var, str] = {}
         self.tagged: set[str] = set()
-        self.shown: set[str] = set()  # by any list, whoever made it
+        self.shown: set[str] = set()  # by any list, whichever client made it
         self.releases: list[tuple[Release, ...]] = []
         named = {needs(call) for call in program.calls()}
         self._only_children = frozenset(

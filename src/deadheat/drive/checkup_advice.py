@@ -47,7 +47,7 @@ def advice(
         case Fail(reason) if reason == REFUSED:
             return f"refuses it with nothing else under way. Correct {table}.refused"
         case Info(Unknown.UNCLEAR):
-            return f"says that nobody knows. Correct {table}.unknown"
+            return f"is declared as unknown. Correct {table}.unknown"
         case Ok(Undeclared()) if refused:
             return f"means that it is not there? Add {status} to {table}.absent"
         case Ok(Undeclared()) if status is not None and status < 300:

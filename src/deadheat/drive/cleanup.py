@@ -3,7 +3,7 @@
 Rules
 - Deleted is only what the notes say that the run made, and what the list shows under that run's
   title or name. Nothing else is touched, whatever the server says.
-- A title or a name with the run's token proves whose a session is. An id may be somebody else's by
+- A title or a name with the run's token proves whose a session is. An id may be another client's by
   now: what has a title that the run did not write is left alone.
 - What has no title is ours by the word of the notes alone, which may be a stranger's: it is deleted
   for somebody who has said so, and only if its id cannot come back.
@@ -67,7 +67,7 @@ async def clean(
 
     ``believed``: what nothing but ``left`` says is ours, too. ``only``: these of its sessions.
 
-    Raises ``TargetDied`` when nobody answers.
+    Raises ``TargetDied`` when the server does not answer.
     """
     assert target.base_url is not None
     client = LaneClient(target.base_url, target.timeout_s, headers=target.headers)

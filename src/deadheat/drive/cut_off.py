@@ -1,7 +1,7 @@
 """Lets a create that is being cut off end, where only its answer tells what it made.
 
 Where a list shows titles, and where clients choose ids, what such a create made is looked for
-(``end_of_run``). Elsewhere nobody could find it again.
+(``end_of_run``). It could not be found again otherwise.
 """
 
 from __future__ import annotations

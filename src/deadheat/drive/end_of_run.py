@@ -62,7 +62,7 @@ async def _end(ask: Ask, ownership: Ownership, session: str, *, later: bool, uns
         found = await ask(get)
         if later:
             ownership.still_there(get, found)
-    if ownership.may(delete):  # else its id may be somebody's by now
+    if ownership.may(delete):  # else its id may be another's by now
         await ask(delete)
     outcome = await ask(get)
     if isinstance(outcome, Ok) and (

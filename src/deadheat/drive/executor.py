@@ -63,7 +63,7 @@ _CLEANING_ROUNDS = 3
 _LIST_RATHER_THAN_GET = 3
 # After Ctrl-C: enough for a few deletes, and short enough not to be pressed again.
 _LAST_CLEANING_S = 1.0
-# At the end of all, on a server of somebody else: long enough for a busy one.
+# At the end of all, on another user's server: long enough for a busy one.
 _LEAVING_S = 5.0
 
 
@@ -86,7 +86,7 @@ class Execution:
     """One program, run once.
 
     ``sessions`` binds the program's symbols to ids. ``settled_from``: the index of the first
-    read made after the target's settle time, or None when nobody waited for it.
+    read made after the target's settle time, or None when it was not waited for.
     """
 
     program: Program
@@ -376,7 +376,7 @@ class Executor:
 
     async def _delete(self, session: str) -> None:
         delete = Invocation(Kind.DELETE, session)
-        if await self._allowed(delete):  # else its id may be somebody's by now
+        if await self._allowed(delete):  # else its id may be another's by now
             await self.ask(delete)
 
     async def _overdue(self) -> tuple[str, ...]:

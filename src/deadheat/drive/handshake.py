@@ -4,10 +4,10 @@ Rules
 - Nothing races yet, so each answer has one right form; what is wrong is said with the line to
   write.
 - Whether ids come back matters where others use the server, too: a change that arrives late would
-  meet the next session of that id, and that may be somebody else's. It is looked at by making a
+  meet the next session of that id, and that may be another client's. It is looked at by making a
   session, deleting it, and making another. What others did meanwhile would hide that an id came
   back (theirs got it, or a higher one), so a look counts only if no session of theirs has appeared,
-  or if the second id is the next one and nobody has the first.
+  or if the second id is the next one and no session has the first.
 - Ids that hold enough chance never come back. Without, they must at least rise: short ones drawn
   at random come back some day, though no look shows it.
 """
@@ -66,7 +66,7 @@ _NOT_LISTED = (
 # within the 1.5 ms between our delete and our create, and is gone before our list): three in a row
 # one in 300,000.
 _LOOKS = 3
-# Somebody who makes one every 10 ms spoils every second look.
+# A client that makes one every 10 ms spoils every second look.
 _MOST_LOOKS = 30
 _LONGEST_SHOWN = 60
 

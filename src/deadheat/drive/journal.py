@@ -163,6 +163,6 @@ def _read(path: Path, text: str) -> LeftBehind:
     run, word = head.get("run"), head.get("target")
     if run is None or word is None:
         return LeftBehind(path, "", "", None, ())
-    if not _TOKEN.fullmatch(run):  # another word might begin somebody's titles
+    if not _TOKEN.fullmatch(run):  # another word might begin another client's titles
         raise BadFile(f"{path}:1 is not the start of a deadheat journal. Delete the file.")
     return LeftBehind(path, run, word, head["profile"], tuple(there))

@@ -6,9 +6,9 @@ Rules
 - A managed server that has died is started again, so the search goes on; one in which a call
   hangs is, too, as what hangs there may hold up every later trial. A server that we do not manage
   is rehearsed again then, and the run ends if it has not recovered.
-- A server that answers nobody, not even the control request, is given its bound once more: a
+- A server that answers no client, not even the control request, is given its bound once more: a
   slow machine comes back, and then nothing is said of it.
-- A server that we do not manage and that nobody can reach any more ends the run.
+- A server that we do not manage and that cannot be reached any more ends the run.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ PLACES = ("/openapi.json", "/doc", "/swagger.json", "/openapi.yaml", "/api/opena
 async def find_document(base_url: str, path: str, timeout_s: float) -> tuple[str, str]:
     """The text and address of the first document found; ``path``: look only there.
 
-    Raises ``StartFailed`` when nobody answers, ``NotThisApi`` when there is none.
+    Raises ``StartFailed`` when the server does not answer, ``NotThisApi`` when there is none.
     """
     client = LaneClient(base_url, timeout_s)
     places = (path,) if path else PLACES

@@ -5,19 +5,20 @@ Rules
   under a title tag that this run wrote, and never when it was there before. Nothing else
   may be deleted or renamed, whatever the server says, and a custom call may not even look
   at anything else.
-- The right to change an id ends when its session may be gone, as somebody else may get the id
+- The right to change an id ends when its session may be gone, as another client may get the id
   then: with the delete that we send, whatever comes of it (a refused one did nothing), and when an
   answer shows that it is not there. A create of ours that answers with the id gives it back; a
   title gives it back to what was only not shown, and after a delete that failed (``still_there``).
   While a change of ours has no answer, no delete
   follows it: that change might meet the next session of that id.
 - Where nobody else uses the server (``alone``), where an id holds this run's token, and where ids
-  have been seen never to come back (``unique``), there is nobody else to get it: the right lasts
+  have been seen never to come back (``unique``), no other client can get it: the right lasts
   until the trial is over and the session is gone. Only there may two deletes of one session race.
 - A title that this run cannot have written ends it, too, where others use the server and titles
-  are kept (``titled``): a create that answers the latest id, not its own, names somebody's session.
-- There, what a create answered is not changed before an answer has shown it: not under somebody's
-  title (``unread``). Ids that are said to be unique, or hold chance, are believed at once.
+  are kept (``titled``): a create that answers the latest id, not its own, names another's
+  session.
+- There, what a create answered is not changed before an answer has shown it: not under
+  another client's title (``unread``). Ids declared unique, or random ones, are believed at once.
 - An id that comes back where none may (``came_back``) ends that at once.
 - Where clients choose the ids (``chooses``), a create names one that this run made up
   from its token, and it becomes ours when that create may have made it.
@@ -83,7 +84,7 @@ class Ownership:
     """The ids of one run. ``run`` is its random token, part of every title and chosen id.
 
     ``alone``: nobody else uses the server. ``again``: and there an id that was somebody's may
-    be given to us. ``unique``: an id never comes back, as far as anybody knows (may be set later).
+    be given to us. ``unique``: an id never comes back, as far as is known (may be set later).
     ``titled``: what is read as a title is what was written, in other letters or cut at most.
     """
 
@@ -102,7 +103,7 @@ class Ownership:
         self.alone = alone
         self.again = again
         self.unique = unique
-        # The first id that a create answered although its session was gone, or somebody's.
+        # The first id that a create answered although its session was gone, or another client's.
         self.came_back: str | None = None
         self._chooses = chooses
         self._titled = titled
@@ -176,7 +177,7 @@ class Ownership:
             if not (self.alone and self.again):
                 self._claimed.add(session)
                 return
-            self._foreign.discard(session)  # it was given up, and nobody else could get it
+            self._foreign.discard(session)  # it was given up, and no other client could get it
         self._deleted.discard(session)
         self._open.pop(session, None)
         if create.parent is not None:

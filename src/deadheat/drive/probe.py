@@ -58,7 +58,7 @@ async def probe(
     """Try ``draft`` at a server. ``run``: the token of this run's titles; ``alone``: nobody else
     uses it.
 
-    Raises ``StartFailed`` when nobody answers.
+    Raises ``StartFailed`` when the server does not answer.
     """
     client = LaneClient(base_url, timeout_s)
     probing = _Probing(base_url, client, draft, Ownership(run, alone=alone))

@@ -1,9 +1,10 @@
 """Finds the answers by which a script, without a checker, sees the divergence again.
 
 Rules
-- Sound: whoever sees answers that fit all clues, in that order, for some choice of sessions, with
-  no other change of those sessions until the last of them, sees a contradiction under the recorded
-  promises. It is the recorded witness under other names, and a witness is a proof on its own.
+- Sound: a script that sees answers that fit all clues, in that order, for some choice of sessions,
+  with no other change of those sessions until the last of them, sees a contradiction under the
+  recorded promises. It is the recorded witness under other names, and a witness is a proof by
+  itself.
 - An order of two calls is only a clue where the contradiction needs it, as far as the checker
   can tell: without such, each lane may be as fast or slow as it likes.
 - One fact of one session is the same by a list and by a get.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from deadheat.model.history import Operation
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-# The recorded server is gone; a name that nobody has (RFC 2606).
+# The recorded server is gone; a name that no host has (RFC 2606).
 _BASE = "http://server.invalid"
 
 

@@ -2,7 +2,7 @@
 
 Rules
 - Indented, with one operation, one call, one step of a proof a line: people read differences.
-- No text holds a secret; the format's own words stay as they are, or nobody could read it.
+- No text holds a secret; the format's own words stay as they are, or it could not be read.
 - What no terminal should be shown raw, and what is no UTF-8, stands there as JSON escapes.
 """
 

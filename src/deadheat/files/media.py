@@ -1,7 +1,7 @@
 r"""Makes texts safe for what they are shown on: one function for each medium, applied last of all.
 
 Rules
-- A text may hold anything that a server, or whoever wrote a file, put into it. None of it commands
+- A text may hold anything that a server, or the writer of a file, put into it. None of it commands
   what it is shown on: no control or direction character reaches a terminal, no line begins a
   command of a CI system, no tag, link or fence begins in Markdown, no word ends early in a shell.
 - What cannot be shown is written as Python would: ``\x1b``, ``\u202e``, ``\ud83d``.

@@ -112,7 +112,7 @@ class ProgramMachine(DrawnSoFar):
     @precondition(DrawnSoFar._may_delete)
     @rule(target=doomed, session=consumes(live), lane=_lanes, offset_us=_offsets)
     def delete(self, session: Var, lane: int, offset_us: int) -> Var:
-        """Delete a session that nobody has asked to delete."""
+        """Delete a session whose delete was not asked for yet."""
         self._delete(session, lane, offset_us)
         return session
 

@@ -153,7 +153,7 @@ class TooLate:
 
 @dataclass(frozen=True, slots=True)
 class WouldAnswer:
-    """There it would have shown just ``sessions`` of those that matter (None: nobody can say).
+    """There it would have shown just ``sessions`` of those that matter (None: unknown).
 
     ``word``: what a custom call would have answered, or a call that one forbids.
     """

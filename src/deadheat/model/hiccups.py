@@ -1,6 +1,6 @@
 """What a server said when nothing raced yet, and what passed when it was asked again.
 
-Rule: only what may pass by itself is a hiccup: too busy, not now, no connection, nobody knows.
+Rule: only what may pass by itself is a hiccup: too busy, not now, no connection, unknown.
 """
 
 from __future__ import annotations

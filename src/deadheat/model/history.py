@@ -10,7 +10,7 @@ Rules
   unknown; it may take effect now, later or never, so its interval has no end
   (``return_ns is None``).
 - A title is what a session carries that its creator chose (a tag, later a
-  register). ``None`` means that nobody looked, and matches anything.
+  register). ``None`` means that it was not looked at, and matches anything.
 - History holds server ids, never ``Var``; ``Operation.place`` leads back to the program.
 """
 
@@ -280,7 +280,7 @@ class Announcement:
     """One event of the server's stream: it says that this change has been made.
 
     ``arrived_ns``: when it was read, the latest instant at which it can have been
-    sent; nobody knows how much sooner that was. ``title``: the one it carries.
+    sent; how much sooner is unknown. ``title``: the one it carries.
     """
 
     change: Change
@@ -295,7 +295,7 @@ class Stream:
 
     ``flushed_ns``: when the announcement of a change arrived that was made after all else had
     been answered: what has not been announced by then, on an ordered stream, never is. None:
-    nobody knows whether there was more to come (the stream broke, or ended too soon).
+    it is unknown whether there was more to come (the stream broke, or ended too soon).
     """
 
     announcements: tuple[Announcement, ...] = ()
@@ -322,7 +322,7 @@ class History:
     ``existing``: ids that were in the collection before the first operation
     and that the operations may see; they belong to nobody here. ``releases``:
     for each concurrent round, in order, when the gate let its lanes go.
-    ``stream``: None where nobody listened. ``controls``: one for each time that a
+    ``stream``: None where no one listened. ``controls``: one for each time that a
     call had waited for too long.
     """
 

@@ -146,7 +146,7 @@ def kind_of(call: Call) -> str:
     return call.custom.name if isinstance(call, CustomCall) else KINDS[type(call)]
 
 
-# In the order of simplicity: what anybody knows first. The words stand in files and events, so
+# In the order of simplicity: the best known first. The words stand in files and events, so
 # they are no class's name.
 KINDS: dict[type[Call], str] = {
     Create: "create",

@@ -29,7 +29,7 @@ class CreatePromise(StrEnum):
 
     NEW = "new"  # a session each: names mean nothing
     EXACTLY_ONCE = "exactly-once"  # one session; who comes later is told that it exists
-    IDEMPOTENT = "idempotent"  # one session; success says "it is there now", whoever made it
+    IDEMPOTENT = "idempotent"  # one session; success says "it is there now", whichever call made it
 
 
 class IdPromise(StrEnum):
@@ -43,7 +43,7 @@ class DeletePromise(StrEnum):
     """What a successful delete means."""
 
     EXACTLY_ONCE = "exactly-once"  # one success for each session; later ones answer "absent"
-    IDEMPOTENT = "idempotent"  # success says "it is gone now", whoever removed it
+    IDEMPOTENT = "idempotent"  # success says "it is gone now", whichever call removed it
 
 
 class Shows(StrEnum):
@@ -102,7 +102,7 @@ class ForkPromise(StrEnum):
 class EventPromise(StrEnum):
     """What the event stream says about changes."""
 
-    NONE = "none"  # there is none, or nobody knows
+    NONE = "none"  # there is none, or it is unknown
     EXACTLY_ONCE = "exactly-once"  # each change once, in order, never before it is made
     LIVES = "lives"  # the same of creates and deletes only: new titles are not announced
 
@@ -112,7 +112,7 @@ class Promises:
     """One target's promises. The default is the strongest of each, but for ``children``
     and ``events``: most collections have none.
 
-    ``reads``: when a change shows, whoever looks; ``get``: to gets, where that is later.
+    ``reads``: when a change shows, in any look; ``get``: to gets, where that is later.
     ``slack_ns``: the time that ``Shows`` speaks of; None: of *eventual* reads, as long as it
     likes; else none.
     """

@@ -7,7 +7,7 @@ Rules
 - A declared refusal is no answer here: the server has put the race off, and so it has with a status
   that says that it has not looked (``NOT_LOOKED``). Any other undeclared status, "absent" and
   "exists" are answers, and how a loser is told.
-- The last reads at rest count, too: what nobody could look at was not silent.
+- The last reads at rest count, too: what could not be looked at was not silent.
 - A call that hangs (``model.hangs``) has raced: that is what is looked for.
 - What diverged diverged, raced or not; nothing here takes that back.
 - In a search, where programs are drawn and offsets with them, the question is another one: were
@@ -40,9 +40,9 @@ class UnracedReason(StrEnum):
     """What kept a trial from racing."""
 
     UNBOUND = "unbound"  # a call was not sent: its session is not known to be ours
-    UNSENT = "unsent"  # a call certainly reached nobody
+    UNSENT = "unsent"  # a call certainly did not arrive
     REFUSED = "refused"  # a call was refused, by a status that the profile declares so
-    UNANSWERED = "unanswered"  # nobody knows what a call did
+    UNANSWERED = "unanswered"  # what a call did is unknown
     OFF_TIME = "off time"  # the lanes of a round were not released at their offsets
 
 

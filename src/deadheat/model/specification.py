@@ -19,7 +19,7 @@ Rules
 - Cascades take a child only when an answer needs it to be gone (or a create needs its
   parent to be): to take it earlier never makes another answer possible.
 - A title of None in an answer matches anything (nobody looked). A title of None in
-  the state is one that nobody knows: any but those that the history writes to
+  the state is unknown: any but those that the history writes to
   that session.
 """
 
@@ -346,7 +346,7 @@ class SessionModel:
                     if fits and self._is_free(born, state, live, chosen=False):
                         after |= self._born(state, live, invocation, born, title)
                 if self.promises.create is not CreatePromise.NEW and title is not None:
-                    # Under an id that nobody saw; others are told all the same that it exists.
+                    # Under an id that no call saw; others are told all the same that it exists.
                     after |= self._born(state, live, invocation, f"\0{title}", title)
                 return after
             case Kind.DELETE if session in live:

@@ -62,7 +62,7 @@ _ONE_FAULT: dict[Anomaly, Anomaly] = {
     Anomaly.RESURRECTION: Anomaly.GHOST,
 }
 
-# The collection itself is not as it should be, whoever looks at it.
+# The collection itself is not as it should be, for any look at it.
 WRONG_STATE = frozenset(
     {
         Anomaly.GHOST,
@@ -96,7 +96,7 @@ class Signature:
     wrong, which answer shows it says nothing: all that only look, renames that found
     their session, and deletes that answer for what another one had deleted, are folded
     into ``read``. ``late`` counts as ``stale-read``: one read saw it, or several; and
-    ``resurrection`` as ``ghost``: somebody saw it gone, or nobody did. Where a
+    ``resurrection`` as ``ghost``: a call saw it gone, or none did. Where a
     status is wrong, reads are ``read`` too. Where the events are, it is the kinds of call
     that can have made the change; of a hang, those that hang; of a server that answers
     nobody, none.

@@ -191,7 +191,7 @@ class Engine:
     async def shrink_again(self, artifact: Artifact, path: Path) -> Summary:
         """Go on shrinking the example saved at ``path``, then tune and measure it."""
         finding = self._findings.recall(artifact, path)
-        self._only_late.add(finding.signature)  # it may be, and nobody knows any more
+        self._only_late.add(finding.signature)  # it may be, and that cannot be known any more
         self._put_back.add(finding.signature)  # it is the one that was asked for
         await self._pursue(finding)
         self._ended = "shrunk"

@@ -4,7 +4,7 @@ Rules
 - One dialect for ``ci`` and ``campaign``; ``v`` grows when a name goes or means something else.
 - Plain values. The names are the table here: a class that is given another name keeps its own in
   the lines. An artifact is its file's name.
-- Each line is flushed: whoever follows the file sees it at once.
+- Each line is flushed: a reader of the file sees it at once.
 - Progress comes after every trial; one line a second and phase is enough of it, and of a whole
   campaign one line in 15 seconds.
 """

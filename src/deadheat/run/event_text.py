@@ -1,6 +1,6 @@
 """An event in one sentence: for terminals, a campaign's log, and its report.
 
-Rule: one sentence for one fact, whoever shows it. What is longer (the end of a log, a table) is the
+Rule: one sentence for one fact, in every view. What is longer (the end of a log, a table) is the
 view's.
 """
 

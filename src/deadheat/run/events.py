@@ -1,7 +1,7 @@
 """What happens while a run or a campaign works; every view (terminal, screen, lines) listens.
 
 Rules
-- Events are facts that have happened, in order; nobody can answer them. A finding is on disk when
+- Events are facts that have happened, in order; they take no answer. A finding is on disk when
   it is told.
 - One word for one fact, whether one process works or many. ``key`` names a finding: its signature,
   in a campaign with a number where two have the same.

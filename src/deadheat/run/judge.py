@@ -4,7 +4,7 @@ Rules
 - Of a target that may take time to settle, any look sooner than that may show what was, also
   the first reads at rest (``Promises.settling``); those after the settle time may not.
 - A server that died during the trial is a divergence of its own, ``crash``, and one that runs
-  but answers nobody any more is ``unresponsive``; one that was dead before anything reached it
+  but answers no client any more is ``unresponsive``; one that was dead before anything reached it
   says nothing about this program.
 """
 

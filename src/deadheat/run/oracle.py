@@ -77,7 +77,7 @@ class SavedProgram:
             try:
                 artifact = artifacts.read(path)
             except BadArtifact:
-                continue  # somebody else's file, or of another version
+                continue  # another file, or one of another version
             if artifact.target.name == self._target.name and canonical(artifact.program) == wanted:
                 return artifact, path
         return None

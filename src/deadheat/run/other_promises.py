@@ -5,7 +5,7 @@ Rules
   proves nothing. One that promises more, or the same, or something else that has nothing to do
   with the finding, can be compared.
 - So the recorded history is judged again, under what is promised here.
-- A server that died, or answered nobody, broke no promise of these.
+- A server that died, or answered no client, broke no promise of these.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """Runs a program once and judges it: the one act that everything else is a loop around.
 
 Rules
-- ``once`` is the only place where an execution meets the checker. Whoever runs a program asks here,
+- ``once`` is the only place where an execution meets the checker. All that run a program ask here,
   so all of them judge alike: by the target's promises, its settle time and its own model.
 - ``look`` looks for one divergence: it waits for the target's settle time, should it state one,
   and listens to the event stream only where the finding is about that (``run.replay``).
 - ``trials_of`` runs a plan that goes by verdicts, ``prove`` one that goes by evidence
-  (``trials.plan``). Nobody else feeds a plan.
+  (``trials.plan``). No other module feeds a plan.
 - A trial that stayed quiet is silence only if it raced (``model.raced``); one that diverged
   diverged.
 """

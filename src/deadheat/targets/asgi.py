@@ -1,7 +1,7 @@
 """Serves an ASGI app for real: uvicorn on a free loopback port, in a thread of its own.
 
-Rule: the socket is bound before the thread starts, so nobody can take the port in between, and
-the server is gone when the context ends.
+Rule: the socket is bound before the thread starts, so no other process can take the port, and the
+server is gone when the context ends.
 """
 
 from __future__ import annotations

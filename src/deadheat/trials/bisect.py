@@ -78,8 +78,8 @@ class Bisection:
     def feed(self, present: bool | None) -> None:
         """Does the version that ``next`` named show the race? None: it could not be tried.
 
-        An end that is not what was said of it ends the bisection; so does one of which
-        nobody can tell, when it is the one with the race that did not show it.
+        An end that is not as declared ends the bisection. If the quiet end cannot be judged,
+        the wrong end is the one with the race: it did not show it.
         """
         asked, self._asked = named(self._asked), None
         if not self._end_is_tried:

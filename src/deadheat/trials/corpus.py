@@ -40,7 +40,7 @@ _FRESH = 0.5
 _LARGEST = 256  # programs with energy; the oldest go first
 # Of the programs that can only show what is known, so many are run all the same.
 _FEWEST_KEPT = 0.15
-# Before so many of them have been run, nobody knows how reliably they show it.
+# Before so many of them have been run, it is unknown how reliably they show it.
 _ENOUGH_TO_KNOW = 40
 
 

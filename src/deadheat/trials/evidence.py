@@ -12,7 +12,7 @@ Rules
   when the rate was recorded, it is another race, and the recorded rate says nothing.
 - The rate of the trials counts those that raced, and those that showed it but for a release off
   its offsets: of those the sender's clock decides, and no answer.
-- Every command asks here; nobody else reckons with quiet trials (``report`` only words it).
+- Every command asks here; no other module reckons with quiet trials (``report`` only words it).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from deadheat.trials.tally import Tally
 if TYPE_CHECKING:
     from deadheat.model.raced import Unraced
 
-# How sure an answer is where nobody says otherwise.
+# How sure an answer is where the user does not say otherwise.
 CONFIDENCE = 0.99
 # What still counts as the same race. ``fuzz/drift.py``, 24 occasions each, half of them with a busy
 # loop on each core: in 1 of 200 pairs of occasions OpenCode's ghost falls to 1/1.2, the demo's to
@@ -171,7 +171,7 @@ class UntilProven:
     """Trials of one target until they prove something: ``next``, run it, ``feed``.
 
     ``recorded``: the trials that the rate comes from; None: there is none. ``recorded_ns``: how
-    long the calls took then (``history.makespan_ns``), None: nobody knows. ``exactly``: run so
+    long the calls took then (``history.makespan_ns``), None: unknown. ``exactly``: run so
     many, whatever they show. ``until_shown`` False: go on after it has shown, to ``needed``
     trials that count, so that their rate is unbiased.
     """

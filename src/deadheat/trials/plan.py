@@ -3,7 +3,7 @@
 Rules
 - ``next()`` names the same trial until ``feed``; None: the plan is finished. Nothing is run here:
   the loops that run plans are in ``run.trial``.
-- ``feed`` without a trial that ``next`` has named is a bug of whoever runs the plan (``named``).
+- ``feed`` without a trial that ``next`` has named is a bug in the caller (``named``).
 """
 
 from __future__ import annotations

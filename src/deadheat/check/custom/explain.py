@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from deadheat.model.grounds import Step
     from deadheat.model.promises import Promises
 
-# Places told: of five calls at once there are more than anybody reads.
+# Places told: of five calls at once there are too many to read.
 _MOST_PLACES = 8
 
 

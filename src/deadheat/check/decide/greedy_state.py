@@ -87,7 +87,7 @@ class GreedyState:
         self.strict = strict_delete
         self.now = -AFTER_ALL
         self.live: dict[str, str | None] = dict.fromkeys(existing)
-        self.gone: dict[str, None] = {}  # of those whose create nobody knows, in order
+        self.gone: dict[str, None] = {}  # of those whose create is unknown, in order
         self.order: list[int] = []
         self.done = bytearray(len(operations))
         # Reads that do not fit yet. Of a list: what it shows.
@@ -97,13 +97,13 @@ class GreedyState:
         self.reaching: set[int] = set()  # lists that the writes under way are made for
         # The writes, by what they would do; open from their call on.
         self.creates: dict[str, int] = {}
-        self.loose: dict[str, int] = {}  # creates whose id nobody knows, by title
+        self.loose: dict[str, int] = {}  # creates whose id is unknown, by title
         self.untold: list[int] = []  # those without a title, by call; made from the first on
         self.lost = 0  # how many of them were made
         self.deletes: dict[str, list[int]] = {}
         self.renames: dict[tuple[str, str], int] = {}
         self.renamed: dict[str, list[int]] = {}  # with success, by session
-        self.titled = False  # while nobody writes titles they say nothing
+        self.titled = False  # while no call writes titles they say nothing
         for session in self.live:
             self.creates[session] = REFUSED
         self.forced = True  # so far no step had an alternative
@@ -280,7 +280,7 @@ class GreedyState:
         session = str(asked.session)
         if session not in self.live:
             if kind is Kind.DELETE and not self.strict:
-                self._place(i)  # somebody else had removed it
+                self._place(i)  # another call had removed it
                 return
             self._reach(session, None)  # its own create is still open
         if kind is Kind.DELETE and session in self.renamed:

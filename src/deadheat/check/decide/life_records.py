@@ -66,7 +66,7 @@ class Life:
 
 
 class Lives:
-    """Every session of a history, its lists, and the creates whose id nobody knows."""
+    """Every session of a history, its lists, and the creates whose id is unknown."""
 
     __slots__ = (
         "by_id", "lists", "loose_creates", "operations", "orphans", "pool", "pooled", "shared",

@@ -6,7 +6,7 @@ Rules
   ``[late, early]``. The value that a session is made with comes first.
 - For one session alone this decides: forward zones must not overlap, and no
   moment may lie strictly inside another's zone (Gibbons & Korach 1997, §4).
-- Sessions whose titles cannot disagree (one writer, or nobody looked) have no
+- Sessions whose titles cannot disagree (one writer, or no reader) have no
   values here; everything about them is in their ``Life``.
 """
 

@@ -166,7 +166,7 @@ class _OrderSearch(Generic[S]):
             if not isinstance(result, Created):
                 for session in shown_sessions(op):
                     self.shows[session] = self.shows.get(session, 0) | 1 << i
-        for op in self.ops:  # whoever has a chosen name may live again
+        for op in self.ops:  # a session with a chosen name may live again
             if op.kind in NAMING and op.invocation.session is not None:
                 self.shows.pop(op.invocation.session, None)
 

@@ -97,7 +97,7 @@ def _refused_cascades(whole: History, witness: Witness, first: Repair) -> tuple[
     match first.anomaly:
         case Anomaly.WRONG_STATUS:
             return (first.index,)
-        case Anomaly.VANISHED | Anomaly.LOST_CREATE:  # as if somebody had deleted it: who?
+        case Anomaly.VANISHED | Anomaly.LOST_CREATE:  # as if a call had deleted it: which?
             parents = parents_of(whole.operations)
             above = {
                 one
@@ -118,7 +118,7 @@ def _refused_cascades(whole: History, witness: Witness, first: Repair) -> tuple[
 def _fitting(
     witness: Witness, promises: Promises, budget: Budget, custom: tuple[Operation, ...]
 ) -> tuple[Repair, ...]:
-    if not witness.sessions:  # "it exists", of a title under which nobody made one
+    if not witness.sessions:  # "it exists", of a title under which none was made
         return (Repair(Anomaly.IMPOSSIBLE, None, witness.culprit),)
     history = _few(witness)
     alike = _two_deletes(witness) and not _seen_between(history, witness.sessions[0])

@@ -6,7 +6,7 @@ Rules
 - No sentence is made here: the reasons are values (``grounds``).
 - What costs time in proportion to the history is left out of long ones (``WHOLE``).
 - All questions share one allowance of steps; once it is spent the witness may be larger than the
-  smallest, and an edit that nobody knows to be legal names nothing.
+  smallest, and an edit that is not known to be legal names nothing.
 """
 
 from __future__ import annotations

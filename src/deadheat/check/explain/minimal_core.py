@@ -1,7 +1,7 @@
 """Reduces a history to the fewest operations that already contradict each other.
 
 Rules
-- Sound: forgetting an id everywhere, or a read, or a rename whose title nobody read, or
+- Sound: forgetting an id everywhere, or a read, or a rename whose title no call read, or
   what came after the first impossible answer, never makes a contradiction that was not
   there. What else may have changed something stays. Of a session that is kept, those
   above it are kept too: their deletes may be what took it.
@@ -249,7 +249,7 @@ def _fewest_reads(
 def _fewest_renames(history: History, impossible: Callable[[History], bool]) -> History:
     """The history without renames whose title no answer shows, if still impossible.
 
-    In a legal order such a title is on show to nobody, so the order stays legal without the call.
+    In a legal order such a title shows to no call, so the order stays legal without the call.
     """
     titles = _titles_shown(history)
     for op in history.operations:

@@ -155,7 +155,7 @@ def _rejections(
         if n:
             states = {after for state in states for after in _step(model, state, order[n - 1])}
         if n < len(order) and order[n].index < 0:
-            continue  # between a mark and its call: the same place for whoever reads
+            continue  # between a mark and its call: the same place to a reader
         cause = _real_time(told[:place], told[place:], culprit) or _by_the_model(
             order[n:], states, culprit, model, would
         )

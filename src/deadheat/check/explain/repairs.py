@@ -226,7 +226,7 @@ def _revived(
     since = min((op.call_ns for op in deletes), default=0)
     shown = {title for op in ops for one, title in shown_titles(op) if one == session}
 
-    # A title that nobody has seen is no sign that it was written back.
+    # A title that no call has seen is no sign that it was written back.
     renames = [
         op for op in ops if is_result(op, Renamed) and (not shown or op.invocation.title in shown)
     ]
@@ -254,7 +254,7 @@ def _revived(
 def unwritten(history: History) -> frozenset[tuple[int, str]]:
     """The reads that show a session under a title that no call has written, with the session.
 
-    Nothing is said of a session whose first title nobody knows.
+    Nothing is said of a session whose first title is unknown.
     """
     written: dict[str, set[str | None]] = {}
     lost = {

@@ -2,7 +2,7 @@
 
 Rules
 - An announcement is stamped when it has been read: it was sent then or sooner, never later.
-- A stream that breaks, ends or never begins is no finding: whoever asks is told that there may
+- A stream that breaks, ends or never begins is no finding: the caller is told that there may
   have been more (``Heard.broken``), and the next trial listens again.
 - What is no announcement of a session (heartbeats, other news) is passed over.
 """

@@ -9,14 +9,14 @@ standard input; however deadheat ends, SIGKILL too, that pipe reaches its end.
     -> {"home": PATH}             a fresh temporary home inside PARENT
     <- {"argv": [...], "env": {...}, "cwd": PATH, "log": PATH}
     -> {"pid": N}  or  {"refused": WHY}
-    -> {"exit": CODE}             when the server ends, whoever ended it
+    -> {"exit": CODE}             when the server ends, for any reason
     <- end of the pipe
     -> {"gone": true}             the group is dead and the home removed
 
 Rules
 - Standard library only, and nothing of deadheat.
 - The server leads a session and group of its own. It is not reaped before the
-  group was killed, so its id cannot meanwhile name somebody else's group.
+  group was killed, so its id cannot meanwhile name another group.
 - Nothing that the server started stays, on Linux not even what left its group.
 - SIGINT, SIGTERM and SIGHUP do nothing here. They are caught and not ignored:
   what is ignored stays ignored across exec, and the server must hear its signal, STOP.
@@ -90,7 +90,7 @@ def adopt_orphans() -> None:
     """On Linux: what the server leaves behind becomes ours, wherever it has moved.
 
     A child that made a session of its own is in no group of the server's, and
-    in a container nobody else may reap what is left.
+    in a container no other process may reap what is left.
     """
     if sys.platform == "linux":
         import ctypes  # here, as it costs start-up time elsewhere
@@ -114,7 +114,7 @@ def reap_adopted() -> None:
     end = time.monotonic() + KILLED_WITHIN_S
     while time.monotonic() < end:
         for pid in children():
-            os.kill(pid, signal.SIGKILL)  # ours and not reaped yet: nobody else's id
+            os.kill(pid, signal.SIGKILL)  # ours and not reaped yet: no other process's id
         try:
             pid, _ = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:

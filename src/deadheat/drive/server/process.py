@@ -251,7 +251,7 @@ class ServerProcess:
         base_url = f"http://127.0.0.1:{port}"
         await self._until_it_says_so(give_up_at)
         await self._until_it_answers(base_url, port, give_up_at)
-        self._check_running()  # or somebody else has answered on that port
+        self._check_running()  # or another process has answered on that port
         return base_url
 
     def _order(self, keeping: KeeperClient, home: Path, port: int, workdir: Path) -> None:

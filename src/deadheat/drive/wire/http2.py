@@ -195,7 +195,7 @@ class Multiplexed:
                     return
                 piece, exchange.unsent = exchange.unsent[:size], exchange.unsent[size:]
                 self._h2.send_data(number, piece, end_stream=not exchange.unsent)
-        except h2.exceptions.ProtocolError as exc:  # it has its headers: nobody knows
+        except h2.exceptions.ProtocolError as exc:  # it has its headers: it may have acted
             exchange.fail(httpx.WriteError(str(exc)))
 
     async def _flush(self) -> None:
@@ -348,7 +348,7 @@ class Http2Lane(httpx.AsyncBaseTransport):
             try:
                 connection = await self._shared.current()
                 await connection.ask(exchange, armed)
-            except httpx.ConnectError:  # nobody has it
+            except httpx.ConnectError:  # it did not arrive
                 may_again = armed is None or armed[0].lost(armed[1])
                 if pause_s is None or not may_again:
                     raise

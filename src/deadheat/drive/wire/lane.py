@@ -2,8 +2,8 @@
 
 Rules
 - Never more than one connection at a time, never a redirect (``wire.redirects``), never a proxy:
-  one call is one request. It is sent again only if nobody can have had its whole head, and in a
-  race only before the gate opens.
+  one call is one request. It is sent again only if the server cannot have had its whole head, and
+  in a race only before the gate opens.
 - An idle connection that the server has closed is replaced before it is used, and so, in a
   round, before anything is released; so is one after an error of the server: uvicorn and others
   close it a moment later, unsaid, and what was sent meanwhile would be lost.

@@ -35,7 +35,7 @@ _TABLE: dict[type[httpx.RequestError], Unknown | None] = {
     httpx.TooManyRedirects: Unknown.GARBLED,
     httpx.RequestError: Unknown.RESET,
 }
-# Of these the table says that nobody has got the request.
+# Of these the table says that the request did not arrive.
 _UNSENT = tuple(kind for kind, reason in _TABLE.items() if reason is None)
 
 _AS_HTTPX: dict[type[Exception], type[httpx.TransportError]] = {

@@ -8,7 +8,7 @@ Rules
 - The stream owns its socket. ``wrote_ns`` is taken before the write that completes a request's
   head and ``read_ns`` after each read: the truth that intervals are built from.
 - A connection that the server has closed, or on which it speaks though nothing was asked, is sent
-  no request: ``head_out`` says whether the head may have reached anybody.
+  no request: ``head_out`` says whether the head may have arrived.
 - Bytes leave in the order in which they were handed in, also when some task had to wait.
 """
 

@@ -2,7 +2,7 @@
 
 Rules
 - A reference becomes the very object that it names, so nothing is copied and a cycle is a cycle:
-  whoever walks the document bounds the walk. One that names nothing, or only itself, is ``{}``.
+  the walk over the document is bounded. One that names nothing, or only itself, is ``{}``.
 - Nothing is fetched or opened. What lies outside is left out and told.
 - What stands for data (an example, a default) is no reference, whatever its keys are.
 - YAML's aliases are shared objects, too; its merge keys are copies, and so are counted.
@@ -22,7 +22,7 @@ from deadheat.errors import BadFile
 _MOST_VALUES = 2_000_000
 # A merge key copies; this many entries would be a document of some megabytes written out.
 _MOST_MERGED = 100_000
-# References that name references; nobody writes more than two or three.
+# References that name references; no document has more than two or three.
 _LONGEST_CHAIN = 50
 _DATA = frozenset({"example", "examples", "default", "enum", "const"})
 # The children of these are names that people chose, ``default`` as well as any.

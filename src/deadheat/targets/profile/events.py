@@ -3,7 +3,7 @@
 Rules
 - Server-sent events with JSON data; into it lead paths as in ``value_path``.
 - What does not look like that, or has another name, says nothing about a session.
-- An update says that the title is in place, not that somebody has just written it: OpenCode's
+- An update says that the title is in place, not that it has just been written: OpenCode's
   ``session.updated`` follows a create and comes before a delete, too (1.0.152 to 1.18.33).
 """
 

@@ -1,7 +1,7 @@
 """A declared API on the wire: requests from templates, outcomes from statuses and places.
 
 Rules
-- A declared status is a result, a refusal (nothing happened) or nobody's knowledge; any other
+- A declared status is a result, a refusal (nothing happened) or unknown; any other
   below 500 is ``Undeclared``; a 5xx, and an answer of another shape than declared, is ``Info``.
 - An id goes into a path percent-encoded; one that a path would swallow (``.``, ``..``, empty), or
   that has control characters, is no id.
@@ -58,7 +58,7 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]").search
 class CallFormat:
     """One kind of call: its request template, and where its answer has what matters.
 
-    ``done`` empty: any 2xx. ``refused``: it did nothing. ``unknown``: nobody knows what it did.
+    ``done`` empty: any 2xx. ``refused``: it did nothing. ``unknown``: what it did is unknown.
     ``id_at``, ``title_at``, ``items_at``: places; None: not told. ``answer``: what a success must
     say, None: anything. ``below``: it makes one below another. ``exists``: it made nothing, for
     there is one of that name.
