@@ -57,7 +57,15 @@ class ApiClient:
     ``wire`` may be replaced: a draft of a profile changes while it is tried.
     """
 
-    def __init__(self, target: Target, base_url: str, ownership: Ownership) -> None:
+    def __init__(
+        self,
+        target: Target,
+        base_url: str,
+        ownership: Ownership,
+        *,
+        ends_s: float | None = None,
+    ) -> None:
+        self._ends_s = ends_s
         self.wire = target.wire
         self.requests = 0
         self.watch: Watch | None = None
@@ -109,7 +117,9 @@ class ApiClient:
         """
         # A managed server takes all that is left with it.
         if self._target.launch is None and self._ownership.only_its_answer_tells(invocation):
-            return await finished(lambda: self._call(lane, invocation, held, races=races))
+            return await finished(
+                lambda: self._call(lane, invocation, held, races=races), self._ends_s
+            )
         return await self._call(lane, invocation, held, races=races)
 
     async def _call(

@@ -6,6 +6,7 @@ Where a list shows titles, and where clients choose ids, what such a create made
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -19,8 +20,11 @@ T = TypeVar("T")
 FINISH_S = 2.0
 
 
-async def finished(work: Callable[[], Awaitable[T]]) -> T:
-    """The result of ``work``. If cancelled meanwhile, wait for it, ``FINISH_S`` at most."""
+async def finished(work: Callable[[], Awaitable[T]], ends_s: float | None = None) -> T:
+    """Returns what ``work`` gives. Who is cancelled meanwhile waits ``FINISH_S`` for it at most.
+
+    ``ends_s``: a hard limit on that, on the clock of ``time.monotonic``.
+    """
     came: list[T] = []
     failed: list[Exception] = []
     waiting = anyio.CancelScope(shield=True)
@@ -31,8 +35,9 @@ async def finished(work: Callable[[], Awaitable[T]]) -> T:
                 try:
                     await anyio.sleep_forever()
                 finally:
+                    left_s = FINISH_S if ends_s is None else ends_s - time.monotonic()
                     with waiting:
-                        await anyio.sleep(FINISH_S)
+                        await anyio.sleep(min(max(left_s, 0.0), FINISH_S))
                     going.cancel()
 
             tasks.start_soon(bounded)

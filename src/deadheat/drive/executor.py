@@ -113,11 +113,13 @@ class Executor:
         target: Target,
         ownership: Ownership,
         tasks: TaskGroup | None = None,
+        *,
+        ends_s: float | None = None,
     ) -> None:
         self._base_url = base_url
         self._target = target
         self._timeout_s = target.timeout_s
-        self._api = ApiClient(target, base_url, ownership)
+        self._api = ApiClient(target, base_url, ownership, ends_s=ends_s)
         self._watch: Watch | None = None
         self._stream: StreamObserver | None = None
         if tasks is not None:

@@ -71,8 +71,11 @@ class LiveTarget:
         process: ServerProcess | None,
         run: str,
         tasks: TaskGroup | None = None,
+        *,
+        ends_s: float | None = None,
     ) -> None:
         self.target = target
+        self._ends_s = ends_s
         self._tasks = tasks
         self.promises: Promises = target.promises
         self.restarts = 0
@@ -116,7 +119,9 @@ class LiveTarget:
     async def connect(self, base_url: str) -> None:
         """Look around, and see that the API works one call at a time. Raises ``NotThisApi``."""
         self.base_url = base_url
-        self._executor = Executor(base_url, self.target, self._ownership, self._tasks)
+        self._executor = Executor(
+            base_url, self.target, self._ownership, self._tasks, ends_s=self._ends_s
+        )
         if self._ownership.again and not self._ownership.alone and not self.target.chosen_ids:
             raise NotThisApi(given_again(self.target.name, IdReuse.AGAIN))
         rehearsal = Rehearsal(
@@ -296,7 +301,7 @@ async def open_target(
     failures: list[Exception] = []
     cut_off = False
     async with anyio.create_task_group() as tasks:
-        live = LiveTarget(target, process, run, tasks)
+        live = LiveTarget(target, process, run, tasks, ends_s=ends_s)
         try:
             if process is not None:
                 base_url = await process.start()
