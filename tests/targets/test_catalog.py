@@ -164,7 +164,7 @@ def test_what_lies_below(url: str, via: Via) -> None:
 
 @pytest.mark.parametrize("url", ["http://[::1]evil.com/", "http://x[::1]:80/", "http://[::1]80"])
 def test_a_host_that_cannot_be_told_from_its_port_is_no_address(url: str) -> None:
-    with pytest.raises(UnknownTarget, match="no address of a server"):
+    with pytest.raises(UnknownTarget, match="is not a server's address"):
         resolve(url, profile="opencode")
 
 
