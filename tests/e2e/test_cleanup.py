@@ -126,6 +126,33 @@ async def test_the_server_is_gone_or_was_never_noted(tmp_path: Path) -> None:
     assert deadheat(tmp_path, "cleanup", "nowhere").returncode == 2
 
 
+def made_at(address: str) -> None:
+    httpx.post(address, json={"name": "a cart"}).raise_for_status()
+
+
+async def test_where_no_title_tells_a_create_on_its_way_is_out_of_sight_and_said_to_be(
+    tmp_path: Path,
+) -> None:
+    shop = SERVERS / "shop.toml"
+    untitled = "\n".join(
+        line.replace(', title = "name"', "")
+        for line in shop.read_text().splitlines()
+        if not line.startswith("rename")
+    )
+    (tmp_path / "untitled.toml").write_text(untitled.replace("{title}", "a cart"))
+    note = tmp_path / ".deadheat/made/ab12cd.jsonl"
+    note.parent.mkdir(parents=True)
+    async with server_of(resolve(str(shop))) as url:
+        head = {"run": "ab12cd", "target": url, "profile": "untitled.toml"}
+        note.write_text(json.dumps(head) + "\n")
+        await anyio.to_thread.run_sync(made_at, f"{url}/carts")
+        words = ("cleanup", "--profile", "untitled.toml")
+        done = await anyio.to_thread.run_sync(deadheat, tmp_path, *words)
+    assert done.returncode == 0, done.stderr
+    assert "of 1 sessions" in done.stdout
+    assert "nothing was left behind" not in done.stdout
+
+
 async def test_an_id_that_is_somebody_elses_by_now_is_left_alone(tmp_path: Path) -> None:
     profile = SERVERS / "slots.toml"
     async with server_of(resolve(str(profile))) as url:

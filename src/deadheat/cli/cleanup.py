@@ -70,6 +70,7 @@ def cleanup(
     with View() as view:
         targets = [(left, _server(left, against, profile, allow_remote, view)) for left in found]
     done: dict[tuple[Path, str], Cleaned] = {}
+    untold: list[tuple[LeftBehind, str, int]] = []
 
     async def work() -> None:
         for left, target in targets:
@@ -80,7 +81,9 @@ def cleanup(
             cleaned = await clean(
                 target, left, dry=dry_run, tell=_say, believed=trusted, only=earlier or None
             )
-            done.update({(left.path, one.session): one for one in cleaned})
+            done.update({(left.path, one.session): one for one in cleaned.sessions})
+            if cleaned.untold and not earlier:
+                untold.append((left, target.name, cleaned.untold))
             mine = (one for (path, _), one in done.items() if path == left.path)
             if not dry_run and all(one.status not in _LEFT for one in mine):
                 left.path.unlink(missing_ok=True)
@@ -93,7 +96,12 @@ def cleanup(
         interrupted, error = run_until(work, None)
     if running:
         say(f"{running} runs are under way and clean up themselves.")
-    say(_sum(list(done.values()), dry=dry_run))
+    for left, target, many in untold:
+        say(
+            f"{left.path}: a create may have been on its way when that run ended, and of {many} "
+            f"sessions at {target} nothing tells whose they are. Look at them yourself."
+        )
+    say(_sum(list(done.values()), dry=dry_run, blind=bool(untold)))
     if error is not None:
         tell(error)
         sys.exit(error.exit_code)
@@ -170,9 +178,9 @@ def _say(one: Cleaned) -> None:
     say(f"{one.session}  {one.status}{said}")
 
 
-def _sum(done: list[Cleaned], *, dry: bool) -> str:
+def _sum(done: list[Cleaned], *, dry: bool, blind: bool) -> str:
     if not done:
-        return "nothing was left behind."
+        return "nothing that was noted is left." if blind else "nothing was left behind."
     count = {status: sum(one.status is status for one in done) for status in CleanupStatus}
     if dry:
         gone = f"{count[CleanupStatus.GONE]} are gone already"

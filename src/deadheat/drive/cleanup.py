@@ -54,6 +54,16 @@ class Cleaned:
     said: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Cleanup:
+    """What became of all that is known. ``untold``: sessions in the list of which nothing tells
+    whose they are, no title and no name; one may be of a create that was on its way.
+    """
+
+    sessions: tuple[Cleaned, ...]
+    untold: int
+
+
 async def clean(
     target: Target,
     left: LeftBehind,
@@ -62,7 +72,7 @@ async def clean(
     tell: Callable[[Cleaned], None],
     believed: bool = False,
     only: Collection[str] | None = None,
-) -> tuple[Cleaned, ...]:
+) -> Cleanup:
     """Delete at ``target`` what ``left`` names; ``dry``: only look. ``tell`` gets each outcome.
 
     ``believed``: what nothing but ``left`` says is ours, too. ``only``: these of its sessions.
@@ -98,13 +108,16 @@ class _Cleaning:
         self._unique = False
         self._api = ApiClient(target, target.base_url or "", self._ownership)
 
-    async def run(self, *, dry: bool, only: Collection[str] | None) -> tuple[Cleaned, ...]:
+    async def run(self, *, dry: bool, only: Collection[str] | None) -> Cleanup:
         sessions = dict.fromkeys(self._left.sessions)
+        untold = 0
         listed = await self._ask(Invocation(Kind.LIST))
         if isinstance(listed, Ok) and isinstance(listed.result, Listed):
             for entry in listed.result.entries:
                 if self._ownership.of_run(entry.title) or self._ownership.named(entry.session):
                     sessions.setdefault(entry.session)
+                elif entry.title is None and not self._target.chosen_ids:
+                    untold += entry.session not in sessions
         elif isinstance(listed, Info | Fail) and not sessions:
             raise TargetDied(f"{self._target.name} does not answer. Start it, then clean up again.")
         self._unique = self._target.unique_ids or (
@@ -115,7 +128,7 @@ class _Cleaning:
             one = await self._one(session, dry=dry)
             self._tell(one)
             done.append(one)
-        return tuple(done)
+        return Cleanup(tuple(done), untold)
 
     async def _one(self, session: str, *, dry: bool) -> Cleaned:
         outcome = await self._ask(Invocation(Kind.GET, session))
