@@ -139,7 +139,7 @@ def test_the_configuration_is_read_and_options_go_before_it(tmp_path: Path) -> N
     ("text", "words", "said"),
     [
         ("", ("ci",), "There is no target"),
-        ('target = "demo"\nbuget = "5s"\n', ("ci",), "deadheat.toml:2: buget is no key"),
+        ('target = "demo"\nbuget = "5s"\n', ("ci",), "deadheat.toml:2: buget is not a key"),
         ("", ("ci", "--config", "none.toml"), "does not exist"),
         ("", ("ci", "no-such", "--regressions", "absent"), "absent is not there"),
         ("", ("ci", "demo", "--junit", "file/x.xml"), "cannot be written"),

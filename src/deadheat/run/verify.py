@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from deadheat.run.events import Reporter
     from deadheat.trials.evidence import UntilProven
 
-# The machine is judged first after so many trials, and then again after each so many.
+# The machine is judged after each so many trials, in case the race shows before; and at the end.
 _PILOT = 20
 
 
@@ -106,7 +106,7 @@ def _by_record(
             until,
             lambda _: look(live, artifact),
             tell,
-            lambda: not _unlike(artifact, until),
+            lambda: until.trials % _PILOT > 0 or not _unlike(artifact, until),
         )
         ended.append((until, seen.shown or seen.other, _unlike(artifact, until)))
 
@@ -116,8 +116,8 @@ def _by_record(
 
 
 def _unlike(artifact: Artifact, until: UntilProven) -> str:
-    """Why the recorded rate says nothing here, looked at now and then; empty: it may."""
-    if until.shown or not until.trials or until.trials % _PILOT:
+    """Why silence here says nothing about the recorded rate; empty: it may."""
+    if until.shown or not until.trials:
         return ""
     here, there = environment(), artifact.environment
     if here.system != there.system or here.cores != there.cores:
